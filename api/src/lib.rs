@@ -1,0 +1,1 @@
+//! The only crate with axum: routes, keys, events over WebSocket, OpenAPI.

@@ -1,0 +1,1 @@
+//! Streaming Mandarin recognition: worker process, wire protocol, client, VAD, whisper, evaluation.

@@ -1,0 +1,12 @@
+//! What every crate shares: ids, personal data that cannot be logged by accident, limits, time.
+//!
+//! Pure: nothing here reads a clock, opens a socket or knows a runtime.
+
+pub mod ids;
+pub mod limits;
+pub mod pii;
+pub mod time;
+
+pub use ids::{CallId, SegmentId, TicketId};
+pub use pii::Pii;
+pub use time::{Millis, UnixMillis};

@@ -1,0 +1,19 @@
+//! Every cap that more than one crate must agree on, with its unit in its name.
+
+/// Samples per second of telephone audio (G.711, RFC 3551 §4.5.14).
+pub const TELEPHONE_RATE_HZ: u32 = 8_000;
+
+/// Length of one media tick and one RTP packet, in milliseconds (RFC 3551 §4.2 default).
+pub const TICK_MS: u32 = 20;
+
+/// Samples in one tick at [`TELEPHONE_RATE_HZ`].
+pub const SAMPLES_PER_TICK: usize = (TELEPHONE_RATE_HZ * TICK_MS / 1_000) as usize;
+
+/// Longest text of one ticket field, in characters.
+pub const TICKET_FIELD_CHARS_MAX: usize = 4_000;
+
+/// Longest HTTP request body, in bytes.
+pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Largest SIP message accepted, in bytes (a UDP datagram cannot be larger; TCP is held to the same).
+pub const SIP_MESSAGE_BYTES_MAX: usize = 65_535;

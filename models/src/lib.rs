@@ -1,0 +1,1 @@
+//! Model manifest, fetching through package registries, verification and conversion.

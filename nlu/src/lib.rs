@@ -1,0 +1,1 @@
+//! Tags, slots and the pre-filled draft. Pure.

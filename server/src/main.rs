@@ -1,0 +1,2 @@
+//! The `qingting` binary.
+fn main() {}

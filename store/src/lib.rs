@@ -1,0 +1,1 @@
+//! The only crate with sqlx: calls, transcripts, tickets with revisions, outbox.

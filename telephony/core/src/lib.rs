@@ -1,0 +1,1 @@
+//! Call machine and SDP offer/answer. Pure: no sockets, no clock, no runtime.

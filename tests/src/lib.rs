@@ -1,0 +1,1 @@
+//! End-to-end, fault, conformance and load tests that drive the real binary.

@@ -1,0 +1,1 @@
+//! Mandarin text-to-speech: front end and Kokoro.
