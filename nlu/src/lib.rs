@@ -1,1 +1,3 @@
 //! Tags, slots and the pre-filled draft. Pure.
+
+pub mod draft;

@@ -1,0 +1,240 @@
+//! The ticket draft: what the machine heard and what a person decided, field by field.
+
+use qingting_common::{Pii, SegmentId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A field of the ticket (工单).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// 标题.
+    Title,
+    /// 诉求内容, from the caller's words.
+    Description,
+    /// 诉求类型: 咨询 求助 投诉 举报 建议 表扬 催办 补充 撤销.
+    AppealKind,
+    /// 事项分类: a path in the city's tree, levels joined by `/`.
+    Category,
+    /// 紧急: `110`, `119`, `120` or `122` when the matter is theirs.
+    Emergency,
+    /// 涉企: `true`.
+    Enterprise,
+    /// 涉旅: `true`.
+    Tourism,
+    /// 联系人.
+    CallerName,
+    /// 联系电话: digits only.
+    Phone,
+    /// 发生时间, as ISO 8601 where it is certain, else as it was said.
+    OccurredAt,
+    /// 事发地点.
+    Place,
+}
+
+impl Field {
+    /// Every field, in the order in which a seat reads them.
+    pub const ALL: [Self; 11] = [
+        Self::Title,
+        Self::Description,
+        Self::AppealKind,
+        Self::Category,
+        Self::Emergency,
+        Self::Enterprise,
+        Self::Tourism,
+        Self::CallerName,
+        Self::Phone,
+        Self::OccurredAt,
+        Self::Place,
+    ];
+
+    /// The name in JSON, the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Title => "title",
+            Self::Description => "description",
+            Self::AppealKind => "appeal_kind",
+            Self::Category => "category",
+            Self::Emergency => "emergency",
+            Self::Enterprise => "enterprise",
+            Self::Tourism => "tourism",
+            Self::CallerName => "caller_name",
+            Self::Phone => "phone",
+            Self::OccurredAt => "occurred_at",
+            Self::Place => "place",
+        }
+    }
+
+    /// The name that the seat reads.
+    pub const fn label_zh(self) -> &'static str {
+        match self {
+            Self::Title => "标题",
+            Self::Description => "诉求内容",
+            Self::AppealKind => "诉求类型",
+            Self::Category => "事项分类",
+            Self::Emergency => "紧急",
+            Self::Enterprise => "涉企",
+            Self::Tourism => "涉旅",
+            Self::CallerName => "联系人",
+            Self::Phone => "联系电话",
+            Self::OccurredAt => "发生时间",
+            Self::Place => "事发地点",
+        }
+    }
+
+    /// The field of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == name)
+    }
+}
+
+/// Where in the transcript a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The segment in which it was said.
+    pub segment: SegmentId,
+    /// First character of the span, counted in characters (not bytes) of the segment's text.
+    pub start: u32,
+    /// One past the last character.
+    pub end: u32,
+    /// The words themselves.
+    pub quote: Pii<String>,
+}
+
+/// Who set a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The machine: may be replaced by a better reading.
+    Machine,
+    /// A person: never replaced by the machine.
+    Person,
+}
+
+/// One field's value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldValue {
+    /// The value as stored.
+    pub value: Pii<String>,
+    /// 0 to 1. A person's value has 1.
+    pub confidence: f32,
+    /// Who set it.
+    pub source: Source,
+    /// What it rests on; empty for a person's value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+/// What the machine read from the transcript: a candidate for one field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tag {
+    /// The field it would fill.
+    pub field: Field,
+    /// The value as stored.
+    pub value: String,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// What it rests on; never empty.
+    pub evidence: Vec<Evidence>,
+}
+
+/// The draft of a ticket. Invariant: a value with [`Source::Person`] is never changed by
+/// [`TicketDraft::prefill`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TicketDraft {
+    fields: BTreeMap<Field, FieldValue>,
+}
+
+impl TicketDraft {
+    /// The value of a field.
+    pub fn field(&self, field: Field) -> Option<&FieldValue> {
+        self.fields.get(&field)
+    }
+
+    /// All fields that have a value, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (Field, &FieldValue)> {
+        self.fields.iter().map(|(field, value)| (*field, value))
+    }
+
+    /// Takes the machine's reading of the whole transcript so far. Fields that a person set stay;
+    /// fields that the machine no longer reads are cleared. Returns the fields that changed.
+    pub fn prefill(&mut self, tags: &[Tag]) -> Vec<Field> {
+        let mut changed = Vec::new();
+        for field in Field::ALL {
+            if self.fields.get(&field).is_some_and(|value| value.source == Source::Person) {
+                continue;
+            }
+            let best = tags
+                .iter()
+                .filter(|tag| tag.field == field)
+                .max_by(|a, b| a.confidence.total_cmp(&b.confidence))
+                .map(|tag| FieldValue {
+                    value: Pii::new(tag.value.clone()),
+                    confidence: tag.confidence,
+                    source: Source::Machine,
+                    evidence: tag.evidence.clone(),
+                });
+            if self.fields.get(&field) == best.as_ref() {
+                continue;
+            }
+            match best {
+                Some(value) => self.fields.insert(field, value),
+                None => self.fields.remove(&field),
+            };
+            changed.push(field);
+        }
+        changed
+    }
+
+    /// Sets a field as a person decided; an empty value means "leave it empty" and is kept, so that
+    /// the machine does not fill it again.
+    pub fn edit(&mut self, field: Field, value: String) {
+        self.fields.insert(
+            field,
+            FieldValue {
+                value: Pii::new(value),
+                confidence: 1.0,
+                source: Source::Person,
+                evidence: Vec::new(),
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(field: Field, value: &str, confidence: f32) -> Tag {
+        Tag { field, value: value.into(), confidence, evidence: Vec::new() }
+    }
+
+    #[test]
+    fn the_machine_never_overwrites_a_person() {
+        let mut draft = TicketDraft::default();
+        draft.prefill(&[tag(Field::Place, "三栋", 0.6)]);
+        draft.edit(Field::Place, "五栋".into());
+        assert_eq!(draft.prefill(&[tag(Field::Place, "三栋", 0.99)]), []);
+        assert_eq!(draft.field(Field::Place).unwrap().value.expose(), "五栋");
+    }
+
+    #[test]
+    fn a_person_can_keep_a_field_empty() {
+        let mut draft = TicketDraft::default();
+        draft.edit(Field::Phone, String::new());
+        draft.prefill(&[tag(Field::Phone, "13800138000", 0.9)]);
+        assert_eq!(draft.field(Field::Phone).unwrap().value.expose(), "");
+    }
+
+    #[test]
+    fn the_surer_reading_wins_and_a_withdrawn_one_goes() {
+        let mut draft = TicketDraft::default();
+        let changed = draft
+            .prefill(&[tag(Field::AppealKind, "咨询", 0.4), tag(Field::AppealKind, "投诉", 0.8)]);
+        assert_eq!(changed, [Field::AppealKind]);
+        assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "投诉");
+        assert_eq!(draft.prefill(&[]), [Field::AppealKind]);
+        assert!(draft.field(Field::AppealKind).is_none());
+    }
+}
