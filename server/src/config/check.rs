@@ -1,0 +1,298 @@
+//! What can be wrong in a configuration file, said by file, line, key and remedy.
+
+use super::{Config, DEFAULT_TOML};
+use std::fmt;
+use std::path::PathBuf;
+
+/// One mistake in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line in the file, from 1; 0 when the key is not in the file.
+    pub line: usize,
+    /// Dotted key, such as `sip.listen_udp`.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
+        write!(f, "`{}`: {}. {}", self.key, self.what, self.remedy)
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration {}: {source}. Write one with `qingting check-config --write-default {}`", path.display(), path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{} problem(s) in {}:{}", problems.len(), path.display(), list(problems))]
+    Invalid { path: PathBuf, problems: Vec<Problem> },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
+/// Keys that no configuration has, each with the nearest one that exists.
+/// The error is a file that is not TOML at all.
+pub(super) fn unknown_keys(text: &str) -> Result<Vec<Problem>, Problem> {
+    let given: toml::Table = toml::from_str(text).map_err(|error| wrong_value(text, &error))?;
+    let known: toml::Table = toml::from_str(DEFAULT_TOML).expect("the default file is TOML");
+    let mut problems = Vec::new();
+    for (section, value) in &given {
+        let Some(known_section) = known.get(section).and_then(toml::Value::as_table) else {
+            problems.push(unknown(text, section, section, known.keys()));
+            continue;
+        };
+        let Some(keys) = value.as_table() else { continue };
+        for key in keys.keys().filter(|key| !known_section.contains_key(*key)) {
+            problems.push(unknown(text, &format!("{section}.{key}"), key, known_section.keys()));
+        }
+    }
+    Ok(problems)
+}
+
+/// A value of the wrong type or form, or broken TOML, where the parser points.
+pub(super) fn wrong_value(text: &str, error: &toml::de::Error) -> Problem {
+    let at = error.span().map_or(0, |span| span.start);
+    let line = text[..at.min(text.len())].matches('\n').count() + 1;
+    Problem {
+        line,
+        key: key_at(text, line).unwrap_or_else(|| "file".into()),
+        what: error.message().trim().replace('\n', " "),
+        remedy: "See the key's comment and default in `qingting check-config --print-default`"
+            .into(),
+    }
+}
+
+/// Values that parse but cannot work.
+pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut demand = |good: bool, key: &str, what: String, remedy: &str| {
+        if !good {
+            problems.push(Problem {
+                line: line_of(text, key),
+                key: key.into(),
+                what,
+                remedy: remedy.into(),
+            });
+        }
+    };
+    let sip = &config.sip;
+    demand(
+        !(sip.listen_udp.is_empty() && sip.listen_tcp.is_empty()),
+        "sip.listen_udp",
+        "no SIP address to listen on".into(),
+        "Give at least one in `sip.listen_udp` or `sip.listen_tcp`, such as \"0.0.0.0:5060\"",
+    );
+    demand(
+        sip.concurrent_calls_max > 0,
+        "sip.concurrent_calls_max",
+        "0 would refuse every call".into(),
+        "Give the number of calls your trunk carries, such as 60",
+    );
+    let media = &config.media;
+    let pairs = (usize::from(media.port_last) + 1).saturating_sub(media.port_first.into()) / 2;
+    demand(
+        media.port_first >= 1024 && media.port_first % 2 == 0,
+        "media.port_first",
+        format!("{} is not an even port from 1024 up", media.port_first),
+        "RTP ports are even (RFC 3550 section 11): give one such as 10000",
+    );
+    demand(
+        pairs >= sip.concurrent_calls_max,
+        "media.port_last",
+        format!(
+            "{pairs} port pair(s) cannot carry sip.concurrent_calls_max = {} calls",
+            sip.concurrent_calls_max
+        ),
+        "Widen the range (two ports a call) or lower sip.concurrent_calls_max",
+    );
+    demand(
+        media.shards <= 64,
+        "media.shards",
+        format!("{} media threads are more than any machine needs", media.shards),
+        "Give 0 (automatic) or at most the number of cores",
+    );
+    demand(
+        media.inactivity_s >= 5,
+        "media.inactivity_s",
+        format!("{} s would end calls at a short pause in the network", media.inactivity_s),
+        "Give 5 or more; 30 is usual",
+    );
+    let hotline = &config.hotline;
+    for (key, prompt) in [
+        ("hotline.notice", &hotline.notice),
+        ("hotline.greeting", &hotline.greeting),
+        ("hotline.are_you_there", &hotline.are_you_there),
+        ("hotline.farewell", &hotline.farewell),
+    ] {
+        demand(
+            !prompt.trim().is_empty() && prompt.chars().count() <= PROMPT_CHARS_MAX,
+            key,
+            format!("a prompt has 1 to {PROMPT_CHARS_MAX} characters"),
+            "Write what the caller shall hear",
+        );
+    }
+    demand(
+        (0.5..=2.0).contains(&hotline.voice_speed),
+        "hotline.voice_speed",
+        format!("{} is not between 0.5 and 2.0", hotline.voice_speed),
+        "1.0 is the voice's own speed",
+    );
+    demand(
+        hotline.call_s_max >= 60,
+        "hotline.call_s_max",
+        format!("{} s would cut callers off", hotline.call_s_max),
+        "Give 60 or more; 1800 is half an hour",
+    );
+    demand(
+        hotline.ring_ms <= 10_000,
+        "hotline.ring_ms",
+        format!("{} ms lets callers wait too long", hotline.ring_ms),
+        "GB/T 33358-2016 asks for an answer within 15 s: give at most 10000",
+    );
+    demand(
+        config.asr.threads <= 256,
+        "asr.threads",
+        format!("{} decoding threads are more than any machine has", config.asr.threads),
+        "Give 0 (automatic) or at most the number of cores",
+    );
+    demand(
+        config.nlu.category_model.as_os_str().is_empty() || config.nlu.category_model.is_file(),
+        "nlu.category_model",
+        format!("there is no file {}", config.nlu.category_model.display()),
+        "Make one with `qingting nlu train FILE.csv --out MODEL`, or leave it empty",
+    );
+    demand(
+        tracing_subscriber::EnvFilter::try_new(&config.log.level).is_ok(),
+        "log.level",
+        format!("{:?} is not a log level or filter", config.log.level),
+        "Give error, warn, info, debug or trace",
+    );
+    problems
+}
+
+/// Longest prompt text, in characters: about two minutes of speech.
+const PROMPT_CHARS_MAX: usize = 500;
+
+fn unknown<'a>(
+    text: &str,
+    path: &str,
+    key: &str,
+    known: impl Iterator<Item = &'a String>,
+) -> Problem {
+    let nearest = known.min_by_key(|candidate| strsim::levenshtein(candidate, key));
+    Problem {
+        line: line_of(text, path),
+        key: path.into(),
+        what: "there is no such key".into(),
+        remedy: match nearest {
+            Some(nearest) if strsim::levenshtein(nearest, key) <= 3 => {
+                format!("Did you mean `{nearest}`?")
+            }
+            _ => "Remove it; `qingting check-config --print-default` shows every key".into(),
+        },
+    }
+}
+
+/// The line (from 1) on which a dotted key stands, or 0.
+fn line_of(text: &str, dotted: &str) -> usize {
+    keys(text).find(|(_, key)| key == dotted).map_or(0, |(line, _)| line)
+}
+
+/// The dotted key whose value covers a line.
+fn key_at(text: &str, line: usize) -> Option<String> {
+    keys(text).take_while(|(at, _)| *at <= line).last().map(|(_, key)| key)
+}
+
+/// Every key of the file with its line. Good enough for pointing: the parser proper is `toml`.
+fn keys(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let mut section = String::new();
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.split(']').next().unwrap_or("").trim().into();
+            return Some((index + 1, section.clone()));
+        }
+        let key = line.split_once('=')?.0.trim();
+        if key.starts_with('#') || key.contains('"') {
+            return None;
+        }
+        let dotted = if section.is_empty() { key.into() } else { format!("{section}.{key}") };
+        Some((index + 1, dotted))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn problems(text: &str) -> Vec<Problem> {
+        match Config::parse(text, Path::new("/etc/qingting/config.toml")) {
+            Err(ConfigError::Invalid { problems, .. }) => problems,
+            other => panic!("expected problems, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
+        let found = problems("[sip]\nlisten_upd = [\"0.0.0.0:5060\"]\n");
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].line, found[0].key.as_str()), (2, "sip.listen_upd"));
+        assert_eq!(found[0].remedy, "Did you mean `listen_udp`?");
+    }
+
+    #[test]
+    fn an_unknown_section_is_named() {
+        let found = problems("[sipp]\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (1, "sipp"));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_points_at_its_line() {
+        let found = problems("[asr]\nenabled = true\nthreads = \"two\"\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (3, "asr.threads"));
+        assert!(found[0].what.contains("invalid type"), "{}", found[0].what);
+    }
+
+    #[test]
+    fn an_address_without_a_port_points_at_its_line() {
+        let found = problems("[http]\nlisten = \"127.0.0.1\"\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (2, "http.listen"));
+    }
+
+    #[test]
+    fn text_that_is_not_toml_points_at_its_line() {
+        let found = problems("[sip]\n[media\n");
+        assert_eq!(found[0].line, 2);
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let found = problems(
+            "[media]\nport_first = 10001\nport_last = 10010\n[hotline]\nnotice = \"\"\nvoice_sped = 1\n",
+        );
+        let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            ["hotline.voice_sped", "media.port_first", "media.port_last", "hotline.notice"]
+        );
+        assert!(found.iter().all(|problem| problem.line > 0 && !problem.remedy.is_empty()));
+    }
+
+    #[test]
+    fn the_message_names_the_file() {
+        let error =
+            Config::parse("[log]\nlevel = \"a=b=c\"", Path::new("/etc/q.toml")).unwrap_err();
+        assert!(error.to_string().contains("/etc/q.toml"), "{error}");
+        assert!(error.to_string().contains("log.level"), "{error}");
+    }
+}

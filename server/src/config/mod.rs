@@ -1,0 +1,285 @@
+//! The configuration file: typed, with every key's default, and checked before anything starts.
+
+mod check;
+
+pub use check::{ConfigError, Problem};
+
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The commented file that is written at first start; it holds exactly the defaults.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// The whole configuration. Keys are explained in [`DEFAULT_TOML`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    pub sip: Sip,
+    pub media: Media,
+    pub hotline: Hotline,
+    pub recording: Recording,
+    pub asr: Asr,
+    pub nlu: Nlu,
+    pub http: Http,
+    pub data: Data,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sip {
+    pub listen_udp: Vec<SocketAddr>,
+    pub listen_tcp: Vec<SocketAddr>,
+    #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
+    pub advertised_ip: Option<IpAddr>,
+    pub concurrent_calls_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Media {
+    pub port_first: u16,
+    pub port_last: u16,
+    pub port_rest_s: u64,
+    pub shards: usize,
+    pub inactivity_s: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hotline {
+    pub notice: String,
+    pub greeting: String,
+    pub are_you_there: String,
+    pub farewell: String,
+    pub voice: String,
+    pub voice_speed: f32,
+    pub ring_ms: u64,
+    pub silence_prompt_s: u64,
+    pub silence_hangup_s: u64,
+    pub call_s_max: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Recording {
+    pub enabled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asr {
+    pub enabled: bool,
+    pub threads: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Nlu {
+    pub category_model: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Http {
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Data {
+    pub dir: PathBuf,
+    pub models: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let any = SocketAddr::from(([0, 0, 0, 0], 5060));
+        Self {
+            listen_udp: vec![any],
+            listen_tcp: vec![any],
+            advertised_ip: None,
+            concurrent_calls_max: 1000,
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { port_first: 10_000, port_last: 29_999, port_rest_s: 5, shards: 0, inactivity_s: 30 }
+    }
+}
+
+impl Media {
+    /// Media threads: as configured, or one for every two cores.
+    pub fn shard_count(&self) -> usize {
+        if self.shards > 0 { self.shards } else { cores().div_ceil(2) }
+    }
+}
+
+impl Default for Hotline {
+    fn default() -> Self {
+        Self {
+            notice: "您好，为保证服务质量，本次通话将被录音。".into(),
+            greeting:
+                "这里是12345政务服务便民热线，请在提示后说出您的诉求，说完后挂机即可。请讲。"
+                    .into(),
+            are_you_there: "您好，请问您还在吗？请讲。".into(),
+            farewell: "感谢您的来电，再见。".into(),
+            voice: "qingting".into(),
+            voice_speed: 1.0,
+            ring_ms: 200,
+            silence_prompt_s: 15,
+            silence_hangup_s: 20,
+            call_s_max: 1800,
+        }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for Asr {
+    fn default() -> Self {
+        Self { enabled: true, threads: 0 }
+    }
+}
+
+impl Asr {
+    /// Decoding threads: as configured, or one for every core.
+    pub fn thread_count(&self) -> usize {
+        if self.threads > 0 { self.threads } else { cores() }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 12345)) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file. All problems are reported at once, each with key and remedy.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// The same for text that was read from `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let problems = |problems| ConfigError::Invalid { path: path.to_owned(), problems };
+        let unknown = check::unknown_keys(text).map_err(|problem| problems(vec![problem]))?;
+        let mut config: Self = match toml::from_str(text) {
+            Ok(config) => config,
+            Err(error) => {
+                let mut found = unknown;
+                found.push(check::wrong_value(text, &error));
+                return Err(problems(found));
+            }
+        };
+        let mut found = unknown;
+        found.extend(check::values(&config, text));
+        if !found.is_empty() {
+            return Err(problems(found));
+        }
+        let folder = path.parent().unwrap_or(Path::new("."));
+        if config.data.dir.as_os_str().is_empty() {
+            config.data.dir = folder.to_owned();
+        }
+        if config.data.models.as_os_str().is_empty() {
+            config.data.models = config.data.dir.join("models");
+        }
+        Ok(config)
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.data.dir.join("qingting.db")
+    }
+
+    pub fn recordings(&self) -> PathBuf {
+        self.data.dir.join("recordings")
+    }
+
+    pub fn prompts(&self) -> PathBuf {
+        self.data.dir.join("prompts")
+    }
+}
+
+impl Hotline {
+    pub fn ring(&self) -> Duration {
+        Duration::from_millis(self.ring_ms)
+    }
+}
+
+/// The default folder of configuration and data: `$QINGTING_HOME`, else `$XDG_DATA_HOME/qingting`,
+/// else `~/.local/share/qingting`.
+pub fn default_home() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("QINGTING_HOME")
+        .or_else(|| set("XDG_DATA_HOME").map(|dir| dir.join("qingting")))
+        .or_else(|| set("HOME").map(|dir| dir.join(".local/share/qingting")))
+        .unwrap_or_else(|| PathBuf::from("qingting-data"))
+}
+
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn empty_as_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        serde::de::Error::custom(format!("{text:?} is not an IP address such as 203.0.113.7"))
+    })
+}
+
+fn none_as_empty<S: serde::Serializer>(ip: &Option<IpAddr>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&ip.map(|ip| ip.to_string()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_holds_exactly_the_defaults() {
+        let parsed: Config = toml::from_str(DEFAULT_TOML).unwrap();
+        assert_eq!(parsed, Config::default());
+    }
+
+    #[test]
+    fn the_data_folder_defaults_to_the_files_own() {
+        let config = Config::parse("", Path::new("/srv/q/config.toml")).unwrap();
+        assert_eq!(config.data.dir, Path::new("/srv/q"));
+        assert_eq!(config.data.models, Path::new("/srv/q/models"));
+    }
+}
