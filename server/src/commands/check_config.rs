@@ -1,0 +1,38 @@
+//! `qingting check-config`: explains a configuration before a server has to stop for it.
+
+use crate::cli::{self, ConfigFile};
+use crate::config::{Config, DEFAULT_TOML};
+use crate::home;
+use anyhow::{Result, bail};
+
+pub fn run(args: &cli::CheckConfig) -> Result<()> {
+    if args.print_default {
+        print!("{DEFAULT_TOML}");
+        return Ok(());
+    }
+    if let Some(path) = &args.write_default {
+        home::write_default(path)?;
+        println!("Wrote the default configuration to {}", path.display());
+        return Ok(());
+    }
+    let path = home::path(&ConfigFile { config: args.file.clone() });
+    if !path.exists() && args.file.is_none() {
+        bail!(
+            "there is no configuration at {} yet: `qingting serve` writes one at its first start",
+            path.display()
+        );
+    }
+    let config = Config::load(&path)?;
+    println!("{} is good", path.display());
+    for address in &config.sip.listen_udp {
+        println!("  SIP over UDP  {address}");
+    }
+    for address in &config.sip.listen_tcp {
+        println!("  SIP over TCP  {address}");
+    }
+    println!("  RTP           {} to {}", config.media.port_first, config.media.port_last);
+    println!("  HTTP          {}", config.http.listen);
+    println!("  data          {}", config.data.dir.display());
+    println!("  models        {}", config.data.models.display());
+    Ok(())
+}
