@@ -146,7 +146,7 @@ impl JitterBuffer {
         Some(out)
     }
 
-    /// Delay between a sample's earliest possible arrival and its playout now, in milliseconds.
+    /// The playout delay aimed at, in milliseconds.
     pub fn delay_ms(&self) -> u32 {
         u32::try_from(self.delay.target() / 8).unwrap_or(0)
     }
