@@ -8,5 +8,6 @@ pub mod g711;
 pub mod jitter;
 pub mod latch;
 pub mod plc;
+pub mod ports;
 pub mod rtp;
 pub mod wav;
