@@ -62,7 +62,7 @@ mod tests {
             assert!(at(delay + 50.0, 0.0) <= at(delay, 0.0) + 1e-9);
             assert!(at(50.0, loss + 0.02) < at(50.0, loss));
         }
-        // G.107: R falls to about 67.6 at 5 % with Bpl 25.1 and to 1.0 when nothing arrives.
+        // By hand: R = 93.2 - 95 * 5 / (5 + 25.1) = 77.4 at 5 % loss.
         assert!((at(50.0, 0.05) - 4.0).abs() < 0.1, "{}", at(50.0, 0.05));
         assert!(at(400.0, 1.0) < 1.5);
     }
