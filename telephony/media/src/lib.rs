@@ -1,1 +1,13 @@
-//! RTP, RTCP, jitter buffer, G.711, concealment, prompts, recorder and the media shards.
+//! The media path of a telephone call: G.711, RTP, playout, concealment, telephone events, the
+//! source latch, call quality and the recording file. Time is a parameter throughout.
+
+pub mod delay;
+pub mod dtmf;
+pub mod emodel;
+pub mod g711;
+pub mod jitter;
+pub mod latch;
+pub mod plc;
+pub mod ports;
+pub mod rtp;
+pub mod wav;
