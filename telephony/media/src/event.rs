@@ -1,0 +1,76 @@
+//! What a leg tells its owner.
+
+use std::path::PathBuf;
+
+/// Something that happened on a leg.
+#[derive(Debug)]
+pub enum MediaEvent {
+    /// The first packet of the peer was accepted.
+    FirstPacket,
+    /// A prompt was played to its end.
+    PromptDone(u32),
+    /// The peer pressed a key.
+    Dtmf {
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+        /// For how long.
+        duration_ms: u32,
+    },
+    /// Every queued key was sent.
+    KeysSent,
+    /// No packet of the peer for the leg's inactivity time; told again after each further one.
+    Inactive,
+    /// The first packet of somebody who is not the peer came, and was dropped.
+    StrangerRtp,
+    /// The recording cannot be written. The call goes on; writing is tried again.
+    RecordingFailed {
+        /// What, where and how to mend it.
+        error: String,
+    },
+    /// The leg is over and put away: always the last event.
+    Closed(Box<LegReport>),
+}
+
+/// The books of one leg.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LegReport {
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets of the peer.
+    pub packets_received: u64,
+    /// Packets of the peer that never came.
+    pub packets_lost: u64,
+    /// Packets that came after their time.
+    pub packets_late: u64,
+    /// Packets that came twice.
+    pub packets_duplicate: u64,
+    /// Packets of strangers, dropped.
+    pub packets_stranger: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1), in milliseconds.
+    pub jitter_ms: f64,
+    /// Round-trip time, where the peer's reports tell it.
+    pub rtt_ms: Option<f64>,
+    /// Playout delay at the end, in milliseconds.
+    pub playout_ms: u32,
+    /// Mean opinion score of what we heard, 1.0 to 4.5 (ITU-T G.107); `None` when nothing came.
+    pub mos: Option<f64>,
+    /// From the first connection to the end, in milliseconds.
+    pub duration_ms: u64,
+    /// Ticks that the recogniser's tap had no room for.
+    pub recogniser_ticks_dropped: u64,
+    /// The recording, when there is one.
+    pub recording: Option<RecordingReport>,
+}
+
+/// A finished recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Length, gaps included.
+    pub duration_ms: u64,
+    /// Ticks that never reached the recorder: silence in the file.
+    pub ticks_dropped: u64,
+    /// Whether some of the call is missing from it.
+    pub incomplete: bool,
+}

@@ -1,0 +1,88 @@
+//! What a leg sends: prompts one after the other, silence between them.
+
+use qingting_common::limits::SAMPLES_PER_TICK;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Prompts that may wait; one more is refused.
+pub const PROMPTS_WAITING_MAX: usize = 8;
+
+#[derive(Debug)]
+struct Playing {
+    id: u32,
+    samples: Arc<[i16]>,
+    position: usize,
+}
+
+/// Plays prompts in order, 8 kHz, one tick at a time. Nothing is allocated after construction.
+#[derive(Debug)]
+pub struct Player {
+    queue: VecDeque<Playing>,
+}
+
+impl Default for Player {
+    fn default() -> Self {
+        Self { queue: VecDeque::with_capacity(PROMPTS_WAITING_MAX) }
+    }
+}
+
+impl Player {
+    /// Queues a prompt behind those that play; false when [`PROMPTS_WAITING_MAX`] wait already.
+    pub fn play(&mut self, id: u32, samples: Arc<[i16]>) -> bool {
+        let room = self.queue.len() < PROMPTS_WAITING_MAX;
+        if room {
+            self.queue.push_back(Playing { id, samples, position: 0 });
+        }
+        room
+    }
+
+    /// Stops at once. The stopped prompts are not reported as done.
+    pub fn stop(&mut self) {
+        self.queue.clear();
+    }
+
+    /// The next tick's samples, and the prompt that ended in it. A prompt begins at a tick.
+    pub fn tick(&mut self, out: &mut [i16; SAMPLES_PER_TICK]) -> Option<u32> {
+        out.fill(0);
+        let playing = self.queue.front_mut()?;
+        let rest = &playing.samples[playing.position..];
+        let taken = rest.len().min(SAMPLES_PER_TICK);
+        out[..taken].copy_from_slice(&rest[..taken]);
+        playing.position += taken;
+        if playing.position < playing.samples.len() {
+            return None;
+        }
+        self.queue.pop_front().map(|done| done.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_play_in_order_and_report_their_end() {
+        let mut player = Player::default();
+        player.play(1, vec![5; 200].into());
+        player.play(2, vec![7; 160].into());
+        let mut out = [0; SAMPLES_PER_TICK];
+        assert_eq!(player.tick(&mut out), None);
+        assert_eq!(out, [5; 160]);
+        assert_eq!(player.tick(&mut out), Some(1));
+        assert_eq!((out[39], out[40]), (5, 0), "the rest of the last tick is silence");
+        assert_eq!(player.tick(&mut out), Some(2));
+        assert_eq!(player.tick(&mut out), None);
+        assert_eq!(out, [0; 160]);
+    }
+
+    #[test]
+    fn a_stopped_prompt_is_not_reported_and_the_queue_is_bounded() {
+        let mut player = Player::default();
+        for id in 0..PROMPTS_WAITING_MAX as u32 {
+            assert!(player.play(id, vec![1; 10].into()));
+        }
+        assert!(!player.play(99, vec![1; 10].into()));
+        player.stop();
+        assert_eq!(player.tick(&mut [0; SAMPLES_PER_TICK]), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! The thread behind the media threads: writes recordings, and puts finished legs away (frees
+//! memory, closes sockets, returns ports, reports). Media threads never wait for it.
+
+use crate::event::{LegReport, MediaEvent, RecordingReport};
+use crate::leg::Leg;
+use crate::tap::Pair;
+use crate::wav::StereoWav;
+use qingting_common::limits::SAMPLES_PER_TICK;
+use rtrb::Consumer;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often recordings are written: what a crash can cost, less what the system had not yet
+/// written to disk.
+const WRITE_MS: u64 = 400;
+/// Bytes gathered for one write.
+const CHUNK_BYTES: usize = RECORDED_TICKS * SAMPLES_PER_TICK * 4;
+/// Ticks in one write: 0.64 s.
+const RECORDED_TICKS: usize = 32;
+
+/// Work for the recorder thread.
+pub(crate) enum Job {
+    /// A leg that will be recorded.
+    Record(Box<Recording>),
+    /// A leg that is over.
+    PutAway(Box<Leg>),
+}
+
+/// One recording under way.
+pub(crate) struct Recording {
+    key: u64,
+    path: PathBuf,
+    frames: Consumer<Pair>,
+    events: mpsc::Sender<MediaEvent>,
+    /// Made with the first tick: a call that is never connected leaves no file.
+    file: Option<StereoWav>,
+    failed: bool,
+    chunk: Vec<u8>,
+}
+
+/// Counters of the recorder, shared with metrics.
+#[derive(Debug, Default)]
+pub(crate) struct RecorderCounters {
+    pub(crate) write_errors: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+impl Recording {
+    pub(crate) fn new(
+        key: u64,
+        path: PathBuf,
+        frames: Consumer<Pair>,
+        events: mpsc::Sender<MediaEvent>,
+    ) -> Self {
+        let chunk = Vec::with_capacity(CHUNK_BYTES);
+        Self { key, path, frames, events, file: None, failed: false, chunk }
+    }
+
+    /// Writes every tick that waits.
+    fn write(&mut self, counters: &RecorderCounters) {
+        let mut first = 0;
+        let mut next = None;
+        while let Ok(pair) = self.frames.pop() {
+            let gap = next.is_some_and(|next| next != pair.sample_index);
+            if gap || self.chunk.len() + SAMPLES_PER_TICK * 4 > CHUNK_BYTES {
+                self.flush(first, counters);
+            }
+            if self.chunk.is_empty() {
+                first = pair.sample_index;
+            }
+            for (left, right) in pair.left.iter().zip(&pair.right) {
+                self.chunk.extend_from_slice(&left.to_le_bytes());
+                self.chunk.extend_from_slice(&right.to_le_bytes());
+            }
+            next = Some(pair.sample_index + SAMPLES_PER_TICK as u64);
+        }
+        self.flush(first, counters);
+    }
+
+    fn flush(&mut self, first: u64, counters: &RecorderCounters) {
+        if self.chunk.is_empty() {
+            return;
+        }
+        match self.try_flush(first) {
+            Ok(()) => {
+                counters.bytes.fetch_add(self.chunk.len() as u64, Ordering::Relaxed);
+            }
+            Err(error) => {
+                counters.write_errors.fetch_add(1, Ordering::Relaxed);
+                if !std::mem::replace(&mut self.failed, true) {
+                    let error = format!(
+                        "{}: {error}. Free space or mend the folder: what comes after is recorded again",
+                        self.path.display()
+                    );
+                    // A full queue belongs to a driver that is busy; the counter still tells.
+                    let _ = self.events.try_send(MediaEvent::RecordingFailed { error });
+                }
+            }
+        }
+        self.chunk.clear();
+    }
+
+    fn try_flush(&mut self, first: u64) -> io::Result<()> {
+        let index = u32::try_from(first)
+            .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "the call is too long"))?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(StereoWav::create(&self.path)?),
+        };
+        file.write_at(index, &self.chunk)
+    }
+
+    fn report(self, dropped: u64) -> RecordingReport {
+        let samples = self.file.as_ref().map_or(0, StereoWav::samples);
+        RecordingReport {
+            path: self.path,
+            duration_ms: u64::from(samples) / 8,
+            ticks_dropped: dropped,
+            incomplete: self.failed || dropped > 0,
+        }
+    }
+}
+
+/// The recorder thread's loop: ends when every sender of jobs is gone.
+pub(crate) fn run(jobs: &Receiver<Job>, counters: &Arc<RecorderCounters>, put_away: &dyn Fn(u16)) {
+    let mut recordings: HashMap<u64, Box<Recording>> = HashMap::new();
+    let mut ended = false;
+    let mut next_write = crate::clock::monotonic_ns();
+    while !ended {
+        let now = crate::clock::monotonic_ns();
+        match jobs.recv_timeout(Duration::from_nanos(next_write.saturating_sub(now))) {
+            Ok(Job::Record(recording)) => {
+                recordings.insert(recording.key, recording);
+            }
+            Ok(Job::PutAway(leg)) => {
+                let recording = leg.recording_key().and_then(|key| recordings.remove(&key));
+                let port = leg.port();
+                finish(*leg, recording, counters);
+                put_away(port);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => ended = true,
+        }
+        if crate::clock::monotonic_ns() >= next_write || ended {
+            for recording in recordings.values_mut() {
+                recording.write(counters);
+            }
+            next_write = crate::clock::monotonic_ns() + WRITE_MS * 1_000_000;
+        }
+    }
+}
+
+fn finish(leg: Leg, recording: Option<Box<Recording>>, counters: &RecorderCounters) {
+    let dropped = leg.recorder_ticks_dropped();
+    let recording = recording.map(|mut recording| {
+        recording.write(counters);
+        recording.report(dropped)
+    });
+    let (report, permit) = leg.into_report();
+    let recording = recording.filter(|recording| recording.duration_ms > 0);
+    permit.send(MediaEvent::Closed(Box::new(LegReport { recording, ..report })));
+}
