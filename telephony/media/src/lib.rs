@@ -9,5 +9,6 @@ pub mod jitter;
 pub mod latch;
 pub mod plc;
 pub mod ports;
+pub mod rtcp;
 pub mod rtp;
 pub mod wav;
