@@ -332,3 +332,226 @@ impl Writer<'_> {
         self.at += bytes.len();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rtc_rtcp::compound_packet::CompoundPacket;
+    use rtc_rtcp::goodbye::Goodbye;
+    use rtc_rtcp::packet::Packet;
+    use rtc_rtcp::receiver_report::ReceiverReport;
+    use rtc_rtcp::reception_report::ReceptionReport;
+    use rtc_rtcp::sender_report::SenderReport;
+
+    fn info() -> SenderInfo {
+        SenderInfo {
+            ntp: 0xda8b_d1fc_dddd_a05a,
+            rtp_timestamp: 0xaaf4_edd5,
+            packets: 1,
+            bytes: 160,
+        }
+    }
+
+    fn block() -> ReportBlock {
+        ReportBlock {
+            ssrc: 0xbc5e_9a40,
+            fraction_lost: 64,
+            cumulative_lost: -2,
+            highest_sequence: 0x0001_46e1,
+            jitter: 273,
+            last_sr: 0x0009_f362,
+            delay_since_last_sr: 0x0002_4a79,
+        }
+    }
+
+    fn written(
+        cname: &str,
+        sender: Option<SenderInfo>,
+        block: Option<ReportBlock>,
+        bye: bool,
+    ) -> Vec<u8> {
+        let mut out = [0xee; RTCP_BYTES_MAX];
+        let length = write_compound(&mut out, 0x902f_9e2e, cname, sender, block, bye);
+        out[..length].to_vec()
+    }
+
+    fn items(bytes: &[u8]) -> Vec<Item> {
+        parse(bytes).collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The block as the library holds it, which keeps the 24 bits of the loss without their sign.
+    fn theirs(block: &ReportBlock) -> ReceptionReport {
+        ReceptionReport {
+            ssrc: block.ssrc,
+            fraction_lost: block.fraction_lost,
+            total_lost: block.cumulative_lost as u32 & 0x00ff_ffff,
+            last_sequence_number: block.highest_sequence,
+            jitter: block.jitter,
+            last_sender_report: block.last_sr,
+            delay: block.delay_since_last_sr,
+        }
+    }
+
+    /// Layout of RFC 3550 §6.4.1, §6.5 and §6.6, figure by figure.
+    #[test]
+    fn a_compound_has_the_layout_of_the_standard() {
+        #[rustfmt::skip]
+        let expected = [
+            0x81, 200, 0, 12, 0x90, 0x2f, 0x9e, 0x2e, // one block, 13 words, our SSRC
+            0xda, 0x8b, 0xd1, 0xfc, 0xdd, 0xdd, 0xa0, 0x5a, // NTP
+            0xaa, 0xf4, 0xed, 0xd5, 0, 0, 0, 1, 0, 0, 0, 160, // RTP time, packets, bytes
+            0xbc, 0x5e, 0x9a, 0x40, 64, 0xff, 0xff, 0xfe, // about whom; a quarter; 2 too many
+            0, 1, 0x46, 0xe1, 0, 0, 1, 0x11, // highest, jitter
+            0, 0x09, 0xf3, 0x62, 0, 0x02, 0x4a, 0x79, // last SR, delay since
+            0x81, 202, 0, 3, 0x90, 0x2f, 0x9e, 0x2e, // one chunk, 4 words
+            1, 3, b'a', b'@', b'b', 0, 0, 0, // CNAME; end of list
+            0x81, 203, 0, 1, 0x90, 0x2f, 0x9e, 0x2e, // goodbye
+        ];
+        assert_eq!(written("a@b", Some(info()), Some(block()), true), expected);
+        let report = written("a@b", None, None, false);
+        assert_eq!(report[..8], [0x80, 201, 0, 1, 0x90, 0x2f, 0x9e, 0x2e]);
+        assert_eq!(report.len(), 8 + 16);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let ssrc = 0x902f_9e2e;
+        let block = block();
+        assert_eq!(
+            items(&written("a@b", Some(info()), Some(block), true)),
+            [
+                Item::SenderReport { ssrc, info: info() },
+                Item::Block { reporter: ssrc, block },
+                Item::Bye { ssrc }
+            ]
+        );
+        assert_eq!(items(&written("", None, None, false)), [Item::ReceiverReport { ssrc }]);
+    }
+
+    #[test]
+    fn loss_beyond_24_bits_is_told_as_the_most() {
+        for (lost, told) in [(i32::MAX, 0x7f_ffff), (i32::MIN, -0x80_0000)] {
+            let sent = ReportBlock { cumulative_lost: lost, ..block() };
+            let Item::Block { block, .. } = items(&written("", None, Some(sent), false))[1] else {
+                panic!("a block follows the report");
+            };
+            assert_eq!(block.cumulative_lost, told);
+        }
+    }
+
+    #[test]
+    fn a_cname_of_any_length_ends_at_a_character_and_the_longest_compound_fits() {
+        for length in 0..100 {
+            let cname = "倾".repeat(length);
+            let bytes = written(&cname, Some(info()), Some(block()), true);
+            let mut reader = &bytes[..];
+            let compound = CompoundPacket(rtc_rtcp::packet::unmarshal(&mut reader).unwrap());
+            compound.validate().unwrap();
+            assert_eq!(compound.cname().unwrap(), "倾".repeat(length.min(85)).as_bytes());
+        }
+        let longest = written(&"a".repeat(300), Some(info()), Some(block()), true);
+        assert_eq!(longest.len(), RTCP_BYTES_MAX);
+    }
+
+    #[test]
+    fn another_writer_is_understood_with_several_blocks_and_a_reason() {
+        let second = ReportBlock { ssrc: 7, cumulative_lost: 9, ..block() };
+        let packets: Vec<Box<dyn Packet>> = vec![
+            Box::new(ReceiverReport {
+                ssrc: 5,
+                reports: vec![theirs(&block()), theirs(&second)],
+                profile_extensions: vec![1, 2, 3, 4].into(),
+            }),
+            Box::new(Goodbye { sources: vec![5, 6], reason: "hung up".into() }),
+        ];
+        let bytes = rtc_rtcp::packet::marshal(&packets).unwrap();
+        assert_eq!(
+            items(&bytes),
+            [
+                Item::ReceiverReport { ssrc: 5 },
+                Item::Block { reporter: 5, block: block() },
+                Item::Block { reporter: 5, block: second },
+                Item::Bye { ssrc: 5 },
+                Item::Bye { ssrc: 6 },
+            ]
+        );
+    }
+
+    #[test]
+    fn padding_is_not_content_and_impossible_padding_is_an_error() {
+        let mut bytes = written("a@b", None, None, true);
+        let goodbye = bytes.len() - 8;
+        bytes.extend([0, 0, 0, 4]);
+        bytes[goodbye] |= 0x20;
+        bytes[goodbye + 3] = 2;
+        assert_eq!(items(&bytes).last(), Some(&Item::Bye { ssrc: 0x902f_9e2e }));
+        for (padding, error) in [
+            (0, RtcpError::Padding),
+            (3, RtcpError::Padding),
+            (12, RtcpError::Padding),
+            (8, RtcpError::Short),
+        ] {
+            *bytes.last_mut().unwrap() = padding;
+            assert_eq!(parse(&bytes).last(), Some(Err(error)), "{padding} bytes");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_a_fault_is_kept_and_nothing_after_it_is_read() {
+        let whole = written("a@b", Some(info()), Some(block()), true);
+        let mut cut = parse(&whole[..whole.len() - 4]);
+        assert_eq!(cut.by_ref().filter(Result::is_ok).count(), 2);
+        assert_eq!(cut.next(), None);
+        let mut claims_two = whole.clone();
+        claims_two[0] = 0x82;
+        assert_eq!(parse(&claims_two).collect::<Vec<_>>(), [Err(RtcpError::Short)]);
+        let mut old = whole;
+        old[0] = 0x41;
+        assert_eq!(parse(&old).collect::<Vec<_>>(), [Err(RtcpError::Version)]);
+    }
+
+    /// Bytes that look like a compound more often than chance would have it.
+    fn lookalike() -> impl Strategy<Value = Vec<u8>> {
+        let head = (any::<u8>(), 199..205u8, 0..16u8);
+        let packet = (head, prop::collection::vec(any::<u8>(), 0..64));
+        prop::collection::vec(packet, 0..4).prop_map(|packets| {
+            let bytes = packets.into_iter().flat_map(|((count, kind, words), body)| {
+                [0x80 | count >> 2, kind, 0, words].into_iter().chain(body)
+            });
+            bytes.collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(
+            noise in prop::collection::vec(any::<u8>(), 0..128),
+            lookalike in lookalike(),
+        ) {
+            for bytes in [noise, lookalike] {
+                prop_assert!(parse(&bytes).count() <= bytes.len() / 4 + 1);
+            }
+        }
+
+        #[test]
+        fn another_reader_understands_what_is_written(
+            ntp: u64, words: [u32; 9], fraction_lost: u8, cumulative_lost in -0x80_0000..0x80_0000,
+        ) {
+            let [ssrc, rtp_timestamp, packets, bytes, about, highest_sequence, jitter, last_sr,
+                delay_since_last_sr] = words;
+            let info = SenderInfo { ntp, rtp_timestamp, packets, bytes };
+            let block = ReportBlock { ssrc: about, fraction_lost, cumulative_lost,
+                highest_sequence, jitter, last_sr, delay_since_last_sr };
+            let mut out = [0; RTCP_BYTES_MAX];
+            let length = write_compound(&mut out, ssrc, "a@b", Some(info), Some(block), false);
+            let read = rtc_rtcp::packet::unmarshal(&mut &out[..length]).unwrap();
+            let report = read[0].as_any().downcast_ref::<SenderReport>().unwrap();
+            prop_assert_eq!(report, &SenderReport {
+                ssrc, ntp_time: ntp, rtp_time: rtp_timestamp, packet_count: packets,
+                octet_count: bytes, reports: vec![theirs(&block)], ..SenderReport::default()
+            });
+            prop_assert_eq!(items(&out[..length])[1], Item::Block { reporter: ssrc, block });
+        }
+    }
+}
