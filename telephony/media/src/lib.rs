@@ -11,4 +11,5 @@ pub mod plc;
 pub mod ports;
 pub mod rtcp;
 pub mod rtp;
+pub mod stats;
 pub mod wav;
