@@ -5,11 +5,10 @@
 //! replays what the worker had not finished. [`wire`] is what they say to each other.
 //! A crash of the inference libraries costs captions for seconds, never a call.
 
-//CLIENT
+pub mod client;
 pub mod clock;
 pub mod convert;
 pub mod error;
-//EVAL
 pub mod recognizer;
 pub mod resample;
 pub mod scheduler;
@@ -22,7 +21,7 @@ pub mod whisper;
 pub mod wire;
 pub mod worker;
 
-//USECLIENT::{AsrClient, AsrEvent, AsrStatus, StreamSender};
+pub use client::{AsrClient, AsrEvent, AsrStatus, StreamSender};
 pub use convert::ct2_to_ggml;
 pub use error::{AsrError, Result};
 pub use whisper::ModelPaths;

@@ -114,7 +114,9 @@ impl Queue {
     /// that its finals come in order.
     pub fn next(&mut self) -> Option<Job> {
         let is_busy = |key: &Key| {
-            self.stable.iter().any(|(k, s)| same_stream(k, key) && matches!(s.state, State::Running))
+            self.stable
+                .iter()
+                .any(|(k, s)| same_stream(k, key) && matches!(s.state, State::Running))
         };
         let best = self
             .stable

@@ -131,8 +131,7 @@ impl Segmenter {
         }
         let silence_ms = (now - open.speech_to) / SAMPLES_PER_MS;
         let length_ms = (now - open.from) / SAMPLES_PER_MS;
-        let hang_over_ms =
-            if length_ms >= LONG_FROM_MS { HANG_OVER_LONG_MS } else { HANG_OVER_MS };
+        let hang_over_ms = if length_ms >= LONG_FROM_MS { HANG_OVER_LONG_MS } else { HANG_OVER_MS };
         if silence_ms >= hang_over_ms {
             return self.flush().into_iter().collect();
         }
@@ -150,11 +149,8 @@ impl Segmenter {
     /// Ends the segment at its quietest recent point and begins the next one there.
     fn cut(&mut self) -> Vec<Decision> {
         let Some(mut open) = self.open.take() else { return Vec::new() };
-        let at = open
-            .recent
-            .iter()
-            .min_by(|a, b| a.1.total_cmp(&b.1))
-            .map_or(self.now, |(end, _)| *end);
+        let at =
+            open.recent.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(self.now, |(end, _)| *end);
         let speech_to = std::mem::replace(&mut open.speech_to, at);
         let mut decisions = vec![Decision::Ended(open.utterance(at))];
         self.floor = at;

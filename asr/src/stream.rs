@@ -146,9 +146,8 @@ impl Stream {
     }
 
     fn piece(&self, utterance: Utterance) -> Piece {
-        let index = |position: u64| {
-            (position.saturating_sub(self.base) as usize).min(self.audio.len())
-        };
+        let index =
+            |position: u64| (position.saturating_sub(self.base) as usize).min(self.audio.len());
         let samples = &self.audio[index(utterance.audio.start)..index(utterance.audio.end)];
         Piece { segment: self.segment, samples: Arc::from(samples), utterance }
     }

@@ -215,7 +215,11 @@ fn take<const N: usize>(body: &mut &[u8]) -> Option<[u8; N]> {
 /// [`WireError::Length`].
 pub fn frame_length(head: [u8; 4]) -> Result<usize, WireError> {
     let length = u32::from_le_bytes(head) as usize;
-    if (1..=FRAME_BYTES_MAX).contains(&length) { Ok(length) } else { Err(WireError::Length(length)) }
+    if (1..=FRAME_BYTES_MAX).contains(&length) {
+        Ok(length)
+    } else {
+        Err(WireError::Length(length))
+    }
 }
 
 /// Reads one frame, blocking; `None` at the end of the stream.

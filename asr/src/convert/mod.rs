@@ -210,12 +210,7 @@ fn decoder(model: &Model<'_>, out: &mut Ggml) -> Result<(), ConvertError> {
 }
 
 /// Self-attention and feed-forward, the same on both sides.
-fn block(
-    model: &Model<'_>,
-    out: &mut Ggml,
-    side: &str,
-    layer: usize,
-) -> Result<(), ConvertError> {
+fn block(model: &Model<'_>, out: &mut Ggml, side: &str, layer: usize) -> Result<(), ConvertError> {
     let from = format!("{side}/layer_{layer}");
     let to = format!("{side}.blocks.{layer}");
     let parts = |name: &'static str| format!("{to}.attn.{name}");
@@ -341,7 +336,8 @@ mod tests {
 
     #[test]
     fn stand_ins_name_each_byte_once() {
-        let mut seen: Vec<u8> = (0u32..0x200).filter_map(char::from_u32).filter_map(byte_of).collect();
+        let mut seen: Vec<u8> =
+            (0u32..0x200).filter_map(char::from_u32).filter_map(byte_of).collect();
         seen.sort_unstable();
         assert_eq!(seen, (0..=u8::MAX).collect::<Vec<_>>());
         assert_eq!(byte_of('Ġ'), Some(b' '));
