@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 pub mod convert;
 pub mod error;
+pub mod eval;
 pub mod recognizer;
 pub mod resample;
 pub mod scheduler;
