@@ -112,7 +112,7 @@ impl Queue {
 
     /// The next job for a free thread. Finals and trials of one stream run one after another, so
     /// that its finals come in order.
-    pub fn next(&mut self) -> Option<Job> {
+    pub fn take_next(&mut self) -> Option<Job> {
         let is_busy = |key: &Key| {
             self.stable
                 .iter()
@@ -220,7 +220,8 @@ mod tests {
         queue.partial(job(1, 0, 1, Effort::Partial));
         queue.speculate(job(2, 0, 2, Effort::Final));
         assert_eq!(queue.commit(job(3, 0, 3, Effort::Final)), None);
-        let order: Vec<u64> = std::iter::from_fn(|| queue.next()).map(|j| j.key.stream).collect();
+        let order: Vec<u64> =
+            std::iter::from_fn(|| queue.take_next()).map(|j| j.key.stream).collect();
         assert_eq!(order, [3, 2, 1]);
     }
 
@@ -228,7 +229,7 @@ mod tests {
     fn a_finished_trial_is_the_final_at_once() {
         let mut queue = Queue::default();
         queue.speculate(job(1, 0, 5, Effort::Final));
-        let running = queue.next().expect("a trial waits");
+        let running = queue.take_next().expect("a trial waits");
         assert_eq!(queue.finish(&running, &said("喂")), Verdict::Partial);
         assert_eq!(queue.commit(job(1, 0, 5, Effort::Final)), Some(said("喂")));
         assert!(!queue.has_finals(0, 1));
@@ -238,11 +239,11 @@ mod tests {
     fn a_trial_overtaken_by_speech_says_nothing() {
         let mut queue = Queue::default();
         queue.speculate(job(1, 0, 5, Effort::Final));
-        let running = queue.next().expect("a trial waits");
+        let running = queue.take_next().expect("a trial waits");
         queue.resume(running.key);
         assert_eq!(queue.finish(&running, &said("喂")), Verdict::Drop);
         assert_eq!(queue.commit(job(1, 0, 9, Effort::Final)), None);
-        assert!(queue.next().is_some());
+        assert!(queue.take_next().is_some());
     }
 
     #[test]

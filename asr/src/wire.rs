@@ -186,7 +186,7 @@ impl Message {
             AUDIO => {
                 let stream = u64::from_le_bytes(take(body)?);
                 let start_sample = u64::from_le_bytes(take(body)?);
-                if body.len() % 2 != 0 || body.len() / 2 > AUDIO_SAMPLES_MAX {
+                if !body.len().is_multiple_of(2) || body.len() / 2 > AUDIO_SAMPLES_MAX {
                     return None;
                 }
                 let samples = std::mem::take(body)

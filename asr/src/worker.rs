@@ -277,7 +277,7 @@ impl Shared {
     fn wait_for_job(&self) -> Job {
         let mut board = self.board();
         loop {
-            if let Some(job) = board.queue.next() {
+            if let Some(job) = board.queue.take_next() {
                 return job;
             }
             board = self.work.wait(board).unwrap_or_else(|poisoned| poisoned.into_inner());
