@@ -1,7 +1,6 @@
 //! The client and a worker process without models: captions, and what `kill -9` costs.
 
 use qingting_asr::{AsrClient, AsrEvent};
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -10,7 +9,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 fn client(folder: &tempfile::TempDir) -> AsrClient {
     let socket = folder.path().join("asr.sock");
-    let mut worker = PathBuf::from(std::env::current_exe().expect("a test has a path"));
+    let mut worker = std::env::current_exe().expect("a test has a path");
     worker.pop();
     worker.pop();
     worker.push("examples/scripted-worker");
