@@ -1,1 +1,29 @@
-//! Streaming Mandarin recognition: worker process, wire protocol, client, VAD, whisper, evaluation.
+//! Streaming Mandarin recognition of telephone audio, in a process of its own.
+//!
+//! [`worker`] is that process: voice detection cuts each stream into segments, decode threads turn
+//! segments into text. [`client`] is the server's side: it starts the worker, restarts it, and
+//! replays what the worker had not finished. [`wire`] is what they say to each other.
+//! A crash of the inference libraries costs captions for seconds, never a call.
+
+pub mod client;
+pub mod clock;
+pub mod convert;
+pub mod error;
+pub mod eval;
+pub mod recognizer;
+pub mod resample;
+pub mod scheduler;
+pub mod scripted;
+pub mod segmenter;
+mod stream;
+pub mod text;
+pub mod vad;
+pub mod whisper;
+pub mod wire;
+pub mod worker;
+
+pub use client::{AsrClient, AsrEvent, AsrStatus, StreamSender};
+pub use convert::ct2_to_ggml;
+pub use error::{AsrError, Result};
+pub use whisper::ModelPaths;
+pub use worker::WorkerConfig;

@@ -1,0 +1,191 @@
+//! One stream in the worker: audio in, decisions out, each with the audio it speaks of.
+
+use crate::error::Result;
+use crate::recognizer::{Detector, FRAME_SAMPLES};
+use crate::resample::Upsampler;
+use crate::segmenter::{Decision, SAMPLES_PER_MS, Segmenter, Utterance};
+use std::sync::Arc;
+
+/// A gap up to this long is filled with silence; a longer one ends the segment.
+const GAP_FILLED_MS_MAX: u64 = 1_000;
+/// New speech after which an unfinished segment is decoded again.
+const PARTIAL_EVERY_MS: u64 = 1_000;
+
+/// A segment's audio at 16 kHz.
+pub(crate) struct Piece {
+    pub(crate) segment: u32,
+    pub(crate) utterance: Utterance,
+    pub(crate) samples: Arc<[f32]>,
+}
+
+/// What the worker is to do.
+pub(crate) enum Action {
+    Started { segment: u32, at_ms: u64 },
+    Partial(Piece),
+    Speculate(Piece),
+    Resumed { segment: u32 },
+    Ended(Piece),
+}
+
+/// The state of one stream. Positions are samples at 16 kHz since the stream's sample 0.
+pub(crate) struct Stream {
+    detector: Box<dyn Detector>,
+    upsampler: Option<Upsampler>,
+    segmenter: Segmenter,
+    /// Kept audio; `base` is the position of its first sample.
+    audio: Vec<f32>,
+    base: u64,
+    /// Position up to which voice detection has run.
+    judged: u64,
+    /// End of the audio of the newest partial.
+    shown: u64,
+    /// Number of the segment that is open or will be opened next.
+    segment: u32,
+}
+
+impl Stream {
+    /// `rate_hz` is 8,000 or 16,000; `start_sample` counts at that rate.
+    pub(crate) fn new(
+        detector: Box<dyn Detector>,
+        rate_hz: u32,
+        start_sample: u64,
+        first_segment: u32,
+    ) -> Self {
+        let upsampler = (rate_hz == 8_000).then(Upsampler::new);
+        let base = start_sample.saturating_mul(if upsampler.is_some() { 2 } else { 1 });
+        Self {
+            detector,
+            upsampler,
+            segmenter: Segmenter::new(base),
+            audio: Vec::new(),
+            base,
+            judged: base,
+            shown: base,
+            segment: first_segment,
+        }
+    }
+
+    /// Takes audio that begins at `start_sample` of the stream's own rate. What was sent before
+    /// is ignored, what is missing is silence.
+    pub(crate) fn push(&mut self, start_sample: u64, samples: &[i16]) -> Result<Vec<Action>> {
+        let factor = if self.upsampler.is_some() { 2 } else { 1 };
+        let expected = (self.base + self.audio.len() as u64) / factor;
+        let missing = start_sample.saturating_sub(expected);
+        let mut actions = Vec::new();
+        if missing.saturating_mul(factor) > GAP_FILLED_MS_MAX * SAMPLES_PER_MS {
+            actions.extend(self.flush());
+            self.restart(start_sample.saturating_mul(factor));
+        } else if missing > 0 {
+            self.append(&vec![0; missing as usize]);
+        }
+        let repeated = usize::try_from(expected.saturating_sub(start_sample)).unwrap_or(usize::MAX);
+        self.append(samples.get(repeated..).unwrap_or_default());
+        self.judge(&mut actions)?;
+        Ok(actions)
+    }
+
+    /// Ends the open segment, if there is one.
+    pub(crate) fn flush(&mut self) -> Option<Action> {
+        let decision = self.segmenter.flush()?;
+        self.action(decision)
+    }
+
+    fn restart(&mut self, position: u64) {
+        self.detector.reset();
+        self.upsampler = self.upsampler.as_ref().map(|_| Upsampler::new());
+        self.segmenter = Segmenter::new(position);
+        self.audio.clear();
+        (self.base, self.judged, self.shown) = (position, position, position);
+    }
+
+    fn append(&mut self, samples: &[i16]) {
+        match &mut self.upsampler {
+            Some(upsampler) => upsampler.push(samples, &mut self.audio),
+            None => self.audio.extend(samples.iter().map(|s| f32::from(*s) / 32_768.0)),
+        }
+    }
+
+    fn judge(&mut self, actions: &mut Vec<Action>) -> Result<()> {
+        let frame = FRAME_SAMPLES as u64;
+        while self.judged + frame <= self.base + self.audio.len() as u64 {
+            let at = (self.judged - self.base) as usize;
+            let probability = self.detector.probability(&self.audio[at..at + FRAME_SAMPLES])?;
+            self.judged += frame;
+            for decision in self.segmenter.push(probability) {
+                actions.extend(self.action(decision));
+            }
+        }
+        if let Some(utterance) = self.segmenter.unfinished() {
+            let shown = self.shown.max(utterance.audio.start);
+            if utterance.audio.end.saturating_sub(shown) >= PARTIAL_EVERY_MS * SAMPLES_PER_MS {
+                self.shown = utterance.audio.end;
+                actions.push(Action::Partial(self.piece(utterance)));
+            }
+        }
+        let spare = self.segmenter.keep_from().clamp(self.base, self.judged) - self.base;
+        // Moving the rest down is worth it once a second, not every frame.
+        if spare > 1_000 * SAMPLES_PER_MS {
+            self.audio.drain(..spare as usize);
+            self.base += spare;
+        }
+        Ok(())
+    }
+
+    fn action(&mut self, decision: Decision) -> Option<Action> {
+        let segment = self.segment;
+        Some(match decision {
+            Decision::Started(at) => Action::Started { segment, at_ms: at / SAMPLES_PER_MS },
+            Decision::Speculate(utterance) => Action::Speculate(self.piece(utterance)),
+            Decision::Resumed => Action::Resumed { segment },
+            Decision::Ended(utterance) => {
+                let piece = self.piece(utterance);
+                self.segment = segment.wrapping_add(1);
+                Action::Ended(piece)
+            }
+        })
+    }
+
+    fn piece(&self, utterance: Utterance) -> Piece {
+        let index =
+            |position: u64| (position.saturating_sub(self.base) as usize).min(self.audio.len());
+        let samples = &self.audio[index(utterance.audio.start)..index(utterance.audio.end)];
+        Piece { segment: self.segment, samples: Arc::from(samples), utterance }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::Scripted;
+
+    fn ends(actions: &[Action]) -> Vec<(u32, u64)> {
+        let end = |a: &Action| match a {
+            Action::Ended(p) => Some((p.segment, p.utterance.speech.start / SAMPLES_PER_MS)),
+            _ => None,
+        };
+        actions.iter().filter_map(end).collect()
+    }
+
+    #[test]
+    fn a_long_gap_ends_the_segment_and_keeps_the_time() {
+        let mut stream = Stream::new(Box::new(Scripted), 8_000, 0, 7);
+        let loud = vec![8_000i16; 8_000];
+        let first = stream.push(0, &loud).expect("scripted");
+        assert!(ends(&first).is_empty());
+        let second = stream.push(80_000, &loud).expect("scripted");
+        assert_eq!(ends(&second).len(), 1);
+        let last: Vec<Action> = stream.flush().into_iter().collect();
+        let [(segment, start_ms)] = ends(&last)[..] else { panic!("one segment is open") };
+        assert_eq!(segment, 8);
+        assert!((10_000..10_040).contains(&start_ms), "{start_ms}");
+    }
+
+    #[test]
+    fn audio_sent_twice_is_heard_once() {
+        let mut stream = Stream::new(Box::new(Scripted), 8_000, 0, 0);
+        stream.push(0, &[8_000; 8_000]).expect("scripted");
+        stream.push(4_000, &[8_000; 8_000]).expect("scripted");
+        let Some(Action::Ended(piece)) = stream.flush() else { panic!("a segment is open") };
+        assert!((23_000..=24_000).contains(&piece.samples.len()), "{}", piece.samples.len());
+    }
+}

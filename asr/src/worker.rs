@@ -1,0 +1,328 @@
+//! The recognition process: a Unix socket, streams, and threads that decode.
+//!
+//! A thread per connection reads audio and detects voice; `threads` decode; a thread per
+//! connection writes. A client that does not read its results is disconnected.
+
+use crate::clock::{Clock, process_cpu_ms};
+use crate::error::{AsrError, Result};
+use crate::recognizer::{Decoded, Decoder, Effort, Recognizer};
+use crate::scheduler::{Job, Key, Queue, Verdict};
+use crate::segmenter::SAMPLES_PER_MS;
+use crate::stream::{Action, Piece, Stream};
+use crate::whisper::{ModelPaths, Whisper};
+use crate::wire::{self, Event, Message};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 8;
+/// Events waiting for a client to read them.
+const EVENTS_WAITING_MAX: usize = 4_096;
+/// Finals waiting; beyond it the worker stops reading audio, and clients see a gap.
+const FINALS_WAITING_MAX: usize = 64;
+const STATS_EVERY: Duration = Duration::from_secs(1);
+const PARENT_WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// How a worker runs.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Where it listens. An old socket file there is replaced.
+    pub socket: PathBuf,
+    /// Its models.
+    pub models: ModelPaths,
+    /// Decode threads: one a core.
+    pub threads: usize,
+    /// Most streams it takes over all connections.
+    pub streams_max: u32,
+}
+
+/// Loads the models and serves until the parent process is gone.
+///
+/// # Errors
+/// When a model cannot be loaded or the socket cannot be bound; later faults of a client end its
+/// connection only.
+pub fn run(config: WorkerConfig) -> Result<()> {
+    let recognizer = Whisper::load(&config.models)?;
+    serve(&config.socket, config.threads, config.streams_max, Arc::new(recognizer))
+}
+
+/// [`run`] with any recogniser.
+///
+/// # Errors
+/// As [`run`].
+pub fn serve(
+    socket: &std::path::Path,
+    threads: usize,
+    streams_max: u32,
+    recognizer: Arc<dyn Recognizer>,
+) -> Result<()> {
+    watch_parent();
+    let shared = Arc::new(Shared {
+        recognizer,
+        streams_max,
+        clock: Clock::start(),
+        board: Mutex::default(),
+        work: Condvar::new(),
+        room: Condvar::new(),
+    });
+    for _ in 0..threads.max(1) {
+        let decoder = shared.recognizer.decoder()?;
+        let shared = shared.clone();
+        std::thread::spawn(move || shared.decode_forever(decoder));
+    }
+    let _ = std::fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).map_err(AsrError::io(socket))?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))
+        .map_err(AsrError::io(socket))?;
+    let ticker = shared.clone();
+    std::thread::spawn(move || ticker.report_forever());
+    for (number, connection) in (0u64..).zip(listener.incoming()) {
+        let connection = connection.map_err(AsrError::io(socket))?;
+        let shared = shared.clone();
+        if shared.board().clients.len() >= CONNECTIONS_MAX {
+            tracing::warn!(connections = CONNECTIONS_MAX, "recognition connection refused");
+            continue;
+        }
+        std::thread::spawn(move || {
+            if let Err(error) = shared.converse(number, connection) {
+                tracing::warn!(%error, "recognition connection ended");
+            }
+            shared.forget(number);
+        });
+    }
+    Ok(())
+}
+
+/// Ends the process when its parent does. The kernel's parent-death signal follows the thread
+/// that forked, which in an async server may end long before its process: so this looks instead.
+fn watch_parent() {
+    let parent = std::os::unix::process::parent_id();
+    std::thread::spawn(move || {
+        while std::os::unix::process::parent_id() == parent {
+            std::thread::sleep(PARENT_WATCH_EVERY);
+        }
+        std::process::exit(0);
+    });
+}
+
+struct Shared {
+    recognizer: Arc<dyn Recognizer>,
+    streams_max: u32,
+    clock: Clock,
+    board: Mutex<Board>,
+    /// A decode may be waiting.
+    work: Condvar,
+    /// A final has left the queue.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Board {
+    queue: Queue,
+    clients: BTreeMap<u64, Client>,
+    /// Closed streams whose finals are still to come.
+    closing: BTreeSet<(u64, u64)>,
+    streams: u32,
+}
+
+struct Client {
+    events: SyncSender<Event>,
+    socket: UnixStream,
+}
+
+impl Board {
+    /// Queues an event; a client that lets its queue run full is cut off.
+    fn send(&mut self, connection: u64, event: Event) {
+        let Some(client) = self.clients.get(&connection) else { return };
+        if client.events.try_send(event).is_err() {
+            let _ = client.socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    fn end_if_done(&mut self, connection: u64, stream: u64) {
+        let id = (connection, stream);
+        if self.closing.contains(&id) && !self.queue.has_finals(connection, stream) {
+            self.closing.remove(&id);
+            self.send(connection, Event::Ended { stream });
+        }
+    }
+}
+
+impl Shared {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn converse(&self, connection: u64, socket: UnixStream) -> Result<()> {
+        let failed = |error: std::io::Error| AsrError::Wire(error.into());
+        let mut writing = socket.try_clone().map_err(failed)?;
+        let hello = Message::Hello { version: wire::VERSION, capacity: self.streams_max };
+        wire::write_message(&mut writing, &hello)?;
+        let (events, waiting) = sync_channel(EVENTS_WAITING_MAX);
+        std::thread::spawn(move || write_events(&waiting, writing));
+        let client = Client { events, socket: socket.try_clone().map_err(failed)? };
+        self.board().clients.insert(connection, client);
+        let mut streams = BTreeMap::new();
+        let result = self.read_audio(connection, socket, &mut streams);
+        self.board().streams -= streams.len() as u32;
+        result
+    }
+
+    fn read_audio(
+        &self,
+        connection: u64,
+        socket: UnixStream,
+        streams: &mut BTreeMap<u64, Stream>,
+    ) -> Result<()> {
+        let mut reader = BufReader::new(socket);
+        while let Some(message) = wire::read_message(&mut reader)? {
+            match message {
+                Message::Open { stream, rate_hz, start_sample, first_segment } => {
+                    let is_refused = self.board().streams >= self.streams_max
+                        || streams.contains_key(&stream)
+                        || !matches!(rate_hz, 8_000 | 16_000);
+                    if is_refused {
+                        self.board().send(connection, Event::Ended { stream });
+                        continue;
+                    }
+                    let detector = self.recognizer.detector()?;
+                    self.board().streams += 1;
+                    let opened = Stream::new(detector, rate_hz, start_sample, first_segment);
+                    streams.insert(stream, opened);
+                }
+                Message::Audio { stream, start_sample, samples } => {
+                    if let Some(open) = streams.get_mut(&stream) {
+                        let actions = open.push(start_sample, &samples)?;
+                        self.act(connection, stream, actions);
+                    }
+                }
+                Message::Close { stream } => {
+                    if let Some(mut open) = streams.remove(&stream) {
+                        self.act(connection, stream, open.flush());
+                        let mut board = self.board();
+                        board.streams -= 1;
+                        board.closing.insert((connection, stream));
+                        board.end_if_done(connection, stream);
+                    }
+                }
+                Message::Hello { .. } | Message::Event(_) => {
+                    return Err(wire::WireError::Malformed(0).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn act(&self, connection: u64, stream: u64, actions: impl IntoIterator<Item = Action>) {
+        let mut board = self.board();
+        for action in actions {
+            let key = |segment| Key { connection, stream, segment };
+            let job = |piece: Piece, effort| Job {
+                key: key(piece.segment),
+                utterance: piece.utterance,
+                samples: piece.samples,
+                effort,
+                asked_ms: self.clock.elapsed_ms(),
+            };
+            match action {
+                Action::Started { segment, at_ms } => {
+                    board.send(connection, Event::Started { stream, segment, at_ms });
+                }
+                Action::Partial(piece) => board.queue.partial(job(piece, Effort::Partial)),
+                Action::Speculate(piece) => board.queue.speculate(job(piece, Effort::Final)),
+                Action::Resumed { segment } => board.queue.resume(key(segment)),
+                Action::Ended(piece) => {
+                    while board.queue.finals() >= FINALS_WAITING_MAX {
+                        board = self.room.wait(board).unwrap_or_else(|e| e.into_inner());
+                    }
+                    let job = job(piece, Effort::Final);
+                    if let Some(decoded) = board.queue.commit(job.clone()) {
+                        board.send(connection, result(&job, decoded, true));
+                    }
+                }
+            }
+            self.work.notify_all();
+        }
+    }
+
+    fn decode_forever(&self, mut decoder: Box<dyn Decoder>) {
+        loop {
+            let job = self.wait_for_job();
+            let decoded = decoder.decode(&job.samples, job.effort).unwrap_or_else(|error| {
+                tracing::error!(%error, "a segment could not be decoded");
+                Decoded::default()
+            });
+            let mut board = self.board();
+            let (connection, stream) = (job.key.connection, job.key.stream);
+            match board.queue.finish(&job, &decoded) {
+                Verdict::Drop => {}
+                Verdict::Partial if decoded.text.is_empty() => {}
+                Verdict::Partial => board.send(connection, result(&job, decoded, false)),
+                Verdict::Final => {
+                    board.send(connection, result(&job, decoded, true));
+                    board.end_if_done(connection, stream);
+                    self.room.notify_all();
+                }
+            }
+            self.work.notify_all();
+        }
+    }
+
+    fn wait_for_job(&self) -> Job {
+        let mut board = self.board();
+        loop {
+            if let Some(job) = board.queue.take_next() {
+                return job;
+            }
+            board = self.work.wait(board).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    fn report_forever(&self) {
+        loop {
+            std::thread::sleep(STATS_EVERY);
+            let mut board = self.board();
+            let lag_ms = board.queue.lag_ms(self.clock.elapsed_ms());
+            let (streams, partials_skipped) = (board.streams, board.queue.partials_skipped);
+            let stats =
+                Event::Stats { lag_ms, streams, cpu_ms: process_cpu_ms(), partials_skipped };
+            let clients: Vec<u64> = board.clients.keys().copied().collect();
+            clients.into_iter().for_each(|client| board.send(client, stats.clone()));
+        }
+    }
+
+    fn forget(&self, connection: u64) {
+        let mut board = self.board();
+        board.clients.remove(&connection);
+        board.queue.forget(connection);
+        board.closing.retain(|(owner, _)| *owner != connection);
+        self.room.notify_all();
+    }
+}
+
+fn write_events(events: &Receiver<Event>, mut socket: UnixStream) {
+    for event in events {
+        if wire::write_message(&mut socket, &Message::Event(event)).is_err() {
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+            return;
+        }
+    }
+}
+
+fn result(job: &Job, decoded: Decoded, is_final: bool) -> Event {
+    Event::Result {
+        stream: job.key.stream,
+        segment: job.key.segment,
+        is_final,
+        start_ms: job.utterance.speech.start / SAMPLES_PER_MS,
+        end_ms: job.utterance.speech.end / SAMPLES_PER_MS,
+        text: decoded.text,
+        confidence: decoded.confidence,
+    }
+}
