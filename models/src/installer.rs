@@ -120,7 +120,7 @@ impl Installer {
             let outcome = if self.present(model) {
                 Outcome::Present
             } else {
-                self.from_sources(model, &mut report.bytes_fetched)?
+                self.try_sources(model, &mut report.bytes_fetched)?
             };
             report.outcomes.push((model.name.clone(), outcome));
         }
@@ -233,10 +233,10 @@ impl Installer {
         }
     }
 
-    fn from_sources(&self, model: &Model, fetched: &mut u64) -> Result<Outcome, ModelsError> {
+    fn try_sources(&self, model: &Model, fetched: &mut u64) -> Result<Outcome, ModelsError> {
         let mut failures = Vec::new();
         for source in &model.sources {
-            match self.from_source(model, source, fetched) {
+            match self.try_source(model, source, fetched) {
                 Ok(()) => {
                     let said = |(title, e): &(String, ModelsError)| format!("{title}: {e}");
                     let failed = failures.iter().map(said).collect();
@@ -251,7 +251,7 @@ impl Installer {
         Err(ModelsError::EverySource { model: model.name.clone(), failures })
     }
 
-    fn from_source(
+    fn try_source(
         &self,
         model: &Model,
         source: &Source,
