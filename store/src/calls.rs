@@ -200,7 +200,7 @@ impl Store {
              WHERE (?1 IS NULL OR calls.id < ?1)
                AND (?2 IS NULL OR calls.started_at >= ?2)
                AND (?3 IS NULL OR calls.started_at < ?3)
-               AND (?4 IS NULL OR ?4 = CASE WHEN ended_at IS NOT NULL THEN 'ended'
+               AND (?4 IS NULL OR ?4 = CASE WHEN calls.ended_at IS NOT NULL THEN 'ended'
                     WHEN answered_at IS NOT NULL THEN 'active' ELSE 'ringing' END)
              ORDER BY calls.id DESC LIMIT ?5",
         )
