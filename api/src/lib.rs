@@ -1,1 +1,124 @@
-//! The only crate with axum: routes, keys, events over WebSocket, OpenAPI.
+//! The HTTP interface: calls, transcripts, recordings, tickets, keys, events, health, metrics.
+//!
+//! **Nothing is open that the policy table in [`auth`] does not open, and every error is
+//! `application/problem+json`.** The only crate with axum.
+
+pub mod auth;
+mod calls;
+mod clock;
+pub mod events;
+mod frame;
+mod keys;
+mod ops;
+mod problem;
+mod recording;
+mod socket;
+mod tickets;
+
+pub use events::{Event, EventBus, Published};
+pub use problem::{PROBLEM_JSON, Problem};
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use qingting_common::CallId;
+use qingting_common::limits::HTTP_BODY_BYTES_MAX;
+use qingting_store::Store;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What the interface may do to running calls.
+pub trait CallControl: Send + Sync {
+    /// Hangs up a running call; false when there is none of that id. Must not block.
+    fn hang_up(&self, call: CallId) -> bool;
+}
+
+/// What the routes work on.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The database.
+    pub store: Store,
+    /// What happens in calls.
+    pub events: EventBus,
+    /// The folder that holds the recordings; no file outside it is ever served.
+    pub recordings: PathBuf,
+    /// Running calls.
+    pub control: Arc<dyn CallControl>,
+    /// What is not ready, in words; none when the server takes calls. Must not block.
+    pub unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Metrics in the Prometheus text format. Must not block.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    failures: Arc<auth::Failures>,
+}
+
+impl ApiState {
+    /// Puts the parts together.
+    pub fn new(
+        store: Store,
+        events: EventBus,
+        recordings: PathBuf,
+        control: Arc<dyn CallControl>,
+        unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+        metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    ) -> Self {
+        Self { store, events, recordings, control, unready, metrics, failures: Arc::default() }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Qingting",
+    description = "Voice server of a 12345 hotline. Send an API key as `Authorization: Bearer qt_…`, or `admin` and the administrator's password by HTTP Basic. Times are milliseconds since 1970-01-01T00:00:00Z. Errors are application/problem+json."
+))]
+struct Description;
+
+/// The routes.
+pub fn router(state: ApiState) -> Router {
+    let (router, _) = described().split_for_parts();
+    router
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .route_layer(middleware::from_fn_with_state(state.clone(), auth::guard))
+        .layer(middleware::from_fn(frame::frame))
+        .with_state(state)
+}
+
+/// The OpenAPI 3.1 description, as `GET /api/v1/openapi.json` gives it.
+pub fn openapi_json() -> String {
+    let (_, description) = described().split_for_parts();
+    let mut text = description.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Serves until `shutdown` is done, then lets running requests finish.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+fn described() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::readyz))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(ops::openapi))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::one))
+        .routes(routes!(calls::transcript))
+        .routes(routes!(calls::hang_up))
+        .routes(routes!(recording::read))
+        .routes(routes!(tickets::list))
+        .routes(routes!(tickets::one, tickets::edit))
+        .routes(routes!(tickets::confirm))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(socket::events))
+}

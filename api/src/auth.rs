@@ -1,0 +1,209 @@
+//! Who may do what: one table, deny by default.
+//!
+//! Credentials: `Authorization: Bearer qt_…`, or for browsers' WebSockets, which cannot set headers,
+//! the key as a second `Sec-WebSocket-Protocol` beside [`WEBSOCKET_PROTOCOL`]; or HTTP Basic as
+//! `admin` with the administrator's password. Basic is never offered in `WWW-Authenticate`, so that
+//! browsers do not remember the password and send it along with another site's requests.
+
+use crate::problem::Problem;
+use crate::{ApiState, clock};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use qingting_store::Role::{self, Admin, Metrics, Operator, Reader};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+/// The WebSocket subprotocol of the event stream.
+pub const WEBSOCKET_PROTOCOL: &str = "qingting";
+
+/// Wrong passwords per address and window, after which no password of that address is looked at.
+const PASSWORD_FAILURES_MAX: u32 = 10;
+const PASSWORD_WINDOW_MS: i64 = 60_000;
+/// Addresses remembered; when full, the oldest window is forgotten.
+const ADDRESSES_MAX: usize = 10_000;
+
+const READ: &[Role] = &[Admin, Operator, Reader];
+const WORK: &[Role] = &[Admin, Operator];
+
+/// Every operation and the roles that may call it; an empty list is open to everyone, and what is
+/// not here is refused.
+pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
+    ("GET", "/healthz", &[]),
+    ("GET", "/readyz", &[]),
+    ("GET", "/metrics", &[Admin, Metrics]),
+    ("GET", "/api/v1/openapi.json", READ),
+    ("GET", "/api/v1/calls", READ),
+    ("GET", "/api/v1/calls/{id}", READ),
+    ("GET", "/api/v1/calls/{id}/transcript", READ),
+    ("GET", "/api/v1/calls/{id}/recording", READ),
+    ("POST", "/api/v1/calls/{id}/hangup", WORK),
+    ("GET", "/api/v1/tickets", READ),
+    ("GET", "/api/v1/tickets/{id}", READ),
+    ("PATCH", "/api/v1/tickets/{id}", WORK),
+    ("POST", "/api/v1/tickets/{id}/confirm", WORK),
+    ("GET", "/api/v1/events", READ),
+    ("GET", "/api/v1/api-keys", &[Admin]),
+    ("POST", "/api/v1/api-keys", &[Admin]),
+    ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
+];
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Principal {
+    /// The key's name, or `admin`.
+    pub(crate) name: String,
+    role: Role,
+}
+
+/// Wrong passwords by address.
+#[derive(Default)]
+pub(crate) struct Failures(Mutex<HashMap<IpAddr, (u32, i64)>>);
+
+impl Failures {
+    fn blocked(&self, address: IpAddr, now: i64) -> bool {
+        self.lock().get(&address).is_some_and(|(count, since)| {
+            *count >= PASSWORD_FAILURES_MAX && now - since < PASSWORD_WINDOW_MS
+        })
+    }
+
+    fn count(&self, address: IpAddr, now: i64) {
+        let mut failures = self.lock();
+        if failures.len() >= ADDRESSES_MAX && !failures.contains_key(&address) {
+            let oldest = failures.iter().min_by_key(|(_, (_, since))| *since).map(|(ip, _)| *ip);
+            oldest.map(|ip| failures.remove(&ip));
+        }
+        let entry = failures.entry(address).or_insert((0, now));
+        if now - entry.1 >= PASSWORD_WINDOW_MS {
+            *entry = (0, now);
+        }
+        entry.0 += 1;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, (u32, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets a request through to its route when the table allows it.
+pub(crate) async fn guard(
+    State(state): State<ApiState>,
+    path: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
+    let entries = || POLICY.iter().filter(|(_, known, _)| *known == path.as_str());
+    let Some((_, _, roles)) = entries().find(|(known, _, _)| *known == method) else {
+        if entries().next().is_some() {
+            // The router answers 405 with `Allow`.
+            return next.run(request).await;
+        }
+        return Problem::new(StatusCode::FORBIDDEN, "no role may do this").into_response();
+    };
+    if roles.is_empty() {
+        return next.run(request).await;
+    }
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let headers = request.headers().clone();
+    match authenticate(&state, &headers, address).await {
+        Err(response) => *response,
+        Ok(principal) if !roles.contains(&principal.role) => {
+            let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+            let detail = format!(
+                "role {} may not do this; allowed: {}",
+                principal.role.as_str(),
+                names.join(", ")
+            );
+            Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+        }
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
+        }
+    }
+}
+
+async fn authenticate(
+    state: &ApiState,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Principal, Box<Response>> {
+    let failed = |error| Box::new(Problem::from(error).into_response());
+    if let Some(secret) = key(headers) {
+        let key = state.store.verify_key(secret).await.map_err(failed)?;
+        return key
+            .map(|key| Principal { name: key.name, role: key.role })
+            .ok_or_else(|| unauthorized("the key is unknown or revoked"));
+    }
+    let Some(password) = password(headers) else {
+        return Err(unauthorized("send an API key: Authorization: Bearer qt_…"));
+    };
+    let now = clock::now().0;
+    if state.failures.blocked(address, now) {
+        let detail = "too many wrong passwords from this address; wait a minute";
+        let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+        return Err(Box::new(response));
+    }
+    if state.store.verify_admin(&password).await.map_err(failed)? {
+        return Ok(Principal { name: "admin".into(), role: Admin });
+    }
+    state.failures.count(address, now);
+    Err(unauthorized("wrong name or password"))
+}
+
+fn unauthorized(detail: &str) -> Box<Response> {
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Box::new(response)
+}
+
+fn key(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(secret) = header.and_then(|value| after_scheme(value, "bearer")) {
+        return Some(secret);
+    }
+    let protocols = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    protocols
+        .split(',')
+        .map(str::trim)
+        .find(|protocol| protocol.starts_with(qingting_store::keys::SECRET_PREFIX))
+}
+
+fn password(headers: &HeaderMap) -> Option<String> {
+    let encoded = after_scheme(headers.get(AUTHORIZATION)?.to_str().ok()?, "basic")?;
+    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    decoded.strip_prefix("admin:").map(str::to_owned)
+}
+
+/// The rest of `Scheme rest`; schemes ignore case (RFC 9110 §11.1).
+fn after_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
+    let (given, rest) = value.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_many_wrong_passwords_is_blocked_for_a_window() {
+        let failures = Failures::default();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        for _ in 0..PASSWORD_FAILURES_MAX {
+            assert!(!failures.blocked(address, 0));
+            failures.count(address, 0);
+        }
+        assert!(failures.blocked(address, PASSWORD_WINDOW_MS - 1));
+        assert!(!failures.blocked(address, PASSWORD_WINDOW_MS));
+    }
+}

@@ -1,0 +1,214 @@
+//! What happens in calls, to everyone who listens, without waiting for any of them.
+
+use crate::clock;
+use qingting_common::ids::Party;
+use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
+use qingting_nlu::draft::{Field, TicketDraft};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+
+/// Events kept for listeners that come back, and the most that a slow one may be behind.
+pub const EVENTS_KEPT_MAX: usize = 4_096;
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A call came in.
+    CallStarted {
+        /// The call.
+        call: CallId,
+        /// Its ticket.
+        ticket: TicketId,
+        /// The caller's number.
+        caller: Pii<String>,
+        /// The number that was called.
+        called: String,
+    },
+    /// It was answered.
+    CallAnswered {
+        /// The call.
+        call: CallId,
+    },
+    /// Words, while they are spoken and when they are final.
+    Caption {
+        /// The call.
+        call: CallId,
+        /// The segment; a later caption of the same segment replaces this one.
+        segment: SegmentId,
+        /// Who speaks.
+        party: Party,
+        /// Start, in milliseconds since the call was answered.
+        start_ms: u64,
+        /// End so far.
+        end_ms: u64,
+        /// The words.
+        text: Pii<String>,
+        /// Whether the words stay.
+        r#final: bool,
+        /// 0 to 1.
+        confidence: f32,
+    },
+    /// Nothing was transcribed for a while.
+    CaptionGap {
+        /// The call.
+        call: CallId,
+        /// Start, in milliseconds since the call was answered.
+        from_ms: u64,
+        /// End.
+        to_ms: u64,
+    },
+    /// The draft changed, by the machine or by a person.
+    TicketUpdated {
+        /// The ticket.
+        ticket: TicketId,
+        /// Its call.
+        call: CallId,
+        /// Its revision now.
+        revision: i64,
+        /// The fields that changed.
+        changed: Vec<Field>,
+        /// The draft now.
+        draft: TicketDraft,
+    },
+    /// A person confirmed the ticket.
+    TicketConfirmed {
+        /// The ticket.
+        ticket: TicketId,
+        /// Its call.
+        call: CallId,
+        /// Its revision now.
+        revision: i64,
+    },
+    /// The call is over.
+    CallEnded {
+        /// The call.
+        call: CallId,
+        /// Its ticket.
+        ticket: TicketId,
+        /// Who hung up.
+        hung_up_by: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// An event with its place in the stream.
+#[derive(Clone, Debug, Serialize)]
+pub struct Published {
+    /// Counts from 1 since the server started.
+    pub seq: u64,
+    /// When it was published.
+    pub at: UnixMillis,
+    /// The event; its fields stand beside `seq` and `at`.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Hands events to listeners. Clones share it.
+#[derive(Clone)]
+pub struct EventBus {
+    ring: Arc<Mutex<Ring>>,
+    live: broadcast::Sender<Arc<Published>>,
+}
+
+struct Ring {
+    seq: u64,
+    kept: VecDeque<Arc<Published>>,
+}
+
+/// Where a listener starts.
+pub(crate) struct Subscription {
+    /// Events that the listener asked for and that are no longer kept.
+    pub(crate) missed: u64,
+    pub(crate) backlog: Vec<Arc<Published>>,
+    pub(crate) live: broadcast::Receiver<Arc<Published>>,
+}
+
+impl Default for EventBus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EventBus {
+    /// A bus without listeners.
+    pub fn new() -> Self {
+        let ring = Ring { seq: 0, kept: VecDeque::with_capacity(EVENTS_KEPT_MAX) };
+        Self { ring: Arc::new(Mutex::new(ring)), live: broadcast::Sender::new(EVENTS_KEPT_MAX) }
+    }
+
+    /// Publishes an event and returns its number. Never waits: a listener that is too slow loses
+    /// the oldest events and is told how many.
+    pub fn publish(&self, event: Event) -> u64 {
+        let mut ring = self.lock();
+        ring.seq += 1;
+        let published = Arc::new(Published { seq: ring.seq, at: clock::now(), event });
+        if ring.kept.len() == EVENTS_KEPT_MAX {
+            ring.kept.pop_front();
+        }
+        ring.kept.push_back(published.clone());
+        // Under the lock, so that the order on the wire is the order of numbers. An error means
+        // that nobody listens.
+        let _ = self.live.send(published);
+        ring.seq
+    }
+
+    /// How many listen now; for metrics.
+    pub fn listeners(&self) -> usize {
+        self.live.receiver_count()
+    }
+
+    /// Everything after `after` that is still kept, and what comes from now on, without a gap or
+    /// a repeat between them. A number from the future is of an earlier run of the server: then
+    /// everything kept is new.
+    pub(crate) fn subscribe(&self, after: Option<u64>) -> Subscription {
+        let ring = self.lock();
+        let after = after.map_or(ring.seq, |seq| if seq > ring.seq { 0 } else { seq });
+        let oldest = ring.kept.front().map_or(ring.seq + 1, |published| published.seq);
+        Subscription {
+            missed: oldest.saturating_sub(after + 1),
+            backlog: ring.kept.iter().filter(|p| p.seq > after).cloned().collect(),
+            live: self.live.subscribe(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(n: u128) -> Event {
+        Event::CallAnswered { call: CallId::new(uuid::Uuid::from_u128(n)) }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_comes_back_gets_what_it_missed_and_then_the_rest() {
+        let bus = EventBus::new();
+        (1..=3).for_each(|n| {
+            bus.publish(answered(n));
+        });
+        let mut subscription = bus.subscribe(Some(1));
+        bus.publish(answered(4));
+        let seqs: Vec<_> = subscription.backlog.iter().map(|p| p.seq).collect();
+        assert_eq!((seqs, subscription.missed), (vec![2, 3], 0));
+        assert_eq!(subscription.live.recv().await.unwrap().seq, 4);
+    }
+
+    #[test]
+    fn what_is_no_longer_kept_is_counted() {
+        let bus = EventBus::new();
+        for n in 0..EVENTS_KEPT_MAX as u128 + 10 {
+            bus.publish(answered(n));
+        }
+        assert_eq!(bus.subscribe(Some(2)).missed, 8);
+        assert_eq!(bus.subscribe(None).backlog.len(), 0);
+    }
+}

@@ -1,0 +1,123 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use qingting_store::{EditError, StoreError};
+use serde::Serialize;
+use std::str::FromStr;
+
+/// The media type of every error.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Why a request was refused. `detail` never holds personal data.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: the status says which kind it is (RFC 9457 §4.2.1).
+    pub r#type: &'static str,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong and how to mend it.
+    pub detail: String,
+    /// The field, parameter or header that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The revision to read, when the given one is stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_revision: Option<i64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+            current_revision: None,
+        }
+    }
+
+    pub(crate) fn of_field(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what, .. } => Self::not_found(what),
+            StoreError::DiskFull => {
+                tracing::error!(%error, "a request failed");
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "the server's disk is full")
+            }
+            StoreError::Overloaded | StoreError::Closed => {
+                tracing::warn!(%error, "a request failed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+            // The cause is for the operator's log, not for strangers.
+            error => {
+                tracing::error!(%error, "a request failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log")
+            }
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EditError::NotFound => Self::not_found("ticket"),
+            EditError::StaleRevision { current } => {
+                Self { current_revision: Some(current), ..Self::new(StatusCode::CONFLICT, detail) }
+            }
+            EditError::Confirmed => Self::new(StatusCode::CONFLICT, detail),
+            EditError::Invalid { field, .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).of_field(field.as_str())
+            }
+            EditError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text()).of_field("body")
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text()).of_field("query")
+    }
+}
+
+/// Reads a typed value from a path or query parameter.
+pub(crate) fn parameter<T: FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("{name}: {error}")).of_field(name)
+    })
+}

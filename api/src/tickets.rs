@@ -1,0 +1,279 @@
+//! Tickets: read, edit at the revision that was seen, confirm.
+
+use crate::auth::Principal;
+use crate::calls::page_limit;
+use crate::problem::parameter;
+use crate::{ApiState, Event, Problem};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use qingting_common::TicketId;
+use qingting_nlu::draft::{Field, FieldValue, Source};
+use qingting_store::{EditError, TicketQuery, TicketRow, TicketStatus};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which tickets.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// The `next` of the page before.
+    before: Option<String>,
+    /// Rows, 1 to 500; 50 when absent.
+    limit: Option<u32>,
+    /// `draft` or `confirmed`.
+    status: Option<String>,
+}
+
+/// A page of tickets, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TicketPage {
+    tickets: Vec<TicketView>,
+    /// `before` of the next page; absent on the last.
+    next: Option<String>,
+}
+
+/// A ticket (工单).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TicketView {
+    id: String,
+    /// 工单编号.
+    number: String,
+    call: String,
+    /// `draft` or `confirmed`.
+    status: &'static str,
+    /// Also the `ETag`.
+    revision: i64,
+    /// By field name: title, description, appeal_kind, category, emergency, enterprise, tourism,
+    /// caller_name, phone, occurred_at, place.
+    fields: BTreeMap<&'static str, FieldView>,
+    created_at: i64,
+    updated_at: i64,
+    confirmed_at: Option<i64>,
+    confirmed_by: Option<String>,
+}
+
+/// One field's value.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FieldView {
+    value: String,
+    /// 0 to 1; a person's value has 1.
+    confidence: f32,
+    /// `machine` or `person`.
+    source: &'static str,
+    evidence: Vec<EvidenceView>,
+}
+
+/// Where in the transcript a value comes from; positions count characters.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EvidenceView {
+    segment: String,
+    start: u32,
+    end: u32,
+    quote: String,
+}
+
+/// A person's changes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Edit {
+    /// The revision that the person saw; `If-Match` says the same.
+    revision: Option<i64>,
+    /// New values by field name; an empty one keeps the field empty.
+    fields: BTreeMap<String, String>,
+}
+
+/// A confirmation.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Confirmation {
+    /// The revision that the person saw; `If-Match` says the same.
+    revision: Option<i64>,
+}
+
+/// Tickets, newest first.
+#[utoipa::path(get, path = "/api/v1/tickets", params(ListQuery),
+    responses((status = 200, body = TicketPage), (status = 400, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<TicketPage>, Problem> {
+    let Query(query) = query?;
+    let limit = page_limit(query.limit)?;
+    let wanted = TicketQuery {
+        before: query.before.map(|text| parameter("before", &text)).transpose()?,
+        limit,
+        status: query.status.map(|text| status(&text)).transpose()?,
+    };
+    let rows = state.store.tickets(&wanted).await?;
+    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string()));
+    Ok(Json(TicketPage { tickets: rows.iter().map(view).collect(), next: next.flatten() }))
+}
+
+/// One ticket.
+#[utoipa::path(get, path = "/api/v1/tickets/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = TicketView), (status = 404, body = Problem)))]
+pub(crate) async fn one(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: TicketId = parameter("id", &id)?;
+    let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    Ok(answer(&row))
+}
+
+/// Changes fields, all or none.
+#[utoipa::path(patch, path = "/api/v1/tickets/{id}", params(("id" = String, Path)),
+    request_body = Edit, responses((status = 200, body = TicketView), (status = 404, body = Problem),
+    (status = 409, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem),
+    (status = 428, body = Problem)))]
+pub(crate) async fn edit(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<Edit>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let id: TicketId = parameter("id", &id)?;
+    let Json(body) = body?;
+    let expected = Expected::read(&headers, body.revision)?;
+    let mut edits = Vec::with_capacity(body.fields.len());
+    for (name, value) in body.fields {
+        let field = Field::from_name(&name).ok_or_else(|| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a ticket has no such field")
+                .of_field(&name)
+        })?;
+        edits.push((field, value));
+    }
+    let changed: Vec<Field> = edits.iter().map(|(field, _)| *field).collect();
+    let outcome = state.store.edit_ticket(id, expected.revision, edits, &who.name).await;
+    let row = outcome.map_err(|error| expected.refused(error))?;
+    if !changed.is_empty() {
+        state.events.publish(Event::TicketUpdated {
+            ticket: row.id,
+            call: row.call,
+            revision: row.revision,
+            changed,
+            draft: row.draft.clone(),
+        });
+    }
+    Ok(answer(&row))
+}
+
+/// Confirms a ticket; again is fine.
+#[utoipa::path(post, path = "/api/v1/tickets/{id}/confirm", params(("id" = String, Path)),
+    request_body = Confirmation, responses((status = 200, body = TicketView),
+    (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem),
+    (status = 428, body = Problem)))]
+pub(crate) async fn confirm(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<Confirmation>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let id: TicketId = parameter("id", &id)?;
+    let Json(body) = body?;
+    let expected = Expected::read(&headers, body.revision)?;
+    let outcome = state.store.confirm_ticket(id, expected.revision, &who.name).await;
+    let row = outcome.map_err(|error| expected.refused(error))?;
+    state.events.publish(Event::TicketConfirmed {
+        ticket: row.id,
+        call: row.call,
+        revision: row.revision,
+    });
+    Ok(answer(&row))
+}
+
+/// The revision that the client saw, and how it said so.
+struct Expected {
+    revision: i64,
+    by_header: bool,
+}
+
+impl Expected {
+    fn read(headers: &HeaderMap, body: Option<i64>) -> Result<Self, Problem> {
+        let Some(header) = headers.get(IF_MATCH) else {
+            let detail = "say which revision was seen: If-Match, or revision in the body";
+            let missing = || Problem::new(StatusCode::PRECONDITION_REQUIRED, detail);
+            let revision = body.ok_or_else(|| missing().of_field("revision"))?;
+            return Ok(Self { revision, by_header: false });
+        };
+        let revision = header.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
+        let revision = revision.ok_or_else(|| {
+            Problem::new(StatusCode::BAD_REQUEST, "If-Match must be the ETag of the ticket")
+                .of_field("If-Match")
+        })?;
+        if body.is_some_and(|other| other != revision) {
+            let detail = "If-Match and revision in the body differ";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("revision"));
+        }
+        Ok(Self { revision, by_header: true })
+    }
+
+    /// 412 answers a header, 409 a body (RFC 9110 §13.1.1, §15.5.10).
+    fn refused(&self, error: EditError) -> Problem {
+        let problem = Problem::from(error);
+        if !(self.by_header && problem.current_revision.is_some()) {
+            return problem;
+        }
+        let current_revision = problem.current_revision;
+        let failed = Problem::new(StatusCode::PRECONDITION_FAILED, problem.detail);
+        Problem { current_revision, ..failed.of_field("If-Match") }
+    }
+}
+
+fn status(name: &str) -> Result<TicketStatus, Problem> {
+    [TicketStatus::Draft, TicketStatus::Confirmed]
+        .into_iter()
+        .find(|status| status.as_str() == name)
+        .ok_or_else(|| {
+            Problem::new(StatusCode::BAD_REQUEST, "status must be draft or confirmed")
+                .of_field("status")
+        })
+}
+
+fn answer(row: &TicketRow) -> Response {
+    ([(ETAG, format!("\"{}\"", row.revision))], Json(view(row))).into_response()
+}
+
+fn view(row: &TicketRow) -> TicketView {
+    TicketView {
+        id: row.id.to_string(),
+        number: row.number.clone(),
+        call: row.call.to_string(),
+        status: row.status.as_str(),
+        revision: row.revision,
+        fields: row.draft.fields().map(|(field, value)| (field.as_str(), shown(value))).collect(),
+        created_at: row.created_at.0,
+        updated_at: row.updated_at.0,
+        confirmed_at: row.confirmed_at.map(|at| at.0),
+        confirmed_by: row.confirmed_by.clone(),
+    }
+}
+
+fn shown(value: &FieldValue) -> FieldView {
+    FieldView {
+        value: value.value.expose().clone(),
+        confidence: value.confidence,
+        source: match value.source {
+            Source::Machine => "machine",
+            Source::Person => "person",
+        },
+        evidence: value
+            .evidence
+            .iter()
+            .map(|evidence| EvidenceView {
+                segment: evidence.segment.to_string(),
+                start: evidence.start,
+                end: evidence.end,
+                quote: evidence.quote.expose().clone(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,279 @@
+//! The interface over a real socket: every operation refuses strangers, errors name their field,
+//! a recording is read in parts, events arrive.
+
+use futures_util::StreamExt;
+use qingting_api::{ApiState, CallControl, Event, EventBus, openapi_json, router, serve};
+use qingting_common::{CallId, Pii, TicketId, UnixMillis};
+use qingting_store::{NewCall, Role, Store};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use uuid::Uuid;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct NoCalls;
+
+impl CallControl for NoCalls {
+    fn hang_up(&self, _: CallId) -> bool {
+        false
+    }
+}
+
+struct World {
+    dir: TempDir,
+    store: Store,
+    events: EventBus,
+    address: SocketAddr,
+    admin: String,
+    _server: JoinSet<()>,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let recordings = dir.path().join("recordings");
+        std::fs::create_dir(&recordings).unwrap();
+        let store = Store::open(&dir.path().join("q.db")).await.unwrap();
+        let events = EventBus::new();
+        let state = ApiState::new(
+            store.clone(),
+            events.clone(),
+            recordings,
+            Arc::new(NoCalls),
+            Arc::new(|| None),
+            Arc::new(|| "calls_total 1\n".to_owned()),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            serve(listener, router(state), std::future::pending()).await.unwrap();
+        });
+        let admin = bearer(&store, Role::Admin).await;
+        Self { dir, store, events, address, admin, _server: server }
+    }
+
+    async fn call(&self) -> (CallId, TicketId) {
+        let id = CallId::new(Uuid::now_v7());
+        let call = NewCall {
+            id,
+            caller: Pii::new("13800138000".into()),
+            called: "12345".into(),
+            sip_call_id: "x".into(),
+            started_at: UnixMillis(1_767_196_800_000),
+            remote: "udp:192.0.2.1:5060".into(),
+        };
+        (id, self.store.begin_call(call).await.unwrap())
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        tokio::time::timeout(DEADLINE, exchange(self.address, method, path, headers, body))
+            .await
+            .unwrap()
+    }
+
+    async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, &self.admin, body).await
+    }
+}
+
+async fn bearer(store: &Store, role: Role) -> String {
+    let key = store.create_key(role.as_str(), role).await.unwrap();
+    format!("Authorization: Bearer {}\r\n", key.secret)
+}
+
+async fn exchange(to: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    let mut socket = TcpStream::connect(to).await.unwrap();
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}{kind}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    socket.read_to_end(&mut bytes).await.unwrap();
+    let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(bytes[..split].to_vec()).unwrap().to_lowercase();
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head,
+        body: bytes[split + 4..].to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_strangers_and_wrong_roles() {
+    const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+    let world = World::new().await;
+    let metrics = bearer(&world.store, Role::Metrics).await;
+    let reader = bearer(&world.store, Role::Reader).await;
+    let description: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let mut operations = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let real = path.replace("{id}", &Uuid::nil().to_string());
+        for method in methods.as_object().unwrap().keys() {
+            operations += 1;
+            let method = method.to_uppercase();
+            let status = world.ask(&method, &real, "", "").await.status;
+            if OPEN.contains(&path.as_str()) {
+                assert_eq!(status, 200, "{method} {path}");
+                continue;
+            }
+            assert_eq!(status, 401, "{method} {path}");
+            let forged = "Authorization: Bearer qt_00\r\n";
+            assert_eq!(world.ask(&method, &real, forged, "").await.status, 401);
+            let wrong = if path == "/metrics" { &reader } else { &metrics };
+            assert_eq!(world.ask(&method, &real, wrong, "").await.status, 403, "{method} {path}");
+            if method != "GET" {
+                assert_eq!(world.ask(&method, &real, &reader, "").await.status, 403);
+            }
+        }
+    }
+    assert_eq!(operations, 17);
+}
+
+#[tokio::test]
+async fn the_administrator_enters_with_a_password_until_too_many_were_wrong() {
+    let world = World::new().await;
+    world.store.set_admin_password("hunter2").await.unwrap();
+    // admin:hunter2 and admin:wrong
+    let right = "Authorization: Basic YWRtaW46aHVudGVyMg==\r\n";
+    let wrong = "Authorization: Basic YWRtaW46d3Jvbmc=\r\n";
+    assert_eq!(world.ask("GET", "/api/v1/api-keys", right, "").await.status, 200);
+    for _ in 0..10 {
+        assert_eq!(world.ask("GET", "/api/v1/calls", wrong, "").await.status, 401);
+    }
+    assert_eq!(world.ask("GET", "/api/v1/calls", wrong, "").await.status, 429);
+    assert_eq!(world.admin("GET", "/api/v1/calls", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_that_names_what_is_wrong() {
+    let world = World::new().await;
+    let (_, ticket) = world.call().await;
+    let ticket = format!("/api/v1/tickets/{ticket}");
+    let long = format!("{{\"fields\":{{\"title\":\"{}\"}}}}", "x".repeat(1 << 20));
+    let cases: [(&str, &str, &str, u16, Option<&str>); 12] = [
+        ("GET", "/nothing", "", 404, None),
+        ("PUT", "/api/v1/calls", "", 405, None),
+        ("GET", "/api/v1/calls/7", "", 400, Some("id")),
+        ("GET", "/api/v1/calls?limit=0", "", 400, Some("limit")),
+        ("GET", "/api/v1/calls?limit=x", "", 400, Some("query")),
+        ("GET", "/api/v1/calls?state=x", "", 400, Some("state")),
+        ("PATCH", &ticket, "{", 400, Some("body")),
+        ("PATCH", &ticket, "", 415, Some("body")),
+        ("PATCH", &ticket, &long, 413, Some("body")),
+        ("PATCH", &ticket, r#"{"fields":{}}"#, 428, Some("revision")),
+        ("PATCH", &ticket, r#"{"revision":0,"fields":{"phone":"x"}}"#, 422, Some("phone")),
+        ("PATCH", &ticket, r#"{"revision":0,"fields":{"shoe":"x"}}"#, 422, Some("shoe")),
+    ];
+    for (method, path, body, status, field) in cases {
+        let answer = world.admin(method, path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert!(answer.head.contains("application/problem+json"), "{method} {path}");
+        assert!(answer.head.contains("x-content-type-options: nosniff"));
+        assert_eq!(answer.json()["field"].as_str(), field, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_is_edited_and_confirmed_at_the_revision_that_was_seen() {
+    let world = World::new().await;
+    let (_, ticket) = world.call().await;
+    let path = format!("/api/v1/tickets/{ticket}");
+    assert!(world.admin("GET", &path, "").await.head.contains("etag: \"0\""));
+    let body = json!({ "revision": 0, "fields": { "place": "五栋" } }).to_string();
+    let edited = world.admin("PATCH", &path, &body).await.json();
+    assert_eq!(edited["fields"]["place"]["source"], "person");
+    let stale = world.admin("PATCH", &path, &body).await;
+    assert_eq!((stale.status, stale.json()["current_revision"].as_i64()), (409, Some(1)));
+    let headers = format!("{}If-Match: \"0\"\r\n", world.admin);
+    let body = r#"{"fields":{"place":""}}"#;
+    assert_eq!(world.ask("PATCH", &path, &headers, body).await.status, 412);
+    let confirm = format!("{path}/confirm");
+    let confirmed = world.admin("POST", &confirm, r#"{"revision":1}"#).await.json();
+    assert_eq!((&confirmed["status"], &confirmed["revision"]), (&json!("confirmed"), &json!(2)));
+    assert_eq!(world.admin("POST", &confirm, r#"{"revision":1}"#).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_recording_is_read_in_parts_and_never_from_outside_its_folder() {
+    let world = World::new().await;
+    let (call, _) = world.call().await;
+    let path = format!("/api/v1/calls/{call}/recording");
+    assert_eq!(world.admin("GET", &path, "").await.status, 404);
+    std::fs::write(world.dir.path().join("recordings/a.wav"), b"0123456789").unwrap();
+    world.store.start_recording(call, "a.wav".into()).await.unwrap();
+    let whole = world.admin("GET", &path, "").await;
+    assert_eq!((whole.status, whole.body.as_slice()), (200, &b"0123456789"[..]));
+    let headers = format!("{}Range: bytes=2-4\r\n", world.admin);
+    let part = world.ask("GET", &path, &headers, "").await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &b"234"[..]));
+    assert!(part.head.contains("content-range: bytes 2-4/10"));
+    let headers = format!("{}Range: bytes=10-\r\n", world.admin);
+    let outside = world.ask("GET", &path, &headers, "").await;
+    assert_eq!(outside.status, 416);
+    assert!(outside.head.contains("content-range: bytes */10"));
+    let head = world.admin("HEAD", &path, "").await;
+    assert!(head.body.is_empty() && head.head.contains("content-length: 10"), "{}", head.head);
+    assert_eq!(world.store.audit_of(&call.to_string()).await.unwrap().len(), 2);
+    world.store.start_recording(call, "../q.db".into()).await.unwrap();
+    assert_eq!(world.admin("GET", &path, "").await.status, 404);
+}
+
+#[tokio::test]
+async fn events_reach_a_browser_that_gives_its_key_as_a_protocol() {
+    let world = World::new().await;
+    let (call, _) = world.call().await;
+    world.events.publish(Event::CallAnswered { call });
+    let secret = world.store.create_key("console", Role::Reader).await.unwrap().secret;
+    let url = format!("ws://{}/api/v1/events?after=0", world.address);
+    let mut request = url.into_client_request().unwrap();
+    let protocols = format!("qingting, {secret}").parse().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", protocols);
+    let (mut socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "qingting");
+    world.events.publish(Event::CaptionGap { call, from_ms: 1, to_ms: 2 });
+    for (seq, kind) in [(1, "call_answered"), (2, "caption_gap")] {
+        let event = loop {
+            let message = tokio::time::timeout(DEADLINE, socket.next()).await;
+            let message = message.unwrap().unwrap().unwrap();
+            if message.is_text() {
+                break serde_json::from_str::<Value>(message.to_text().unwrap()).unwrap();
+            }
+        };
+        assert_eq!((&event["seq"], &event["type"]), (&json!(seq), &json!(kind)));
+        assert_eq!(event["call"], json!(call));
+    }
+}
+
+#[test]
+fn the_description_in_docs_is_the_one_that_is_served() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(path, openapi_json()).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap_or_default() == openapi_json(),
+        "docs/openapi.json is old: UPDATE_OPENAPI=1 cargo test --release -p qingting-api"
+    );
+}

@@ -1,0 +1,99 @@
+//! What a person may write into a ticket's field.
+
+use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
+use qingting_nlu::draft::Field;
+
+/// 诉求类型 of the service: six kinds of appeal, and three about an existing ticket.
+pub const APPEAL_KINDS: [&str; 9] =
+    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
+
+/// Services that take over an emergency.
+const EMERGENCY_NUMBERS: [&str; 4] = ["110", "119", "120", "122"];
+
+/// Shortest and longest telephone number: a short code such as 110, and E.164 with an
+/// international prefix and an extension.
+const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
+
+/// Longest value of a field that is one line.
+const LINE_CHARS_MAX: usize = 200;
+
+/// Checks one value; an empty one always passes and means "leave it empty".
+pub(crate) fn value(field: Field, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    let chars_max =
+        if field == Field::Description { TICKET_FIELD_CHARS_MAX } else { LINE_CHARS_MAX };
+    let chars = value.chars().count();
+    if chars > chars_max {
+        return Err(format!("has {chars} characters, at most {chars_max} are allowed"));
+    }
+    let line_break = |c| field == Field::Description && matches!(c, '\n' | '\r' | '\t');
+    if value.chars().any(|c| c.is_control() && !line_break(c)) {
+        return Err("holds a control character".into());
+    }
+    match field {
+        Field::AppealKind => one_of(value, &APPEAL_KINDS),
+        Field::Emergency => one_of(value, &EMERGENCY_NUMBERS),
+        Field::Enterprise | Field::Tourism => one_of(value, &["true"]),
+        Field::Phone => phone(value),
+        Field::Title
+        | Field::Description
+        | Field::Category
+        | Field::CallerName
+        | Field::OccurredAt
+        | Field::Place => Ok(()),
+    }
+}
+
+fn one_of(value: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&value) {
+        return Ok(());
+    }
+    Err(format!("must be empty or one of {}", known.join(", ")))
+}
+
+fn phone(value: &str) -> Result<(), String> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && PHONE_DIGITS.contains(&value.len()) {
+        return Ok(());
+    }
+    Err(format!(
+        "must be {} to {} digits without spaces or dashes",
+        PHONE_DIGITS.start(),
+        PHONE_DIGITS.end()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_may_clear_every_field() {
+        assert!(Field::ALL.iter().all(|field| value(*field, "").is_ok()));
+    }
+
+    #[test]
+    fn only_digits_are_a_telephone_number() {
+        assert!(value(Field::Phone, "13800138000").is_ok());
+        assert!(value(Field::Phone, "138-0013-8000").is_err());
+        assert!(value(Field::Phone, "12").is_err());
+        assert!(value(Field::Phone, "１３８").is_err());
+    }
+
+    #[test]
+    fn kinds_come_from_the_list() {
+        assert!(value(Field::AppealKind, "投诉").is_ok());
+        assert!(value(Field::AppealKind, "抱怨").unwrap_err().contains("咨询"));
+        assert!(value(Field::Emergency, "911").is_err());
+    }
+
+    #[test]
+    fn length_counts_characters_not_bytes() {
+        assert!(value(Field::Title, &"字".repeat(LINE_CHARS_MAX)).is_ok());
+        assert!(value(Field::Title, &"字".repeat(LINE_CHARS_MAX + 1)).is_err());
+        assert!(value(Field::Description, "一\n二").is_ok());
+        assert!(value(Field::Place, "一\n二").is_err());
+    }
+}

@@ -1,0 +1,312 @@
+//! API keys and the administrator's password.
+//!
+//! A key's secret is 256 random bits, so nobody can guess it from its hash however fast the hash
+//! is: SHA-256 is right, and cheap enough for every request. The password is chosen by people, so
+//! it is stored as Argon2id.
+
+use crate::error::StoreError;
+use crate::rows::{at, maybe_at, parsed, unreadable};
+use crate::writer::Command;
+use crate::{Store, clock};
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use qingting_common::UnixMillis;
+use rand::RngCore;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// What every secret starts with, so that scanners for leaked keys find it.
+pub const SECRET_PREFIX: &str = "qt_";
+const SECRET_BYTES: usize = 32;
+const SALT_BYTES: usize = 16;
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything, keys included.
+    Admin,
+    /// Read, edit, confirm, hang up.
+    Operator,
+    /// Read.
+    Reader,
+    /// Metrics alone: no personal data.
+    Metrics,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Reader, Self::Metrics];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Reader => "reader",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == name)
+            .ok_or_else(|| "not one of admin, operator, reader, metrics".into())
+    }
+}
+
+/// A key without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Its id.
+    pub id: Uuid,
+    /// What its owner calls it; revisions and the audit carry it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it was revoked.
+    pub revoked_at: Option<UnixMillis>,
+}
+
+/// A key at its making, the only moment at which its secret is known.
+pub struct NewKey {
+    /// The key.
+    pub info: KeyInfo,
+    /// `qt_` and 64 hexadecimal digits. Show it once.
+    pub secret: String,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+/// Guards the costly password check: one at a time, so that a flood of wrong passwords cannot take
+/// every core, and none for the password that was right a moment ago.
+pub(crate) struct PasswordCheck {
+    one: Semaphore,
+    right: Mutex<Option<[u8; 32]>>,
+}
+
+impl PasswordCheck {
+    pub(crate) fn new() -> Self {
+        Self { one: Semaphore::new(1), right: Mutex::new(None) }
+    }
+
+    fn remembers(&self, digest: [u8; 32]) -> bool {
+        *self.lock() == Some(digest)
+    }
+
+    fn remember(&self, digest: Option<[u8; 32]>) {
+        *self.lock() = digest;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {
+        self.right.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Makes a key.
+    pub async fn create_key(&self, name: &str, role: Role) -> Result<NewKey, StoreError> {
+        let mut bytes = [0u8; SECRET_BYTES];
+        rand::rng().fill_bytes(&mut bytes);
+        let secret = format!("{SECRET_PREFIX}{}", hex::encode(bytes));
+        let info = KeyInfo {
+            id: Uuid::now_v7(),
+            name: name.to_owned(),
+            role,
+            created_at: clock::now(),
+            revoked_at: None,
+        };
+        self.write(CreateKey { info: info.clone(), hash: hash(&secret) }).await?;
+        Ok(NewKey { info, secret })
+    }
+
+    /// The key of that secret, unless it is unknown or revoked.
+    pub async fn verify_key(&self, secret: &str) -> Result<Option<KeyInfo>, StoreError> {
+        if !secret.starts_with(SECRET_PREFIX) {
+            return Ok(None);
+        }
+        sqlx::query("SELECT * FROM api_keys WHERE secret_hash = ?1 AND revoked_at IS NULL")
+            .bind(hash(secret))
+            .fetch_optional(self.readers())
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
+    }
+
+    /// Every key, oldest first, revoked ones included.
+    pub async fn keys(&self) -> Result<Vec<KeyInfo>, StoreError> {
+        sqlx::query("SELECT * FROM api_keys ORDER BY id")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// Revokes a key; revoking it again changes nothing.
+    pub async fn revoke_key(&self, id: Uuid) -> Result<(), StoreError> {
+        self.write(RevokeKey { id, at: clock::now() }).await
+    }
+
+    /// Sets the administrator's password; the old one stops working at once.
+    pub async fn set_admin_password(&self, password: &str) -> Result<(), StoreError> {
+        let mut salt = [0u8; SALT_BYTES];
+        rand::rng().fill_bytes(&mut salt);
+        let password = password.to_owned();
+        let hash = blocking(move || {
+            let salt = SaltString::encode_b64(&salt).map_err(|e| unreadable("salt", e))?;
+            Argon2::default()
+                .hash_password(password.as_bytes(), &salt)
+                .map(|hash| hash.to_string())
+                .map_err(|e| unreadable("password", e))
+        })
+        .await?;
+        let checks = &self.inner.passwords;
+        // A check of the old password that runs now must not be remembered after this.
+        let Ok(_turn) = checks.one.acquire().await else { return Err(StoreError::Closed) };
+        self.write(SetPassword { hash, at: clock::now() }).await?;
+        checks.remember(None);
+        Ok(())
+    }
+
+    /// Whether a password was ever set.
+    pub async fn has_admin_password(&self) -> Result<bool, StoreError> {
+        Ok(self.password_hash().await?.is_some())
+    }
+
+    /// Whether that is the administrator's password.
+    pub async fn verify_admin(&self, password: &str) -> Result<bool, StoreError> {
+        let checks = &self.inner.passwords;
+        let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();
+        if checks.remembers(digest) {
+            return Ok(true);
+        }
+        let Ok(_turn) = checks.one.acquire().await else { return Err(StoreError::Closed) };
+        let Some(stored) = self.password_hash().await? else { return Ok(false) };
+        let password = password.to_owned();
+        let right = blocking(move || {
+            let hash = PasswordHash::new(&stored).map_err(|e| unreadable("admin_password", e))?;
+            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        })
+        .await?;
+        if right {
+            checks.remember(Some(digest));
+        }
+        Ok(right)
+    }
+
+    async fn password_hash(&self) -> Result<Option<String>, StoreError> {
+        let row =
+            sqlx::query("SELECT hash FROM admin_password").fetch_optional(self.readers()).await?;
+        Ok(row.map(|row| row.try_get("hash")).transpose()?)
+    }
+}
+
+/// Argon2 takes tens of milliseconds: never on a thread that serves others.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
+}
+
+fn hash(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+fn read(row: &SqliteRow) -> Result<KeyInfo, StoreError> {
+    Ok(KeyInfo {
+        id: parsed(row, "id")?,
+        name: row.try_get("name")?,
+        role: parsed(row, "role")?,
+        created_at: at(row, "created_at")?,
+        revoked_at: maybe_at(row, "revoked_at")?,
+    })
+}
+
+struct CreateKey {
+    info: KeyInfo,
+    hash: String,
+}
+
+impl Command for CreateKey {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO api_keys (id, name, role, secret_hash, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .bind(self.info.id.to_string())
+        .bind(&self.info.name)
+        .bind(self.info.role.as_str())
+        .bind(&self.hash)
+        .bind(self.info.created_at.0)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+struct RevokeKey {
+    id: Uuid,
+    at: UnixMillis,
+}
+
+impl Command for RevokeKey {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let updated =
+            sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
+                .bind(self.id.to_string())
+                .bind(self.at.0)
+                .execute(db)
+                .await?;
+        if updated.rows_affected() == 0 {
+            return Err(StoreError::NotFound { what: "key", id: self.id.to_string() });
+        }
+        Ok(())
+    }
+}
+
+struct SetPassword {
+    hash: String,
+    at: UnixMillis,
+}
+
+impl Command for SetPassword {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO admin_password (only_row, hash, set_at) VALUES (1, ?1, ?2)
+             ON CONFLICT (only_row) DO UPDATE SET hash = excluded.hash, set_at = excluded.set_at",
+        )
+        .bind(&self.hash)
+        .bind(self.at.0)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}

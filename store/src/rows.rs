@@ -1,0 +1,69 @@
+//! Reading columns into types; a value that does not parse is an error that names its column.
+
+use crate::error::StoreError;
+use qingting_common::ids::Party;
+use qingting_common::{Pii, UnixMillis};
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+pub(crate) fn parsed<T: FromStr<Err: Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    let text: String = row.try_get(column)?;
+    text.parse().map_err(|cause: T::Err| unreadable(column, cause))
+}
+
+pub(crate) fn json<T: DeserializeOwned>(text: &str, column: &'static str) -> Result<T, StoreError> {
+    // The position alone: serde's message may quote the value.
+    serde_json::from_str(text).map_err(|error| {
+        unreadable(column, format!("line {} column {}", error.line(), error.column()))
+    })
+}
+
+pub(crate) fn to_json<T: serde::Serialize>(
+    value: &T,
+    column: &'static str,
+) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| unreadable(column, error))
+}
+
+pub(crate) fn party(row: &SqliteRow) -> Result<Party, StoreError> {
+    let name: String = row.try_get("party")?;
+    [Party::Caller, Party::Seat, Party::Expert]
+        .into_iter()
+        .find(|party| party.as_str() == name)
+        .ok_or_else(|| unreadable("party", name))
+}
+
+pub(crate) fn pii(row: &SqliteRow, column: &'static str) -> Result<Pii<String>, StoreError> {
+    Ok(Pii::new(row.try_get(column)?))
+}
+
+pub(crate) fn at(row: &SqliteRow, column: &'static str) -> Result<UnixMillis, StoreError> {
+    Ok(UnixMillis(row.try_get(column)?))
+}
+
+pub(crate) fn maybe_at(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<UnixMillis>, StoreError> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(UnixMillis))
+}
+
+/// A count or a duration: SQLite keeps signed integers, ours are never negative.
+pub(crate) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+/// Into SQLite's signed integer; saturates.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn unreadable(what: &'static str, cause: impl Display) -> StoreError {
+    StoreError::Unreadable { what, cause: cause.to_string() }
+}

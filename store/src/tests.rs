@@ -1,0 +1,380 @@
+//! The store on real files: editors that race, a full disk, a newer schema, a flood of writes.
+
+use crate::writer::Command;
+use crate::*;
+use qingting_common::ids::Party;
+use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
+use qingting_nlu::draft::{Field, Source, Tag};
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const START: UnixMillis = UnixMillis(1_767_196_800_000);
+
+async fn fresh() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("data/qingting.db")).await.unwrap();
+    (dir, store)
+}
+
+fn new_call() -> NewCall {
+    NewCall {
+        id: CallId::new(Uuid::now_v7()),
+        caller: Pii::new("13800138000".into()),
+        called: "12345".into(),
+        sip_call_id: "a@b".into(),
+        started_at: START,
+        remote: "udp:192.0.2.1:5060".into(),
+    }
+}
+
+async fn begun(store: &Store) -> (CallId, TicketId) {
+    let call = new_call();
+    let id = call.id;
+    (id, store.begin_call(call).await.unwrap())
+}
+
+fn said(text: &str) -> FinalSegment {
+    FinalSegment {
+        id: SegmentId::new(Uuid::now_v7()),
+        party: Party::Caller,
+        start_ms: 100,
+        end_ms: 900,
+        text: Pii::new(text.into()),
+        confidence: 0.9,
+    }
+}
+
+fn tag(field: Field, value: &str) -> Tag {
+    Tag { field, value: value.into(), confidence: 0.7, evidence: Vec::new() }
+}
+
+fn ended(id: CallId) -> CallEnd {
+    CallEnd {
+        id,
+        ended_at: UnixMillis(START.0 + 60_000),
+        hung_up_by: "caller".into(),
+        cause: "normal clearing".into(),
+        sip_code: None,
+        recording: Some(RecordingInfo {
+            file: "a.wav".into(),
+            duration_ms: Some(60_000),
+            bytes: Some(1_920_044),
+            sha256: None,
+        }),
+        quality: Some(MediaQuality { packets_sent: 3_000, ..MediaQuality::default() }),
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_and_its_log_are_readable_by_the_owner_alone() {
+    let (_dir, store) = fresh().await;
+    begun(&store).await;
+    for suffix in ["", "-wal"] {
+        let path = format!("{}{suffix}", store.path().display());
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_call_has_a_draft_from_its_first_moment_and_ends_once() {
+    let (_dir, store) = fresh().await;
+    let (call, ticket) = begun(&store).await;
+    let draft = store.ticket_of_call(call).await.unwrap().unwrap();
+    assert_eq!((draft.id, draft.revision, draft.number.as_str()), (ticket, 0, "20260101-000001"));
+    assert_eq!(store.call(call).await.unwrap().unwrap().state(), CallState::Ringing);
+
+    store.answer_call(call, UnixMillis(START.0 + 2_000)).await.unwrap();
+    store.start_recording(call, "early.wav".into()).await.unwrap();
+    assert_eq!(store.call(call).await.unwrap().unwrap().state(), CallState::Active);
+    store.end_call(ended(call)).await.unwrap();
+    let late = CallEnd { cause: "too late".into(), ..ended(call) };
+    store.end_call(late).await.unwrap();
+
+    let row = store.call(call).await.unwrap().unwrap();
+    assert_eq!(row.state(), CallState::Ended);
+    assert_eq!(row.cause.as_deref(), Some("normal clearing"));
+    assert_eq!(row.recording.unwrap().file, "a.wav");
+    assert_eq!(row.quality.unwrap().packets_sent, 3_000);
+    let outbox = store.outbox_pending(10).await.unwrap();
+    assert_eq!(outbox.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(), ["call.ended"]);
+}
+
+#[tokio::test]
+async fn an_unknown_call_is_refused_by_name_and_the_same_call_is_not_begun_twice() {
+    let (_dir, store) = fresh().await;
+    let stranger = CallId::new(Uuid::now_v7());
+    for refused in [
+        store.answer_call(stranger, START).await,
+        store.end_call(ended(stranger)).await,
+        store.record_gap(stranger, 0, 5).await,
+        store.record_final(stranger, said("喂"), &[]).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(StoreError::NotFound { what: "call", .. })), "{refused:?}");
+    }
+    let call = new_call();
+    store.begin_call(call.clone()).await.unwrap();
+    assert!(matches!(store.begin_call(call).await, Err(StoreError::Exists { .. })));
+}
+
+#[tokio::test]
+async fn a_sentence_fills_the_draft_but_never_what_a_person_wrote() {
+    let (_dir, store) = fresh().await;
+    let (call, ticket) = begun(&store).await;
+    let update =
+        store.record_final(call, said("三栋"), &[tag(Field::Place, "三栋")]).await.unwrap();
+    assert_eq!((update.revision, update.changed.as_slice()), (1, &[Field::Place][..]));
+    store.edit_ticket(ticket, 1, vec![(Field::Place, "五栋".into())], "seat 7").await.unwrap();
+
+    let tags = [tag(Field::Place, "三栋"), tag(Field::AppealKind, "投诉")];
+    let update = store.record_final(call, said("投诉三栋"), &tags).await.unwrap();
+    assert_eq!((update.revision, update.changed.as_slice()), (3, &[Field::AppealKind][..]));
+    let place = update.draft.field(Field::Place).unwrap();
+    assert_eq!((place.value.expose().as_str(), place.source), ("五栋", Source::Person));
+
+    // Nothing new was read: no revision, no message.
+    let update = store.record_final(call, said("嗯"), &tags).await.unwrap();
+    assert_eq!((update.revision, update.changed.len()), (3, 0));
+    store.record_gap(call, 1_000, 4_000).await.unwrap();
+    let transcript = store.transcript(call).await.unwrap();
+    assert_eq!((transcript.segments.len(), transcript.gaps.len()), (3, 1));
+
+    let outbox = store.outbox_pending(10).await.unwrap();
+    let keys: Vec<_> = outbox.iter().map(|row| row.key.clone()).collect();
+    assert_eq!(keys, (1..=3).map(|revision| format!("{ticket}:{revision}")).collect::<Vec<_>>());
+    let history = store.revisions(ticket).await.unwrap();
+    assert_eq!(
+        history.iter().map(|r| r.by.as_str()).collect::<Vec<_>>(),
+        ["machine", "machine", "seat 7", "machine"]
+    );
+    assert_eq!(history[2].changes[&Field::Place].as_deref(), Some("五栋"));
+}
+
+#[tokio::test]
+async fn of_two_editors_with_the_same_revision_one_is_told_to_read_again() {
+    let (_dir, store) = fresh().await;
+    let (_, ticket) = begun(&store).await;
+    let edit = |by: &'static str| {
+        let store = store.clone();
+        async move { store.edit_ticket(ticket, 0, vec![(Field::Title, by.to_owned())], by).await }
+    };
+    let (first, second) = tokio::join!(edit("甲"), edit("乙"));
+    let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
+    assert_eq!(won.unwrap().revision, 1);
+    assert!(matches!(lost, Err(EditError::StaleRevision { current: 1 })), "{lost:?}");
+    assert_eq!(store.revisions(ticket).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_confirmed_ticket_stands_still() {
+    let (_dir, store) = fresh().await;
+    let (call, ticket) = begun(&store).await;
+    assert!(matches!(
+        store.confirm_ticket(ticket, 4, "a").await,
+        Err(EditError::StaleRevision { current: 0 })
+    ));
+    let confirmed = store.confirm_ticket(ticket, 0, "a").await.unwrap();
+    assert_eq!((confirmed.revision, confirmed.confirmed_by.as_deref()), (1, Some("a")));
+    for revision in [0, 1] {
+        let again = store.confirm_ticket(ticket, revision, "b").await.unwrap();
+        assert_eq!(again.confirmed_by.as_deref(), Some("a"));
+    }
+    let edit = store.edit_ticket(ticket, 1, vec![(Field::Title, "x".into())], "a").await;
+    assert!(matches!(edit, Err(EditError::Confirmed)));
+    let update = store.record_final(call, said("投诉"), &[tag(Field::AppealKind, "投诉")]).await;
+    assert_eq!(update.unwrap().revision, 1);
+}
+
+#[tokio::test]
+async fn an_impossible_value_is_refused_with_its_field_and_nothing_is_kept() {
+    let (_dir, store) = fresh().await;
+    let (_, ticket) = begun(&store).await;
+    let edits = vec![(Field::Title, "好".to_owned()), (Field::Phone, "一二三".to_owned())];
+    let refused = store.edit_ticket(ticket, 0, edits, "a").await;
+    assert!(matches!(refused, Err(EditError::Invalid { field: Field::Phone, .. })));
+    assert_eq!(store.ticket(ticket).await.unwrap().unwrap().revision, 0);
+    let unknown = TicketId::new(Uuid::now_v7());
+    assert!(matches!(store.edit_ticket(unknown, 0, vec![], "a").await, Err(EditError::NotFound)));
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_a_gap() {
+    let (_dir, store) = fresh().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(begun(&store).await.0);
+    }
+    ids.sort();
+    ids.reverse();
+    let mut query = CallQuery { limit: 2, ..CallQuery::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = store.calls(&query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        query.before = Some(last.id);
+        seen.extend(page.iter().map(|call| call.id));
+    }
+    assert_eq!(seen, ids);
+    let ended = CallQuery { limit: 9, state: Some(CallState::Ended), ..CallQuery::default() };
+    assert!(store.calls(&ended).await.unwrap().is_empty());
+    let later = CallQuery { limit: 9, from: Some(UnixMillis(START.0 + 1)), ..CallQuery::default() };
+    assert!(store.calls(&later).await.unwrap().is_empty());
+    let drafts =
+        TicketQuery { limit: 9, status: Some(TicketStatus::Draft), ..TicketQuery::default() };
+    assert_eq!(store.tickets(&drafts).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn what_was_returned_outlives_a_store_that_is_never_closed() {
+    let (dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    store.start_recording(call, "x.wav".into()).await.unwrap();
+    store.record_final(call, said("你好"), &[]).await.unwrap();
+    // The file and its log as a dead process leaves them: copied while the store is still open.
+    let copy = dir.path().join("copy.db");
+    for suffix in ["", "-wal"] {
+        let from = format!("{}{suffix}", store.path().display());
+        std::fs::copy(from, format!("{}{suffix}", copy.display())).unwrap();
+    }
+    let reopened = Store::open(&copy).await.unwrap();
+    assert_eq!(reopened.transcript(call).await.unwrap().segments.len(), 1);
+    let now = UnixMillis(START.0 + 90_000);
+    assert_eq!(reopened.close_orphans(now).await.unwrap(), [call]);
+    assert_eq!(reopened.close_orphans(now).await.unwrap(), []);
+    let row = reopened.call(call).await.unwrap().unwrap();
+    assert_eq!((row.ended_at, row.cause.as_deref()), (Some(now), Some(SERVER_RESTARTED)));
+    assert_eq!(row.recording.unwrap().file, "x.wav");
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_writes_and_opens_again() {
+    let (_dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    let other = store.clone();
+    let path = store.path().to_owned();
+    store.close().await;
+    assert!(matches!(other.answer_call(call, START).await, Err(StoreError::Closed)));
+    assert!(matches!(other.ping().await, Err(StoreError::Closed)));
+    let again = Store::open(&path).await.unwrap();
+    again.ping().await.unwrap();
+    assert!(again.call(call).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_program_is_refused_and_garbage_too() {
+    let (dir, store) = fresh().await;
+    store.write(Sql("UPDATE _sqlx_migrations SET version = 9999")).await.unwrap();
+    let path = store.path().to_owned();
+    store.close().await;
+    let refused = Store::open(&path).await.err().unwrap();
+    assert!(matches!(refused, StoreError::NewerSchema { found: 9999, .. }), "{refused}");
+
+    let garbage = dir.path().join("garbage.db");
+    std::fs::write(&garbage, "not a database ".repeat(100)).unwrap();
+    let refused = Store::open(&garbage).await.err().unwrap();
+    assert!(refused.to_string().contains("garbage.db"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_its_own_error_and_leaves_nothing_half_written() {
+    let (_dir, store) = fresh().await;
+    let (call, ticket) = begun(&store).await;
+    store.write(Sql("PRAGMA max_page_count = 1")).await.unwrap();
+    let long = "诉".repeat(4_000);
+    let writes = (0..64).map(|_| {
+        let (store, long) = (store.clone(), long.clone());
+        async move { store.record_final(call, said(&long), &[tag(Field::Title, "题")]).await }
+    });
+    let outcomes = join_all(writes).await;
+    let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!(kept < outcomes.len());
+    for outcome in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+        assert!(matches!(outcome, StoreError::DiskFull), "{outcome:?}");
+    }
+    assert_eq!(store.transcript(call).await.unwrap().segments.len(), kept);
+    let revision = store.ticket(ticket).await.unwrap().unwrap().revision;
+    assert_eq!(store.outbox_pending_count().await.unwrap(), u64::try_from(revision).unwrap());
+
+    store.write(Sql("PRAGMA max_page_count = 4294967294")).await.unwrap();
+    store.record_final(call, said("有地方了"), &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_refused_command_does_not_undo_its_group() {
+    let (_dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    let stranger = CallId::new(Uuid::now_v7());
+    let writes = (0..300u64).map(|n| {
+        let store = store.clone();
+        let target = if n % 3 == 0 { stranger } else { call };
+        async move { store.record_gap(target, n, n + 1).await }
+    });
+    let outcomes = join_all(writes).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 200);
+    assert_eq!(store.transcript(call).await.unwrap().gaps.len(), 200);
+}
+
+#[tokio::test]
+async fn keys_open_until_revoked_and_their_secrets_are_not_stored() {
+    let (_dir, store) = fresh().await;
+    let key = store.create_key("console", Role::Operator).await.unwrap();
+    assert!(key.secret.starts_with(keys::SECRET_PREFIX) && key.secret.len() == 67);
+    assert!(!format!("{key:?}").contains(&key.secret));
+    assert_eq!(store.verify_key(&key.secret).await.unwrap(), Some(key.info.clone()));
+    assert_eq!(store.verify_key("qt_0").await.unwrap(), None);
+    store.revoke_key(key.info.id).await.unwrap();
+    assert_eq!(store.verify_key(&key.secret).await.unwrap(), None);
+    assert!(store.keys().await.unwrap()[0].revoked_at.is_some());
+    assert!(matches!(
+        store.revoke_key(Uuid::now_v7()).await,
+        Err(StoreError::NotFound { what: "key", .. })
+    ));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_new_password_replaces_the_old_one_at_once() {
+    let (_dir, store) = fresh().await;
+    assert!(!store.verify_admin("").await.unwrap());
+    store.set_admin_password("first").await.unwrap();
+    assert!(store.verify_admin("first").await.unwrap());
+    assert!(store.verify_admin("first").await.unwrap());
+    assert!(!store.verify_admin("second").await.unwrap());
+    store.set_admin_password("second").await.unwrap();
+    assert!(!store.verify_admin("first").await.unwrap());
+    assert!(store.verify_admin("second").await.unwrap());
+}
+
+#[tokio::test]
+async fn the_audit_keeps_who_did_what() {
+    let (_dir, store) = fresh().await;
+    store.audit("seat 7", "recording.read", "call-1").await.unwrap();
+    let lines = store.audit_of("call-1").await.unwrap();
+    assert_eq!((lines.len(), lines[0].by.as_str()), (1, "seat 7"));
+}
+
+/// Runs a statement where only the writer's connection can.
+struct Sql(&'static str);
+
+impl Command for Sql {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut sqlx::SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query(self.0).execute(db).await?;
+        Ok(())
+    }
+}
+
+/// All at the same time, so that they share transactions.
+async fn join_all<T: Send + 'static>(
+    work: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let mut tasks: JoinSet<T> = work.collect();
+    let mut done = Vec::new();
+    while let Some(outcome) = tasks.join_next().await {
+        done.push(outcome.unwrap());
+    }
+    done
+}

@@ -1,0 +1,401 @@
+//! Tickets (工单): a draft with revisions, edited by people, confirmed once.
+
+use crate::check;
+use crate::error::{EditError, StoreError};
+use crate::rows::{at, maybe_at, parsed, unreadable};
+use crate::writer::Command;
+use crate::{PAGE_ROWS_MAX, Store, clock, outbox, rows};
+use qingting_common::{CallId, TicketId, UnixMillis};
+use qingting_nlu::draft::{Field, TicketDraft};
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Who wrote a revision that no person wrote.
+pub(crate) const MACHINE: &str = "machine";
+
+/// Ticket numbers carry the day in China, which has one time zone and no summer time.
+const CHINA_OFFSET_MS: i64 = 8 * 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// Where a ticket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketStatus {
+    /// The machine and people still fill it.
+    Draft,
+    /// A person confirmed it; it does not change any more.
+    Confirmed,
+}
+
+impl TicketStatus {
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+/// A ticket as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TicketRow {
+    /// Its id.
+    pub id: TicketId,
+    /// 工单编号: `YYYYMMDD-NNNNNN`, the day in China and a count within the day.
+    pub number: String,
+    /// The call that it came from.
+    pub call: CallId,
+    /// Where it is.
+    pub status: TicketStatus,
+    /// Counts every change, from 0.
+    pub revision: i64,
+    /// The fields.
+    pub draft: TicketDraft,
+    /// When the call came in.
+    pub created_at: UnixMillis,
+    /// When it last changed.
+    pub updated_at: UnixMillis,
+    /// When it was confirmed.
+    pub confirmed_at: Option<UnixMillis>,
+    /// Who confirmed it.
+    pub confirmed_by: Option<String>,
+}
+
+/// What one revision changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Its number.
+    pub revision: i64,
+    /// When.
+    pub at: UnixMillis,
+    /// Who: a key's name, `admin` or `machine`.
+    pub by: String,
+    /// The new values; none where the field was cleared.
+    pub changes: BTreeMap<Field, Option<String>>,
+}
+
+/// Which tickets, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct TicketQuery {
+    /// Only tickets older than this one: the last of the page before.
+    pub before: Option<TicketId>,
+    /// Rows, at most [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+    /// Only tickets in this status.
+    pub status: Option<TicketStatus>,
+}
+
+impl Store {
+    /// One ticket.
+    pub async fn ticket(&self, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
+        by_id(self.readers(), id).await
+    }
+
+    /// The ticket of a call.
+    pub async fn ticket_of_call(&self, call: CallId) -> Result<Option<TicketRow>, StoreError> {
+        of_call(self.readers(), call).await
+    }
+
+    /// Tickets, newest first.
+    pub async fn tickets(&self, query: &TicketQuery) -> Result<Vec<TicketRow>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM tickets WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR status = ?2)
+             ORDER BY id DESC LIMIT ?3",
+        )
+        .bind(query.before.map(|id| id.to_string()))
+        .bind(query.status.map(TicketStatus::as_str))
+        .bind(query.limit.min(PAGE_ROWS_MAX))
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+    }
+
+    /// The history of a ticket, oldest first; empty for an unknown ticket.
+    pub async fn revisions(&self, id: TicketId) -> Result<Vec<Revision>, StoreError> {
+        sqlx::query(
+            "SELECT revision, at, by, changes FROM ticket_revisions WHERE ticket_id = ?1
+             ORDER BY revision",
+        )
+        .bind(id.to_string())
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Revision {
+                revision: row.try_get("revision")?,
+                at: at(row, "at")?,
+                by: row.try_get("by")?,
+                changes: rows::json(row.try_get("changes")?, "ticket_revisions.changes")?,
+            })
+        })
+        .collect()
+    }
+
+    /// Sets fields as a person decided, if the ticket is still at the revision that the person
+    /// saw. All edits or none; no edits leave the revision as it is.
+    pub async fn edit_ticket(
+        &self,
+        id: TicketId,
+        expected_revision: i64,
+        edits: Vec<(Field, String)>,
+        by: &str,
+    ) -> Result<TicketRow, EditError> {
+        for (field, value) in &edits {
+            check::value(*field, value)
+                .map_err(|problem| EditError::Invalid { field: *field, problem })?;
+        }
+        self.write(EditTicket { id, expected_revision, edits, by: by.to_owned() }).await
+    }
+
+    /// Confirms the ticket at the revision that the person saw. Confirming a confirmed ticket
+    /// again, with the revision before or after its confirmation, changes nothing and succeeds.
+    pub async fn confirm_ticket(
+        &self,
+        id: TicketId,
+        expected_revision: i64,
+        by: &str,
+    ) -> Result<TicketRow, EditError> {
+        self.write(ConfirmTicket { id, expected_revision, by: by.to_owned() }).await
+    }
+}
+
+pub(crate) fn new_id() -> TicketId {
+    TicketId::new(Uuid::now_v7())
+}
+
+/// Writes an empty draft as revision 0 and gives it the day's next number.
+pub(crate) async fn create(
+    db: &mut SqliteConnection,
+    id: TicketId,
+    call: CallId,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let day = china_day(now);
+    let row = sqlx::query(
+        "INSERT INTO ticket_numbers (day, last) VALUES (?1, 1)
+         ON CONFLICT (day) DO UPDATE SET last = last + 1 RETURNING last",
+    )
+    .bind(&day)
+    .fetch_one(&mut *db)
+    .await?;
+    let number = format!("{day}-{:06}", row.try_get::<i64, _>("last")?);
+    sqlx::query(
+        "INSERT INTO tickets (id, number, call_id, status, revision, draft, created_at, updated_at)
+         VALUES (?1, ?2, ?3, 'draft', 0, '{}', ?4, ?4)",
+    )
+    .bind(id.to_string())
+    .bind(number)
+    .bind(call.to_string())
+    .bind(now.0)
+    .execute(&mut *db)
+    .await?;
+    insert_revision(db, id, 0, now, MACHINE, "{}").await
+}
+
+/// Writes the ticket as the next revision and announces it.
+pub(crate) async fn revise(
+    db: &mut SqliteConnection,
+    ticket: &mut TicketRow,
+    changed: &[Field],
+    by: &str,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    ticket.revision += 1;
+    ticket.updated_at = now;
+    let changes: BTreeMap<Field, Option<&str>> = changed
+        .iter()
+        .map(|field| {
+            (*field, ticket.draft.field(*field).map(|value| value.value.expose().as_str()))
+        })
+        .collect();
+    let changes = rows::to_json(&changes, "ticket_revisions.changes")?;
+    sqlx::query(
+        "UPDATE tickets SET revision = ?2, draft = ?3, updated_at = ?4, status = ?5,
+            confirmed_at = ?6, confirmed_by = ?7 WHERE id = ?1",
+    )
+    .bind(ticket.id.to_string())
+    .bind(ticket.revision)
+    .bind(rows::to_json(&ticket.draft, "tickets.draft")?)
+    .bind(now.0)
+    .bind(ticket.status.as_str())
+    .bind(ticket.confirmed_at.map(|at| at.0))
+    .bind(&ticket.confirmed_by)
+    .execute(&mut *db)
+    .await?;
+    insert_revision(db, ticket.id, ticket.revision, now, by, &changes).await?;
+    let kind = match ticket.status {
+        TicketStatus::Draft => "ticket.updated",
+        TicketStatus::Confirmed => "ticket.confirmed",
+    };
+    // The relay reads the ticket itself: the outbox holds no personal data.
+    let payload = serde_json::json!({
+        "ticket": ticket.id, "call": ticket.call, "revision": ticket.revision, "changed": changed,
+    });
+    outbox::put(db, &format!("{}:{}", ticket.id, ticket.revision), kind, &payload, now).await
+}
+
+pub(crate) async fn of_call(
+    db: impl SqliteExecutor<'_>,
+    call: CallId,
+) -> Result<Option<TicketRow>, StoreError> {
+    sqlx::query("SELECT * FROM tickets WHERE call_id = ?1")
+        .bind(call.to_string())
+        .fetch_optional(db)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+async fn by_id(db: impl SqliteExecutor<'_>, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
+    sqlx::query("SELECT * FROM tickets WHERE id = ?1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+fn read(row: &SqliteRow) -> Result<TicketRow, StoreError> {
+    let status: String = row.try_get("status")?;
+    Ok(TicketRow {
+        id: parsed(row, "id")?,
+        number: row.try_get("number")?,
+        call: parsed(row, "call_id")?,
+        status: [TicketStatus::Draft, TicketStatus::Confirmed]
+            .into_iter()
+            .find(|known| known.as_str() == status)
+            .ok_or_else(|| unreadable("tickets.status", &status))?,
+        revision: row.try_get("revision")?,
+        draft: rows::json(row.try_get("draft")?, "tickets.draft")?,
+        created_at: at(row, "created_at")?,
+        updated_at: at(row, "updated_at")?,
+        confirmed_at: maybe_at(row, "confirmed_at")?,
+        confirmed_by: row.try_get("confirmed_by")?,
+    })
+}
+
+async fn insert_revision(
+    db: &mut SqliteConnection,
+    id: TicketId,
+    revision: i64,
+    now: UnixMillis,
+    by: &str,
+    changes: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO ticket_revisions (ticket_id, revision, at, by, changes)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(id.to_string())
+    .bind(revision)
+    .bind(now.0)
+    .bind(by)
+    .bind(changes)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+struct EditTicket {
+    id: TicketId,
+    expected_revision: i64,
+    edits: Vec<(Field, String)>,
+    by: String,
+}
+
+impl Command for EditTicket {
+    type Output = TicketRow;
+    type Error = EditError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<TicketRow, EditError> {
+        let mut ticket = by_id(&mut *db, self.id).await?.ok_or(EditError::NotFound)?;
+        if ticket.status == TicketStatus::Confirmed {
+            return Err(EditError::Confirmed);
+        }
+        if ticket.revision != self.expected_revision {
+            return Err(EditError::StaleRevision { current: ticket.revision });
+        }
+        if self.edits.is_empty() {
+            return Ok(ticket);
+        }
+        let mut changed = Vec::with_capacity(self.edits.len());
+        for (field, value) in &self.edits {
+            ticket.draft.edit(*field, value.clone());
+            changed.push(*field);
+        }
+        revise(db, &mut ticket, &changed, &self.by, clock::now()).await?;
+        Ok(ticket)
+    }
+}
+
+struct ConfirmTicket {
+    id: TicketId,
+    expected_revision: i64,
+    by: String,
+}
+
+impl Command for ConfirmTicket {
+    type Output = TicketRow;
+    type Error = EditError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<TicketRow, EditError> {
+        let mut ticket = by_id(&mut *db, self.id).await?.ok_or(EditError::NotFound)?;
+        if ticket.status == TicketStatus::Confirmed {
+            let seen = [ticket.revision - 1, ticket.revision];
+            return match seen.contains(&self.expected_revision) {
+                true => Ok(ticket),
+                false => Err(EditError::StaleRevision { current: ticket.revision }),
+            };
+        }
+        if ticket.revision != self.expected_revision {
+            return Err(EditError::StaleRevision { current: ticket.revision });
+        }
+        let now = clock::now();
+        ticket.status = TicketStatus::Confirmed;
+        ticket.confirmed_at = Some(now);
+        ticket.confirmed_by = Some(self.by.clone());
+        revise(db, &mut ticket, &[], &self.by, now).await?;
+        Ok(ticket)
+    }
+}
+
+/// `YYYYMMDD` of a time in China (proleptic Gregorian calendar, years from March so that the leap
+/// day is the last day of a year).
+fn china_day(at: UnixMillis) -> String {
+    const DAYS_FROM_MARCH_0000_TO_1970: i64 = 719_468;
+    const DAYS_PER_400_YEARS: i64 = 146_097;
+    let days =
+        (at.0.saturating_add(CHINA_OFFSET_MS)).div_euclid(DAY_MS) + DAYS_FROM_MARCH_0000_TO_1970;
+    let era = days.div_euclid(DAYS_PER_400_YEARS);
+    let day_of_era = days.rem_euclid(DAYS_PER_400_YEARS);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_numbered_by_the_day_in_china() {
+        assert_eq!(china_day(UnixMillis(0)), "19700101");
+        // 2024-02-28T16:00:00Z is midnight of the leap day in China.
+        assert_eq!(china_day(UnixMillis(1_709_136_000_000)), "20240229");
+        assert_eq!(china_day(UnixMillis(1_709_135_999_999)), "20240228");
+        assert_eq!(china_day(UnixMillis(1_767_196_800_000)), "20260101");
+    }
+}
