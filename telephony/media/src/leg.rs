@@ -9,8 +9,8 @@ use crate::g711::Codec;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
 use crate::latch::{Latch, Verdict};
 use crate::net::{Datagram, Inbox, Sockets};
-use crate::plc::Concealer;
 use crate::player::Player;
+use crate::plc::Concealer;
 use crate::rtcp;
 use crate::rtp::{HEADER_BYTES, Header, PAYLOAD_COMFORT_NOISE, Packet, is_rtcp};
 use crate::stats::{ReceiveStats, SendStats, ntp_of_unix_ns};
@@ -352,7 +352,7 @@ impl Leg {
                 rtcp::Item::SenderReport { info, .. } => {
                     self.heard.stats.sender_report((info.ntp >> 16) as u32, arrival_ns);
                 }
-                rtcp::Item::ReportBlock { block, .. } if block.ssrc == self.sending.ssrc => {
+                rtcp::Item::Block { block, .. } if block.ssrc == self.sending.ssrc => {
                     self.sending.stats.report_about_us(&block, middle);
                 }
                 _ => {}

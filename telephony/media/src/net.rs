@@ -96,15 +96,15 @@ impl Inbox {
     #[allow(unsafe_code, reason = "recvmmsg has no safe wrapper")]
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> usize {
         let mut slices = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
-        for index in 0..BATCH {
-            slices[index] = libc::iovec {
+        for (index, slice) in slices.iter_mut().enumerate() {
+            *slice = libc::iovec {
                 iov_base: self.buffers[index].as_mut_ptr().cast(),
                 iov_len: DATAGRAM_BYTES_MAX,
             };
             let header = &mut self.headers[index].msg_hdr;
             header.msg_name = (&raw mut self.names[index]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = &raw mut slices[index];
+            header.msg_iov = &raw mut *slice;
             header.msg_iovlen = 1;
             header.msg_control = self.controls[index].0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES;

@@ -63,6 +63,10 @@ impl Shard {
         }
     }
 
+    #[allow(
+        clippy::vec_box,
+        reason = "a leg is large and moves between threads and within the list"
+    )]
     fn take_over(&self, legs: &mut Vec<Box<Leg>>) {
         while legs.len() < LEGS_PER_SHARD_MAX
             && let Ok(leg) = self.incoming.try_recv()
@@ -71,6 +75,7 @@ impl Shard {
         }
     }
 
+    #[allow(clippy::vec_box, reason = "as above")]
     fn put_away(&self, legs: &mut Vec<Box<Leg>>, now_ns: u64, unix_ns: u64) {
         let mut index = 0;
         while index < legs.len() {
@@ -80,8 +85,10 @@ impl Shard {
             }
             let mut leg = legs.swap_remove(index);
             leg.end(now_ns, unix_ns);
-            if let Err(TrySendError::Full(Job::PutAway(leg)) | TrySendError::Disconnected(Job::PutAway(leg))) =
-                self.jobs.try_send(Job::PutAway(leg))
+            if let Err(
+                TrySendError::Full(Job::PutAway(leg))
+                | TrySendError::Disconnected(Job::PutAway(leg)),
+            ) = self.jobs.try_send(Job::PutAway(leg))
             {
                 // The recorder thread is behind: the leg waits its turn here.
                 legs.push(leg);
