@@ -293,7 +293,7 @@ impl Call {
                 self.hang_up(cause);
             }
             Input::Bye => self.over(Cause::CallerHungUp),
-            Input::TransportLost => self.hang_up(Cause::TransportLost),
+            Input::TransportLost => self.over(Cause::TransportLost),
             Input::MediaFailed => *hangup = hangup.or(Some(Cause::MediaUnavailable)),
             Input::Hangup(by) => *hangup = hangup.or(Some(cause_of(by))),
             Input::Reinvite { offer: Some(offer) } => self.reinvite(now, Some(&offer)),
@@ -338,7 +338,7 @@ impl Call {
         match input {
             Input::Bye => self.over(Cause::CallerHungUp),
             Input::Hangup(by) => self.hang_up(cause_of(by)),
-            Input::TransportLost => self.hang_up(Cause::TransportLost),
+            Input::TransportLost => self.over(Cause::TransportLost),
             Input::MediaFailed => self.hang_up(Cause::MediaUnavailable),
             Input::AckTimeout => self.hang_up(Cause::NoAck),
             // A caller who put us on hold owes us no RTP.
@@ -421,11 +421,10 @@ impl Call {
             Input::PromptDone { id } if id == farewell => self.hang_up(cause),
             Input::Timer if now >= until => self.hang_up(cause),
             Input::Bye => self.over(Cause::CallerHungUp),
-            Input::MediaInactive
-            | Input::MediaFailed
-            | Input::TransportLost
-            | Input::AckTimeout
-            | Input::Hangup(_) => self.hang_up(cause),
+            Input::TransportLost => self.over(cause),
+            Input::MediaInactive | Input::MediaFailed | Input::AckTimeout | Input::Hangup(_) => {
+                self.hang_up(cause)
+            }
             // The session is about to end: nothing new is agreed on.
             Input::Reinvite { .. } => {
                 self.emit(Output::RejectReinvite(Rejection::new(491)));
@@ -560,7 +559,7 @@ impl Call {
         self.close();
     }
 
-    /// Ends an answered call that the caller has ended.
+    /// Ends an answered call whose dialog is gone already: nobody is left to take a BYE.
     fn over(&mut self, cause: Cause) {
         self.stop_prompts();
         self.emit(Output::Persist(Record::Ended(cause)));
