@@ -1,0 +1,58 @@
+//! How long a call waits, for what.
+
+use crate::sdp::Codec;
+use std::time::Duration;
+
+/// Settings of one call, read once when it begins.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallConfig {
+    /// The recording notice is played. Off only where the trunk plays it.
+    pub notice: bool,
+    /// The greeting is played after the notice.
+    pub greeting: bool,
+    /// How long the caller hears ringing before the answer; zero answers at once.
+    pub ring: Duration,
+    /// Longest wait for the store and the media engine before the call is refused with 503.
+    pub setup_max: Duration,
+    /// Longest wait for the ACK of our answer: 64 × T1 (RFC 3261 §13.3.1.4).
+    pub ack_max: Duration,
+    /// Longest that any prompt may take, in case its end is never reported.
+    pub prompt_max: Duration,
+    /// Longest call, counted from the answer.
+    pub call_max: Duration,
+    /// Time without RTP after which the media engine reports that the caller is gone.
+    pub media_inactive: Duration,
+    /// Silence of the caller after which it is asked whether it is there.
+    pub silence_prompt: Duration,
+    /// Further silence after which the call is ended.
+    pub silence_hangup: Duration,
+    /// `Retry-After` of a refusal for want of store or media.
+    pub retry_after: Duration,
+    /// The session id of our `o=` line: any number that is new for each call.
+    pub session_id: u64,
+    /// Whether the media engine takes RTCP on the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Our codecs, best first.
+    pub codecs: Vec<Codec>,
+}
+
+impl Default for CallConfig {
+    fn default() -> Self {
+        Self {
+            notice: true,
+            greeting: true,
+            ring: Duration::from_secs(1),
+            setup_max: Duration::from_secs(5),
+            ack_max: Duration::from_secs(32),
+            prompt_max: Duration::from_secs(30),
+            call_max: Duration::from_secs(30 * 60),
+            media_inactive: Duration::from_secs(20),
+            silence_prompt: Duration::from_secs(15),
+            silence_hangup: Duration::from_secs(10),
+            retry_after: Duration::from_secs(10),
+            session_id: 1,
+            rtcp_mux: false,
+            codecs: Codec::ALL.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Every sequence of inputs up to a length, against what must always hold. States that were seen
+//! are not walked again, so the count of sequences does not matter.
+
+mod world;
+
+use qingting_common::Millis;
+use qingting_core::call::{Call, CallConfig, Hangup, Input, Output, PromptId, Record, Response};
+use std::collections::HashSet;
+use world::{VIDEO, offer, opened};
+
+const LENGTH: usize = 8;
+
+/// What has been seen of one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Seen {
+    invited: bool,
+    stored: bool,
+    begun: u8,
+    answered_row: u8,
+    ended: u8,
+    opened: u8,
+    closed: u8,
+    finals: u8,
+    answered: bool,
+    acknowledged: bool,
+    byes: u8,
+    finished: bool,
+    playing: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Node {
+    call: Call,
+    now: Millis,
+    seen: Seen,
+}
+
+impl Node {
+    fn step(&self, step: &Step) -> Self {
+        let mut next = self.clone();
+        let input = match step {
+            Step::Input(input) => input.clone(),
+            Step::PromptDone => Input::PromptDone { id: PromptId(next.seen.playing) },
+            Step::Deadline => {
+                next.now = next.call.next_deadline().unwrap_or(next.now);
+                Input::Timer
+            }
+        };
+        next.seen.invited |= matches!(input, Input::Invite { .. });
+        next.seen.stored |= matches!(input, Input::Persisted) && next.seen.begun == 1;
+        let ack = matches!(input, Input::Ack { .. } | Input::AckTimeout)
+            || matches!(step, Step::Deadline);
+        next.seen.acknowledged |= ack && next.seen.answered;
+        let was_over = next.call.is_over();
+        let reinvite = matches!(input, Input::Reinvite { .. }) && self.seen.invited && !was_over;
+        let before = next.seen.byes;
+        next.call.handle_input(next.now, input);
+        let mut re_finals = 0;
+        while let Some(output) = next.call.poll_output() {
+            let is_re = matches!(output, Output::AnswerReinvite { .. } | Output::RejectReinvite(_));
+            re_finals += u8::from(is_re);
+            next.seen.take(&output);
+        }
+        assert_eq!(re_finals, u8::from(reinvite), "one final response per re-INVITE");
+        let bye_early = next.seen.byes > before && !next.seen.acknowledged;
+        assert!(!bye_early, "no BYE of ours before the ACK: {:?}", next.seen);
+        next.seen.hold();
+        next
+    }
+}
+
+impl Seen {
+    fn take(&mut self, output: &Output) {
+        assert!(!self.finished, "after Finished came {output:?}");
+        match output {
+            Output::Persist(Record::Begin) => self.begun += 1,
+            Output::Persist(Record::Answered) => {
+                assert!(self.stored, "answered before the draft was stored");
+                self.answered_row += 1;
+            }
+            Output::Persist(Record::Ended(_)) => self.ended += 1,
+            Output::OpenMedia { .. } => {
+                assert_eq!(self.begun, 1, "media before the row");
+                self.opened += 1;
+            }
+            Output::Respond(Response::Ringing) => assert!(self.stored && self.finals == 0),
+            Output::Respond(Response::Answer { .. }) => {
+                assert!(self.stored && self.answered_row == 1, "200 before its row");
+                self.answered = true;
+                self.finals += 1;
+            }
+            Output::Respond(Response::Reject(_)) => {
+                assert_eq!(self.ended, self.begun, "refused before its row");
+                self.finals += 1;
+            }
+            Output::SendBye(_) => {
+                assert!(self.answered && self.ended == 1, "BYE without answer or row");
+                self.byes += 1;
+            }
+            Output::Play { id, .. } => {
+                assert!(self.answered);
+                self.playing = id.0;
+            }
+            Output::CloseMedia => {
+                assert_eq!(self.ended, 1);
+                self.closed += 1;
+            }
+            Output::ConnectMedia(_) | Output::StartRecognition => {
+                assert_eq!((self.answered_row, self.closed), (1, 0));
+            }
+            Output::AnswerReinvite { .. } | Output::RejectReinvite(_) | Output::StopPrompts => {}
+            Output::Finished => self.finished = true,
+        }
+    }
+
+    fn hold(&self) {
+        assert!(self.finals <= 1 && self.byes <= 1 && self.ended <= self.begun);
+        assert!(self.opened <= 1 && self.closed <= self.opened);
+        if self.finished {
+            assert_eq!(self.finals, 1, "{self:?}");
+            assert_eq!((self.ended, self.closed), (self.begun, self.opened), "{self:?}");
+        }
+    }
+}
+
+enum Step {
+    Input(Input),
+    PromptDone,
+    Deadline,
+}
+
+fn alphabet() -> Vec<Step> {
+    let inputs = [
+        Input::Invite { offer: Some(offer("sendrecv")) },
+        Input::Invite { offer: None },
+        Input::Invite { offer: Some(VIDEO.into()) },
+        Input::Persisted,
+        Input::PersistFailed,
+        opened(),
+        Input::MediaFailed,
+        Input::Ack { answer: None },
+        Input::Ack { answer: Some(offer("sendrecv")) },
+        Input::AckTimeout,
+        Input::Cancel,
+        Input::Bye,
+        Input::Reinvite { offer: Some(offer("sendonly")) },
+        Input::Reinvite { offer: Some(offer("sendrecv")) },
+        Input::Reinvite { offer: None },
+        Input::SpeechHeard,
+        Input::Timer,
+        Input::MediaInactive,
+        Input::Hangup(Hangup::Operator),
+        Input::TransportLost,
+    ];
+    let mut steps: Vec<Step> = inputs.into_iter().map(Step::Input).collect();
+    steps.push(Step::PromptDone);
+    steps.push(Step::Deadline);
+    steps
+}
+
+/// Walks every sequence of `alphabet` from `start`, up to `length` steps, and hands each new state
+/// to `visit`.
+fn walk(start: Node, length: usize, mut visit: impl FnMut(&Node)) -> usize {
+    let alphabet = alphabet();
+    let mut known = HashSet::from([start.clone()]);
+    let mut edge = vec![start];
+    for _ in 0..length {
+        let mut next_edge = Vec::new();
+        for node in &edge {
+            for step in &alphabet {
+                let next = node.step(step);
+                if known.insert(next.clone()) {
+                    visit(&next);
+                    next_edge.push(next);
+                }
+            }
+        }
+        edge = next_edge;
+    }
+    known.len()
+}
+
+fn start() -> Node {
+    let call = Call::new(CallConfig::default());
+    Node { call, now: Millis(0), seen: Seen::default() }
+}
+
+/// An answered and acknowledged call, so that the short sequences reach far into it.
+fn talking() -> Node {
+    let invite = Step::Input(Input::Invite { offer: Some(offer("sendrecv")) });
+    let ack = Step::Input(Input::Ack { answer: None });
+    let steps = [invite, Step::Input(Input::Persisted), Step::Input(opened()), Step::Deadline, ack];
+    let node = steps.iter().fold(start(), |node, step| node.step(step));
+    assert!(node.seen.acknowledged);
+    node
+}
+
+/// Whatever has happened, a hang-up and the passing of time end the call.
+fn ends(node: &Node) {
+    if !node.seen.invited {
+        return;
+    }
+    let last = [Input::Bye, Input::Hangup(Hangup::Drain), Input::Cancel, Input::TransportLost];
+    for last in last {
+        let mut node = node.step(&Step::Input(last.clone()));
+        for _ in 0..16 {
+            if node.seen.finished {
+                break;
+            }
+            node = node.step(&Step::Deadline);
+        }
+        assert!(node.seen.finished, "after {last:?} the call never ends: {:?}", node.seen);
+        assert_eq!(node.call.next_deadline(), None);
+    }
+}
+
+#[test]
+fn every_short_beginning_keeps_the_rules_and_can_be_ended() {
+    let states = walk(start(), LENGTH, ends);
+    assert!(states > 100, "{states} states");
+}
+
+#[test]
+fn every_short_conversation_keeps_the_rules_and_can_be_ended() {
+    let states = walk(talking(), LENGTH, ends);
+    assert!(states > 1_000, "{states} states");
+}
