@@ -1,1 +1,3 @@
-//! SIP messages, RFC 3261/6026 transactions as pure machines, dialogs, UDP and TCP transports.
+//! SIP messages: parsed strictly where readers could disagree, tolerantly where RFC 4475 says so.
+
+pub mod message;

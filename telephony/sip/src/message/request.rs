@@ -1,0 +1,62 @@
+//! Requests.
+
+use super::{CSeq, HeaderName, Headers, Method, NameAddr, SipUri, Via};
+use bytes::Bytes;
+
+/// A request. `headers` is what is written; the other fields are read from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Request-URI.
+    pub uri: SipUri,
+    /// The top Via.
+    pub via: Via,
+    /// From.
+    pub from: NameAddr,
+    /// To.
+    pub to: NameAddr,
+    /// Call-ID.
+    pub call_id: String,
+    /// CSeq.
+    pub cseq: CSeq,
+    /// Max-Forwards; a client of RFC 2543 sends none.
+    pub max_forwards: Option<u8>,
+    /// All fields but Content-Length.
+    pub headers: Headers,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// The message's bytes.
+    pub fn to_bytes(&self) -> Bytes {
+        write_request(&self.method, &self.uri, &self.headers, &self.body)
+    }
+
+    /// The first Contact's URI.
+    pub fn contact(&self) -> Option<SipUri> {
+        self.headers
+            .first(&HeaderName::Contact)
+            .and_then(NameAddr::parse)
+            .map(|contact| contact.uri)
+    }
+
+    /// The body when it is a session description; `None` when there is no body.
+    pub fn sdp(&self) -> Option<Bytes> {
+        (!self.body.is_empty()).then(|| self.body.clone())
+    }
+}
+
+/// Bytes of a request that was never parsed.
+pub(crate) fn write_request(
+    method: &Method,
+    uri: &SipUri,
+    headers: &Headers,
+    body: &[u8],
+) -> Bytes {
+    let mut out = Vec::with_capacity(640 + body.len());
+    super::text::push_text(&mut out, &format!("{method} {uri} SIP/2.0\r\n"));
+    headers.write(&mut out, body);
+    out.into()
+}

@@ -1,0 +1,61 @@
+//! What a user agent server refuses before it looks at dialogs (RFC 3261 §8.2).
+
+use super::{HeaderName, Method, Request};
+
+/// Methods that this server handles.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+
+/// A refusal: status code and the field that explains it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status code.
+    pub code: u16,
+    /// A field for the response.
+    pub header: Option<(HeaderName, String)>,
+}
+
+impl Refusal {
+    fn new(code: u16) -> Self {
+        Self { code, header: None }
+    }
+
+    fn with(code: u16, name: HeaderName, value: impl Into<String>) -> Self {
+        Self { code, header: Some((name, value.into())) }
+    }
+}
+
+/// The refusal that a well-formed request earns by itself, if any. ACK is never refused, and
+/// CANCEL not for its extensions (§8.2.2.3).
+pub fn screen(request: &Request) -> Option<Refusal> {
+    match &request.method {
+        Method::Ack | Method::Cancel => return None,
+        Method::Invite | Method::Bye | Method::Options | Method::Info => {}
+        Method::Other(_) => return Some(Refusal::with(501, HeaderName::Allow, ALLOW)),
+        _ => return Some(Refusal::with(405, HeaderName::Allow, ALLOW)),
+    }
+    // We are the final recipient, which may answer a traceroute by OPTIONS (§11).
+    if request.max_forwards == Some(0) && request.method != Method::Options {
+        return Some(Refusal::new(483));
+    }
+    let unknown: Vec<&str> = [HeaderName::Require, HeaderName::ProxyRequire]
+        .iter()
+        .flat_map(|name| request.headers.tags(name))
+        .collect();
+    if !unknown.is_empty() {
+        return Some(Refusal::with(420, HeaderName::Unsupported, unknown.join(", ")));
+    }
+    if request.method == Method::Invite && !request.body.is_empty() && !is_sdp(request) {
+        return Some(Refusal::with(415, HeaderName::Accept, "application/sdp"));
+    }
+    None
+}
+
+fn is_sdp(request: &Request) -> bool {
+    let plain = request
+        .headers
+        .first(&HeaderName::ContentEncoding)
+        .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    let kind = request.headers.first(&HeaderName::ContentType).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    plain && kind.replace(' ', "").eq_ignore_ascii_case("application/sdp")
+}
