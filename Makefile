@@ -1,26 +1,22 @@
-# Qingting. `make run` sets everything up and starts the server; `make test` passes the tests.
-.PHONY: help run demo test check bench clean
+# Qingting. `make run` sets everything up and speaks its first sentence; `make test` passes the tests.
+.PHONY: help run test check ready clean
 
 CARGO ?= cargo
 BIN := target/release/qingting
 
 help:
-	@echo "make run    set up, build and start the server (a second start takes seconds)"
-	@echo "make demo   call the hotline three times and watch the tickets fill"
+	@echo "make run    set up, build, fetch the models and speak a sentence (again: seconds)"
 	@echo "make test   format, lints, docs, dependency bans and every test"
 
 # What every target needs: toolchain, binary, models.
-.PHONY: ready
 ready:
 	@scripts/setup.sh
 	@$(CARGO) build --release --locked -p qingting-server
 	@$(BIN) models fetch
 
 run: ready
-	@exec $(BIN) serve
-
-demo: ready
-	@exec $(BIN) demo
+	@$(BIN) models list
+	@$(BIN) speak "您好，这里是12345政务服务便民热线。" --out target/first-sentence.wav
 
 check:
 	$(CARGO) fmt --all --check
@@ -28,7 +24,7 @@ check:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
 test:
-	@scripts/setup.sh --test
+	@scripts/setup.sh
 	@$(CARGO) build --release --locked --workspace --all-targets
 	@$(BIN) models fetch
 	@$(MAKE) --no-print-directory check

@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Makes this machine able to build Qingting: checks the Rust toolchain and installs the system
 # packages that are missing, or prints the one line that does it.
-#   scripts/setup.sh          what building and running needs
-#   scripts/setup.sh --test   also the SIP phones that the tests call with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,12 +24,6 @@ need python3 python3
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 need npm npm
 need pkg-config pkg-config
-if [ "${1:-}" = --test ]; then
-  need sipp sip-tester
-  need baresip baresip
-  need linphonecsh linphone-cli
-  need sox sox
-fi
 if [ ${#missing[@]} -gt 0 ]; then
   line="apt-get install -y --no-install-recommends ${missing[*]}"
   if [ "$(id -u)" = 0 ]; then

@@ -1,14 +1,13 @@
 //! The `qingting` binary: reads the command line, runs one command, turns its error into one
 //! message and an exit code.
 
+#![allow(unreachable_pub, reason = "a program exports nothing; pub means pub within it")]
+
 mod cli;
-mod clock;
 mod commands;
 mod config;
 mod home;
 mod logging;
-mod serve;
-mod wav;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -18,7 +18,8 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     let path = home::path(&ConfigFile { config: args.file.clone() });
     if !path.exists() && args.file.is_none() {
         bail!(
-            "there is no configuration at {} yet: `qingting serve` writes one at its first start",
+            "there is no configuration at {} yet: write one with `qingting check-config --write-default {}`",
+            path.display(),
             path.display()
         );
     }

@@ -100,7 +100,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     let media = &config.media;
     let pairs = (usize::from(media.port_last) + 1).saturating_sub(media.port_first.into()) / 2;
     demand(
-        media.port_first >= 1024 && media.port_first % 2 == 0,
+        media.port_first >= 1024 && media.port_first.is_multiple_of(2),
         "media.port_first",
         format!("{} is not an even port from 1024 up", media.port_first),
         "RTP ports are even (RFC 3550 section 11): give one such as 10000",

@@ -2,12 +2,11 @@
 
 mod check;
 
-pub use check::{ConfigError, Problem};
+pub use check::ConfigError;
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The commented file that is written at first start; it holds exactly the defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -126,20 +125,12 @@ impl Default for Media {
     }
 }
 
-impl Media {
-    /// Media threads: as configured, or one for every two cores.
-    pub fn shard_count(&self) -> usize {
-        if self.shards > 0 { self.shards } else { cores().div_ceil(2) }
-    }
-}
-
 impl Default for Hotline {
     fn default() -> Self {
         Self {
             notice: "您好，为保证服务质量，本次通话将被录音。".into(),
-            greeting:
-                "这里是12345政务服务便民热线，请在提示后说出您的诉求，说完后挂机即可。请讲。"
-                    .into(),
+            greeting: "这里是12345政务服务便民热线，请在提示后说出您的诉求，说完后挂机即可。请讲。"
+                .into(),
             are_you_there: "您好，请问您还在吗？请讲。".into(),
             farewell: "感谢您的来电，再见。".into(),
             voice: "qingting".into(),
@@ -161,13 +152,6 @@ impl Default for Recording {
 impl Default for Asr {
     fn default() -> Self {
         Self { enabled: true, threads: 0 }
-    }
-}
-
-impl Asr {
-    /// Decoding threads: as configured, or one for every core.
-    pub fn thread_count(&self) -> usize {
-        if self.threads > 0 { self.threads } else { cores() }
     }
 }
 
@@ -216,24 +200,6 @@ impl Config {
             config.data.models = config.data.dir.join("models");
         }
         Ok(config)
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.data.dir.join("qingting.db")
-    }
-
-    pub fn recordings(&self) -> PathBuf {
-        self.data.dir.join("recordings")
-    }
-
-    pub fn prompts(&self) -> PathBuf {
-        self.data.dir.join("prompts")
-    }
-}
-
-impl Hotline {
-    pub fn ring(&self) -> Duration {
-        Duration::from_millis(self.ring_ms)
     }
 }
 
