@@ -2,7 +2,7 @@
 //! finished.
 //!
 //! Producers push audio into a bounded buffer a stream and never wait. One task carries it to the
-//! worker every [`CARRY_EVERY`]. When the worker dies, the task starts another and sends again
+//! worker every `CARRY_EVERY`. When the worker dies, the task starts another and sends again
 //! what belongs to segments without a final, as far as the buffer reaches; the rest is a
 //! [`AsrEvent::Gap`].
 
