@@ -61,6 +61,11 @@ pub enum Event {
         /// End.
         to_ms: u64,
     },
+    /// The recogniser has said its last word of the call; tags follow no more.
+    CaptionsEnded {
+        /// The call.
+        call: CallId,
+    },
     /// The draft changed, by the machine or by a person.
     TicketUpdated {
         /// The ticket.

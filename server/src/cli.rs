@@ -1,6 +1,6 @@
 //! The command line: one binary, one subcommand for each job.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Qingting (倾听): the voice server of a 12345 government hotline.
@@ -13,6 +13,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Answer calls: SIP, recording, captions, tickets, HTTP API
+    Serve(Serve),
+    /// Place example calls to the hotline and watch them become tickets
+    Demo(Demo),
+    /// Place one SIP call: play a recording, press keys, record what is heard
+    #[command(after_help = CALL_EXIT_CODES)]
+    Call(Call),
+    /// Set a new administrator's password and print it
+    AdminPassword(ConfigFile),
     /// Speech models: what is needed, what is here, fetch, verify, import
     #[command(subcommand)]
     Models(Models),
@@ -26,9 +35,99 @@ pub enum Command {
     Speak(Speak),
     /// Check a configuration file and explain every mistake
     CheckConfig(CheckConfig),
-    /// The recogniser process that `asr eval` starts by itself
+    /// The recogniser process that `serve` and `asr eval` start by themselves
     #[command(hide = true)]
     AsrWorker(AsrWorker),
+    /// The voice process that `serve` and `demo` start by themselves
+    #[command(hide = true)]
+    SpeakAll(SpeakAll),
+}
+
+const CALL_EXIT_CODES: &str = "\
+Exit codes:
+  0  the call was answered, everything was said, audio was heard
+  1  it could not be placed: a wrong argument, file or address
+  3  it was not answered: refused, busy, no reply
+  4  it was answered, but nothing was heard
+  5  the other side hung up before everything was said";
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// A recording of your own to call with, after the examples (WAV); may be repeated
+    #[arg(long, value_name = "FILE.wav")]
+    pub play: Vec<PathBuf>,
+    /// Only the recordings of --play
+    #[arg(long, requires = "play")]
+    pub only: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Call {
+    /// Whom to call: sip:12345@HOST[:PORT]
+    pub target: String,
+    /// Speak this recording (WAV, 16-bit PCM) after the answer
+    #[arg(long, value_name = "FILE.wav")]
+    pub play: Option<PathBuf>,
+    /// Record both sides: left what was sent, right what was heard
+    #[arg(long, value_name = "OUT.wav")]
+    pub record: Option<PathBuf>,
+    /// Press these keys after the recording was played: 0-9 * # A-D
+    #[arg(long, value_name = "KEYS")]
+    pub dtmf: Vec<String>,
+    /// Begin to speak when the other side's prompt has ended, as a person would
+    #[arg(long)]
+    pub after_prompt: bool,
+    /// Begin to speak this many seconds after the answer
+    #[arg(long, value_name = "S", default_value_t = 0.0, conflicts_with = "after_prompt")]
+    pub delay: f64,
+    /// Stay on the line for this many seconds after everything was said
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub linger: f64,
+    /// Transport [default: what the URI says, else udp]
+    #[arg(long)]
+    pub transport: Option<CallTransport>,
+    /// Offer only this codec [default: both, A-law first]
+    #[arg(long)]
+    pub codec: Option<CallCodec>,
+    /// The caller's number
+    #[arg(long, value_name = "NUMBER", default_value = "13800138000")]
+    pub from: String,
+    /// Give up when it is not answered within this many seconds
+    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    pub ring_max: f64,
+    /// Print one JSON object at the end instead of a story
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CallTransport {
+    Udp,
+    Tcp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CallCodec {
+    Pcma,
+    Pcmu,
+}
+
+#[derive(Debug, Args)]
+pub struct SpeakAll {
+    /// Folder of the models
+    #[arg(long)]
+    pub models: PathBuf,
+    /// Folder to keep the speech in
+    #[arg(long)]
+    pub cache: PathBuf,
 }
 
 /// Which configuration to use.
@@ -60,6 +159,13 @@ pub struct ModelsDir {
     /// Folder of the models [default: data.models of the configuration]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
+}
+
+impl ModelsDir {
+    /// This folder.
+    pub fn of(models: PathBuf) -> Self {
+        Self { config: ConfigFile { config: None }, models: Some(models) }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -3,11 +3,15 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; pub means pub within it")]
 
+mod caller;
 mod cli;
+mod clock;
 mod commands;
 mod config;
 mod home;
 mod logging;
+mod serve;
+mod sound;
 
 use clap::Parser;
 use std::process::ExitCode;

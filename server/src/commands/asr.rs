@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use qingting_asr::eval::{self, EvalConfig};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 /// Longest wait for the worker to load its models, in tenths of a second.
@@ -68,16 +68,8 @@ struct Worker(Child);
 impl Worker {
     fn start(socket: &Path, models: &Path, threads: usize) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program itself")?;
-        let child = Command::new(program)
-            .arg("asr-worker")
-            .arg("--socket")
-            .arg(socket)
-            .arg("--models")
-            .arg(models)
-            .args(["--threads", &threads.to_string()])
-            .stdin(Stdio::null())
-            .spawn()
-            .context("cannot start the recogniser")?;
+        let command = super::worker::command(&program, socket, models, threads);
+        let child = command().spawn().context("cannot start the recogniser")?;
         let mut worker = Self(child);
         for _ in 0..START_DS_MAX {
             if socket.exists() {

@@ -1,11 +1,15 @@
 //! One file for each subcommand.
 
+mod admin_password;
 mod asr;
+mod call;
 mod check_config;
-mod models;
-mod nlu;
+mod demo;
+pub mod models;
+pub mod nlu;
 mod speak;
-mod worker;
+pub mod speech;
+pub mod worker;
 
 use crate::cli::{self, Command};
 use crate::logging;
@@ -14,13 +18,21 @@ use std::process::ExitCode;
 
 /// Runs one command to its end.
 pub fn run(command: Command) -> Result<ExitCode> {
-    logging::start();
+    if !matches!(command, Command::Serve(_)) {
+        // `serve` logs as its configuration says.
+        logging::start();
+    }
     match command {
+        Command::Serve(args) => crate::serve::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Call(args) => call::run(&args),
+        Command::AdminPassword(args) => admin_password::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Models(args) => models::run(args).map(|()| ExitCode::SUCCESS),
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),
         Command::Nlu(cli::Nlu::Train(args)) => nlu::train(&args).map(|()| ExitCode::SUCCESS),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::SpeakAll(args) => speech::speak_all(&args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -64,6 +64,34 @@ pub fn folder(dir: &ModelsDir) -> Result<PathBuf> {
     Ok(Config::load(&path)?.data.models)
 }
 
+/// Refuses to go on without these models, and says how to get them.
+pub fn require(dir: &ModelsDir, names: &[&str]) -> Result<()> {
+    let installer = installer(dir)?;
+    let here = installer.list();
+    let missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| {
+            !here.iter().any(|one| one.name == *name && matches!(one.state, State::Installed { .. }))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "missing in {}: {}. Run `qingting models fetch` (or, without a network, `qingting models import DIR`)",
+        folder(dir)?.display(),
+        missing.join(", ")
+    )
+}
+
+/// The folder of an installed model; none when it is not here.
+pub fn installed(dir: &ModelsDir, name: &str) -> Result<Option<PathBuf>> {
+    let installer = installer(dir)?;
+    let is_here = |one: &Status| one.name == name && matches!(one.state, State::Installed { .. });
+    Ok(installer.list().iter().any(is_here).then(|| installer.path(name, "")))
+}
+
 /// The recogniser's files.
 pub fn recogniser(dir: &ModelsDir) -> Result<ModelPaths> {
     let installer = installer(dir)?;

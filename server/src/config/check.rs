@@ -97,6 +97,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "0 would refuse every call".into(),
         "Give the number of calls your trunk carries, such as 60",
     );
+    let families = sip.listen_udp.iter().chain(&sip.listen_tcp).map(std::net::SocketAddr::is_ipv4);
+    demand(
+        families.clone().all(|v4| v4) || families.clone().all(|v4| !v4),
+        "sip.listen_udp",
+        "IPv4 and IPv6 addresses together; RTP uses one of them".into(),
+        "Give addresses of one family in `sip.listen_udp` and `sip.listen_tcp`",
+    );
     let media = &config.media;
     let pairs = (usize::from(media.port_last) + 1).saturating_sub(media.port_first.into()) / 2;
     demand(

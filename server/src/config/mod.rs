@@ -34,6 +34,7 @@ pub struct Sip {
     #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
     pub advertised_ip: Option<IpAddr>,
     pub concurrent_calls_max: usize,
+    pub calls_per_caller_max: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,6 +116,7 @@ impl Default for Sip {
             listen_tcp: vec![any],
             advertised_ip: None,
             concurrent_calls_max: 1000,
+            calls_per_caller_max: 20,
         }
     }
 }

@@ -1,0 +1,25 @@
+//! `qingting admin-password`: a new administrator's password, also while the server runs.
+
+use crate::cli::ConfigFile;
+use crate::config::Config;
+use crate::{home, serve};
+use anyhow::{Result, bail};
+use qingting_store::Store;
+
+pub fn run(args: &ConfigFile) -> Result<()> {
+    let config = Config::load(&home::path(args))?;
+    let database = home::database(&config);
+    if !database.exists() {
+        bail!("there is no database at {} yet: `qingting serve` makes one", database.display());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let password = runtime.block_on(async {
+        let store = Store::open(&database).await?;
+        let password = serve::new_admin_password(&store).await?;
+        store.audit("admin", "admin.password", "command line").await?;
+        store.close().await;
+        anyhow::Ok(password)
+    })?;
+    println!("{password}");
+    Ok(())
+}

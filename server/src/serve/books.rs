@@ -1,0 +1,136 @@
+//! What of one call goes to the database, in order, and again until it is there.
+
+use super::Hotline;
+use crate::clock;
+use qingting_api::Event;
+use qingting_common::{CallId, Pii, TicketId, UnixMillis};
+use qingting_store::{CallEnd, NewCall, StoreError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Entries of one call that wait to be written; a call has five.
+const ENTRIES_WAITING_MAX: usize = 8;
+/// Tries of a write that a running or ended call needs: with the waits below about five minutes.
+/// What is lost after that is mended at the next start, which ends calls without an end.
+const TRIES_MAX: u32 = 64;
+const WAIT_FIRST: Duration = Duration::from_millis(200);
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// One thing to write.
+pub enum Entry {
+    /// The call and its ticket draft; tried once, because the caller waits for it.
+    Begin(NewCall, oneshot::Sender<bool>),
+    /// It was answered then.
+    Answered(UnixMillis),
+    /// It is being recorded to this file.
+    Recording(String),
+    /// It is over.
+    Ended(Box<CallEnd>),
+}
+
+/// A call's books, with the loop that writes them.
+pub struct Books<'a> {
+    hotline: &'a Hotline,
+    call: CallId,
+    ticket: Option<TicketId>,
+    entries: mpsc::Receiver<Entry>,
+}
+
+impl<'a> Books<'a> {
+    /// The books and the way into them.
+    pub fn open(hotline: &'a Hotline, call: CallId) -> (mpsc::Sender<Entry>, Self) {
+        let (sender, entries) = mpsc::channel(ENTRIES_WAITING_MAX);
+        (sender, Self { hotline, call, ticket: None, entries })
+    }
+
+    /// Writes until every sender is gone. A call whose beginning could not be stored has no rows,
+    /// so nothing more of it is written.
+    pub async fn run(mut self) {
+        while let Some(entry) = self.entries.recv().await {
+            match entry {
+                Entry::Begin(call, done) => self.begin(call, done).await,
+                _ if self.ticket.is_none() => {}
+                Entry::Answered(at) => {
+                    self.keep_trying(|| self.hotline.store.answer_call(self.call, at)).await;
+                    self.hotline.events.publish(Event::CallAnswered { call: self.call });
+                }
+                Entry::Recording(file) => {
+                    self.keep_trying(|| {
+                        self.hotline.store.start_recording(self.call, file.clone())
+                    })
+                    .await;
+                }
+                Entry::Ended(end) => self.end(*end).await,
+            }
+        }
+    }
+
+    async fn begin(&mut self, call: NewCall, done: oneshot::Sender<bool>) {
+        let (caller, called): (Pii<String>, String) = (call.caller.clone(), call.called.clone());
+        match self.hotline.store.begin_call(call).await {
+            Ok(ticket) => {
+                self.ticket = Some(ticket);
+                self.hotline.events.publish(Event::CallStarted {
+                    call: self.call,
+                    ticket,
+                    caller,
+                    called,
+                });
+            }
+            Err(error) => {
+                tracing::error!(call = %self.call, %error, "a call could not be stored and is refused");
+            }
+        }
+        // The call may be over already.
+        let _ = done.send(self.ticket.is_some());
+    }
+
+    async fn end(&self, end: CallEnd) {
+        let Some(ticket) = self.ticket else { return };
+        let (hung_up_by, cause) = (end.hung_up_by.clone(), end.cause.clone());
+        self.keep_trying(|| self.hotline.store.end_call(end.clone())).await;
+        self.hotline.events.publish(Event::CallEnded { call: self.call, ticket, hung_up_by, cause });
+    }
+
+    async fn keep_trying<F: Future<Output = Result<(), StoreError>>>(&self, write: impl Fn() -> F) {
+        let mut wait = WAIT_FIRST;
+        for attempt in 1..=TRIES_MAX {
+            match write().await {
+                Ok(()) => return,
+                Err(StoreError::Closed) => break,
+                Err(error) if attempt == 1 => {
+                    tracing::warn!(call = %self.call, %error, "a write of a call failed and is tried again");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(WAIT_MAX);
+        }
+        tracing::error!(call = %self.call, "a write of a call was given up");
+    }
+}
+
+/// The end of a call as the store wants it; who and why come from the call machine.
+pub fn end_of(
+    id: CallId,
+    cause: qingting_core::call::Cause,
+    answered: bool,
+    refused: Option<u16>,
+) -> CallEnd {
+    use qingting_core::call::HungUpBy;
+    let hung_up_by = match cause.by() {
+        HungUpBy::Caller => "caller",
+        HungUpBy::System => "system",
+        HungUpBy::Operator => "operator",
+        HungUpBy::Network => "network",
+    };
+    CallEnd {
+        id,
+        ended_at: clock::unix_now(),
+        hung_up_by: hung_up_by.to_owned(),
+        cause: cause.as_str().to_owned(),
+        sip_code: refused.or_else(|| (!answered).then(|| cause.sip_status())),
+        recording: None,
+        quality: None,
+    }
+}

@@ -1,0 +1,173 @@
+//! From what the recogniser heard to the ticket: caption, tags, slots, draft, event.
+
+use super::Hotline;
+use super::identity::Identity;
+use qingting_api::Event;
+use qingting_asr::AsrEvent;
+use qingting_asr::client::Heard;
+use qingting_common::ids::Party;
+use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
+use qingting_nlu::{CallContext, LocalTime, Tag, Utterance};
+use qingting_store::{DraftUpdate, FinalSegment, StoreError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Tries of writing one sentence, a second apart; then it is in the recording only.
+const TRIES_MAX: u32 = 60;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One call's captions.
+pub struct Captions {
+    hotline: Arc<Hotline>,
+    call: CallId,
+    context: CallContext,
+    /// Told at every word, for the silence clock.
+    heard: mpsc::Sender<()>,
+    /// Ids of segments that have no final yet.
+    open: HashMap<u32, SegmentId>,
+    said: Vec<FinalSegment>,
+}
+
+impl Captions {
+    /// Captions of a call that has not spoken yet.
+    pub fn new(
+        hotline: Arc<Hotline>,
+        call: CallId,
+        identity: &Identity,
+        started: UnixMillis,
+        heard: mpsc::Sender<()>,
+    ) -> Self {
+        let context = CallContext {
+            started: LocalTime::from_unix_ms(started),
+            caller: identity.caller_digits(),
+            called: identity.called.clone(),
+        };
+        Self { hotline, call, context, heard, open: HashMap::new(), said: Vec::new() }
+    }
+
+    /// Takes everything that is heard, until the recogniser has said its last word.
+    pub async fn run(mut self, mut events: mpsc::Receiver<AsrEvent>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                AsrEvent::SpeechStarted { .. } => {}
+                AsrEvent::Partial(heard) => self.partial(&heard),
+                AsrEvent::Final(heard) => self.finish(heard).await,
+                AsrEvent::Gap { from_ms, to_ms } => self.gap(from_ms, to_ms).await,
+                AsrEvent::Ended => break,
+            }
+        }
+        self.hotline.events.publish(Event::CaptionsEnded { call: self.call });
+    }
+
+    fn partial(&mut self, heard: &Heard) {
+        if heard.text.expose().is_empty() {
+            return;
+        }
+        let _ = self.heard.try_send(());
+        let segment = *self.open.entry(heard.segment).or_insert_with(new_segment);
+        self.publish(&self.segment(segment, heard), false);
+    }
+
+    /// Stored before it is shown: what a seat sees as final is in the database.
+    async fn finish(&mut self, heard: Heard) {
+        let known = self.open.remove(&heard.segment);
+        let segment = self.segment(known.unwrap_or_else(new_segment), &heard);
+        if heard.text.expose().is_empty() {
+            // It was noise: its partials are taken off the screen.
+            if known.is_some() {
+                self.publish(&segment, true);
+            }
+            return;
+        }
+        let _ = self.heard.try_send(());
+        self.said.push(segment.clone());
+        let tags = self.read();
+        match self.store(&segment, &tags).await {
+            Ok(update) => {
+                self.publish(&segment, true);
+                self.announce(update);
+            }
+            Err(error) => {
+                tracing::error!(call = %self.call, %error, "a sentence could not be stored; it is in the recording");
+                self.publish(&segment, true);
+            }
+        }
+    }
+
+    fn read(&self) -> Vec<Tag> {
+        let utterances: Vec<Utterance<'_>> = self
+            .said
+            .iter()
+            .map(|said| Utterance {
+                id: said.id,
+                party: said.party,
+                text: said.text.expose(),
+                confidence: said.confidence,
+            })
+            .collect();
+        self.hotline.reader.read(&utterances, &self.context)
+    }
+
+    async fn store(&self, segment: &FinalSegment, tags: &[Tag]) -> Result<DraftUpdate, StoreError> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.hotline.store.record_final(self.call, segment.clone(), tags).await {
+                Err(StoreError::DiskFull | StoreError::Overloaded | StoreError::Database(_))
+                    if tried < TRIES_MAX =>
+                {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn gap(&self, from_ms: u64, to_ms: u64) {
+        tracing::warn!(call = %self.call, from_ms, to_ms, "nothing was recognised for a while");
+        if let Err(error) = self.hotline.store.record_gap(self.call, from_ms, to_ms).await {
+            tracing::error!(call = %self.call, %error, "a gap in the captions could not be stored");
+        }
+        self.hotline.events.publish(Event::CaptionGap { call: self.call, from_ms, to_ms });
+    }
+
+    fn announce(&self, update: DraftUpdate) {
+        let DraftUpdate { ticket, revision, changed, draft } = update;
+        if !changed.is_empty() {
+            let call = self.call;
+            let event = Event::TicketUpdated { ticket, call, revision, changed, draft };
+            self.hotline.events.publish(event);
+        }
+    }
+
+    fn publish(&self, segment: &FinalSegment, is_final: bool) {
+        self.hotline.events.publish(Event::Caption {
+            call: self.call,
+            segment: segment.id,
+            party: segment.party,
+            start_ms: segment.start_ms,
+            end_ms: segment.end_ms,
+            text: segment.text.clone(),
+            r#final: is_final,
+            confidence: segment.confidence,
+        });
+    }
+
+    fn segment(&self, id: SegmentId, heard: &Heard) -> FinalSegment {
+        FinalSegment {
+            id,
+            party: Party::Caller,
+            start_ms: heard.start_ms,
+            end_ms: heard.end_ms,
+            text: Pii::new(heard.text.expose().clone()),
+            confidence: heard.confidence,
+        }
+    }
+}
+
+fn new_segment() -> SegmentId {
+    SegmentId::new(Uuid::now_v7())
+}

@@ -1,0 +1,130 @@
+//! Counters of calls, and everything as Prometheus text.
+
+use super::Hotline;
+use qingting_core::call::Cause;
+use qingting_media::lateness::BOUNDS_US;
+use qingting_sip::Endpoint;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What happened to calls since the start.
+#[derive(Default)]
+pub struct Counters {
+    answered: AtomicU64,
+    strangers: AtomicU64,
+    refused: Mutex<BTreeMap<u16, u64>>,
+    ended: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Counters {
+    pub fn answered(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn stranger(&self) {
+        self.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn refused(&self, status: u16) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
+    }
+
+    pub fn ended(&self, cause: Cause) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        *ended.entry(cause.as_str()).or_default() += 1;
+    }
+}
+
+/// The metrics page, less what the API adds.
+pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
+    let mut page = Page::default();
+    calls(&mut page, hotline);
+    signalling(&mut page, sip);
+    media(&mut page, hotline);
+    recognition(&mut page, hotline);
+    page.0
+}
+
+fn calls(page: &mut Page, hotline: &Hotline) {
+    let counters = &hotline.counters;
+    page.one("qingting_calls_active", "gauge", hotline.calls.len());
+    page.one("qingting_calls_answered_total", "counter", counters.answered.load(Ordering::Relaxed));
+    let refused = counters.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    page.many("qingting_calls_refused_total", "counter", "status", refused);
+    let ended = counters.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    page.many("qingting_calls_ended_total", "counter", "cause", ended);
+    let strangers = counters.strangers.load(Ordering::Relaxed);
+    page.one("qingting_calls_with_stranger_rtp_total", "counter", strangers);
+}
+
+fn signalling(page: &mut Page, sip: &Endpoint) {
+    let sip = sip.metrics();
+    page.one("qingting_sip_messages_received_total", "counter", sip.messages_in);
+    page.one("qingting_sip_messages_sent_total", "counter", sip.messages_out);
+    page.one("qingting_sip_garbage_total", "counter", sip.garbage);
+    page.one("qingting_sip_dialogs", "gauge", sip.dialogs);
+    page.one("qingting_sip_transactions", "gauge", sip.transactions);
+}
+
+fn media(page: &mut Page, hotline: &Hotline) {
+    let media = hotline.media.metrics();
+    page.one("qingting_media_legs", "gauge", media.legs);
+    page.one("qingting_media_port_pairs_free", "gauge", media.ports_free);
+    page.one("qingting_recording_write_errors_total", "counter", media.recording_write_errors);
+    page.one("qingting_recording_bytes_total", "counter", media.recording_bytes);
+    let name = "qingting_media_tick_lateness_seconds";
+    page.head(name, "histogram");
+    let mut ticks = 0;
+    for (bound, count) in BOUNDS_US.iter().zip(media.lateness.buckets) {
+        ticks += count;
+        page.line(&format!("{name}_bucket{{le=\"{}\"}}", *bound as f64 / 1e6), ticks);
+    }
+    page.line(&format!("{name}_bucket{{le=\"+Inf\"}}"), media.lateness.count());
+    page.line(&format!("{name}_sum"), media.lateness.sum_us as f64 / 1e6);
+    page.line(&format!("{name}_count"), media.lateness.count());
+}
+
+fn recognition(page: &mut Page, hotline: &Hotline) {
+    let Some(asr) = &hotline.asr else { return };
+    let asr = asr.status();
+    page.one("qingting_asr_up", "gauge", u8::from(asr.up));
+    page.one("qingting_asr_worker_restarts_total", "counter", asr.restarts);
+    page.one("qingting_asr_lag_seconds", "gauge", asr.lag_ms as f64 / 1e3);
+    page.one("qingting_asr_streams", "gauge", asr.streams);
+    page.one("qingting_asr_worker_cpu_seconds", "gauge", asr.worker_cpu_ms as f64 / 1e3);
+    page.one("qingting_asr_events_lost_total", "counter", asr.events_lost);
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str) {
+        // Writing to a String does not fail.
+        let _ = writeln!(self.0, "# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, series: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{series} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, value: impl std::fmt::Display) {
+        self.head(name, kind);
+        self.line(name, value);
+    }
+
+    fn many<K: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        label: &str,
+        values: BTreeMap<K, u64>,
+    ) {
+        self.head(name, kind);
+        for (key, value) in values {
+            self.line(&format!("{name}{{{label}=\"{key}\"}}"), value);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `qingting serve`: builds the parts, joins them, and takes them apart again.
+//!
+//! Three places where things run: the SIP endpoint and the calls on one runtime, media on threads of
+//! its own, and everything that may take long (HTTP, database, language) on another runtime.
+
+mod books;
+mod call;
+mod captions;
+mod feeder;
+mod identity;
+mod metrics;
+mod prompts;
+mod ready;
+mod recordings;
+mod registry;
+
+pub use call::remote_media;
+pub use ready::new_admin_password;
+
+use crate::cli::{self, ModelsDir};
+use crate::clock::{self, Clock};
+use crate::config::{Config, cores};
+use crate::{commands, home, logging};
+use anyhow::{Context, Result};
+use qingting_api::{ApiState, EventBus};
+use qingting_asr::AsrClient;
+use qingting_media::{MediaConfig, MediaEngine};
+use qingting_nlu::Reader;
+use qingting_sip::{Endpoint, EndpointConfig, IncomingCall};
+use qingting_store::Store;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// Longest wait for the recogniser before calls are announced as welcome: they are answered without
+/// it too, only not captioned.
+const RECOGNISER_START_MAX: Duration = Duration::from_secs(60);
+/// Longest that ending calls may take at shutdown.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What every call works with.
+pub struct Hotline {
+    pub config: Config,
+    pub clock: Clock,
+    pub store: Store,
+    pub events: EventBus,
+    pub media: MediaEngine,
+    pub asr: Option<AsrClient>,
+    pub reader: Reader,
+    pub prompts: prompts::Prompts,
+    pub recordings: Option<Arc<recordings::Recordings>>,
+    pub calls: Arc<registry::Registry>,
+    pub counters: metrics::Counters,
+    pub feeder: feeder::Feeder,
+    /// The runtime of everything that may take long.
+    pub app: Handle,
+}
+
+/// Runs until it is told to stop.
+pub fn run(args: &cli::Serve) -> Result<()> {
+    let started = Clock::start();
+    let (path, config) = configuration(args)?;
+    logging::configured(&config.log);
+    home::private_dir(&config.data.dir)?;
+    let _lock = home::lock(&config.data.dir)?;
+    let models = ModelsDir::of(config.data.models.clone());
+    if config.asr.enabled {
+        let needed = ["whisper-base", "silero-vad", "onnxruntime"];
+        commands::models::require(&models, &needed)?;
+    }
+    let prompts = prompts::Prompts::prepare(&config, &models)?;
+    let reader = commands::nlu::reader(&config, &models)?;
+    let app = runtime("app", cores().clamp(2, 8))?;
+    let sip = runtime("sip", (cores() / 4).max(1))?;
+    let run_dir = home::RunDir::create()?;
+    let (feeder, feeds) = feeder::Feeder::new();
+    let store = app.block_on(Store::open(&home::database(&config)))?;
+    let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
+    if !orphans.is_empty() {
+        tracing::warn!(calls = orphans.len(), "calls of the last run had no end and were closed");
+    }
+    let password = app.block_on(ready::admin_password(&store))?;
+    let hotline = Arc::new(Hotline {
+        clock: started,
+        store,
+        events: EventBus::new(),
+        media: media(&config)?,
+        asr: app.block_on(async { recogniser(&config, &run_dir) })?,
+        reader,
+        prompts,
+        recordings: recordings(&config)?,
+        calls: Arc::default(),
+        counters: metrics::Counters::default(),
+        feeder,
+        app: app.handle().clone(),
+        config,
+    });
+    let feeding = app.spawn(feeder::run(Arc::clone(&hotline), feeds));
+    let (endpoint, incoming) = sip.block_on(Endpoint::bind(endpoint_config(&hotline.config)))?;
+    let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
+    let draining = Arc::new(AtomicBool::new(false));
+    let (stop, stopped) = watch::channel(false);
+    let http = app.block_on(http(&hotline, &endpoint, &draining, stopped))?;
+
+    app.block_on(wait_for_recogniser(&hotline));
+    ready::announce(&ready::Announcement {
+        config: &hotline.config,
+        file: &path,
+        sip: endpoint.bound(),
+        http: http.0,
+        password: password.as_deref(),
+        captions: hotline.asr.as_ref().map(|asr| asr.status().up),
+        took: Duration::from_millis(started.now().0),
+    });
+    app.block_on(ready::told_to_stop())?;
+
+    draining.store(true, Ordering::Relaxed);
+    endpoint.drain();
+    app.block_on(drain(&hotline));
+    sip.block_on(endpoint.close());
+    let _ = stop.send(true);
+    app.block_on(async {
+        let _ = http.1.await;
+        let _ = accepting.await;
+        feeding.abort();
+        let _ = feeding.await;
+        hotline.store.clone().close().await;
+    });
+    drop(hotline);
+    sip.shutdown_timeout(DRAIN_LOOK_EVERY);
+    app.shutdown_timeout(DRAIN_LOOK_EVERY);
+    Ok(())
+}
+
+/// The configuration; at the first start the commented default is written for the operator.
+fn configuration(args: &cli::Serve) -> Result<(PathBuf, Config)> {
+    let path = home::path(&args.config);
+    if !path.exists() && args.config.config.is_none() {
+        home::write_default(&path)?;
+    }
+    let config = Config::load(&path)?;
+    Ok((path, config))
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .context("cannot start threads")
+}
+
+fn endpoint_config(config: &Config) -> EndpointConfig {
+    EndpointConfig {
+        udp: config.sip.listen_udp.clone(),
+        tcp: config.sip.listen_tcp.clone(),
+        advertised_ip: config.sip.advertised_ip,
+        product: concat!("Qingting/", env!("CARGO_PKG_VERSION")).to_owned(),
+        calls_max: config.sip.concurrent_calls_max,
+    }
+}
+
+fn media(config: &Config) -> Result<MediaEngine> {
+    let listen = config.sip.listen_udp.iter().chain(&config.sip.listen_tcp).next();
+    let bind_ip = listen.context("no SIP address to listen on")?.ip();
+    let media = &config.media;
+    let shards = if media.shards == 0 { (cores() / 2).max(1) } else { media.shards };
+    Ok(MediaEngine::start(MediaConfig {
+        shards,
+        bind_ip,
+        ports: media.port_first..=media.port_last,
+        port_rest: Duration::from_secs(media.port_rest_s),
+        ..MediaConfig::default()
+    })?)
+}
+
+fn recordings(config: &Config) -> Result<Option<Arc<recordings::Recordings>>> {
+    let folder = home::recordings(config);
+    let open = || recordings::Recordings::open(folder).map(Arc::new);
+    config.recording.enabled.then(open).transpose()
+}
+
+/// Must run within the runtime that the client's task shall live on.
+fn recogniser(config: &Config, run_dir: &home::RunDir) -> Result<Option<AsrClient>> {
+    if !config.asr.enabled {
+        return Ok(None);
+    }
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    let socket = run_dir.path().join("asr.sock");
+    let threads = if config.asr.threads == 0 { cores() } else { config.asr.threads };
+    let worker = commands::worker::command(&program, &socket, &config.data.models, threads);
+    Ok(Some(AsrClient::connect_supervised(socket, worker)))
+}
+
+async fn wait_for_recogniser(hotline: &Hotline) {
+    let Some(asr) = &hotline.asr else { return };
+    let up = async {
+        while !asr.status().up {
+            tokio::time::sleep(DRAIN_LOOK_EVERY).await;
+        }
+    };
+    // After it the announcement says that captions are not there yet.
+    let _ = tokio::time::timeout(RECOGNISER_START_MAX, up).await;
+}
+
+/// One task for each call, until the endpoint is gone.
+async fn accept(hotline: Arc<Hotline>, mut incoming: mpsc::Receiver<IncomingCall>) {
+    let mut calls = JoinSet::new();
+    loop {
+        tokio::select! {
+            call = incoming.recv() => match call {
+                Some(call) => { calls.spawn(call::run(Arc::clone(&hotline), call)); }
+                None => break,
+            },
+            Some(over) = calls.join_next() => report(over),
+        }
+    }
+    while let Some(over) = calls.join_next().await {
+        report(over);
+    }
+}
+
+fn report(over: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = over {
+        tracing::error!(%error, "a call's task failed; other calls go on");
+    }
+}
+
+/// Starts the API; gives its address and its task.
+async fn http(
+    hotline: &Arc<Hotline>,
+    endpoint: &Endpoint,
+    draining: &Arc<AtomicBool>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(std::net::SocketAddr, tokio::task::JoinHandle<()>)> {
+    let address = hotline.config.http.listen;
+    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on http.listen = {address}: stop the program that does, or choose another port")
+    })?;
+    let bound = listener.local_addr()?;
+    let router = qingting_api::router(api_state(hotline, endpoint, draining));
+    let shutdown = async move {
+        // An error is a sender that is gone: time to stop, too.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let task = hotline.app.spawn(async move {
+        if let Err(error) = qingting_api::serve(listener, router, shutdown).await {
+            tracing::error!(%error, "the HTTP interface ended");
+        }
+    });
+    Ok((bound, task))
+}
+
+fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicBool>) -> ApiState {
+    let (for_metrics, sip) = (Arc::clone(hotline), endpoint.clone());
+    let (for_ready, draining) = (Arc::clone(hotline), Arc::clone(draining));
+    let recogniser_was_up = AtomicBool::new(false);
+    ApiState::new(
+        hotline.store.clone(),
+        hotline.events.clone(),
+        home::recordings(&hotline.config),
+        Arc::clone(&hotline.calls) as Arc<dyn qingting_api::CallControl>,
+        Arc::new(move || {
+            if draining.load(Ordering::Relaxed) {
+                return Some("the server is shutting down".to_owned());
+            }
+            // A recogniser that dies later costs captions, not readiness.
+            let up = for_ready.asr.as_ref().is_none_or(|asr| asr.status().up);
+            let was_up = up || recogniser_was_up.load(Ordering::Relaxed);
+            recogniser_was_up.store(was_up, Ordering::Relaxed);
+            (!was_up).then(|| "the recogniser is loading".to_owned())
+        }),
+        Arc::new(move || metrics::page(&for_metrics, &sip)),
+    )
+}
+
+/// Ends every call and waits until all are written.
+async fn drain(hotline: &Hotline) {
+    let wait = async {
+        while hotline.calls.len() > 0 {
+            hotline.calls.drain();
+            tokio::time::sleep(DRAIN_LOOK_EVERY).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN_MAX, wait).await.is_err() {
+        tracing::error!(calls = hotline.calls.len(), "calls did not end in time");
+    }
+}
+

@@ -1,0 +1,111 @@
+//! What the operator reads when the server is up, and how it is told to stop.
+
+use crate::config::Config;
+use anyhow::{Context, Result};
+use qingting_sip::Transport;
+use qingting_store::Store;
+use rand::seq::IndexedRandom;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Letters of a password that is read off a screen: none looks like another.
+const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const GROUPS: usize = 4;
+const GROUP_LETTERS: usize = 5;
+
+/// What there is to say.
+pub struct Announcement<'a> {
+    pub config: &'a Config,
+    pub file: &'a Path,
+    pub sip: &'a [(Transport, SocketAddr)],
+    pub http: SocketAddr,
+    /// A password that was made just now.
+    pub password: Option<&'a str>,
+    /// Whether the recogniser runs; none when it is switched off.
+    pub captions: Option<bool>,
+    pub took: Duration,
+}
+
+/// Sets an administrator's password at the first start and gives it, once.
+pub async fn admin_password(store: &Store) -> Result<Option<String>> {
+    if store.has_admin_password().await? {
+        return Ok(None);
+    }
+    new_admin_password(store).await.map(Some)
+}
+
+/// Sets a new administrator's password.
+pub async fn new_admin_password(store: &Store) -> Result<String> {
+    let mut random = rand::rng();
+    let letter = |_| char::from(*LETTERS.choose(&mut random).expect("there are letters"));
+    let letters: Vec<char> = (0..GROUPS * GROUP_LETTERS).map(letter).collect();
+    let groups: Vec<String> = letters.chunks(GROUP_LETTERS).map(|g| g.iter().collect()).collect();
+    let password = groups.join("-");
+    store.set_admin_password(&password).await?;
+    Ok(password)
+}
+
+/// Prints where to call and where to look.
+pub fn announce(said: &Announcement<'_>) {
+    let seconds = said.took.as_secs_f64();
+    println!("\n倾听 Qingting is ready ({seconds:.1} s).\n");
+    for (transport, address) in said.sip {
+        let suffix = if *transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        let reachable = SocketAddr::new(reachable(address.ip()), address.port());
+        println!("  Call       sip:12345@{reachable}{suffix}");
+    }
+    println!("  HTTP       http://{}/api/v1  (description: /api/v1/openapi.json)", said.http);
+    match said.password {
+        Some(password) => {
+            println!("  Password   {password}  (user admin; shown once, `qingting admin-password` makes a new one)");
+        }
+        None => println!("  Password   as before (user admin; `qingting admin-password` makes a new one)"),
+    }
+    println!("  Data       {}", said.config.data.dir.display());
+    println!("  Settings   {}", said.file.display());
+    match said.captions {
+        Some(true) => {}
+        Some(false) => println!("  Captions   not yet: the recogniser does not start, see the log"),
+        None => println!("  Captions   off (asr.enabled)"),
+    }
+    println!("\n  Try        `make demo` in another terminal.  Stop with Ctrl-C.\n");
+}
+
+/// Returns at SIGINT or SIGTERM; the next one ends the process at once.
+pub async fn told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    eprintln!("Ending calls; once more stops at once.");
+    std::thread::spawn(move || {
+        // The handlers stay for the life of the process, so the second signal comes here.
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(waiting) = waiting {
+            waiting.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+            std::process::exit(1);
+        }
+    });
+    Ok(())
+}
+
+/// An address that somebody can call: of a wildcard, the one of this machine's main interface.
+fn reachable(ip: IpAddr) -> IpAddr {
+    if !ip.is_unspecified() {
+        return ip;
+    }
+    // Connecting a UDP socket sends nothing; it asks the routing table. 192.0.2.1 is nobody's.
+    let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+        .and_then(|socket| socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).map(|()| socket))
+        .and_then(|socket| socket.local_addr());
+    asked.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
