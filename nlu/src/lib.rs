@@ -2,3 +2,6 @@
 
 pub mod classifier;
 pub mod draft;
+pub mod reader;
+
+pub use reader::{CallContext, Gazetteer, GazetteerError, LocalTime, Reader, Utterance};

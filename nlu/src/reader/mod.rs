@@ -1,0 +1,122 @@
+//! From the words of a call to candidate tags: what, where, when, who, how urgent.
+//!
+//! **One reading looks at the whole transcript so far and depends on nothing else**: the same
+//! utterances give the same tags. A reading of ten minutes of talk takes milliseconds.
+//! Rules are in `src/lexicon/*.txt`; each module says which of them it needs.
+
+mod category;
+mod description;
+mod emergency;
+mod flags;
+mod gazetteer;
+mod kind;
+mod lexicon;
+mod local_time;
+mod name;
+mod number;
+mod phone;
+mod place;
+mod title;
+mod transcript;
+mod when;
+
+pub use gazetteer::{Gazetteer, GazetteerError};
+pub use local_time::LocalTime;
+
+use crate::classifier::LinearModel;
+use crate::draft::{Field, Tag};
+use qingting_common::SegmentId;
+use qingting_common::ids::Party;
+use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
+use transcript::Transcript;
+
+/// From this confidence on a tag is meant to stand in the ticket by itself; below it is a
+/// candidate that a seat may choose. Figures of the tests count tags from here on.
+pub const CONFIDENCE_MIN: f32 = 0.5;
+
+/// Longest value of a field that is one line.
+const LINE_CHARS_MAX: usize = 200;
+
+/// Most characters of one call that are read, the earliest first: about an hour of talk.
+const CHARS_MAX: usize = 20_000;
+
+/// One finished stretch of speech.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Utterance<'a> {
+    /// The segment.
+    pub id: SegmentId,
+    /// Who said it; only the caller's words fill fields.
+    pub party: Party,
+    /// What the recogniser heard: simplified characters, little or no punctuation, with errors.
+    pub text: &'a str,
+    /// The recogniser's confidence, 0 to 1.
+    pub confidence: f32,
+}
+
+/// What is known of the call besides its words.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallContext {
+    /// When the call began.
+    pub started: LocalTime,
+    /// The caller's number as presented by the trunk, if it was.
+    pub caller: Option<String>,
+    /// The number that was called.
+    pub called: String,
+}
+
+/// Reads transcripts. Built once and shared: reading changes nothing.
+pub struct Reader {
+    category: Option<LinearModel>,
+    place: place::Places,
+    kind: kind::Kinds,
+    emergency: emergency::Emergencies,
+    flags: flags::Flags,
+    title: title::Titles,
+}
+
+impl Reader {
+    /// Without a category model no category is given; with an empty gazetteer places rest on
+    /// their endings (路, 小区, 号) alone.
+    pub fn new(category: Option<LinearModel>, gazetteer: Gazetteer) -> Self {
+        Self {
+            category,
+            place: place::Places::new(gazetteer),
+            kind: kind::Kinds::new(),
+            emergency: emergency::Emergencies::new(),
+            flags: flags::Flags::new(),
+            title: title::Titles::new(),
+        }
+    }
+
+    /// All candidates, the surer first within a field. `utterances` are all finals of the call so
+    /// far, in the order in which they were said.
+    pub fn read(&self, utterances: &[Utterance<'_>], context: &CallContext) -> Vec<Tag> {
+        let talk = Transcript::of_caller(utterances, CHARS_MAX);
+        if talk.is_empty() {
+            return Vec::new();
+        }
+        let places = self.place.read(&talk);
+        let mut tags = self.title.read(&talk, places.first());
+        tags.extend(description::read(&talk));
+        tags.extend(self.kind.read(&talk));
+        tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
+        tags.extend(self.emergency.read(&talk));
+        tags.extend(self.flags.read(&talk));
+        tags.extend(name::read(&talk));
+        tags.extend(phone::read(&talk, context.caller.as_deref()));
+        tags.extend(when::read(&talk, context.started));
+        tags.extend(places);
+        tags.into_iter().filter_map(|tag| finished(tag, &talk)).collect()
+    }
+}
+
+/// Holds every value to the limits of a ticket and lowers the confidence of what was badly heard.
+fn finished(mut tag: Tag, talk: &Transcript<'_>) -> Option<Tag> {
+    let chars_max =
+        if tag.field == Field::Description { TICKET_FIELD_CHARS_MAX } else { LINE_CHARS_MAX };
+    let clean = |c: &char| !c.is_control() || (tag.field == Field::Description && *c == '\n');
+    tag.value = tag.value.chars().filter(clean).take(chars_max).collect();
+    let heard = talk.heard(&tag.evidence);
+    tag.confidence = (tag.confidence * (0.7 + 0.3 * heard)).clamp(0.0, 1.0);
+    (!tag.value.trim().is_empty() && !tag.evidence.is_empty()).then_some(tag)
+}
