@@ -1,0 +1,160 @@
+//! A caller made of two UDP sockets and text, for what no well-behaved phone would send.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Longest wait for a message.
+const MESSAGE_MAX: Duration = Duration::from_secs(20);
+/// Samples of one RTP packet: 20 ms at 8 kHz.
+const PACKET_SAMPLES: usize = 160;
+const PACKET_TIME: Duration = Duration::from_millis(20);
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+/// One call of the raw caller.
+pub struct RawCall {
+    sip: UdpSocket,
+    rtp: UdpSocket,
+    server: SocketAddr,
+    id: String,
+    cseq: u32,
+    /// The To of the answer, with its tag.
+    to: String,
+}
+
+impl RawCall {
+    /// A caller that has not called yet.
+    pub fn new(server: SocketAddr) -> Self {
+        let sip = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        sip.set_read_timeout(Some(MESSAGE_MAX)).expect("a socket");
+        let rtp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let number = CALLS.fetch_add(1, Ordering::Relaxed);
+        let id = format!("raw-{}-{number}", std::process::id());
+        Self { sip, rtp, server, id, cseq: 0, to: format!("<sip:12345@{server}>") }
+    }
+
+    /// The `Call-ID`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// An offer of these formats on our RTP socket.
+    pub fn offer(&self, formats: &str) -> String {
+        let port = self.rtp.local_addr().expect("bound").port();
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP {formats}\r\n"
+        )
+    }
+
+    /// Sends a request and gives the final response. An INVITE that is answered is acknowledged,
+    /// and so is one that is refused.
+    pub fn request(&mut self, method: &str, more: &str, body: &str) -> String {
+        self.send(method, more, body);
+        let response = self.final_response();
+        if method == "INVITE" {
+            if let Some(to) = header(&response, "To") {
+                self.to = to.to_owned();
+            }
+            self.acknowledge("");
+        }
+        response
+    }
+
+    /// Sends a request without waiting.
+    pub fn send(&mut self, method: &str, more: &str, body: &str) {
+        if method != "ACK" && method != "CANCEL" {
+            self.cseq += 1;
+        }
+        let (id, cseq, to) = (&self.id, self.cseq, &self.to);
+        let ours = self.sip.local_addr().expect("bound");
+        let kind =
+            if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let branch = if method == "CANCEL" { "INVITE" } else { method };
+        let text = format!(
+            "{method} sip:12345@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bK-{id}-{cseq}-{branch};rport\r\n\
+             From: <sip:13800138000@{ours}>;tag=raw\r\nTo: {to}\r\nCall-ID: {id}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:13800138000@{ours}>\r\nMax-Forwards: 70\r\n{kind}{more}Content-Length: {length}\r\n\r\n{body}",
+            server = self.server,
+            length = body.len(),
+        );
+        self.sip.send_to(text.as_bytes(), self.server).expect("sent");
+    }
+
+    /// Sends the ACK of the newest INVITE.
+    pub fn acknowledge(&mut self, body: &str) {
+        self.send("ACK", "", body);
+    }
+
+    /// The next message that is not provisional and belongs to the newest request.
+    pub fn final_response(&mut self) -> String {
+        loop {
+            let text = self.message();
+            let code = text.split(' ').nth(1).unwrap_or_default();
+            let ours = header(&text, "CSeq")
+                .and_then(|cseq| cseq.split(' ').next()?.parse().ok())
+                .is_some_and(|cseq: u32| cseq == self.cseq);
+            if text.starts_with("SIP/2.0") && !code.starts_with('1') && ours {
+                return text;
+            }
+        }
+    }
+
+    /// The next message, whatever it is.
+    pub fn message(&mut self) -> String {
+        let mut buffer = [0; 65_535];
+        let (length, _) = self.sip.recv_from(&mut buffer).expect("a message in time");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    /// Speaks A-law at the pace of a call, to the port of this answer, from the socket offered.
+    pub fn speak(&self, answer: &str, samples: &[i16]) {
+        stream(&self.rtp, rtp_port(answer), samples);
+    }
+}
+
+/// The RTP address in a session description.
+pub fn rtp_port(answer: &str) -> SocketAddr {
+    let port = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("m=audio ")?.split(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("no audio in {answer}"));
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Sends A-law RTP at the pace of a call.
+pub fn stream(from: &UdpSocket, to: SocketAddr, samples: &[i16]) {
+    let ssrc = from.local_addr().map_or(1, |address| u32::from(address.port()));
+    for (number, chunk) in samples.chunks(PACKET_SAMPLES).enumerate() {
+        let mut packet = vec![0x80, 8];
+        packet.extend((number as u16).to_be_bytes());
+        packet.extend((number as u32 * PACKET_SAMPLES as u32).to_be_bytes());
+        packet.extend(ssrc.to_be_bytes());
+        packet.extend(chunk.iter().map(|sample| a_law(*sample)));
+        from.send_to(&packet, to).expect("sent");
+        std::thread::sleep(PACKET_TIME);
+    }
+}
+
+/// A header field of a message.
+pub fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    message.lines().find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        field.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+/// ITU-T G.711 table 1a.
+fn a_law(sample: i16) -> u8 {
+    let sign = if sample >= 0 { 0x80 } else { 0 };
+    let magnitude = if sample >= 0 { sample } else { !sample } >> 4;
+    let code = match magnitude {
+        0..32 => magnitude >> 1,
+        _ => {
+            let exponent = (magnitude.ilog2() - 4) as i16;
+            exponent << 4 | (magnitude >> exponent) & 15
+        }
+    };
+    (code as u8 | sign) ^ 0x55
+}

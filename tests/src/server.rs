@@ -1,0 +1,323 @@
+//! A server under test: the real binary with a folder of its own, on ports of its own.
+
+use crate::qingting;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+/// Calls that one server under test carries.
+const CALLS_MAX: u16 = 60;
+/// First RTP port of the first server; each takes a stretch of its own.
+const RTP_FIRST: u16 = 41_000;
+/// How often a state is looked at, and how often at most: 60 s.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOKS_MAX: u32 = 1_200;
+
+static SERVERS: AtomicU16 = AtomicU16::new(0);
+
+/// How a server runs.
+#[derive(Clone, Debug)]
+pub struct ServerPlan {
+    /// Whether speech is recognised; without it a server starts at once.
+    pub captions: bool,
+    /// `section.key = value` that differ from the harness's own.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl ServerPlan {
+    /// Answers and records, recognises nothing.
+    pub fn deaf() -> Self {
+        Self { captions: false, settings: Vec::new() }
+    }
+
+    /// With the real recogniser.
+    pub fn hearing() -> Self {
+        Self { captions: true, settings: Vec::new() }
+    }
+
+    /// The same with a setting of the configuration.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.settings.push((key, value.to_string()));
+        self
+    }
+}
+
+/// A running server; stopped when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Option<Child>,
+    home: tempfile::TempDir,
+    sip: SocketAddr,
+    http: SocketAddr,
+    password: String,
+}
+
+impl Server {
+    /// Starts one and waits until it takes calls.
+    pub fn start(plan: &ServerPlan) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let (sip, http) = (free_port(), free_port());
+        std::fs::write(home.path().join("config.toml"), configuration(plan, sip, http))
+            .expect("writable");
+        share_prompts(home.path());
+        let mut server = Self { child: None, home, sip, http, password: String::new() };
+        server.start_again();
+        server
+    }
+
+    /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
+    pub fn start_again(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("writable");
+        let mut child = Command::new(qingting())
+            .args(["serve", "--config"])
+            .arg(self.home().join("config.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("qingting starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        self.child = Some(child);
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some(rest) = line.trim().strip_prefix("Password")
+                && rest.contains("shown once")
+            {
+                self.password = rest.split_whitespace().next().unwrap_or_default().to_owned();
+            }
+            if line.contains("Stop with Ctrl-C") {
+                return;
+            }
+        }
+        panic!("the server did not start:\n{}", self.log());
+    }
+
+    /// Its SIP address, UDP and TCP.
+    pub fn sip(&self) -> SocketAddr {
+        self.sip
+    }
+
+    /// Its SIP URI.
+    pub fn uri(&self) -> String {
+        format!("sip:12345@{}", self.sip)
+    }
+
+    /// Its HTTP address.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Its folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// A JSON resource of the API; panics unless it is answered with 200.
+    pub fn api_get(&self, path: &str) -> Value {
+        let (status, body) = self.request("GET", path, None);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// Any request as the administrator: status and body.
+    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let credentials = STANDARD.encode(format!("admin:{}", self.password));
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.http))
+            .header("Authorization", format!("Basic {credentials}"))
+            .header("Content-Type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .expect("a request");
+        let mut response = agent.run(request).expect("the server answers");
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        (response.status().as_u16(), text)
+    }
+
+    /// Calls, newest first.
+    pub fn calls(&self) -> Vec<Value> {
+        self.api_get("/api/v1/calls?limit=500")["calls"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits until exactly `count` calls are stored and all are over; newest first.
+    pub fn ended_calls(&self, count: usize) -> Vec<Value> {
+        wait_until("calls are over", || {
+            let calls = self.calls();
+            let over = calls.iter().all(|call| call["state"] == "ended");
+            (calls.len() == count && over).then_some(calls)
+        })
+    }
+
+    /// The ticket of a call.
+    pub fn ticket_of(&self, call: &Value) -> Value {
+        self.api_get(&format!("/api/v1/tickets/{}", call["ticket"].as_str().expect("an id")))
+    }
+
+    /// The file of a call's recording.
+    pub fn recording_of(&self, call_id: &str) -> PathBuf {
+        let root = self.home().join("recordings");
+        let days = std::fs::read_dir(&root).expect("recordings");
+        days.filter_map(Result::ok)
+            .map(|day| day.path().join(format!("{call_id}.wav")))
+            .find(|file| file.exists())
+            .unwrap_or_else(|| panic!("no recording of {call_id} in {}", root.display()))
+    }
+
+    /// A value of the metrics page.
+    pub fn metric(&self, series: &str) -> f64 {
+        let (status, page) = self.request("GET", "/metrics", None);
+        assert_eq!(status, 200);
+        page.lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+            .unwrap_or_else(|| panic!("no {series} in:\n{page}"))
+    }
+
+    /// Waits until no call, leg, dialog or transaction is left.
+    pub fn wait_until_idle(&self) {
+        wait_until("nothing is left of any call", || {
+            let left = [
+                "qingting_calls_active",
+                "qingting_media_legs",
+                "qingting_sip_dialogs",
+            ];
+            left.iter().all(|series| self.metric(series) == 0.0).then_some(())
+        });
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it runs");
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends it as an operator does.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let asked = told.is_ok_and(|status| status.success());
+        if !asked || !ends(&mut child) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.home().join("serve.log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
+    }
+}
+
+fn ends(child: &mut Child) -> bool {
+    (0..LOOKS_MAX).any(|_| {
+        let over = child.try_wait().is_ok_and(|status| status.is_some());
+        if !over {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        over
+    })
+}
+
+/// Looks until there is a value; panics after 60 s.
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..LOOKS_MAX {
+        if let Some(value) = look() {
+            return value;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// A port of 127.0.0.1 that is free for UDP and TCP.
+pub fn free_port() -> SocketAddr {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = tcp.local_addr().expect("bound");
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+fn configuration(plan: &ServerPlan, sip: SocketAddr, http: SocketAddr) -> String {
+    let first = RTP_FIRST + SERVERS.fetch_add(1, Ordering::Relaxed) % 100 * (CALLS_MAX * 2);
+    let mut settings: Vec<(&str, String)> = vec![
+        ("sip.listen_udp", format!("[\"{sip}\"]")),
+        ("sip.listen_tcp", format!("[\"{sip}\"]")),
+        ("sip.concurrent_calls_max", CALLS_MAX.to_string()),
+        ("media.port_first", first.to_string()),
+        ("media.port_last", (first + CALLS_MAX * 2 - 1).to_string()),
+        ("media.port_rest_s", "0".to_owned()),
+        ("hotline.notice", "\"本次通话将被录音。\"".to_owned()),
+        ("hotline.greeting", "\"您好，请讲。\"".to_owned()),
+        ("hotline.ring_ms", "50".to_owned()),
+        ("http.listen", format!("\"{http}\"")),
+        ("asr.enabled", plan.captions.to_string()),
+        ("data.models", format!("\"{}\"", models_dir().display())),
+    ];
+    for (key, value) in &plan.settings {
+        settings.retain(|(known, _)| known != key);
+        settings.push((key, value.clone()));
+    }
+    settings.sort();
+    let mut text = String::new();
+    let mut section = "";
+    for (key, value) in &settings {
+        let (of, name) = key.split_once('.').expect("section.key");
+        if of != section {
+            section = of;
+            text += &format!("[{section}]\n");
+        }
+        text += &format!("{name} = {value}\n");
+    }
+    text
+}
+
+/// Prompts are spoken once for all servers under test.
+fn share_prompts(home: &Path) {
+    let shared = qingting().with_file_name("test-prompts");
+    std::fs::create_dir_all(&shared).expect("writable");
+    std::os::unix::fs::symlink(&shared, home.join("prompts")).expect("a new folder");
+}
+
+/// The folder that `make test` fetched the models into.
+pub fn models_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("QINGTING_HOME")
+        .or_else(|| set("XDG_DATA_HOME").map(|dir| dir.join("qingting")))
+        .or_else(|| set("HOME").map(|dir| dir.join(".local/share/qingting")))
+        .expect("HOME is set")
+        .join("models")
+}
