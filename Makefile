@@ -1,11 +1,12 @@
-# Qingting. `make run` sets everything up and speaks its first sentence; `make test` passes the tests.
-.PHONY: help run test check ready clean
+# Qingting. `make run` sets everything up and answers calls; `make test` passes the tests.
+.PHONY: help run demo test check ready clean
 
 CARGO ?= cargo
 BIN := target/release/qingting
 
 help:
-	@echo "make run    set up, build, fetch the models and speak a sentence (again: seconds)"
+	@echo "make run    set up, build, fetch the models, answer calls (again: seconds)"
+	@echo "make demo   place example calls and watch them become tickets"
 	@echo "make test   format, lints, docs, dependency bans and every test"
 
 # What every target needs: toolchain, binary, models.
@@ -15,8 +16,10 @@ ready:
 	@$(BIN) models fetch
 
 run: ready
-	@$(BIN) models list
-	@$(BIN) speak "您好，这里是12345政务服务便民热线。" --out target/first-sentence.wav
+	@$(BIN) serve
+
+demo: ready
+	@$(BIN) demo
 
 check:
 	$(CARGO) fmt --all --check
@@ -25,6 +28,7 @@ check:
 
 test:
 	@scripts/setup.sh
+	@scripts/setup-tests.sh
 	@$(CARGO) build --release --locked --workspace --all-targets
 	@$(BIN) models fetch
 	@$(MAKE) --no-print-directory check

@@ -1,7 +1,10 @@
 //! What the end-to-end tests share.
 
+pub mod cer;
 pub mod raw;
 pub mod server;
+
+pub use cer::cer;
 
 use std::path::PathBuf;
 

@@ -101,6 +101,32 @@ impl RawCall {
         }
     }
 
+    /// The next final response to a request of this method.
+    pub fn response_to(&mut self, method: &str) -> String {
+        loop {
+            let text = self.message();
+            let code = text.split(' ').nth(1).unwrap_or_default();
+            let ours = header(&text, "CSeq").is_some_and(|cseq| cseq.ends_with(method));
+            if text.starts_with("SIP/2.0") && !code.starts_with('1') && ours {
+                if let Some(to) = header(&text, "To") {
+                    self.to = to.to_owned();
+                }
+                return text;
+            }
+        }
+    }
+
+    /// Accepts a request of the server's.
+    pub fn answer(&self, request: &str) {
+        let mut text = "SIP/2.0 200 OK\r\n".to_owned();
+        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+            let value = header(request, name).unwrap_or_default();
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += "Content-Length: 0\r\n\r\n";
+        self.sip.send_to(text.as_bytes(), self.server).expect("sent");
+    }
+
     /// The next message, whatever it is.
     pub fn message(&mut self) -> String {
         let mut buffer = [0; 65_535];

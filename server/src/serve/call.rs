@@ -217,22 +217,17 @@ impl Driver {
                 let (done, begun) = oneshot::channel();
                 self.begun = Some(begun);
                 if let Some(call) = self.new_call.take() {
-                    self.write(Entry::Begin(call, done)).await;
+                    write(&self.entries, Entry::Begin(call, done)).await;
                 }
             }
             Record::Answered => {
                 self.answered = true;
                 self.hotline.counters.answered();
-                self.write(Entry::Answered(clock::unix_now())).await;
+                write(&self.entries, Entry::Answered(clock::unix_now())).await;
             }
             // Written when the recording is finished, a moment later, in one row with it.
             Record::Ended(cause) => self.end = Some(cause),
         }
-    }
-
-    async fn write(&self, entry: Entry) {
-        // The books outlive the driver: they end when this sender does.
-        let _ = self.entries.send(entry).await;
     }
 
     fn open_media(&mut self, inactivity: Duration) {
@@ -325,10 +320,10 @@ impl Driver {
         let report = self.leg_report().await;
         if let Some(cause) = self.end {
             let end = end_of(self.id, cause, self.answered, self.refused);
-            let end = self.with_media(end, report).await;
+            let end = with_media(&self.hotline, end, report).await;
             tracing::info!(call = %self.id, cause = end.cause, "call over");
             self.hotline.counters.ended(cause);
-            self.write(Entry::Ended(Box::new(end))).await;
+            write(&self.entries, Entry::Ended(Box::new(end))).await;
         }
         self.captions
     }
@@ -352,34 +347,38 @@ impl Driver {
             None
         })
     }
+}
 
-    async fn with_media(&self, end: CallEnd, report: Option<LegReport>) -> CallEnd {
-        let Some(mut report) = report else { return end };
-        let quality = (report.packets_received > 0 || report.packets_sent > 0).then(|| MediaQuality {
-            packets_sent: report.packets_sent,
-            packets_received: report.packets_received,
-            packets_lost: report.packets_lost,
-            jitter_ms: report.jitter_ms,
-            rtt_ms: report.rtt_ms,
-            mos: report.mos,
-        });
-        let recording = match (report.recording.take(), &self.hotline.recordings) {
-            (Some(made), Some(recordings)) => {
-                if made.incomplete {
-                    tracing::error!(call = %self.id, "a recording is incomplete");
-                }
-                let recordings = Arc::clone(recordings);
-                let described =
-                    self.hotline.app.spawn_blocking(move || recordings.describe(&made)).await;
-                described.map_err(anyhow::Error::from).flatten().inspect_err(|error| {
-                    tracing::error!(call = %self.id, error = format!("{error:#}"), "a finished recording cannot be read");
-                })
-                .ok()
-            }
-            _ => None,
-        };
-        CallEnd { recording, quality, ..end }
+/// Handed over in order. The books outlive the driver: they end when this sender does.
+async fn write(entries: &mpsc::Sender<Entry>, entry: Entry) {
+    let _ = entries.send(entry).await;
+}
+
+/// The end of a call with what the media path knows of it; hashing a recording takes its time on
+/// the other runtime.
+async fn with_media(hotline: &Hotline, end: CallEnd, report: Option<LegReport>) -> CallEnd {
+    let Some(mut report) = report else { return end };
+    let quality = (report.packets_received > 0 || report.packets_sent > 0).then(|| MediaQuality {
+        packets_sent: report.packets_sent,
+        packets_received: report.packets_received,
+        packets_lost: report.packets_lost,
+        jitter_ms: report.jitter_ms,
+        rtt_ms: report.rtt_ms,
+        mos: report.mos,
+    });
+    let (Some(made), Some(recordings)) = (report.recording.take(), &hotline.recordings) else {
+        return CallEnd { quality, ..end };
+    };
+    if made.incomplete {
+        tracing::error!(call = %end.id, "a recording is incomplete");
     }
+    let recordings = Arc::clone(recordings);
+    let described = hotline.app.spawn_blocking(move || recordings.describe(&made)).await;
+    let recording = described.map_err(anyhow::Error::from).flatten().inspect_err(|error| {
+        let error = format!("{error:#}");
+        tracing::error!(call = %end.id, error, "a finished recording cannot be read");
+    });
+    CallEnd { recording: recording.ok(), quality, ..end }
 }
 
 fn config(hotline: &Hotline, id: CallId) -> CallConfig {

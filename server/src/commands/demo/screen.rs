@@ -43,7 +43,7 @@ impl Screen {
             Seen::Draft { changed } => {
                 self.close();
                 let short = |(name, value): &(String, String)| {
-                    let label = Field::from_name(name).map_or(name.as_str(), Field::label_zh);
+                    let label = Field::from_name(name).map_or("", Field::label_zh);
                     format!("{label}={}", cut(value, CAPTION_CHARS / 2))
                 };
                 let is_short = |(name, _): &&(String, String)| {

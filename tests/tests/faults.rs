@@ -1,0 +1,280 @@
+//! Bad input and bad luck: each with a clear word, none with a loss.
+
+use qingting_tests::raw::{RawCall, header, rtp_port, stream};
+use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
+use qingting_tests::{audio, call, qingting};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Starts a server that is expected to refuse, and gives what it said.
+fn refused(settings: &str) -> Output {
+    let home = tempfile::tempdir().expect("a folder");
+    let file = home.path().join("config.toml");
+    std::fs::write(&file, settings).expect("writable");
+    let output =
+        Command::new(qingting()).args(["serve", "--config"]).arg(&file).output().expect("runs");
+    assert!(!output.status.success());
+    output
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn garbage_datagrams_are_counted_and_the_next_call_is_answered() {
+    let server = Server::start(&ServerPlan::deaf());
+    let stranger = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let garbage: [&[u8]; 6] = [
+        b"",
+        b"\r\n\r\n",
+        b"\0\xff\xfe nonsense",
+        b"INVITE sip:12345@x SIP/2.0\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x\r\n\r\n",
+        &[0x80; 1_400],
+    ];
+    for datagram in garbage.iter().cycle().take(600) {
+        stranger.send_to(datagram, server.sip()).expect("sent");
+    }
+    assert_eq!(call(&server.uri(), &["--linger", "0.5"]).code, 0);
+    assert!(server.metric("qingting_sip_garbage_total") >= 300.0);
+    server.ended_calls(1);
+}
+
+#[test]
+fn an_offer_without_a_common_codec_is_refused_with_the_reason_and_leaves_nothing() {
+    let server = Server::start(&ServerPlan::deaf());
+    let mut raw = RawCall::new(server.sip());
+    let offer = raw.offer("18 4");
+    let response = raw.request("INVITE", "", &offer);
+    assert!(response.starts_with("SIP/2.0 488 "), "{response}");
+    let warning = header(&response, "Warning").expect("a warning");
+    assert!(warning.starts_with("305 ") && warning.contains("PCMA"), "{warning}");
+
+    let mut raw = RawCall::new(server.sip());
+    let response = raw.request("INVITE", "", "v=0\r\nthis is no session\r\n");
+    assert!(response.starts_with("SIP/2.0 400 "), "{response}");
+    assert!(header(&response, "Warning").is_some_and(|text| text.contains("line 2")), "{response}");
+    assert_eq!(server.calls().len(), 0);
+    server.wait_until_idle();
+}
+
+#[test]
+fn a_number_that_takes_too_many_lines_is_busy_and_a_full_house_says_when_to_come_back() {
+    let plan = ServerPlan::deaf()
+        .with("sip.calls_per_caller_max", 1)
+        .with("sip.concurrent_calls_max", 2);
+    let server = Server::start(&plan);
+    let mut first = RawCall::new(server.sip());
+    let offer = first.offer("8");
+    assert!(first.request("INVITE", "", &offer).starts_with("SIP/2.0 200 "));
+
+    let mut second = RawCall::new(server.sip());
+    let response = second.request("INVITE", "", &offer);
+    assert!(response.starts_with("SIP/2.0 486 "), "{response}");
+    assert!(header(&response, "Reason").is_some_and(|text| text.contains("cause=17")), "{response}");
+
+    let mut other = RawCall::new(server.sip());
+    let asserted = "P-Asserted-Identity: <tel:+8613900000000>\r\n";
+    assert!(other.request("INVITE", asserted, &offer).starts_with("SIP/2.0 200 "));
+    let mut third = RawCall::new(server.sip());
+    let response = third.request("INVITE", "P-Asserted-Identity: <tel:+8613700000000>\r\n", &offer);
+    assert!(response.starts_with("SIP/2.0 503 "), "{response}");
+    let seconds = header(&response, "Retry-After").and_then(|text| text.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|s| (1..=60).contains(&s)), "{response}");
+
+    assert!(first.request("BYE", "", "").starts_with("SIP/2.0 200 "));
+    assert!(other.request("BYE", "", "").starts_with("SIP/2.0 200 "));
+    assert_eq!(server.ended_calls(2).len(), 2);
+    server.wait_until_idle();
+}
+
+#[test]
+fn a_strangers_rtp_is_neither_heard_nor_recorded() {
+    let server = Server::start(&ServerPlan::deaf());
+    let mut raw = RawCall::new(server.sip());
+    let offer = raw.offer("8");
+    let answer = raw.request("INVITE", "", &offer);
+    let speech = audio::speech_like(7, 2.0);
+    let noise = audio::speech_like(8, 2.0);
+    let stranger = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let to = rtp_port(&answer);
+    std::thread::scope(|scope| {
+        scope.spawn(|| stream(&stranger, to, &noise));
+        raw.speak(&answer, &speech);
+    });
+    assert!(raw.request("BYE", "", "").starts_with("SIP/2.0 200 "));
+    let calls = server.ended_calls(1);
+    let recording = server.recording_of(calls[0]["id"].as_str().expect("an id"));
+    let left = audio::channel(&recording, 0);
+    let heard = audio::align(&speech, &left);
+    assert!(heard.correlation >= 0.95, "{heard:?}");
+    let stranger_heard = audio::align(&noise, &left);
+    assert!(stranger_heard.correlation < 0.3, "{stranger_heard:?}");
+    assert!(server.metric("qingting_calls_with_stranger_rtp_total") >= 1.0);
+}
+
+#[test]
+fn a_truncated_recording_is_not_played() {
+    let home = tempfile::tempdir().expect("a folder");
+    let file = home.path().join("cut.wav");
+    audio::write_wav(&file, &audio::speech_like(1, 1.0));
+    let whole = std::fs::read(&file).expect("written");
+    std::fs::write(&file, &whole[..whole.len() / 2]).expect("writable");
+    let called = call("sip:12345@127.0.0.1:9", &["--play", file.to_str().expect("UTF-8")]);
+    assert_eq!(called.code, 1);
+    for part in ["cut.wav", "cut off", "copy it again"] {
+        assert!(called.stderr.contains(part), "{part} is not in: {}", called.stderr);
+    }
+}
+
+#[test]
+fn a_missing_model_names_itself_and_the_command_that_fetches_it() {
+    let home = tempfile::tempdir().expect("a folder");
+    let text = format!("[data]\nmodels = \"{}\"\n", home.path().display());
+    let said = stderr(&refused(&text));
+    for part in ["whisper-base", "silero-vad", "onnxruntime", "qingting models fetch"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_key() {
+    let taken = Server::start(&ServerPlan::deaf());
+    let (sip, free) = (taken.sip(), free_port());
+    let prompts = taken.home().join("prompts");
+    let second = |udp: &str, tcp: &str, http: &str| {
+        let home = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(&prompts, home.path().join("prompts")).expect("new");
+        let text = format!(
+            "[sip]\nlisten_udp = [{udp}]\nlisten_tcp = [{tcp}]\n[asr]\nenabled = false\n\
+             [hotline]\nnotice = \"本次通话将被录音。\"\ngreeting = \"您好，请讲。\"\n\
+             [http]\nlisten = \"{http}\"\n[data]\nmodels = \"{}\"\n",
+            qingting_tests::server::models_dir().display()
+        );
+        let file = home.path().join("config.toml");
+        std::fs::write(&file, text).expect("writable");
+        let output = Command::new(qingting()).args(["serve", "--config"]).arg(&file).output();
+        let output = output.expect("runs");
+        assert!(!output.status.success());
+        stderr(&output)
+    };
+    let (quoted, none) = (format!("\"{sip}\""), String::new());
+    for (udp, tcp, http, key) in [
+        (&quoted, &none, free.to_string(), "sip.listen_udp"),
+        (&none, &quoted, free.to_string(), "sip.listen_tcp"),
+        (&format!("\"{free}\""), &none, taken.http().to_string(), "http.listen"),
+    ] {
+        let said = second(udp, tcp, &http);
+        let address = if key == "http.listen" { taken.http() } else { sip };
+        assert!(said.contains(key) && said.contains(&address.to_string()), "{said}");
+    }
+    // The one that runs has noticed nothing.
+    assert_eq!(call(&taken.uri(), &["--linger", "0.3"]).code, 0);
+}
+
+#[test]
+fn two_servers_do_not_share_a_folder() {
+    let server = Server::start(&ServerPlan::deaf());
+    let file = server.home().join("config.toml");
+    let output =
+        Command::new(qingting()).args(["serve", "--config"]).arg(&file).output().expect("runs");
+    assert!(!output.status.success());
+    let said = stderr(&output);
+    assert!(said.contains("another qingting server") && said.contains("data.dir"), "{said}");
+}
+
+#[test]
+fn a_wrong_key_is_explained_before_anything_starts() {
+    let said = stderr(&refused("[sip]\nlisten_upd = [\"127.0.0.1:5060\"]\n"));
+    for part in ["line 2", "sip.listen_upd", "Did you mean `listen_udp`?"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}
+
+/// A folder on a disk of its own, small enough to fill; none where mounting is not allowed.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(kib: u32) -> Option<Self> {
+        let dir = tempfile::tempdir().ok()?;
+        let size = format!("size={kib}k");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(dir.path())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(dir))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
+    let Some(disk) = SmallDisk::mount(3_000) else {
+        println!("skipped: this user may not mount a small disk");
+        return;
+    };
+    let data = disk.path().join("data");
+    std::fs::create_dir(&data).expect("writable");
+    let plan = ServerPlan::deaf().with("data.dir", format!("\"{}\"", data.display()));
+    let server = Server::start(&plan);
+    let mut running = RawCall::new(server.sip());
+    let offer = running.offer("8");
+    let answer = running.request("INVITE", "", &offer);
+    assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    running.speak(&answer, &audio::speech_like(3, 1.0));
+
+    // Something else fills the disk.
+    let ballast = disk.path().join("ballast");
+    let _ = std::fs::write(&ballast, vec![1u8; 4_000_000]);
+    let mut refused = RawCall::new(server.sip());
+    let response = wait_until("a new call is refused", || {
+        let response = refused.request("INVITE", "", &offer);
+        if response.starts_with("SIP/2.0 200 ") {
+            refused.request("BYE", "", "");
+            refused = RawCall::new(server.sip());
+            return None;
+        }
+        Some(response)
+    });
+    assert!(response.starts_with("SIP/2.0 503 "), "{response}");
+    assert!(header(&response, "Retry-After").is_some(), "{response}");
+
+    // The running call goes on, and when there is room again its end and its audio are kept.
+    running.speak(&answer, &audio::speech_like(4, 1.0));
+    std::fs::remove_file(&ballast).expect("it was written");
+    let last = audio::speech_like(5, 1.5);
+    running.speak(&answer, &last);
+    assert!(running.request("BYE", "", "").starts_with("SIP/2.0 200 "));
+    let id = running.id().to_owned();
+    let ended = wait_until("the running call's end is stored", || {
+        server
+            .calls()
+            .into_iter()
+            .find(|call| call["sip_call_id"] == id.as_str() && call["state"] == "ended")
+    });
+    assert_eq!(ended["cause"], "caller_hung_up");
+    let file = data.join("recordings");
+    let recording = walk(&file, ended["id"].as_str().expect("an id"));
+    let heard = audio::align(&last, &audio::channel(&recording, 0));
+    assert!(heard.correlation >= 0.95, "{heard:?}");
+    assert!(server.log().contains("disk"), "{}", server.log());
+}
+
+fn walk(root: &Path, id: &str) -> std::path::PathBuf {
+    let days = std::fs::read_dir(root).expect("recordings");
+    days.filter_map(Result::ok)
+        .map(|day| day.path().join(format!("{id}.wav")))
+        .find(|file| file.exists())
+        .expect("a recording")
+}
