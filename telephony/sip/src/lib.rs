@@ -1,3 +1,18 @@
-//! SIP messages: parsed strictly where readers could disagree, tolerantly where RFC 4475 says so.
+//! SIP of the voice server: messages, transactions, dialogs and the sockets that carry them.
+//!
+//! **Everything that RFC 3261 decides is decided without I/O.** [`message`] reads and writes,
+//! [`transaction`] and [`dialog`] are machines that are told the time, [`agent`] joins them into
+//! one user agent, and [`Endpoint`] drives that agent over UDP and TCP.
 
+pub mod agent;
+mod clock;
+pub mod dialog;
+mod endpoint;
+mod handle;
 pub mod message;
+pub mod transaction;
+mod transport;
+
+pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics};
+pub use handle::{Dialog, DialogEvent, IncomingCall, OutgoingInvite, Reply};
+pub use transport::{Flow, Link, Transport};

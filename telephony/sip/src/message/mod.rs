@@ -19,6 +19,8 @@ pub use method::Method;
 pub use name_addr::NameAddr;
 pub use parse::{Fault, Framing, Head, parse, stream_message_len};
 pub use request::Request;
+pub(crate) use request::write_request;
+pub(crate) use response::write_response;
 pub use response::{Response, reason_phrase, response_headers};
 pub use screen::{ALLOW, Refusal, screen};
 pub use text::{Param, Params};

@@ -1,0 +1,99 @@
+//! What time alone does.
+
+use super::Agent;
+use super::call::{CallKey, Cancel, Phase};
+use super::output::{Origin, Outbound};
+use super::table::{Purpose, TxId};
+use super::timers::Wake;
+use crate::handle::DialogEvent;
+use crate::transaction::{AnswerFired, Fired};
+use qingting_common::Millis;
+
+impl Agent {
+    /// Does everything that is due.
+    pub fn fire(&mut self, now: Millis) {
+        while let Some((at, wake)) = self.timers.pop(now) {
+            self.stats.wakes += 1;
+            match wake {
+                Wake::Server(id) => self.fire_server(now, at, id),
+                Wake::Client(id) => self.fire_client(now, at, id),
+                Wake::Call(key) => self.fire_call(now, at, key),
+            }
+        }
+    }
+
+    fn fire_server(&mut self, now: Millis, at: Millis, id: TxId) {
+        let Some(tx) = self.servers.entry(id).filter(|tx| tx.scheduled == Some(at)) else { return };
+        tx.scheduled = None;
+        let fired = tx.machine.fire(now);
+        let flow = tx.flow;
+        if let Fired::Resend(bytes) = fired {
+            self.resend(Outbound { flow, bytes, origin: Origin::Nobody, dial: false });
+        }
+        self.arm_server(id);
+    }
+
+    fn fire_client(&mut self, now: Millis, at: Millis, id: TxId) {
+        let Some(tx) = self.clients.entry(id).filter(|tx| tx.scheduled == Some(at)) else { return };
+        tx.scheduled = None;
+        let (fired, flow, origin) = (tx.machine.fire(now), tx.flow, Origin::Client(id.0));
+        match fired {
+            Fired::Nothing => {}
+            Fired::Resend(bytes) => self.resend(Outbound { flow, bytes, origin, dial: true }),
+            Fired::TimedOut => self.request_unanswered(now, id),
+        }
+        self.arm_client(id);
+    }
+
+    /// Timers B and F: as if 408 had come (RFC 3261 §8.1.3.1).
+    fn request_unanswered(&mut self, now: Millis, id: TxId) {
+        let Some(tx) = self.clients.entry(id) else { return };
+        let key = tx.call;
+        match tx.purpose {
+            Purpose::Quiet => {}
+            Purpose::Bye => self.bye_done(now, key),
+            Purpose::Invite | Purpose::Reinvite(_) => {
+                self.failed(now, key, id, no_answer(), true);
+            }
+        }
+    }
+
+    fn fire_call(&mut self, now: Millis, at: Millis, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key).filter(|call| call.scheduled == Some(at)) else {
+            return;
+        };
+        call.scheduled = None;
+        let (mut again, mut gave_up, mut first_gave_up) = (Vec::new(), 0, false);
+        call.unacked.retain_mut(|unacked| match unacked.answer.fire(now) {
+            AnswerFired::Nothing => true,
+            AnswerFired::Resend => {
+                again.push(unacked.outbound.clone());
+                true
+            }
+            AnswerFired::GaveUp => {
+                gave_up += 1;
+                first_gave_up |= unacked.initial;
+                false
+            }
+        });
+        self.unacked -= usize::from(first_gave_up);
+        let bye = if first_gave_up { call.bye_wanted.take() } else { None };
+        let cancel_over = matches!(call.cancel, Cancel::Sent { until } if now >= until)
+            && call.phase == Phase::Calling;
+        again.into_iter().for_each(|outbound| self.resend(outbound));
+        (0..gave_up).for_each(|_| self.tell(key, DialogEvent::AckTimeout));
+        if let Some(reason) = bye {
+            self.start_bye(now, key, reason);
+        }
+        if cancel_over {
+            self.tell(key, no_answer());
+            return self.end_call(now, key);
+        }
+        self.arm_call(key);
+    }
+}
+
+fn no_answer() -> DialogEvent {
+    let (retry_after_s, warning) = (None, None);
+    DialogEvent::Failed { code: 408, reason: "Request Timeout".to_owned(), retry_after_s, warning }
+}

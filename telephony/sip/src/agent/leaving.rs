@@ -1,0 +1,92 @@
+//! The end of a call.
+
+use super::Agent;
+use super::call::{CallKey, Phase};
+use super::output::Output;
+use super::table::{ClientMachine, Purpose, TxId};
+use crate::handle::{DialogEvent, Reply};
+use crate::message::{HeaderName, Method};
+use qingting_common::Millis;
+
+impl Agent {
+    /// Ends a call in the way that its state asks for.
+    pub(super) fn hang_up(&mut self, now: Millis, key: CallKey, reason: Option<String>) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        match call.phase {
+            Phase::Incoming => {
+                let code = if call.given_up { 487 } else { 480 };
+                self.respond(now, key, &Reply::new(code));
+            }
+            Phase::Calling => self.cancel(now, key),
+            Phase::Talking if call.awaits_first_ack() => call.bye_wanted = Some(reason),
+            Phase::Talking => self.start_bye(now, key, reason),
+            Phase::Leaving => {}
+        }
+    }
+
+    /// Sends BYE. A re-INVITE of the peer that is open gets its 487 (RFC 3261 §15.1.2); a 2xx
+    /// without ACK is not repeated any more.
+    pub(super) fn start_bye(&mut self, now: Millis, key: CallKey, reason: Option<String>) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(dialog) = &mut call.dialog else { return };
+        let outgoing = dialog.request(Method::Bye);
+        let flow = call.flow_to(&outgoing.next_hop);
+        call.phase = Phase::Leaving;
+        let open = call.invite_in.take();
+        let first_unacked = call.awaits_first_ack();
+        call.unacked.clear();
+        self.unacked -= usize::from(first_unacked);
+        if let Some(id) = open {
+            self.respond_invite(now, id, &Reply::new(487));
+        }
+        let reason: Vec<_> =
+            reason.map(|reason| (HeaderName::Reason, reason)).into_iter().collect();
+        self.start(now, key, flow, outgoing, Purpose::Bye, &reason, None);
+    }
+
+    /// Our BYE is answered, or never will be.
+    pub(super) fn bye_done(&mut self, now: Millis, key: CallKey) {
+        if self.calls.contains_key(&key) {
+            self.tell(key, DialogEvent::ByeDone);
+            self.end_call(now, key);
+        }
+    }
+
+    /// A request could not be sent at all.
+    pub(super) fn request_lost(&mut self, now: Millis, id: TxId) {
+        let Some(tx) = self.clients.remove(id) else { return };
+        match tx.purpose {
+            Purpose::Quiet => {}
+            Purpose::Invite | Purpose::Reinvite(_) | Purpose::Bye => {
+                if self.calls.contains_key(&tx.call) {
+                    self.tell(tx.call, DialogEvent::TransportLost);
+                    self.end_call(now, tx.call);
+                }
+            }
+        }
+    }
+
+    /// Forgets a call and closes its channel. INVITE transactions that only its owner could have
+    /// ended are ended here, lest they stay for ever.
+    pub(super) fn end_call(&mut self, now: Millis, key: CallKey) {
+        let Some(call) = self.calls.remove(&key) else { return };
+        self.dialogs.remove(&call.index);
+        self.unacked -= usize::from(call.awaits_first_ack());
+        if let Some(id) = call.invite_in {
+            self.respond_invite(now, id, &Reply::new(487));
+        }
+        if let Some(id) = call.invite_out {
+            self.abandon_invite(id);
+        }
+        self.outputs.push_back(Output::Over { call: key });
+    }
+
+    fn abandon_invite(&mut self, id: TxId) {
+        let open = self.clients.entry(id).is_some_and(
+            |tx| matches!(&tx.machine, ClientMachine::Invite(machine) if machine.is_open()),
+        );
+        if open {
+            self.clients.remove(id);
+        }
+    }
+}

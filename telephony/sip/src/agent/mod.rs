@@ -1,0 +1,177 @@
+//! One user agent: every transaction and dialog, without I/O.
+//!
+//! Feed [`Agent::receive`], [`Agent::command`] and [`Agent::fire`], drain [`Agent::poll_output`],
+//! sleep to [`Agent::next_deadline`].
+
+mod build;
+mod call;
+mod calling;
+mod command;
+mod firing;
+mod ids;
+mod invited;
+mod leaving;
+mod output;
+mod receive;
+mod responses;
+mod stats;
+mod table;
+mod timers;
+mod within;
+
+pub use call::CallKey;
+pub use command::Command;
+pub use output::{Origin, Outbound, Output};
+pub use stats::Stats;
+
+use crate::handle::DialogEvent;
+use crate::transport::Flow;
+use bytes::Bytes;
+use call::Call;
+use ids::Ids;
+use qingting_common::Millis;
+use std::collections::{HashMap, VecDeque};
+use table::{ClientTx, ServerTx, Table, TxId};
+use timers::{Timers, Wake};
+
+/// Calls whose 2xx waits for its ACK, at most: what lost ACKs may hold for 32 s each.
+pub const CALLS_UNACKED_MAX: usize = 2_000;
+
+/// Transactions of both kinds, at most; requests beyond are answered 503 without state.
+pub const TRANSACTIONS_MAX: usize = 200_000;
+
+/// What an agent is and how much it takes.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// For the Server and User-Agent headers.
+    pub product: String,
+    /// Dialogs at once, at most; INVITEs beyond are answered 503.
+    pub calls_max: usize,
+    /// See [`CALLS_UNACKED_MAX`].
+    pub calls_unacked_max: usize,
+    /// Makes every tag and branch; equal seeds make equal ids.
+    pub seed: [u8; 32],
+}
+
+/// **One SIP user agent: equal inputs at equal times give equal outputs.**
+///
+/// Every request is answered once, admitted or not; every dialog ends with its event channel
+/// closed; every transaction ends by itself, in 32 s at most after its final response.
+pub struct Agent {
+    config: AgentConfig,
+    ids: Ids,
+    stats: Stats,
+    draining: bool,
+    outputs: VecDeque<Output>,
+    timers: Timers,
+    servers: Table<ServerTx>,
+    clients: Table<ClientTx>,
+    /// INVITEs outside a dialog by what their merged copies share.
+    merged: HashMap<String, TxId>,
+    calls: HashMap<CallKey, Call>,
+    /// Dialogs by Call-ID and our tag.
+    dialogs: HashMap<String, CallKey>,
+    /// Calls whose first 2xx waits for its ACK.
+    unacked: usize,
+}
+
+impl Agent {
+    /// An agent without calls.
+    pub fn new(config: AgentConfig) -> Self {
+        Self {
+            ids: Ids::new(config.seed),
+            config,
+            stats: Stats::default(),
+            draining: false,
+            outputs: VecDeque::new(),
+            timers: Timers::default(),
+            servers: Table::default(),
+            clients: Table::default(),
+            merged: HashMap::new(),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            unacked: 0,
+        }
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Agent::fire`]. May be early, when what it was set for has gone.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.next()
+    }
+
+    /// Counters and sizes.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            dialogs: self.calls.len(),
+            transactions: self.servers.len() + self.clients.len(),
+            ..self.stats
+        }
+    }
+
+    /// Takes what could not be sent back to its sender.
+    pub fn send_failed(&mut self, now: Millis, origin: Origin) {
+        match origin {
+            Origin::Nobody => {}
+            Origin::Client(id) => self.request_lost(now, TxId(id)),
+            Origin::Server(id) => self.answer_lost(now, TxId(id)),
+        }
+    }
+
+    fn send(&mut self, flow: Flow, bytes: Bytes, origin: Origin, dial: bool) {
+        self.stats.messages_out += 1;
+        self.outputs.push_back(Output::Send(Outbound { flow, bytes, origin, dial }));
+    }
+
+    fn resend(&mut self, outbound: Outbound) {
+        self.stats.messages_out += 1;
+        self.stats.retransmissions_out += 1;
+        self.outputs.push_back(Output::Send(outbound));
+    }
+
+    fn tell(&mut self, call: CallKey, event: DialogEvent) {
+        self.outputs.push_back(Output::Event { call, event });
+    }
+
+    fn transactions_full(&self) -> bool {
+        self.servers.len() + self.clients.len() >= TRANSACTIONS_MAX
+    }
+
+    /// Sets the timer of a call anew.
+    fn arm_call(&mut self, key: CallKey) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            let deadline = call.deadline();
+            self.timers.arm(&mut call.scheduled, deadline, Wake::Call(key));
+        }
+    }
+
+    /// Sets the timer of a server transaction anew, or forgets it.
+    fn arm_server(&mut self, id: TxId) {
+        let Some(tx) = self.servers.entry(id) else { return };
+        if tx.machine.is_over() {
+            return self.forget_server(id);
+        }
+        self.timers.arm(&mut tx.scheduled, tx.machine.deadline(), Wake::Server(id));
+    }
+
+    fn forget_server(&mut self, id: TxId) {
+        let Some(tx) = self.servers.remove(id) else { return };
+        if let Some(merge) = tx.merge {
+            self.merged.remove(&merge);
+        }
+    }
+
+    /// Sets the timer of a client transaction anew, or forgets it.
+    fn arm_client(&mut self, id: TxId) {
+        let Some(tx) = self.clients.entry(id) else { return };
+        if tx.machine.is_over() {
+            self.clients.remove(id);
+            return;
+        }
+        self.timers.arm(&mut tx.scheduled, tx.machine.deadline(), Wake::Client(id));
+    }
+}

@@ -1,0 +1,70 @@
+//! What an agent asks its driver to do.
+
+use super::call::CallKey;
+use crate::handle::DialogEvent;
+use crate::message::Request;
+use crate::transport::Flow;
+use bytes::Bytes;
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a message.
+    Send(Outbound),
+    /// Hand a new call to whoever takes calls. If nobody can, refuse it with
+    /// [`Command::Respond`](super::Command::Respond).
+    Incoming {
+        /// The call.
+        call: CallKey,
+        /// Its INVITE.
+        request: Box<Request>,
+        /// How it came.
+        flow: Flow,
+    },
+    /// Tell the owner of a call.
+    Event {
+        /// The call.
+        call: CallKey,
+        /// What happened.
+        event: DialogEvent,
+    },
+    /// The call is over: close its channel. No command for it has an effect any more.
+    Over {
+        /// The call.
+        call: CallKey,
+    },
+    /// Look up a name and report [`Command::Resolved`](super::Command::Resolved). Until then
+    /// requests go where the dialog's messages came from.
+    Resolve {
+        /// The call that needs it.
+        call: CallKey,
+        /// Host name.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// By which socket and where to.
+    pub flow: Flow,
+    /// The message.
+    pub bytes: Bytes,
+    /// Whom to tell with [`Agent::send_failed`](super::Agent::send_failed) when it cannot be sent.
+    pub origin: Origin,
+    /// Whether a connection may be made for it: requests yes, responses no.
+    pub dial: bool,
+}
+
+/// Whose message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Nobody's: its loss is like any loss in the network.
+    Nobody,
+    /// A client transaction's.
+    Client(u64),
+    /// A server transaction's.
+    Server(u64),
+}

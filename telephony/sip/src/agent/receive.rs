@@ -1,0 +1,287 @@
+//! Messages from the network, up to where a dialog takes them.
+
+use super::Agent;
+use super::call::{Call, CallKey, Phase};
+use super::output::{Origin, Outbound, Output};
+use super::table::{ServerMachine, ServerTx, TxId};
+use crate::dialog::{DialogState, socket_addr};
+use crate::handle::Reply;
+use crate::message::{
+    ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
+    reason_phrase, response_headers, screen,
+};
+use crate::transaction::{InviteServer, Server, merge_key, server_key};
+use crate::transport::{Flow, Transport};
+use bytes::Bytes;
+use qingting_common::Millis;
+use std::net::SocketAddr;
+
+/// Seconds of Retry-After for calls that are not admitted.
+const RETRY_AFTER_S: (u32, u32) = (5, 15);
+
+const DEFAULT_PORT: u16 = 5060;
+
+impl Agent {
+    /// Takes one datagram, or one message that was cut from a stream. Line ends alone keep a way
+    /// open (RFC 5626 §3.5.1, §4.4.1) and are ignored here.
+    pub fn receive(&mut self, now: Millis, flow: Flow, bytes: &Bytes) {
+        if bytes.iter().all(|byte| b"\r\n".contains(byte)) {
+            return;
+        }
+        self.stats.messages_in += 1;
+        let framing = match flow.transport {
+            Transport::Udp => Framing::Datagram,
+            Transport::Tcp => Framing::Stream,
+        };
+        match parse(bytes, framing) {
+            Ok(Message::Request(request)) => self.request(now, flow, request),
+            Ok(Message::Response(response)) => self.response(now, *response),
+            Err(Fault::Garbage(_)) => self.stats.garbage += 1,
+            Err(Fault::Refused { head, code, reason }) => {
+                self.refuse_broken(flow, *head, code, reason);
+            }
+        }
+    }
+
+    /// A request that could not be read is answered without state; an ACK never is.
+    fn refuse_broken(&mut self, flow: Flow, head: Head, code: u16, reason: &str) {
+        if head.method == "ACK" {
+            self.stats.garbage += 1;
+            return;
+        }
+        let Head { mut via, headers, .. } = head;
+        via.stamp(flow.remote);
+        let tag = self.ids.stateless_tag(&via, &headers);
+        let bytes = self.plain_response(&headers, &via, &tag, code, reason, Vec::new());
+        self.count_refused(code);
+        self.send(reply_flow(&via, flow), bytes, Origin::Nobody, false);
+    }
+
+    fn request(&mut self, now: Millis, flow: Flow, mut request: Box<Request>) {
+        request.via.stamp(flow.remote);
+        if request.method == Method::Ack {
+            return self.ack(now, &request);
+        }
+        let key = server_key(&request, &request.method);
+        if let Some(id) = self.servers.find(&key) {
+            return self.repeat(id);
+        }
+        if request.method == Method::Cancel {
+            return self.cancelled(now, flow, key, &request);
+        }
+        if let Some(refusal) = screen(&request) {
+            return self.refuse_screened(flow, &request, refusal);
+        }
+        if self.transactions_full() {
+            return self.not_admitted(flow, &request);
+        }
+        match request.to.tag() {
+            Some(_) => self.within(now, flow, key, &request),
+            None => self.outside(now, flow, key, request),
+        }
+    }
+
+    /// A retransmission: its transaction knows the answer.
+    fn repeat(&mut self, id: TxId) {
+        self.stats.retransmissions_in += 1;
+        let Some(tx) = self.servers.entry(id) else { return };
+        let Some(bytes) = tx.machine.retransmitted() else { return };
+        let outbound = Outbound { flow: tx.flow, bytes, origin: Origin::Nobody, dial: false };
+        self.resend(outbound);
+    }
+
+    /// A request without To tag.
+    fn outside(&mut self, now: Millis, flow: Flow, key: String, request: Box<Request>) {
+        match request.method {
+            Method::Invite => self.new_call(now, flow, key, request),
+            Method::Options => self.options(flow, &request),
+            _ => self.refuse(flow, &request, 481, Vec::new()),
+        }
+    }
+
+    /// An INVITE that asks for a call. What is not admitted leaves no trace.
+    fn new_call(&mut self, now: Millis, flow: Flow, key: String, request: Box<Request>) {
+        let merge = merge_key(&request);
+        if self.merged.contains_key(&merge) {
+            return self.refuse(flow, &request, 482, Vec::new());
+        }
+        if self.draining
+            || self.calls.len() >= self.config.calls_max
+            || self.unacked >= self.config.calls_unacked_max
+        {
+            return self.not_admitted(flow, &request);
+        }
+        let (call_key, tag) = (CallKey(self.ids.call()), self.ids.tag());
+        let id = self.open_invite(now, flow, key, &request, call_key, &tag);
+        if let Some(tx) = self.servers.entry(id) {
+            (tx.initial, tx.merge) = (true, Some(merge.clone()));
+        }
+        self.merged.insert(merge, id);
+        let index = dialog_index(&request.call_id, &tag);
+        let mut call = Call::new(index.clone(), Phase::Incoming, flow);
+        call.dialog = Some(DialogState::uas(&request, &tag, 0));
+        call.invite_in = Some(id);
+        self.calls.insert(call_key, call);
+        self.dialogs.insert(index, call_key);
+        self.look_up_next_hop(call_key);
+        self.outputs.push_back(Output::Incoming { call: call_key, request, flow });
+    }
+
+    /// Opens the transaction of an INVITE and says 100 at once.
+    pub(super) fn open_invite(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        key: String,
+        request: &Request,
+        call: CallKey,
+        tag: &str,
+    ) -> TxId {
+        let reliable = flow.transport.is_reliable();
+        let record_routes = request.headers.all(&HeaderName::RecordRoute).map(str::to_owned);
+        let mut tx = ServerTx {
+            machine: ServerMachine::Invite(InviteServer::new(reliable)),
+            flow: reply_flow(&request.via, flow),
+            call: Some(call),
+            initial: false,
+            cseq: request.cseq.number,
+            echo: response_headers(&request.headers, &request.via, Some(tag)),
+            record_routes: record_routes.collect(),
+            contact: request.contact(),
+            merge: None,
+            scheduled: None,
+        };
+        let trying = self.invite_response(&tx, &Reply::new(100));
+        if let ServerMachine::Invite(machine) = &mut tx.machine {
+            machine.respond(now, 100, &trying);
+        }
+        self.send(tx.flow, trying, Origin::Nobody, false);
+        self.servers.insert(key, tx)
+    }
+
+    /// Answers a non-INVITE request and remembers the answer for its retransmissions.
+    pub(super) fn answer(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        key: String,
+        request: &Request,
+        code: u16,
+        tag: &str,
+    ) {
+        let bytes = self.plain_response(
+            &request.headers,
+            &request.via,
+            tag,
+            code,
+            reason_phrase(code),
+            Vec::new(),
+        );
+        let flow = reply_flow(&request.via, flow);
+        let machine = Server::completed(now, flow.transport.is_reliable(), bytes.clone());
+        self.send(flow, bytes, Origin::Nobody, false);
+        if machine.is_over() {
+            return;
+        }
+        let id = self.servers.insert(
+            key,
+            ServerTx {
+                machine: ServerMachine::Other(machine),
+                flow,
+                call: None,
+                initial: false,
+                cseq: request.cseq.number,
+                echo: Default::default(),
+                record_routes: Vec::new(),
+                contact: None,
+                merge: None,
+                scheduled: None,
+            },
+        );
+        self.arm_server(id);
+    }
+
+    /// Capabilities, as an INVITE would find them (RFC 3261 §11.2), without state.
+    pub(super) fn options(&mut self, flow: Flow, request: &Request) {
+        if self.draining {
+            return self.not_admitted(flow, request);
+        }
+        let about_us = vec![
+            (HeaderName::Allow, ALLOW.to_owned()),
+            (HeaderName::Accept, "application/sdp".to_owned()),
+            (HeaderName::Supported, String::new()),
+        ];
+        self.reply_stateless(flow, request, 200, about_us);
+    }
+
+    fn refuse_screened(&mut self, flow: Flow, request: &Request, refusal: Refusal) {
+        self.refuse(flow, request, refusal.code, refusal.header.into_iter().collect());
+    }
+
+    /// Refuses without state: a retransmission is refused again.
+    pub(super) fn refuse(
+        &mut self,
+        flow: Flow,
+        request: &Request,
+        code: u16,
+        extra: Vec<(HeaderName, String)>,
+    ) {
+        self.count_refused(code);
+        self.reply_stateless(flow, request, code, extra);
+    }
+
+    fn not_admitted(&mut self, flow: Flow, request: &Request) {
+        self.stats.refused_admission += u64::from(request.method == Method::Invite);
+        let after = self.ids.jitter_s(RETRY_AFTER_S.0, RETRY_AFTER_S.1);
+        let extra = vec![(HeaderName::RetryAfter, after.to_string())];
+        self.reply_stateless(flow, request, 503, extra);
+    }
+
+    fn reply_stateless(
+        &mut self,
+        flow: Flow,
+        request: &Request,
+        code: u16,
+        extra: Vec<(HeaderName, String)>,
+    ) {
+        let (via, headers) = (&request.via, &request.headers);
+        let tag = self.ids.stateless_tag(via, headers);
+        let bytes = self.plain_response(headers, via, &tag, code, reason_phrase(code), extra);
+        self.send(reply_flow(via, flow), bytes, Origin::Nobody, false);
+    }
+
+    fn count_refused(&mut self, code: u16) {
+        match code {
+            400..500 => self.stats.refused_4xx += 1,
+            _ => self.stats.refused_5xx += 1,
+        }
+    }
+
+    /// Asks for the address of a dialog's next hop when it is a name.
+    pub(super) fn look_up_next_hop(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get(&key) else { return };
+        let Some(Err((host, port))) =
+            call.dialog.as_ref().map(|dialog| socket_addr(dialog.next_hop()))
+        else {
+            return;
+        };
+        if call.resolved.as_ref().is_none_or(|(known, _)| *known != host) {
+            self.outputs.push_back(Output::Resolve { call: key, host, port });
+        }
+    }
+}
+
+/// A dialog's key: two dialogs of one Call-ID differ in our tag.
+pub(super) fn dialog_index(call_id: &str, tag: &str) -> String {
+    format!("{call_id}\n{tag}")
+}
+
+/// Where the response to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): back on its connection,
+/// or to the host that it came from, at the port that it came from when `rport` asks for it.
+fn reply_flow(via: &Via, flow: Flow) -> Flow {
+    if flow.transport == Transport::Tcp || via.params.value("rport").is_some() {
+        return flow;
+    }
+    let port = via.port.unwrap_or(DEFAULT_PORT);
+    Flow { remote: SocketAddr::new(flow.remote.ip(), port), ..flow }
+}

@@ -1,0 +1,115 @@
+//! Responses to our requests.
+
+use super::Agent;
+use super::Origin;
+use super::call::{CallKey, Phase};
+use super::output::Outbound;
+use super::table::{ClientMachine, Purpose, TxId};
+use crate::handle::DialogEvent;
+use crate::message::{HeaderName, Response};
+use crate::transaction::{OnResponse, client_key};
+use qingting_common::Millis;
+
+impl Agent {
+    /// A response. One with a second Via was not meant for us (RFC 3261 §8.1.3.3).
+    pub(super) fn response(&mut self, now: Millis, response: Response) {
+        let id = client_key(&response).and_then(|key| self.clients.find(&key));
+        let Some(id) = id.filter(|_| response.headers.all(&HeaderName::Via).count() == 1) else {
+            self.stats.stray += 1;
+            return;
+        };
+        let Some(tx) = self.clients.entry(id) else { return };
+        match &mut tx.machine {
+            ClientMachine::Other(machine) => {
+                let done = machine.response(now, response.code);
+                let (bye, call) = (matches!(tx.purpose, Purpose::Bye), tx.call);
+                self.arm_client(id);
+                if done && bye {
+                    self.bye_done(now, call);
+                }
+            }
+            ClientMachine::Invite(machine) => {
+                let meaning = machine.response(now, response.code);
+                self.invite_answered(now, id, meaning, &response);
+            }
+        }
+    }
+
+    fn invite_answered(&mut self, now: Millis, id: TxId, meaning: OnResponse, response: &Response) {
+        match meaning {
+            OnResponse::Ignored => self.stats.retransmissions_in += 1,
+            OnResponse::Reacknowledge(bytes) => {
+                self.stats.retransmissions_in += 1;
+                let Some(tx) = self.clients.entry(id) else { return };
+                let outbound =
+                    Outbound { flow: tx.flow, bytes, origin: Origin::Nobody, dial: true };
+                self.resend(outbound);
+            }
+            OnResponse::Pass if response.code < 200 => self.progress(now, id, response),
+            OnResponse::Pass => {
+                self.arm_client(id);
+                self.accepted(now, id, response);
+            }
+            OnResponse::Refused => {
+                self.acknowledge_refusal(id, response);
+                self.refused(now, id, response);
+                self.arm_client(id);
+            }
+        }
+    }
+
+    fn progress(&mut self, now: Millis, id: TxId, response: &Response) {
+        let Some(tx) = self.clients.entry(id) else { return };
+        let (key, initial) = (tx.call, matches!(tx.purpose, Purpose::Invite));
+        let alive = self.calls.get(&key).is_some_and(|call| call.phase == Phase::Calling);
+        if !initial || !alive {
+            return;
+        }
+        if response.code > 100 {
+            let (code, body) = (response.code, response.sdp());
+            self.tell(key, DialogEvent::Progress { code, body });
+        }
+        self.cancel_when_allowed(now, key);
+    }
+
+    fn refused(&mut self, now: Millis, id: TxId, response: &Response) {
+        let Some(key) = self.clients.entry(id).map(|tx| tx.call) else { return };
+        let event = DialogEvent::Failed {
+            code: response.code,
+            reason: response.reason.clone(),
+            retry_after_s: response.retry_after_s(),
+            warning: response.headers.first(&HeaderName::parse("Warning")).map(str::to_owned),
+        };
+        self.failed(now, key, id, event, matches!(response.code, 408 | 481));
+    }
+
+    /// An INVITE of ours failed: the call is over, or after a re-INVITE only when the peer has
+    /// lost the dialog (RFC 3261 §12.2.1.2).
+    pub(super) fn failed(
+        &mut self,
+        now: Millis,
+        key: CallKey,
+        id: TxId,
+        event: DialogEvent,
+        dialog_lost: bool,
+    ) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if call.invite_out != Some(id) {
+            return;
+        }
+        call.invite_out = None;
+        match call.phase {
+            Phase::Calling => {
+                self.tell(key, event);
+                self.end_call(now, key);
+            }
+            Phase::Talking => {
+                self.tell(key, event);
+                if dialog_lost {
+                    self.start_bye(now, key, None);
+                }
+            }
+            Phase::Incoming | Phase::Leaving => {}
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What an agent has counted.
+
+/// Counters since the start, and two sizes of now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams and stream messages received, garbage included.
+    pub messages_in: u64,
+    /// Messages sent, retransmissions included.
+    pub messages_out: u64,
+    /// What was no message and could not be answered.
+    pub garbage: u64,
+    /// Requests refused with 4xx by the agent itself.
+    pub refused_4xx: u64,
+    /// Requests refused with 5xx by the agent itself, admission left out.
+    pub refused_5xx: u64,
+    /// INVITEs refused with 503: too many calls, too many without ACK, or draining.
+    pub refused_admission: u64,
+    /// Requests and responses that came again.
+    pub retransmissions_in: u64,
+    /// Messages sent again by a timer or because their request came again.
+    pub retransmissions_out: u64,
+    /// Responses and ACKs that belong to nothing.
+    pub stray: u64,
+    /// Timer entries handled, stale ones included: the work that time alone makes.
+    pub wakes: u64,
+    /// Dialogs, early ones included.
+    pub dialogs: usize,
+    /// Transactions of both kinds.
+    pub transactions: usize,
+}

@@ -1,0 +1,94 @@
+//! Requests within a dialog (RFC 3261 §12.2.2).
+
+use super::Agent;
+use super::call::{ANSWERS_UNACKED_MAX, CallKey, Phase};
+use super::receive::dialog_index;
+use crate::handle::DialogEvent;
+use crate::message::{HeaderName, Method, Request};
+use crate::transport::Flow;
+use qingting_common::Millis;
+
+impl Agent {
+    /// A request with a To tag.
+    pub(super) fn within(&mut self, now: Millis, flow: Flow, key: String, request: &Request) {
+        let Some(call_key) = self.dialog_of(request) else {
+            return self.refuse(flow, request, 481, Vec::new());
+        };
+        let in_order = self
+            .calls
+            .get_mut(&call_key)
+            .and_then(|call| call.dialog.as_mut())
+            .is_some_and(|dialog| dialog.accepts(request.cseq.number));
+        if !in_order {
+            return self.refuse(flow, request, 500, Vec::new());
+        }
+        let tag = request.to.tag().unwrap_or_default();
+        match request.method {
+            Method::Invite => self.reinvited(now, flow, key, request, call_key),
+            Method::Bye => {
+                self.answer(now, flow, key, request, 200, tag);
+                self.left(now, call_key, request);
+            }
+            Method::Options => self.options(flow, request),
+            _ => self.answer(now, flow, key, request, 200, tag),
+        }
+    }
+
+    /// The call whose dialog has the request's Call-ID and both tags.
+    pub(super) fn dialog_of(&self, request: &Request) -> Option<CallKey> {
+        let index = dialog_index(&request.call_id, request.to.tag()?);
+        let key = *self.dialogs.get(&index)?;
+        let dialog = self.calls.get(&key)?.dialog.as_ref()?;
+        (dialog.remote_tag() == request.from.tag().unwrap_or("")).then_some(key)
+    }
+
+    /// An INVITE within the dialog. One at a time, in either direction (§14.2).
+    fn reinvited(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        key: String,
+        request: &Request,
+        call_key: CallKey,
+    ) {
+        let Some(call) = self.calls.get(&call_key) else { return };
+        if call.phase == Phase::Leaving {
+            return self.refuse(flow, request, 481, Vec::new());
+        }
+        if call.invite_in.is_some() || call.unacked.len() >= ANSWERS_UNACKED_MAX {
+            let after = self.ids.jitter_s(0, 10);
+            let extra = vec![(HeaderName::RetryAfter, after.to_string())];
+            return self.refuse(flow, request, 500, extra);
+        }
+        if call.invite_out.is_some() {
+            return self.refuse(flow, request, 491, Vec::new());
+        }
+        let tag = request.to.tag().unwrap_or_default();
+        let id = self.open_invite(now, flow, key, request, call_key, tag);
+        if let Some(call) = self.calls.get_mut(&call_key) {
+            call.invite_in = Some(id);
+            call.flow = flow;
+        }
+        self.tell(call_key, DialogEvent::Reinvite { offer: request.sdp() });
+    }
+
+    /// The peer hung up. Before the final response the call waits for the owner's 487 (§15.1.2);
+    /// when both hung up at once, our BYE's answer is waited for.
+    fn left(&mut self, now: Millis, key: CallKey, request: &Request) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let reason = HeaderName::parse("Reason");
+        let reason = request.headers.first(&reason).map(str::to_owned);
+        match call.phase {
+            Phase::Incoming if call.given_up => {}
+            Phase::Incoming => {
+                call.given_up = true;
+                self.tell(key, DialogEvent::Bye { reason });
+            }
+            Phase::Calling | Phase::Leaving => {}
+            Phase::Talking => {
+                self.tell(key, DialogEvent::Bye { reason });
+                self.end_call(now, key);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The driver: sockets, tasks and a clock around one [`Agent`](crate::agent::Agent).
+
+mod bind;
+mod driver;
+mod local_ip;
+mod lookup;
+mod metrics;
+mod send;
+mod stream;
+
+pub use bind::BindError;
+pub use metrics::EndpointMetrics;
+
+use crate::agent::{CallKey, Command};
+use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite};
+use crate::transport::Transport;
+use driver::Driver;
+use metrics::Published;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Commands on their way to the driver, at most; see [`Dialog`] for what happens beyond.
+const COMMANDS_MAX: usize = 8_192;
+
+/// New calls that nobody has taken yet, at most; beyond, INVITEs are answered 503.
+const INCOMING_MAX: usize = 1_024;
+
+/// Events of one dialog that nobody has taken yet, at most; see [`DialogEvent`].
+const EVENTS_MAX: usize = 32;
+
+/// What an endpoint listens on.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// UDP addresses; port 0 takes a free one.
+    pub udp: Vec<SocketAddr>,
+    /// TCP addresses.
+    pub tcp: Vec<SocketAddr>,
+    /// Our address for Via and Contact; without it the bound address, or for a wildcard that of
+    /// the interface that reaches the peer.
+    pub advertised_ip: Option<IpAddr>,
+    /// For the Server and User-Agent headers.
+    pub product: String,
+    /// Dialogs at once, at most.
+    pub calls_max: usize,
+}
+
+/// **A SIP endpoint: new calls come out of its channel, calls of ours go in by
+/// [`Endpoint::invite`].** Clones share it; dropping the last one ends it without a word to
+/// anybody, [`Endpoint::close`] lets it finish.
+#[derive(Clone, Debug)]
+pub struct Endpoint(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bound: Vec<(Transport, SocketAddr)>,
+    commands: Commands,
+    metrics: Arc<Published>,
+    invites: AtomicU64,
+    /// Holds the driver's task, which ends with it.
+    _tasks: Mutex<JoinSet<()>>,
+}
+
+impl Endpoint {
+    /// Binds every address and starts the driver.
+    ///
+    /// # Errors
+    /// [`BindError`] for the first address that cannot be bound; nothing stays bound then.
+    pub async fn bind(
+        config: EndpointConfig,
+    ) -> Result<(Self, mpsc::Receiver<IncomingCall>), BindError> {
+        let sockets = bind::bind(&config)?;
+        let bound = sockets.bound.clone();
+        let (queue, orders) = mpsc::channel(COMMANDS_MAX);
+        let (incoming, calls) = mpsc::channel(INCOMING_MAX);
+        let commands = Commands::new(queue);
+        let metrics = Arc::<Published>::default();
+        let driver =
+            Driver::new(&config, sockets, orders, commands.clone(), incoming, metrics.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(driver.run());
+        let inner = Inner {
+            bound,
+            commands,
+            metrics,
+            invites: AtomicU64::new(0),
+            _tasks: Mutex::new(tasks),
+        };
+        Ok((Self(Arc::new(inner)), calls))
+    }
+
+    /// What is listened on, with the real ports.
+    pub fn bound(&self) -> &[(Transport, SocketAddr)] {
+        &self.0.bound
+    }
+
+    /// Refuses new calls with 503 from now on.
+    pub fn drain(&self) {
+        self.0.commands.send(Command::Drain);
+    }
+
+    /// Makes a call. What becomes of it comes through the channel, which closes at once when the
+    /// command queue is full.
+    pub fn invite(&self, invite: OutgoingInvite) -> (Dialog, mpsc::Receiver<DialogEvent>) {
+        // Odd numbers: the agent gives the even ones to incoming calls.
+        let call = CallKey(self.0.invites.fetch_add(1, Ordering::Relaxed) * 2 + 1);
+        let call_id = invite.call_id.clone().unwrap_or_else(random_call_id);
+        let (events, received) = mpsc::channel(EVENTS_MAX);
+        let invite = Box::new(invite);
+        self.0.commands.order(Order::Invite { call, invite, call_id: call_id.clone(), events });
+        (Dialog::new(call, call_id, self.0.commands.clone()), received)
+    }
+
+    /// Counters and sizes, as of the driver's last step.
+    pub fn metrics(&self) -> EndpointMetrics {
+        EndpointMetrics { commands_dropped: self.0.commands.dropped(), ..self.0.metrics.read() }
+    }
+
+    /// Refuses new calls, lets the BYEs and CANCELs that are under way be answered for 1 s at
+    /// most, and closes the sockets. Other clones of this endpoint find it closed.
+    pub async fn close(self) {
+        self.0.commands.close().await;
+    }
+}
+
+fn random_call_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

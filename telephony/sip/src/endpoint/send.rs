@@ -1,0 +1,195 @@
+//! The way out: datagrams and connections.
+
+use super::driver::Driver;
+use super::stream::{self, CONNECTIONS_MAX, StreamEvent, WRITES_MAX};
+use crate::agent::{Origin, Outbound};
+use crate::transport::{Flow, Link, Transport};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+/// The connections of a driver.
+#[derive(Default)]
+pub(super) struct Connections {
+    by_link: HashMap<Link, Connection>,
+    /// The latest connection to each address.
+    by_remote: HashMap<SocketAddr, Link>,
+}
+
+struct Connection {
+    writes: mpsc::Sender<Bytes>,
+    remote: SocketAddr,
+    /// Our address as the peer should see it.
+    local: SocketAddr,
+    /// Who waits for a connection that does not stand yet, to be told if it never will.
+    waiting: Vec<Origin>,
+}
+
+impl Connections {
+    pub(super) fn len(&self) -> usize {
+        self.by_link.len()
+    }
+
+    /// The way of what came by a connection.
+    pub(super) fn flow(&self, link: Link) -> Option<Flow> {
+        let connection = self.by_link.get(&link)?;
+        Some(Flow {
+            transport: Transport::Tcp,
+            link: Some(link),
+            local: connection.local,
+            remote: connection.remote,
+        })
+    }
+
+    pub(super) fn stands(&mut self, link: Link) {
+        if let Some(connection) = self.by_link.get_mut(&link) {
+            connection.waiting.clear();
+        }
+    }
+
+    /// Forgets a connection: its task writes what is queued and ends. Who waited is returned.
+    pub(super) fn close(&mut self, link: Link) -> Vec<Origin> {
+        let Some(connection) = self.by_link.remove(&link) else { return Vec::new() };
+        if self.by_remote.get(&connection.remote) == Some(&link) {
+            self.by_remote.remove(&connection.remote);
+        }
+        connection.waiting
+    }
+
+    /// Queues a message.
+    fn write(&mut self, link: Link, outbound: &Outbound) -> Result<(), ()> {
+        let connection = self.by_link.get_mut(&link).ok_or(())?;
+        connection.writes.try_send(outbound.bytes.clone()).map_err(|_| ())?;
+        if !connection.waiting.is_empty() && outbound.origin != Origin::Nobody {
+            connection.waiting.push(outbound.origin);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, link: Link, connection: Connection) {
+        self.by_remote.insert(connection.remote, link);
+        self.by_link.insert(link, connection);
+    }
+}
+
+impl Driver {
+    pub(super) fn send(&mut self, outbound: &Outbound) {
+        let sent = match outbound.flow.transport {
+            Transport::Udp => self.send_datagram(outbound),
+            Transport::Tcp => self.send_by_stream(outbound),
+        };
+        if sent.is_err() {
+            self.counts.unsent += 1;
+            self.agent.send_failed(self.clock.now(), outbound.origin);
+        }
+    }
+
+    /// A socket that is full loses the datagram like any router would: retransmission repairs it.
+    fn send_datagram(&mut self, outbound: &Outbound) -> Result<(), ()> {
+        let to = outbound.flow.remote;
+        let by_link = outbound.flow.link.and_then(|link| usize::try_from(link.0).ok());
+        let socket = by_link
+            .and_then(|at| self.udp.get(at))
+            .or_else(|| self.udp.iter().find(|socket| socket.bound.is_ipv4() == to.is_ipv4()));
+        match socket.ok_or(())?.socket.try_send_to(&outbound.bytes, to) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.counts.unsent += 1;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot send a SIP datagram");
+                Err(())
+            }
+        }
+    }
+
+    fn send_by_stream(&mut self, outbound: &Outbound) -> Result<(), ()> {
+        let connections = &mut self.connections;
+        let by_link = outbound.flow.link.filter(|link| connections.by_link.contains_key(link));
+        let by_remote = connections.by_remote.get(&outbound.flow.remote).copied();
+        match by_link.or(by_remote.filter(|_| outbound.dial)) {
+            Some(link) => {
+                let written = connections.write(link, outbound);
+                if written.is_err() {
+                    // The peer does not read.
+                    self.counts.connections_refused += 1;
+                    self.close(link);
+                }
+                written
+            }
+            None if outbound.dial && connections.len() < CONNECTIONS_MAX => {
+                self.dial(outbound);
+                Ok(())
+            }
+            None => Err(()),
+        }
+    }
+
+    /// Makes a connection for a message; messages that follow wait in its queue.
+    fn dial(&mut self, outbound: &Outbound) {
+        let Flow { local, remote, .. } = outbound.flow;
+        let link = self.next_link();
+        let (writes, queue) = mpsc::channel(WRITES_MAX);
+        // A queue that was just made has room.
+        let _ = writes.try_send(outbound.bytes.clone());
+        let waiting = vec![outbound.origin];
+        self.connections.insert(link, Connection { writes, remote, local, waiting });
+        self.tasks.spawn(stream::dial(link, remote, queue, self.to_driver.clone()));
+    }
+
+    /// Takes a connection that was made to us.
+    pub(super) fn accept(&mut self, stream: TcpStream, remote: SocketAddr, bound: SocketAddr) {
+        if self.connections.len() >= CONNECTIONS_MAX {
+            self.counts.connections_refused += 1;
+            return;
+        }
+        let link = self.next_link();
+        let local = self.local_ip.seen_by(remote.ip(), bound);
+        let (writes, queue) = mpsc::channel(WRITES_MAX);
+        self.connections.insert(link, Connection { writes, remote, local, waiting: Vec::new() });
+        self.tasks.spawn(stream::serve(link, stream, queue, self.to_driver.clone()));
+    }
+
+    /// Closes a connection and tells those who waited for it to stand.
+    pub(super) fn close(&mut self, link: Link) {
+        let now = self.clock.now();
+        for origin in self.connections.close(link) {
+            self.agent.send_failed(now, origin);
+        }
+    }
+
+    /// What a connection's task reported.
+    pub(super) fn stream_event(&mut self, event: StreamEvent) {
+        match event {
+            StreamEvent::Accepted { stream, remote, bound } => self.accept(stream, remote, bound),
+            StreamEvent::Connected { link } => self.connections.stands(link),
+            StreamEvent::Message { link, bytes } => self.stream_message(link, &bytes),
+            StreamEvent::Broken { link, bytes } => {
+                self.stream_message(link, &bytes);
+                self.carry_out();
+                self.close(link);
+            }
+            StreamEvent::Ping { link } => self.pong(link),
+            StreamEvent::Closed { link } => self.close(link),
+        }
+    }
+
+    fn stream_message(&mut self, link: Link, bytes: &Bytes) {
+        if let Some(flow) = self.connections.flow(link) {
+            self.agent.receive(self.clock.now(), flow, bytes);
+        }
+    }
+
+    fn pong(&mut self, link: Link) {
+        let Some(flow) = self.connections.flow(link) else { return };
+        let bytes = Bytes::from_static(b"\r\n");
+        // Nobody waits for a keep-alive.
+        let _ = self
+            .connections
+            .write(link, &Outbound { flow, bytes, origin: Origin::Nobody, dial: false });
+    }
+}

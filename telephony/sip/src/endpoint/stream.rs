@@ -1,0 +1,205 @@
+//! One TCP connection: a task that cuts the stream into messages and writes what is queued.
+
+use crate::message::stream_message_len;
+use crate::transport::Link;
+use bytes::{Bytes, BytesMut};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// Messages that wait for one connection, at most. A peer that reads so slowly is cut off: it
+/// would get its messages too late to be of use.
+pub(super) const WRITES_MAX: usize = 256;
+
+/// Messages of all connections that wait for the driver, at most; beyond, connections wait, and
+/// TCP makes their peers wait.
+pub(super) const EVENTS_MAX: usize = 1_024;
+
+/// Connections at once, at most.
+pub(super) const CONNECTIONS_MAX: usize = 4_096;
+
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+const WRITE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent between messages, and within one.
+const IDLE_MAX: Duration = Duration::from_secs(3_600);
+const MESSAGE_MAX: Duration = Duration::from_secs(30);
+
+/// Pause after a failed accept: the system lacks descriptors, and asking at once changes nothing.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const READ_BYTES: usize = 16 << 10;
+
+/// What a connection's task tells the driver.
+pub(super) enum StreamEvent {
+    /// Somebody connected to a listener of ours.
+    Accepted { stream: TcpStream, remote: SocketAddr, bound: SocketAddr },
+    /// A connection of ours stands.
+    Connected { link: Link },
+    /// A message.
+    Message { link: Link, bytes: Bytes },
+    /// What is left when the stream cannot be cut any more; the connection wants to be closed.
+    Broken { link: Link, bytes: Bytes },
+    /// A keep-alive that wants its answer (RFC 5626 §3.5.1).
+    Ping { link: Link },
+    /// The connection is gone, or was never made.
+    Closed { link: Link },
+}
+
+/// Accepts connections for ever.
+pub(super) async fn accept(
+    listener: TcpListener,
+    bound: SocketAddr,
+    to: mpsc::Sender<StreamEvent>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                let accepted = StreamEvent::Accepted { stream, remote, bound };
+                if to.send(accepted).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a SIP connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Connects and serves a connection of ours.
+pub(super) async fn dial(
+    link: Link,
+    remote: SocketAddr,
+    writes: mpsc::Receiver<Bytes>,
+    to: mpsc::Sender<StreamEvent>,
+) {
+    match timeout(CONNECT_MAX, TcpStream::connect(remote)).await {
+        Ok(Ok(stream)) => {
+            if to.send(StreamEvent::Connected { link }).await.is_ok() {
+                serve(link, stream, writes, to).await;
+            }
+        }
+        Ok(Err(_)) | Err(_) => tell(&to, StreamEvent::Closed { link }).await,
+    }
+}
+
+/// Serves a connection until the driver drops its queue, then writes what is left in it.
+pub(super) async fn serve(
+    link: Link,
+    stream: TcpStream,
+    writes: mpsc::Receiver<Bytes>,
+    to: mpsc::Sender<StreamEvent>,
+) {
+    // Latency matters more than packets; a failure costs only latency.
+    let _ = stream.set_nodelay(true);
+    let (reader, writer) = stream.into_split();
+    let reading = async {
+        read(link, reader, &to).await;
+        tell(&to, StreamEvent::Closed { link }).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = reading => {}
+        // Ends by itself when the driver has dropped the queue.
+        written = write(writer, writes) => if written.is_err() {
+            tell(&to, StreamEvent::Closed { link }).await;
+        }
+    }
+}
+
+async fn read(link: Link, mut reader: OwnedReadHalf, to: &mpsc::Sender<StreamEvent>) {
+    let mut buffer = BytesMut::new();
+    loop {
+        while let Some(event) = cut(link, &mut buffer) {
+            let last = matches!(event, StreamEvent::Broken { .. });
+            if to.send(event).await.is_err() || last {
+                return;
+            }
+        }
+        buffer.reserve(READ_BYTES);
+        let limit = if buffer.is_empty() { IDLE_MAX } else { MESSAGE_MAX };
+        match timeout(limit, reader.read_buf(&mut buffer)).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+/// Takes the next event from the front of what was read.
+fn cut(link: Link, buffer: &mut BytesMut) -> Option<StreamEvent> {
+    loop {
+        match &buffer[..] {
+            [b'\r', b'\n', b'\r', b'\n', ..] => {
+                drop(buffer.split_to(4));
+                return Some(StreamEvent::Ping { link });
+            }
+            // Half of a keep-alive, or a line end before a message (RFC 3261 §7.5).
+            [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return None,
+            [b'\r', b'\n', ..] => drop(buffer.split_to(2)),
+            [] => return None,
+            _ => break,
+        }
+    }
+    match stream_message_len(buffer) {
+        Ok(Some(len)) if len <= buffer.len() => {
+            Some(StreamEvent::Message { link, bytes: buffer.split_to(len).freeze() })
+        }
+        Ok(_) => None,
+        Err(_) => Some(StreamEvent::Broken { link, bytes: buffer.split().freeze() }),
+    }
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut writes: mpsc::Receiver<Bytes>) -> io::Result<()> {
+    while let Some(bytes) = writes.recv().await {
+        timeout(WRITE_MAX, writer.write_all(&bytes)).await??;
+    }
+    timeout(WRITE_MAX, writer.shutdown()).await?
+}
+
+async fn tell(to: &mpsc::Sender<StreamEvent>, event: StreamEvent) {
+    // Without a driver there is nobody to tell.
+    let _ = to.send(event).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(input: &[u8]) -> (String, usize) {
+        let mut buffer = BytesMut::from(input);
+        let mut out = String::new();
+        while let Some(event) = cut(Link(1), &mut buffer) {
+            out.push(match event {
+                StreamEvent::Message { .. } => 'm',
+                StreamEvent::Ping { .. } => 'p',
+                StreamEvent::Broken { .. } => 'b',
+                _ => '?',
+            });
+        }
+        (out, buffer.len())
+    }
+
+    const MESSAGE: &str = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 2\r\n\r\nxy";
+
+    #[test]
+    fn messages_and_keep_alives_are_told_apart() {
+        assert_eq!(events(MESSAGE.repeat(2).as_bytes()), ("mm".to_owned(), 0));
+        assert_eq!(events(b"\r\n\r\n\r\n\r\n"), ("pp".to_owned(), 0));
+        assert_eq!(events(b"\r\n\r"), (String::new(), 3));
+        assert_eq!(events(format!("\r\n{MESSAGE}\r\n\r\nOPT").as_bytes()), ("mp".to_owned(), 3));
+        assert_eq!(events(&MESSAGE.as_bytes()[..MESSAGE.len() - 1]).0, "");
+    }
+
+    #[test]
+    fn a_stream_that_cannot_be_cut_is_handed_over_whole() {
+        let broken = MESSAGE.replace(": 2", ": -2");
+        assert_eq!(events(broken.as_bytes()), ("b".to_owned(), 0));
+    }
+}

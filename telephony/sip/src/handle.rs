@@ -1,0 +1,278 @@
+//! What the owner of a call holds: a handle to command it and a stream of what happens to it.
+
+use crate::agent::{CallKey, Command};
+use crate::message::{HeaderName, NameAddr, Request, SipUri};
+use crate::transport::Transport;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Something that happened to a dialog. When it is over, the channel closes.
+///
+/// The channel holds 32 events. While fewer than 8 places are free, events that merely inform are
+/// dropped and counted ([`DialogEvent::is_essential`]); a re-INVITE among them is refused with 500
+/// on the owner's behalf. An essential one is dropped only from a full channel, and then the
+/// closing channel says the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialogEvent {
+    /// The ACK of our 2xx, to the INVITE or to a re-INVITE.
+    Ack {
+        /// The answer, when the offer was ours.
+        body: Option<Bytes>,
+    },
+    /// No ACK within 64 × T1 after a 2xx of ours. The dialog lives on until it is hung up.
+    AckTimeout,
+    /// A CANCEL that matched the INVITE before its final response, already answered. The INVITE
+    /// still wants its 487.
+    Cancel,
+    /// A BYE, already answered. After it nothing comes, but an INVITE that was never answered
+    /// still wants its 487.
+    Bye {
+        /// The Reason header, as written (RFC 3326).
+        reason: Option<String>,
+    },
+    /// An INVITE in the dialog; wants [`Dialog::respond_reinvite`].
+    Reinvite {
+        /// The peer's offer; without one the offer is ours to make.
+        offer: Option<Bytes>,
+    },
+    /// A message that the dialog cannot do without could not be sent, so that it is over: an
+    /// INVITE, a BYE, or the response to the INVITE. A lost connection alone is no such loss.
+    TransportLost,
+    /// UAC: a provisional response above 100.
+    Progress {
+        /// Status code.
+        code: u16,
+        /// Early media, or none.
+        body: Option<Bytes>,
+    },
+    /// UAC: a 2xx to the INVITE or to our re-INVITE, already acknowledged.
+    Answered {
+        /// The answer.
+        body: Option<Bytes>,
+    },
+    /// UAC: the INVITE was refused, or nobody answered it (408). For a re-INVITE the dialog lives
+    /// on, except after 408 and 481, when it is hung up (RFC 3261 §12.2.1.2).
+    Failed {
+        /// Status code.
+        code: u16,
+        /// Reason phrase.
+        reason: String,
+        /// Retry-After, in seconds.
+        retry_after_s: Option<u32>,
+        /// The Warning header, as written.
+        warning: Option<String>,
+    },
+    /// Our BYE is answered, or will never be. The dialog is over.
+    ByeDone,
+}
+
+impl DialogEvent {
+    /// Whether the event may take the last places of the channel.
+    pub const fn is_essential(&self) -> bool {
+        !matches!(self, Self::Progress { .. } | Self::Reinvite { .. })
+    }
+}
+
+/// A new call: an INVITE outside any dialog that was admitted and told 100.
+#[derive(Debug)]
+pub struct IncomingCall {
+    /// The INVITE.
+    pub request: Box<Request>,
+    /// How it came.
+    pub transport: Transport,
+    /// From where.
+    pub source: SocketAddr,
+    /// Our address as the peer should see it: its IP is the one for the session description.
+    pub local: SocketAddr,
+    /// The handle.
+    pub dialog: Dialog,
+    /// What happens next.
+    pub events: mpsc::Receiver<DialogEvent>,
+}
+
+/// A call to make.
+#[derive(Clone, Debug)]
+pub struct OutgoingInvite {
+    /// Whom to call. Names are looked up as A and AAAA.
+    pub target: SipUri,
+    /// How.
+    pub transport: Transport,
+    /// Who calls; the tag is added.
+    pub from: NameAddr,
+    /// Our offer; without one the peer is to make it, and the ACK carries no answer.
+    pub offer: Option<Bytes>,
+    /// Further fields.
+    pub headers: Vec<(HeaderName, String)>,
+    /// Call-ID; a random one when `None`.
+    pub call_id: Option<String>,
+}
+
+/// A response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code.
+    pub code: u16,
+    /// Reason phrase; the usual one when `None`.
+    pub phrase: Option<String>,
+    /// Further fields.
+    pub headers: Vec<(HeaderName, String)>,
+    /// A session description.
+    pub body: Option<Bytes>,
+}
+
+impl Reply {
+    /// A response with the usual phrase.
+    pub fn new(code: u16) -> Self {
+        Self { code, ..Self::default() }
+    }
+
+    /// The same with a session description.
+    pub fn with_body(code: u16, body: impl Into<Bytes>) -> Self {
+        Self { body: Some(body.into()), ..Self::new(code) }
+    }
+}
+
+/// Commands one dialog. Cheap to clone; **dropping the last clone of a living dialog hangs up**:
+/// 480 before the answer, CANCEL for a call of ours, else BYE.
+///
+/// Nothing here waits. Commands go through a queue of 8,192; what finds it full is dropped,
+/// counted and logged, except hanging up by dropping the handle, which is never lost.
+#[derive(Clone, Debug)]
+pub struct Dialog(Arc<Inner>);
+
+impl Dialog {
+    pub(crate) fn new(key: CallKey, call_id: String, commands: Commands) -> Self {
+        Self(Arc::new(Inner { key, call_id, commands }))
+    }
+
+    /// The Call-ID.
+    pub fn call_id(&self) -> &str {
+        &self.0.call_id
+    }
+
+    /// Responds to the INVITE that made this dialog; ignored after a final response.
+    pub fn respond(&self, reply: Reply) {
+        self.send(Command::Respond { call: self.0.key, reply });
+    }
+
+    /// Responds to the re-INVITE that is open; ignored when none is.
+    pub fn respond_reinvite(&self, reply: Reply) {
+        self.send(Command::RespondReinvite { call: self.0.key, reply });
+    }
+
+    /// Hangs up, with a Reason header value (RFC 3326). A callee's BYE waits for the ACK of the
+    /// 2xx (RFC 3261 §15); before the answer a callee sends 480 and a caller CANCEL.
+    pub fn bye(&self, reason: Option<String>) {
+        self.send(Command::Bye { call: self.0.key, reason });
+    }
+
+    /// Gives up a call of ours that is not answered: CANCEL as soon as it is allowed (§9.1), and
+    /// BYE should the answer cross it.
+    pub fn cancel(&self) {
+        self.send(Command::Cancel { call: self.0.key });
+    }
+
+    /// Sends an INVITE in the dialog; comes back as [`DialogEvent::Answered`] or
+    /// [`DialogEvent::Failed`], with 491 at once when another one is open.
+    pub fn reinvite(&self, offer: Option<Bytes>) {
+        self.send(Command::Reinvite { call: self.0.key, offer });
+    }
+
+    fn send(&self, command: Command) {
+        self.0.commands.send(command);
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    key: CallKey,
+    call_id: String,
+    commands: Commands,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.commands.abandon(self.key);
+    }
+}
+
+/// What reaches the driver through its queue.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// For the agent.
+    Command(Command),
+    /// A call to make.
+    Invite {
+        call: CallKey,
+        invite: Box<OutgoingInvite>,
+        call_id: String,
+        events: mpsc::Sender<DialogEvent>,
+    },
+    /// Finish what is open, then end and say so.
+    Close { done: oneshot::Sender<()> },
+}
+
+/// The way from the handles to the driver.
+#[derive(Clone, Debug)]
+pub(crate) struct Commands {
+    queue: mpsc::Sender<Order>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    dropped: AtomicU64,
+    /// Dialogs whose handle went while the queue was full; at most one entry for each dialog.
+    abandoned: Mutex<Vec<CallKey>>,
+}
+
+impl Commands {
+    pub(crate) fn new(queue: mpsc::Sender<Order>) -> Self {
+        Self { queue, shared: Arc::default() }
+    }
+
+    pub(crate) fn send(&self, command: Command) {
+        self.order(Order::Command(command));
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(order) {
+            self.count_dropped();
+        }
+    }
+
+    /// Waits for a place in the queue and for the driver's end.
+    pub(crate) async fn close(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.queue.send(Order::Close { done }).await.is_ok() {
+            // An error means that the driver ended without saying so; it has ended all the same.
+            let _ = ended.await;
+        }
+    }
+
+    fn abandon(&self, key: CallKey) {
+        let sent = self.queue.try_send(Order::Command(Command::Abandon { call: key }));
+        if let Err(mpsc::error::TrySendError::Full(_)) = sent {
+            self.shared.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        }
+    }
+
+    /// Commands that found the queue full.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The dialogs that [`Dialog`]'s end could not report through the queue.
+    pub(crate) fn take_abandoned(&self) -> Vec<CallKey> {
+        std::mem::take(&mut self.shared.abandoned.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn count_dropped(&self) {
+        if self.shared.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!("SIP command queue is full: commands are being dropped");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How a message travels, without the sockets.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A transport protocol (RFC 3261 §18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams: messages are retransmitted by timers.
+    Udp,
+    /// Streams: nothing is retransmitted but the 2xx to an INVITE.
+    Tcp,
+}
+
+impl Transport {
+    /// Whether the transport itself delivers, so that transactions need not retransmit.
+    pub const fn is_reliable(self) -> bool {
+        matches!(self, Self::Tcp)
+    }
+
+    /// The name in a Via header.
+    pub(crate) const fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        })
+    }
+}
+
+/// The driver's number for a UDP socket or a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Link(pub u64);
+
+/// Where a message came from or goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Protocol.
+    pub transport: Transport,
+    /// The socket or connection; `None` lets the driver find or make one.
+    pub link: Option<Link>,
+    /// Our address as the peer should see it.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+}
