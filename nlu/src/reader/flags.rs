@@ -1,12 +1,55 @@
-//! Flags.
+//! 涉企 and 涉旅: a company speaks for itself; a matter of travellers.
+
+use super::lexicon::{Hit, Lexicon};
 use super::transcript::Transcript;
-use crate::draft::Tag;
-pub(crate) struct Flags;
+use crate::draft::{Field, Tag};
+
+/// Sums below this are no candidate.
+const SCORE_MIN: f32 = 0.5;
+/// Most pieces of evidence.
+const EVIDENCE_MAX: usize = 3;
+
+pub(crate) struct Flags {
+    enterprise: Lexicon,
+    tourism: Lexicon,
+}
+
 impl Flags {
     pub(crate) fn new() -> Self {
-        Self
+        Self {
+            enterprise: Lexicon::built_in(include_str!("../lexicon/enterprise.txt")),
+            tourism: Lexicon::built_in(include_str!("../lexicon/tourism.txt")),
+        }
     }
-    pub(crate) fn read(&self, _talk: &Transcript<'_>) -> Vec<Tag> {
-        Vec::new()
+
+    pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
+        let enterprise = flag(talk, Field::Enterprise, &self.enterprise);
+        enterprise.into_iter().chain(flag(talk, Field::Tourism, &self.tourism)).collect()
     }
+}
+
+fn flag(talk: &Transcript<'_>, field: Field, lexicon: &Lexicon) -> Option<Tag> {
+    let mut hits: Vec<Hit> = Vec::new();
+    for hit in lexicon.hits(&talk.chars) {
+        let overlaps = |known: &&mut Hit| {
+            known.range.end > hit.range.start && known.weight.signum() == hit.weight.signum()
+        };
+        let same = |known: &Hit| talk.chars[known.range.clone()] == talk.chars[hit.range.clone()];
+        if hits.iter().any(same) {
+            continue;
+        }
+        match hits.last_mut().filter(overlaps) {
+            Some(known) if hit.weight.abs() > known.weight.abs() => *known = hit,
+            Some(_) => {}
+            None => hits.push(hit),
+        }
+    }
+    let score: f32 = hits.iter().map(|hit| hit.weight).sum();
+    if score < SCORE_MIN {
+        return None;
+    }
+    hits.retain(|hit| hit.weight > 0.0);
+    hits.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let ranges: Vec<_> = hits.iter().take(EVIDENCE_MAX).map(|hit| hit.range.clone()).collect();
+    Some(talk.tag(field, "true", 1.0 - (-1.1 * score).exp(), &ranges))
 }

@@ -80,11 +80,6 @@ impl Lexicon {
         }
         hits
     }
-
-    /// Whether any pattern is found.
-    pub(crate) fn occurs(&self, chars: &[char]) -> bool {
-        !self.hits(chars).is_empty()
-    }
 }
 
 impl Hit {

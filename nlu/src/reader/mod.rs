@@ -71,7 +71,8 @@ pub struct Reader {
     kind: kind::Kinds,
     emergency: emergency::Emergencies,
     flags: flags::Flags,
-    title: title::Titles,
+    phone: phone::Phones,
+    when: when::Times,
 }
 
 impl Reader {
@@ -84,7 +85,8 @@ impl Reader {
             kind: kind::Kinds::new(),
             emergency: emergency::Emergencies::new(),
             flags: flags::Flags::new(),
-            title: title::Titles::new(),
+            phone: phone::Phones::new(),
+            when: when::Times::new(),
         }
     }
 
@@ -96,15 +98,16 @@ impl Reader {
             return Vec::new();
         }
         let places = self.place.read(&talk);
-        let mut tags = self.title.read(&talk, places.first());
+        let mut tags: Vec<Tag> =
+            title::read(&talk, &self.kind, places.first()).into_iter().collect();
         tags.extend(description::read(&talk));
         tags.extend(self.kind.read(&talk));
         tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
         tags.extend(self.emergency.read(&talk));
         tags.extend(self.flags.read(&talk));
         tags.extend(name::read(&talk));
-        tags.extend(phone::read(&talk, context.caller.as_deref()));
-        tags.extend(when::read(&talk, context.started));
+        tags.extend(self.phone.read(&talk, context.caller.as_deref()));
+        tags.extend(self.when.read(&talk, context.started));
         tags.extend(places);
         tags.into_iter().filter_map(|tag| finished(tag, &talk)).collect()
     }

@@ -1,6 +1,247 @@
-//! Phone.
-use super::transcript::Transcript;
-use crate::draft::Tag;
-pub(crate) fn read(_talk: &Transcript<'_>, _caller: Option<&str>) -> Vec<Tag> {
-    Vec::new()
+//! 联系电话: numbers that the caller says, and 本机.
+//!
+//! Digits come as 幺三八, 一三八, 138 or in groups over several utterances. A number counts when it
+//! has the form of a Chinese mobile (11 digits, 1[3-9]), a landline with area code (0…, 11 or 12),
+//! or 400/800 (10); seven or eight digits only where the caller calls them his. What the words in
+//! front call someone else's number gets little confidence.
+
+use super::lexicon::{Hit, Lexicon, after, before};
+use super::number::{digit, in_number, number};
+use super::transcript::{BREAK, Transcript};
+use crate::draft::{Field, Tag};
+use std::ops::Range;
+
+/// Most characters between two groups of one number.
+const GAP_CHARS_MAX: usize = 5;
+/// What people say between groups.
+const GAP_WORDS: [&str; 9] =
+    ["然后是", "然后", "后面是", "后边是", "再是", "接着", "完了是", "那个", "嗯"];
+/// How far words in front of a number say whose it is.
+const CUE_CHARS: usize = 18;
+/// How far words behind it do.
+const CUE_AFTER_CHARS: usize = 14;
+/// How far behind a wrong number the right one begins.
+const CORRECTION_CHARS: usize = 30;
+/// Lengths of a number as the ticket takes it.
+const DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
+
+/// Digits said in one breath.
+#[derive(Clone)]
+struct Group {
+    digits: String,
+    range: Range<usize>,
+}
+
+/// A number of valid form.
+struct Said {
+    digits: String,
+    range: Range<usize>,
+    confidence: f32,
+}
+
+/// Reads telephone numbers.
+pub(crate) struct Phones {
+    cues: Lexicon,
+}
+
+impl Phones {
+    pub(crate) fn new() -> Self {
+        Self { cues: Lexicon::built_in(include_str!("../lexicon/phone.txt")) }
+    }
+
+    /// All numbers, the surest first. `caller` is the presented number.
+    pub(crate) fn read(&self, talk: &Transcript<'_>, caller: Option<&str>) -> Vec<Tag> {
+        let cues = self.cues.hits(&talk.chars);
+        let groups = groups(&talk.chars);
+        let mut said = self.numbers(talk, &groups);
+        correct(talk, &cues, &groups, &mut said);
+        let mut tags: Vec<Tag> = merge(said)
+            .into_iter()
+            .map(|(said, ranges)| talk.tag(Field::Phone, said.digits, said.confidence, &ranges))
+            .collect();
+        tags.extend(caller.and_then(|caller| presented(talk, &cues, caller)));
+        tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        tags
+    }
+
+    fn numbers(&self, talk: &Transcript<'_>, groups: &[Group]) -> Vec<Said> {
+        let mut said = Vec::new();
+        let mut first = 0;
+        while first < groups.len() {
+            let Some((digits, last)) = longest_number(&talk.chars, &groups[first..]) else {
+                first += 1;
+                continue;
+            };
+            let range = groups[first].range.start..groups[first + last].range.end;
+            if let Some(confidence) = self.whose(talk, &range, &digits) {
+                said.push(Said { digits, range, confidence });
+            }
+            first += last + 1;
+        }
+        said
+    }
+
+    /// How likely the number is where the caller wants to be called; none if it may be no number.
+    fn whose(&self, talk: &Transcript<'_>, range: &Range<usize>, digits: &str) -> Option<f32> {
+        let chars = &talk.chars;
+        let front = self.cues.hits(&chars[before(chars, range, CUE_CHARS)]);
+        let behind = self.cues.hits(&chars[after(chars, range, CUE_AFTER_CHARS)]);
+        let whose = |hit: &&Hit| matches!(hit.value, "own" | "other");
+        let nearest = front.iter().filter(whose).max_by_key(|hit| (hit.range.end, hit.range.len()));
+        let local = digits.len() < 10;
+        match nearest.map(|hit| hit.value) {
+            Some("own") => Some(if local { 0.6 } else { 0.95 }),
+            _ if local => None,
+            Some(_) => Some(0.3),
+            None if behind.iter().any(|hit| hit.value == "other") => Some(0.35),
+            None => Some(0.8),
+        }
+    }
+}
+
+/// Groups of digits in the text, `三个八` and 一百三十八 spelt out.
+fn groups(chars: &[char]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let Some((digits, length)) = digits_at(&chars[at..]) else {
+            at += 1;
+            continue;
+        };
+        match groups.last_mut().filter(|group| group.range.end == at) {
+            Some(group) => {
+                group.digits.push_str(&digits);
+                group.range.end = at + length;
+            }
+            None => groups.push(Group { digits, range: at..at + length }),
+        }
+        at += length;
+    }
+    groups
+}
+
+fn digits_at(chars: &[char]) -> Option<(String, usize)> {
+    let first = digit(*chars.first()?)?;
+    if chars.get(1) == Some(&'个') && (2..=8).contains(&first) {
+        if let Some(repeated) = chars.get(2).copied().and_then(digit) {
+            return Some((repeated.to_string().repeat(usize::from(first)), 3));
+        }
+    }
+    let length = chars.iter().take_while(|c| in_number(**c)).count();
+    let grouped = chars[..length].iter().position(|c| digit(*c).is_none());
+    match grouped.and_then(|_| number(&chars[..length])) {
+        Some((value, length)) if grouped == Some(1) => Some((value.to_string(), length)),
+        _ => Some((first.to_string(), 1)),
+    }
+}
+
+/// The number that the first groups make, as many of them as possible, and the last one's index.
+fn longest_number(chars: &[char], groups: &[Group]) -> Option<(String, usize)> {
+    let mut digits = String::new();
+    let mut found = None;
+    for (index, group) in groups.iter().enumerate() {
+        if index > 0 && !joins(&chars[groups[index - 1].range.end..group.range.start]) {
+            break;
+        }
+        digits.push_str(&group.digits);
+        if digits.len() > 2 * *DIGITS.end() {
+            break;
+        }
+        if let Some(number) = form(&digits) {
+            found = Some((number, index));
+        }
+    }
+    found
+}
+
+/// Whether groups on both sides of this may be of one number.
+fn joins(gap: &[char]) -> bool {
+    let mut rest: String = gap.iter().collect();
+    for word in GAP_WORDS {
+        rest = rest.replace(word, "");
+    }
+    let silent = |c: char| c == BREAK || " -,.。、—啊呃额哦".contains(c);
+    gap.len() <= GAP_CHARS_MAX && rest.chars().all(silent)
+}
+
+/// The number that the digits are; one that is said twice counts once.
+fn form(digits: &str) -> Option<String> {
+    let mobile = |d: &str| d.len() == 11 && d.starts_with('1') && d.as_bytes()[1] >= b'3';
+    let area = |d: &str| d.starts_with('0') && !d.starts_with("00");
+    let landline = |d: &str| match d.len() {
+        11 => area(d),
+        12 => area(d) && !d.starts_with("01") && !d.starts_with("02"),
+        _ => false,
+    };
+    let service = |d: &str| d.len() == 10 && (d.starts_with("400") || d.starts_with("800"));
+    let local = |d: &str| (7..=8).contains(&d.len()) && (b'2'..=b'8').contains(&d.as_bytes()[0]);
+    let twice = digits.len() == 22 && digits[..11] == digits[11..];
+    let one = if twice { &digits[..11] } else { digits };
+    let one = one.strip_prefix("86").filter(|rest| mobile(rest)).unwrap_or(one);
+    let known = mobile(one) || landline(one) || service(one) || local(one);
+    known.then(|| one.to_owned())
+}
+
+/// 不对，是…: the number before gives way. 尾号是…: its end is replaced.
+fn correct(talk: &Transcript<'_>, cues: &[Hit], groups: &[Group], said: &mut Vec<Said>) {
+    let near = |from: usize, to: usize| from <= to && to - from <= CORRECTION_CHARS;
+    for cue in cues.iter().filter(|cue| cue.value == "tail") {
+        let Some(tail) = groups.iter().find(|group| group.range.start == cue.range.end) else {
+            continue;
+        };
+        let Some(wrong) = said.iter_mut().rfind(|said| said.range.end <= cue.range.start) else {
+            continue;
+        };
+        let kept = wrong.digits.len().saturating_sub(tail.digits.len());
+        if (2..=8).contains(&tail.digits.len()) && kept > 0 {
+            let digits = format!("{}{}", &wrong.digits[..kept], tail.digits);
+            let confidence = wrong.confidence;
+            wrong.confidence *= 0.4;
+            said.push(Said { digits, range: tail.range.clone(), confidence });
+        }
+    }
+    for cue in cues.iter().filter(|cue| cue.value == "wrong") {
+        let right = said.iter().find(|said| near(cue.range.end, said.range.start));
+        let Some(right) = right.map(|said| said.range.start) else { continue };
+        let between = |said: &&mut Said| said.range.end <= cue.range.start;
+        if let Some(wrong) = said.iter_mut().filter(between).next_back() {
+            if near(wrong.range.end, right) {
+                let inherited = wrong.confidence;
+                wrong.confidence *= 0.4;
+                let right = said.iter_mut().find(|said| said.range.start == right);
+                right.into_iter().for_each(|said| said.confidence = inherited.max(said.confidence));
+            }
+        }
+    }
+    debug_assert!(said.iter().all(|said| said.range.end <= talk.chars.len()));
+}
+
+/// The same number said again is surer and has more evidence.
+fn merge(said: Vec<Said>) -> Vec<(Said, Vec<Range<usize>>)> {
+    let mut merged: Vec<(Said, Vec<Range<usize>>)> = Vec::new();
+    for said in said {
+        match merged.iter_mut().find(|(known, _)| known.digits == said.digits) {
+            Some((known, ranges)) => {
+                known.confidence = (known.confidence.max(said.confidence) + 0.03).min(0.97);
+                ranges.push(said.range);
+            }
+            None => {
+                let range = said.range.clone();
+                merged.push((said, vec![range]));
+            }
+        }
+    }
+    merged
+}
+
+/// 就是这个号: the number that the trunk presented, with the words as evidence.
+fn presented(talk: &Transcript<'_>, cues: &[Hit], caller: &str) -> Option<Tag> {
+    let digits: String = caller.chars().filter(char::is_ascii_digit).collect();
+    let denied = |hit: &&Hit| {
+        let front = before(&talk.chars, &hit.range, 2);
+        !talk.chars[front].contains(&'不')
+    };
+    let hit = cues.iter().filter(|hit| hit.value == "caller").find(denied)?;
+    let fits = DIGITS.contains(&digits.len());
+    fits.then(|| talk.tag(Field::Phone, digits, 0.85, &[hit.range.clone()]))
 }

@@ -1,12 +1,91 @@
-//! Title.
-use super::transcript::Transcript;
-use crate::draft::Tag;
-pub(crate) struct Titles;
-impl Titles {
-    pub(crate) fn new() -> Self {
-        Self
+//! 标题: the place and the matter, from the clause that tells most of the matter.
+
+use super::description::clean;
+use super::kind::Kinds;
+use super::lexicon::{Hit, words};
+use super::transcript::{Transcript, ends_clause};
+use crate::draft::{Field, Tag};
+use std::ops::Range;
+
+/// Longest title.
+const CHARS_MAX: usize = 30;
+/// Longest place in a title; a longer one loses its end.
+const PLACE_CHARS_MAX: usize = 14;
+/// Clauses with fewer characters are only taken when nothing else was said.
+const CLAUSE_CHARS_MIN: usize = 4;
+/// Characters kept in front of the trouble when a clause is too long.
+const FRONT_CHARS: usize = 8;
+
+const LEAD_INS: &str = include_str!("../lexicon/lead_ins.txt");
+
+/// The title of what was told, if anything was. `place` is the likeliest place.
+pub(crate) fn read(talk: &Transcript<'_>, kinds: &Kinds, place: Option<&Tag>) -> Option<Tag> {
+    let clauses = clauses(&talk.chars);
+    let scored = clauses.into_iter().map(|clause| {
+        let trouble = kinds.trouble(&talk.chars[clause.clone()]);
+        (score(&trouble, clause.len()), clause, trouble)
+    });
+    // Of equal clauses the first: callers begin with the matter.
+    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    let (score, clause, trouble) = best.filter(|(score, ..)| *score > 0.0)?;
+    let place = place.map(|tag| tag.value.as_str()).unwrap_or_default();
+    let head: String = place.chars().take(PLACE_CHARS_MAX).collect();
+    let room = CHARS_MAX - head.chars().count();
+    let told = around_trouble(&talk.chars[clause.clone()], &trouble, place, room);
+    let matter = matter(&told, place);
+    let title: String = if matter.contains(&head) { matter } else { head + &matter };
+    let title: String = title.chars().take(CHARS_MAX).collect();
+    let confidence = 0.3 + 0.4 * (score / 2.0).min(1.0);
+    (title.chars().count() >= CLAUSE_CHARS_MIN)
+        .then(|| talk.tag(Field::Title, title, confidence, &[clause]))
+}
+
+/// Trouble counts, and a little length, so that without any a real sentence beats 喂你好.
+fn score(trouble: &[Hit], chars: usize) -> f32 {
+    let trouble: f32 = trouble.iter().map(|hit| hit.weight.min(1.2)).sum();
+    let length = if chars < CLAUSE_CHARS_MIN { 0.0 } else { chars.min(20) as f32 / 100.0 };
+    trouble + length
+}
+
+/// Stretches between punctuation and pauses.
+fn clauses(chars: &[char]) -> Vec<Range<usize>> {
+    let mut clauses = Vec::new();
+    let mut start = 0;
+    for (at, c) in chars.iter().chain([&super::transcript::BREAK]).enumerate() {
+        if ends_clause(*c) {
+            if at > start {
+                clauses.push(start..at);
+            }
+            start = at + 1;
+        }
     }
-    pub(crate) fn read(&self, _talk: &Transcript<'_>, _place: Option<&Tag>) -> Vec<Tag> {
-        Vec::new()
+    clauses
+}
+
+/// A clause that is too long begins shortly before its first trouble, or behind the place.
+fn around_trouble(clause: &[char], trouble: &[Hit], place: &str, room: usize) -> Vec<char> {
+    let place_chars = place.chars().count();
+    if clause.len() <= room + place_chars {
+        return clause.to_vec();
     }
+    let first = trouble.first().map_or(0, |hit| hit.range.start);
+    let late = trouble.iter().any(|hit| hit.range.end > room + place_chars);
+    let start = if late { first.saturating_sub(FRONT_CHARS) } else { 0 };
+    clause[start..].to_vec()
+}
+
+/// The clause without the place and what leads in to the matter.
+fn matter(clause: &[char], place: &str) -> String {
+    let mut text = clean(clause);
+    if !place.is_empty() {
+        text = text.replace(&format!("我们{place}"), "").replace(place, "");
+    }
+    loop {
+        let lead = words(LEAD_INS).filter(|lead| text.starts_with(lead)).max_by_key(|l| l.len());
+        match lead {
+            Some(lead) => text = text[lead.len()..].to_owned(),
+            None => break,
+        }
+    }
+    text.trim_start_matches(['在', '的', '是']).to_owned()
 }

@@ -1,0 +1,100 @@
+//! What the reader makes of labelled appeals: precision and recall of each field.
+
+mod support;
+
+use qingting_nlu::draft::Field;
+use std::collections::BTreeMap;
+use support::{cases, shown};
+
+/// Fields that are scored in every case.
+const SCORED: [Field; 7] = [
+    Field::AppealKind,
+    Field::Emergency,
+    Field::Enterprise,
+    Field::Tourism,
+    Field::CallerName,
+    Field::Phone,
+    Field::OccurredAt,
+];
+
+#[derive(Default)]
+struct Score {
+    right: u32,
+    wrong: u32,
+    missed: u32,
+}
+
+impl Score {
+    fn precision(&self) -> f64 {
+        f64::from(self.right) / f64::from((self.right + self.wrong).max(1))
+    }
+
+    fn recall(&self) -> f64 {
+        f64::from(self.right) / f64::from((self.right + self.missed).max(1))
+    }
+}
+
+/// Scores a file; its errors are listed only for the half that rules may be made for.
+fn score(file: &str, listed: bool) -> BTreeMap<Field, Score> {
+    let reader = support::reader();
+    let cases = cases(file);
+    let mut scores: BTreeMap<Field, Score> = BTreeMap::new();
+    for case in &cases {
+        let tags = case.tags(&reader);
+        let fields = SCORED.iter().chain([&Field::Place]).chain(
+            [&Field::Category].into_iter().filter(|field| case.expected.contains_key(field)),
+        );
+        for field in fields {
+            let expected = case.expected.get(field);
+            let found = shown(&tags, *field).map(|tag| &tag.value);
+            let score = scores.entry(*field).or_default();
+            score.right += u32::from(expected.is_some() && found == expected);
+            score.wrong += u32::from(found.is_some() && found != expected);
+            score.missed += u32::from(expected.is_some() && found != expected);
+            if listed && found != expected {
+                println!("  {}: {} {found:?}, expected {expected:?}", case.name, field.as_str());
+            }
+        }
+        for (field, part) in &case.contains {
+            let score = scores.entry(*field).or_default();
+            let value = shown(&tags, *field).map(|tag| tag.value.clone()).unwrap_or_default();
+            let right = value.contains(part);
+            score.right += u32::from(right);
+            score.missed += u32::from(!right);
+            if listed && !right {
+                println!("  {}: {} {value:?} lacks {part:?}", case.name, field.as_str());
+            }
+        }
+    }
+    println!("{} appeals", cases.len());
+    for (field, score) in &scores {
+        println!(
+            "{:<12} precision {:.2} recall {:.2} (right {}, wrong {}, missed {})",
+            field.as_str(),
+            score.precision(),
+            score.recall(),
+            score.right,
+            score.wrong,
+            score.missed
+        );
+    }
+    scores
+}
+
+fn assert_floors(scores: &BTreeMap<Field, Score>, floors: &[(Field, f64, f64)]) {
+    for (field, precision, recall) in floors {
+        let score = &scores[field];
+        assert!(score.precision() >= *precision, "{field:?} precision {}", score.precision());
+        assert!(score.recall() >= *recall, "{field:?} recall {}", score.recall());
+    }
+}
+
+#[test]
+fn appeals_that_rules_were_made_for() {
+    score(include_str!("appeals/dev.txt"), true);
+}
+
+#[test]
+fn appeals_that_no_rule_was_made_for() {
+    score(include_str!("appeals/held_out.txt"), false);
+}
