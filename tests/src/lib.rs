@@ -1,4 +1,10 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share: telephones that call ([`peers`]), an RTP end of our own
+//! ([`rtp`]), test speech and its comparison with what was recorded ([`audio`]).
+
+pub mod audio;
+pub mod clock;
+pub mod peers;
+pub mod rtp;
 
 use std::path::PathBuf;
 
