@@ -135,6 +135,19 @@ pub fn align(sent: &[i16], heard: &[i16]) -> Alignment {
     best
 }
 
+/// Finds each piece of `sent` by itself: for a recording that was stretched or has gaps. A lag is counted
+/// from the piece's own place; pieces of silence are left out.
+pub fn align_pieces(sent: &[i16], heard: &[i16], piece: Duration) -> Vec<Alignment> {
+    let loud = |piece: &[i16]| piece.iter().any(|&s| s.unsigned_abs() > 1_000);
+    let size = samples_in(piece);
+    let pieces = sent.chunks_exact(size).enumerate().filter(|(_, piece)| loud(piece));
+    let aligned = pieces.map(|(index, piece)| {
+        let found = align(piece, heard);
+        Alignment { lag: found.lag - (index * size) as i64, ..found }
+    });
+    aligned.collect()
+}
+
 /// Circular: index `lag` modulo `size` has the sum of `sent[i] * heard[i + lag]`.
 fn cross_correlation(sent: &[i16], heard: &[i16], size: usize) -> Vec<f64> {
     let mut planner = FftPlanner::<f64>::new();
@@ -231,6 +244,18 @@ mod tests {
         assert!(align(&sent, &heard).correlation > 0.999);
         heard[4_000..8_000].fill(0);
         assert!(align(&sent, &heard).correlation < 0.97);
+    }
+
+    #[test]
+    fn pieces_show_where_a_recording_was_stretched() {
+        let sent = speech_like(11, 2 * SECOND);
+        let mut heard = sent.clone();
+        heard.splice(8_000..8_000, [0; 80]);
+        assert!(align(&sent, &heard).correlation < 0.9);
+        let pieces = align_pieces(&sent, &heard, SECOND / 2);
+        let lags: Vec<i64> = pieces.iter().map(|piece| piece.lag).collect();
+        assert_eq!(lags, [0, 0, 80, 80]);
+        assert!(pieces.iter().all(|piece| piece.correlation > 0.99), "{pieces:?}");
     }
 
     #[test]

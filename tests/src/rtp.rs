@@ -11,12 +11,13 @@ use std::time::Duration;
 
 /// Payload type of A-law (RFC 3551).
 pub const ALAW: u8 = 8;
-/// Payload type that our scenarios give to telephone-event (RFC 4733).
-pub const TELEPHONE_EVENT: u8 = 101;
 
 const HEADER: usize = 12;
 const SAMPLES_A_PACKET: usize = 160;
 const PACKET_TIME: Duration = Duration::from_millis(20);
+/// Payload types that SDP gives to telephone-event among others (RFC 3551).
+const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
+const EVENT_BYTES: usize = 4;
 const KEYS: &[u8] = b"0123456789*#ABCD";
 
 /// What came in one packet.
@@ -99,7 +100,9 @@ impl RtpEnd {
     pub fn keys(&self) -> String {
         let (mut keys, mut last) = (String::new(), None);
         for packet in self.packets() {
-            if packet.payload_type != TELEPHONE_EVENT || last == Some(packet.timestamp) {
+            let event =
+                DYNAMIC.contains(&packet.payload_type) && packet.payload.len() == EVENT_BYTES;
+            if !event || last == Some(packet.timestamp) {
                 continue;
             }
             last = Some(packet.timestamp);
