@@ -1,26 +1,27 @@
-//! A caller made of two UDP sockets and text, for what no well-behaved phone would send.
+//! A caller made of UDP sockets and text, for what no well-behaved phone would send.
 
+use crate::rtp::RtpEnd;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Longest wait for a message.
 const MESSAGE_MAX: Duration = Duration::from_secs(20);
-/// Samples of one RTP packet: 20 ms at 8 kHz.
-const PACKET_SAMPLES: usize = 160;
-const PACKET_TIME: Duration = Duration::from_millis(20);
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 /// One call of the raw caller.
+#[derive(Debug)]
 pub struct RawCall {
     sip: UdpSocket,
-    rtp: UdpSocket,
+    rtp: RtpEnd,
     server: SocketAddr,
     id: String,
     cseq: u32,
     /// The To of the answer, with its tag.
     to: String,
+    /// RTP streams begun, each with an SSRC of its own.
+    streams: AtomicU32,
 }
 
 impl RawCall {
@@ -28,10 +29,11 @@ impl RawCall {
     pub fn new(server: SocketAddr) -> Self {
         let sip = UdpSocket::bind("127.0.0.1:0").expect("a port");
         sip.set_read_timeout(Some(MESSAGE_MAX)).expect("a socket");
-        let rtp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let rtp = RtpEnd::bind();
         let number = CALLS.fetch_add(1, Ordering::Relaxed);
         let id = format!("raw-{}-{number}", std::process::id());
-        Self { sip, rtp, server, id, cseq: 0, to: format!("<sip:12345@{server}>") }
+        let to = format!("<sip:12345@{server}>");
+        Self { sip, rtp, server, id, cseq: 0, to, streams: AtomicU32::new(1) }
     }
 
     /// The `Call-ID`.
@@ -41,7 +43,7 @@ impl RawCall {
 
     /// An offer of these formats on our RTP socket.
     pub fn offer(&self, formats: &str) -> String {
-        let port = self.rtp.local_addr().expect("bound").port();
+        let port = self.rtp.port();
         format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP {formats}\r\n"
@@ -136,7 +138,8 @@ impl RawCall {
 
     /// Speaks A-law at the pace of a call, to the port of this answer, from the socket offered.
     pub fn speak(&self, answer: &str, samples: &[i16]) {
-        stream(&self.rtp, rtp_port(answer), samples);
+        let stream = self.streams.fetch_add(1, Ordering::Relaxed);
+        self.rtp.speak(rtp_port(answer), samples, stream);
     }
 }
 
@@ -149,38 +152,10 @@ pub fn rtp_port(answer: &str) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// Sends A-law RTP at the pace of a call.
-pub fn stream(from: &UdpSocket, to: SocketAddr, samples: &[i16]) {
-    let ssrc = from.local_addr().map_or(1, |address| u32::from(address.port()));
-    for (number, chunk) in samples.chunks(PACKET_SAMPLES).enumerate() {
-        let mut packet = vec![0x80, 8];
-        packet.extend((number as u16).to_be_bytes());
-        packet.extend((number as u32 * PACKET_SAMPLES as u32).to_be_bytes());
-        packet.extend(ssrc.to_be_bytes());
-        packet.extend(chunk.iter().map(|sample| a_law(*sample)));
-        from.send_to(&packet, to).expect("sent");
-        std::thread::sleep(PACKET_TIME);
-    }
-}
-
 /// A header field of a message.
 pub fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.lines().find_map(|line| {
         let (field, value) = line.split_once(':')?;
         field.eq_ignore_ascii_case(name).then(|| value.trim())
     })
-}
-
-/// ITU-T G.711 table 1a.
-fn a_law(sample: i16) -> u8 {
-    let sign = if sample >= 0 { 0x80 } else { 0 };
-    let magnitude = if sample >= 0 { sample } else { !sample } >> 4;
-    let code = match magnitude {
-        0..32 => magnitude >> 1,
-        _ => {
-            let exponent = (magnitude.ilog2() - 4) as i16;
-            exponent << 4 | (magnitude >> exponent) & 15
-        }
-    };
-    (code as u8 | sign) ^ 0x55
 }

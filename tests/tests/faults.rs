@@ -1,11 +1,14 @@
 //! Bad input and bad luck: each with a clear word, none with a loss.
 
-use qingting_tests::raw::{RawCall, header, rtp_port, stream};
+use qingting_tests::audio::{self, Wav};
+use qingting_tests::raw::{RawCall, header, rtp_port};
+use qingting_tests::rtp::RtpEnd;
 use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
-use qingting_tests::{audio, call, qingting};
+use qingting_tests::{call, qingting};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// Starts a server that is expected to refuse, and gives what it said.
 fn refused(settings: &str) -> Output {
@@ -16,6 +19,10 @@ fn refused(settings: &str) -> Output {
         Command::new(qingting()).args(["serve", "--config"]).arg(&file).output().expect("runs");
     assert!(!output.status.success());
     output
+}
+
+fn speech(seed: u64, seconds: u64) -> Vec<i16> {
+    audio::speech_like(seed, Duration::from_secs(seconds))
 }
 
 fn stderr(output: &Output) -> String {
@@ -96,18 +103,21 @@ fn a_strangers_rtp_is_neither_heard_nor_recorded() {
     let mut raw = RawCall::new(server.sip());
     let offer = raw.offer("8");
     let answer = raw.request("INVITE", "", &offer);
-    let speech = audio::speech_like(7, 2.0);
-    let noise = audio::speech_like(8, 2.0);
-    let stranger = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let speech = speech(7, 2);
+    let noise = audio::speech_like(8, Duration::from_secs(1));
+    let stranger = RtpEnd::bind();
     let to = rtp_port(&answer);
     std::thread::scope(|scope| {
-        scope.spawn(|| stream(&stranger, to, &noise));
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(400));
+            stranger.speak(to, &noise, 99);
+        });
         raw.speak(&answer, &speech);
     });
     assert!(raw.request("BYE", "", "").starts_with("SIP/2.0 200 "));
     let calls = server.ended_calls(1);
     let recording = server.recording_of(calls[0]["id"].as_str().expect("an id"));
-    let left = audio::channel(&recording, 0);
+    let left = Wav::read(&recording).channels.remove(0);
     let heard = audio::align(&speech, &left);
     assert!(heard.correlation >= 0.95, "{heard:?}");
     let stranger_heard = audio::align(&noise, &left);
@@ -119,7 +129,7 @@ fn a_strangers_rtp_is_neither_heard_nor_recorded() {
 fn a_truncated_recording_is_not_played() {
     let home = tempfile::tempdir().expect("a folder");
     let file = home.path().join("cut.wav");
-    audio::write_wav(&file, &audio::speech_like(1, 1.0));
+    Wav::mono(speech(1, 1)).write(&file);
     let whole = std::fs::read(&file).expect("written");
     std::fs::write(&file, &whole[..whole.len() / 2]).expect("writable");
     let called = call("sip:12345@127.0.0.1:9", &["--play", file.to_str().expect("UTF-8")]);
@@ -232,7 +242,7 @@ fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
     let offer = running.offer("8");
     let answer = running.request("INVITE", "", &offer);
     assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
-    running.speak(&answer, &audio::speech_like(3, 1.0));
+    running.speak(&answer, &speech(3, 1));
 
     // Something else fills the disk.
     let ballast = disk.path().join("ballast");
@@ -251,9 +261,9 @@ fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
     assert!(header(&response, "Retry-After").is_some(), "{response}");
 
     // The running call goes on, and when there is room again its end and its audio are kept.
-    running.speak(&answer, &audio::speech_like(4, 1.0));
+    running.speak(&answer, &speech(4, 1));
     std::fs::remove_file(&ballast).expect("it was written");
-    let last = audio::speech_like(5, 1.5);
+    let last = speech(5, 2);
     running.speak(&answer, &last);
     assert!(running.request("BYE", "", "").starts_with("SIP/2.0 200 "));
     let id = running.id().to_owned();
@@ -266,7 +276,7 @@ fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
     assert_eq!(ended["cause"], "caller_hung_up");
     let file = data.join("recordings");
     let recording = walk(&file, ended["id"].as_str().expect("an id"));
-    let heard = audio::align(&last, &audio::channel(&recording, 0));
+    let heard = audio::align(&last, &Wav::read(&recording).channels[0]);
     assert!(heard.correlation >= 0.95, "{heard:?}");
     assert!(server.log().contains("disk"), "{}", server.log());
 }

@@ -147,7 +147,7 @@ async fn play(target: &str, api: &Api, scene: &Scene, number: u32) -> Result<()>
         times.borrow_mut().step(&step, clock);
         screen.borrow_mut().step(&step);
     };
-    let mut seen = |seen: &Seen| {
+    let seen = |seen: &Seen| {
         times.borrow_mut().seen(seen, clock);
         screen.borrow_mut().seen(seen);
     };

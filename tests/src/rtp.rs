@@ -1,0 +1,182 @@
+//! An RTP end of our own (RFC 3550): keeps what comes, speaks when told. The media of a call whose
+//! signalling sipp does, and the far end of a telephone that is tried without a server.
+
+use crate::audio::{from_alaw, to_alaw};
+use crate::clock::{Deadline, Stopwatch};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Payload type of A-law (RFC 3551).
+pub const ALAW: u8 = 8;
+
+const HEADER: usize = 12;
+const SAMPLES_A_PACKET: usize = 160;
+const PACKET_TIME: Duration = Duration::from_millis(20);
+/// Payload types that SDP gives to telephone-event among others (RFC 3551).
+const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
+const EVENT_BYTES: usize = 4;
+const KEYS: &[u8] = b"0123456789*#ABCD";
+
+/// What came in one packet.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// 0 to 127.
+    pub payload_type: u8,
+    /// The RTP sequence number.
+    pub sequence: u16,
+    /// The RTP timestamp, in samples.
+    pub timestamp: u32,
+    /// What follows the header (no sender here adds extensions).
+    pub payload: Vec<u8>,
+}
+
+/// A socket on 127.0.0.1 that keeps every packet until it is dropped.
+#[derive(Debug)]
+pub struct RtpEnd {
+    socket: UdpSocket,
+    packets: Arc<Mutex<Vec<Packet>>>,
+    stop: Arc<AtomicBool>,
+    receiver: Option<JoinHandle<()>>,
+}
+
+impl RtpEnd {
+    /// On a port that the kernel picks.
+    pub fn bind() -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a live socket");
+        let packets = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let receiver = {
+            let socket = socket.try_clone().expect("a live socket");
+            let (packets, stop) = (Arc::clone(&packets), Arc::clone(&stop));
+            std::thread::spawn(move || receive(&socket, &packets, &stop))
+        };
+        Self { socket, packets, stop, receiver: Some(receiver) }
+    }
+
+    /// The port that SDP should name.
+    pub fn port(&self) -> u16 {
+        self.socket.local_addr().expect("a bound socket").port()
+    }
+
+    /// Everything that came so far, in order of arrival.
+    pub fn packets(&self) -> Vec<Packet> {
+        self.packets.lock().expect("no thread panicked").clone()
+    }
+
+    /// Waits until somebody speaks to this port: from where.
+    pub fn first_sender(&self, deadline: Deadline) -> Option<SocketAddr> {
+        deadline.poll(|| {
+            self.packets.lock().expect("no thread panicked").first().map(|first| first.from)
+        })
+    }
+
+    /// The A-law that came, each packet at the place its timestamp names; silence where none came.
+    pub fn heard(&self) -> Vec<i16> {
+        let packets = self.packets();
+        let audio = || packets.iter().filter(|packet| packet.payload_type == ALAW);
+        let mut heard = Vec::new();
+        let Some(first) = audio().next() else { return heard };
+        for packet in audio() {
+            let at = packet.timestamp.wrapping_sub(first.timestamp) as usize;
+            // A new stream, or a packet from before the first: not part of this timeline.
+            if at > heard.len() + 60 * crate::audio::RATE as usize {
+                continue;
+            }
+            heard.resize(heard.len().max(at + packet.payload.len()), 0);
+            for (place, &byte) in heard[at..].iter_mut().zip(&packet.payload) {
+                *place = from_alaw(byte);
+            }
+        }
+        heard
+    }
+
+    /// The keys that were pressed (RFC 4733), in order.
+    pub fn keys(&self) -> String {
+        let (mut keys, mut last) = (String::new(), None);
+        for packet in self.packets() {
+            let event =
+                DYNAMIC.contains(&packet.payload_type) && packet.payload.len() == EVENT_BYTES;
+            if !event || last == Some(packet.timestamp) {
+                continue;
+            }
+            last = Some(packet.timestamp);
+            let event = packet.payload.first().and_then(|&event| KEYS.get(usize::from(event)));
+            keys.extend(event.map(|&key| char::from(key)));
+        }
+        keys
+    }
+
+    /// Speaks A-law at the pace of a call, 20 ms a packet, and returns when all is said. `stream`
+    /// becomes the SSRC.
+    pub fn speak(&self, to: SocketAddr, samples: &[i16], stream: u32) {
+        let watch = Stopwatch::start();
+        for (index, frame) in (0_u32..).zip(samples.chunks(SAMPLES_A_PACKET)) {
+            watch.sleep_until(PACKET_TIME * index);
+            let mut packet = vec![0x80, if index == 0 { 0x80 | ALAW } else { ALAW }];
+            packet.extend((index as u16).to_be_bytes());
+            packet.extend((index * SAMPLES_A_PACKET as u32).to_be_bytes());
+            packet.extend(stream.to_be_bytes());
+            packet.extend(frame.iter().map(|&sample| to_alaw(sample)));
+            // A far end that is gone answers with ICMP: the test sees that elsewhere.
+            let _ = self.socket.send_to(&packet, to);
+        }
+        watch.sleep_until(PACKET_TIME * samples.len().div_ceil(SAMPLES_A_PACKET) as u32);
+    }
+}
+
+impl Drop for RtpEnd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(receiver) = self.receiver.take() {
+            let _ = receiver.join();
+        }
+    }
+}
+
+fn receive(socket: &UdpSocket, packets: &Mutex<Vec<Packet>>, stop: &AtomicBool) {
+    let mut buffer = [0; 2_048];
+    while !stop.load(Ordering::Relaxed) {
+        let Ok((size, from)) = socket.recv_from(&mut buffer) else { continue };
+        if let Some(packet) = parse(&buffer[..size], from) {
+            packets.lock().expect("no thread panicked").push(packet);
+        }
+    }
+}
+
+/// RTP version 2 only: linphone sends STUN to the same port first.
+fn parse(bytes: &[u8], from: SocketAddr) -> Option<Packet> {
+    if bytes.len() < HEADER || bytes[0] >> 6 != 2 {
+        return None;
+    }
+    Some(Packet {
+        from,
+        payload_type: bytes[1] & 0x7f,
+        sequence: u16::from_be_bytes([bytes[2], bytes[3]]),
+        timestamp: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+        payload: bytes[HEADER..].to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::{align, speech_like};
+
+    #[test]
+    fn what_one_end_says_the_other_hears() {
+        let (caller, called) = (RtpEnd::bind(), RtpEnd::bind());
+        let said = speech_like(1, Duration::from_millis(500));
+        caller.speak(([127, 0, 0, 1], called.port()).into(), &said, 7);
+        let deadline = Deadline::after(Duration::from_secs(5));
+        assert!(deadline.poll(|| (called.packets().len() == 25).then_some(())).is_some());
+        assert_eq!(called.first_sender(deadline).map(|from| from.port()), Some(caller.port()));
+        let found = align(&said, &called.heard());
+        assert!(found.lag == 0 && found.correlation > 0.999, "{found:?}");
+    }
+}
