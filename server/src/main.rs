@@ -17,6 +17,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,
@@ -25,4 +26,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `qingting … | head` closes our standard output: that is the reader's right and no fault of ours.
+fn end_quietly_when_nobody_reads() {
+    const CLOSED: &str = "failed printing to stdout: Broken pipe";
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(|text| text.starts_with(CLOSED)) {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
 }

@@ -82,6 +82,10 @@ fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str)
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")?;
     let bar = ProgressBar::new(missing.len() as u64).with_style(style).with_message(title.to_owned());
     bar.tick();
+    if bar.is_hidden() {
+        // No terminal, no bar: one line says why the next seconds pass.
+        eprintln!("{title} ({} to speak, about ten seconds each) …", missing.len());
+    }
     BufReader::new(from).lines().map_while(Result::ok).for_each(|_| bar.inc(1));
     bar.finish_and_clear();
     if !child.wait()?.success() {
