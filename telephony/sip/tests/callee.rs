@@ -338,6 +338,11 @@ fn options_say_what_we_do_and_tags_of_stateless_answers_are_stable() {
     assert_eq!(solo.feed(&request("OPTIONS", 1, "o", "", "")), first);
     solo.command(Command::Drain);
     assert_eq!(solo.codes(&request("OPTIONS", 1, "o2", "", "")), ["503"]);
+    let mut solo = udp();
+    let tag = solo.talking();
+    solo.command(Command::Drain);
+    let kept = solo.codes(&request("OPTIONS", 2, "o", &tag, ""));
+    assert_eq!(kept, ["200"], "a running call is not disturbed");
 }
 
 #[test]

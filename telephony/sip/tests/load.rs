@@ -65,6 +65,7 @@ fn refused_strangers_leave_no_state() {
     solo.command(Command::Drain);
     for number in 0..1_000 {
         assert_eq!(solo.codes(&numbered(number)), ["503"]);
+        assert_eq!(solo.codes(&request("OPTIONS", 1, &format!("o{number}"), "", "")), ["503"]);
         assert_eq!(solo.codes(&request("BYE", 1, &format!("b{number}"), "x", "")), ["481"]);
     }
     let stats = solo.agent.stats();
