@@ -13,6 +13,9 @@ use qingting_common::Millis;
 impl Agent {
     /// The owner's response to the INVITE that made the call.
     pub(super) fn respond(&mut self, now: Millis, key: CallKey, reply: &Reply) {
+        if !may_be_sent(reply.code) {
+            return;
+        }
         let Some(call) = self.calls.get(&key).filter(|call| call.phase == Phase::Incoming) else {
             return;
         };
@@ -45,7 +48,7 @@ impl Agent {
     /// The owner's response to a re-INVITE.
     pub(super) fn respond_reinvite(&mut self, now: Millis, key: CallKey, reply: &Reply) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if call.phase != Phase::Talking || reply.code <= 100 {
+        if call.phase != Phase::Talking || !may_be_sent(reply.code) {
             return;
         }
         let Some(id) = call.invite_in else { return };
@@ -64,9 +67,6 @@ impl Agent {
 
     /// Sends a response by an INVITE's transaction; a 2xx is repeated until its ACK.
     pub(super) fn respond_invite(&mut self, now: Millis, id: TxId, reply: &Reply) {
-        if !(101..700).contains(&reply.code) {
-            return;
-        }
         let Some(tx) = self.servers.peek(id) else { return };
         let bytes = self.invite_response(tx, reply);
         let Some(tx) = self.servers.entry(id) else { return };
@@ -155,6 +155,11 @@ impl Agent {
             self.end_call(now, call_key);
         }
     }
+}
+
+/// 100 was sent already, and what is no status code would leave the INVITE open.
+fn may_be_sent(code: u16) -> bool {
+    (101..700).contains(&code)
 }
 
 fn tag_of(to: &str) -> Option<String> {

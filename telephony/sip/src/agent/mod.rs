@@ -37,7 +37,8 @@ use timers::{Timers, Wake};
 /// Calls whose 2xx waits for its ACK, at most: what lost ACKs may hold for 32 s each.
 pub const CALLS_UNACKED_MAX: usize = 2_000;
 
-/// Transactions of both kinds, at most; requests beyond are answered 503 without state.
+/// Transactions of both kinds, at most. Beyond, INVITEs are answered 503 and other requests
+/// without state, so that running calls can still end.
 pub const TRANSACTIONS_MAX: usize = 200_000;
 
 /// What an agent is and how much it takes.

@@ -72,9 +72,6 @@ impl Agent {
         if let Some(refusal) = screen(&request) {
             return self.refuse_screened(flow, &request, refusal);
         }
-        if self.transactions_full() {
-            return self.not_admitted(flow, &request);
-        }
         match request.to.tag() {
             Some(_) => self.within(now, flow, key, &request),
             None => self.outside(now, flow, key, request),
@@ -94,6 +91,7 @@ impl Agent {
     fn outside(&mut self, now: Millis, flow: Flow, key: String, request: Box<Request>) {
         match request.method {
             Method::Invite => self.new_call(now, flow, key, request),
+            Method::Options if self.draining => self.not_admitted(flow, &request),
             Method::Options => self.options(flow, &request),
             _ => self.refuse(flow, &request, 481, Vec::new()),
         }
@@ -106,6 +104,7 @@ impl Agent {
             return self.refuse(flow, &request, 482, Vec::new());
         }
         if self.draining
+            || self.transactions_full()
             || self.calls.len() >= self.config.calls_max
             || self.unacked >= self.config.calls_unacked_max
         {
@@ -159,7 +158,8 @@ impl Agent {
         self.servers.insert(key, tx)
     }
 
-    /// Answers a non-INVITE request and remembers the answer for its retransmissions.
+    /// Answers a non-INVITE request and remembers the answer for its retransmissions, while there
+    /// is room for it.
     pub(super) fn answer(
         &mut self,
         now: Millis,
@@ -180,7 +180,7 @@ impl Agent {
         let flow = reply_flow(&request.via, flow);
         let machine = Server::completed(now, flow.transport.is_reliable(), bytes.clone());
         self.send(flow, bytes, Origin::Nobody, false);
-        if machine.is_over() {
+        if machine.is_over() || self.transactions_full() {
             return;
         }
         let id = self.servers.insert(
@@ -203,9 +203,6 @@ impl Agent {
 
     /// Capabilities, as an INVITE would find them (RFC 3261 §11.2), without state.
     pub(super) fn options(&mut self, flow: Flow, request: &Request) {
-        if self.draining {
-            return self.not_admitted(flow, request);
-        }
         let about_us = vec![
             (HeaderName::Allow, ALLOW.to_owned()),
             (HeaderName::Accept, "application/sdp".to_owned()),
@@ -230,7 +227,7 @@ impl Agent {
         self.reply_stateless(flow, request, code, extra);
     }
 
-    fn not_admitted(&mut self, flow: Flow, request: &Request) {
+    pub(super) fn not_admitted(&mut self, flow: Flow, request: &Request) {
         self.stats.refused_admission += u64::from(request.method == Method::Invite);
         let after = self.ids.jitter_s(RETRY_AFTER_S.0, RETRY_AFTER_S.1);
         let extra = vec![(HeaderName::RetryAfter, after.to_string())];

@@ -78,7 +78,7 @@ impl Agent {
             code: response.code,
             reason: response.reason.clone(),
             retry_after_s: response.retry_after_s(),
-            warning: response.headers.first(&HeaderName::parse("Warning")).map(str::to_owned),
+            warning: warning(response),
         };
         self.failed(now, key, id, event, matches!(response.code, 408 | 481));
     }
@@ -112,4 +112,10 @@ impl Agent {
             Phase::Incoming | Phase::Leaving => {}
         }
     }
+}
+
+fn warning(response: &Response) -> Option<String> {
+    let mut fields = response.headers.iter();
+    let found = fields.find(|(name, _)| name.as_str().eq_ignore_ascii_case("Warning"));
+    found.map(|(_, value)| value.clone())
 }

@@ -55,6 +55,9 @@ impl Agent {
         if call.phase == Phase::Leaving {
             return self.refuse(flow, request, 481, Vec::new());
         }
+        if self.transactions_full() {
+            return self.not_admitted(flow, request);
+        }
         if call.invite_in.is_some() || call.unacked.len() >= ANSWERS_UNACKED_MAX {
             let after = self.ids.jitter_s(0, 10);
             let extra = vec![(HeaderName::RetryAfter, after.to_string())];
@@ -76,8 +79,7 @@ impl Agent {
     /// when both hung up at once, our BYE's answer is waited for.
     fn left(&mut self, now: Millis, key: CallKey, request: &Request) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let reason = HeaderName::parse("Reason");
-        let reason = request.headers.first(&reason).map(str::to_owned);
+        let reason = request.headers.first(&HeaderName::Reason).map(str::to_owned);
         match call.phase {
             Phase::Incoming if call.given_up => {}
             Phase::Incoming => {

@@ -9,6 +9,7 @@ use super::stream::{self, StreamEvent};
 use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, Output};
 use crate::clock::Clock;
+use crate::dialog::socket_addr;
 use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite, Reply};
 use crate::message::{HeaderName, Request};
 use crate::transport::{Flow, Link, Transport};
@@ -25,7 +26,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until, timeout};
 
 /// Datagrams of one socket, and orders, that are handled before others have their turn.
 const BURST_MAX: usize = 64;
@@ -36,7 +37,8 @@ const EVENTS_ESSENTIAL: usize = 8;
 /// How long the driver sleeps when no timer is set.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// How long [`Endpoint::close`](super::Endpoint::close) waits for dialogs to end.
+/// How long [`Endpoint::close`](super::Endpoint::close) waits for dialogs to end, and then for
+/// connections to write.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// **Owns the agent and every socket; waits for any of them, never for one.**
@@ -47,7 +49,10 @@ pub(super) struct Driver {
     pub(super) connections: Connections,
     pub(super) local_ip: LocalIp,
     pub(super) counts: DriverCounts,
+    /// A task for each connection.
     pub(super) tasks: JoinSet<()>,
+    /// A task for each TCP listener.
+    listeners: JoinSet<()>,
     pub(super) to_driver: mpsc::Sender<StreamEvent>,
     from_streams: mpsc::Receiver<StreamEvent>,
     lookups: JoinSet<Found>,
@@ -93,9 +98,9 @@ impl Driver {
             let bound = sockets.bound.iter().filter(move |(transport, _)| *transport == wanted);
             bound.map(|(_, address)| *address)
         };
-        let mut tasks = JoinSet::new();
+        let mut listeners = JoinSet::new();
         for (listener, bound) in sockets.tcp.into_iter().zip(of(Transport::Tcp)) {
-            tasks.spawn(stream::accept(listener, bound, to_driver.clone()));
+            listeners.spawn(stream::accept(listener, bound, to_driver.clone()));
         }
         let udp: Vec<UdpPort> = (sockets.udp.into_iter().zip(of(Transport::Udp)))
             .map(|(socket, bound)| UdpPort { socket, bound })
@@ -113,7 +118,8 @@ impl Driver {
             connections: Connections::default(),
             local_ip: LocalIp::new(config.advertised_ip),
             counts: DriverCounts::default(),
-            tasks,
+            listeners,
+            tasks: JoinSet::new(),
             to_driver,
             from_streams,
             lookups: JoinSet::new(),
@@ -152,9 +158,20 @@ impl Driver {
             }
         }
         let Some((_, done)) = self.closing.take() else { return };
+        self.flush().await;
         // The sockets are closed before anybody is told so.
         drop(self);
+        // Whoever asked may have stopped waiting.
         let _ = done.send(());
+    }
+
+    /// Lets the connections write what is queued, then closes them.
+    async fn flush(&mut self) {
+        self.listeners.abort_all();
+        self.connections = Connections::default();
+        let written = async { while self.tasks.join_next().await.is_some() {} };
+        // What a peer has not taken by then is lost.
+        let _ = timeout(CLOSE_MAX, written).await;
     }
 
     async fn wait(&mut self) -> Wake {
@@ -216,10 +233,12 @@ impl Driver {
             }
             Order::Invite { call, invite, call_id, events } => {
                 self.events.insert(call, events);
-                if self.lookups.len() < LOOKUPS_MAX {
-                    self.lookups.spawn(lookup::target(call, invite, call_id));
-                } else {
-                    self.start_invite(call, invite, call_id, None);
+                match socket_addr(&invite.target) {
+                    Ok(addr) => self.start_invite(call, invite, call_id, Some(addr)),
+                    Err(name) if self.lookups.len() < LOOKUPS_MAX => {
+                        self.lookups.spawn(lookup::target(call, invite, call_id, name));
+                    }
+                    Err(_) => self.start_invite(call, invite, call_id, None),
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! Names to addresses, A and AAAA only.
 
 use crate::agent::{CallKey, Command};
-use crate::dialog::socket_addr;
 use crate::handle::OutgoingInvite;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,8 +10,9 @@ use tokio::time::timeout;
 /// How long one lookup may take.
 const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
-/// Lookups at once, at most; beyond, a name counts as unknown.
-pub(super) const LOOKUPS_MAX: usize = 1_024;
+/// Lookups at once, at most; beyond, a name counts as unknown. Each holds a thread of the runtime,
+/// and strangers can ask for lookups by their Contact.
+pub(super) const LOOKUPS_MAX: usize = 64;
 
 /// What a lookup was for, and its result.
 pub(super) enum Found {
@@ -23,11 +23,13 @@ pub(super) enum Found {
 }
 
 /// Finds the address of a call's target.
-pub(super) async fn target(call: CallKey, invite: Box<OutgoingInvite>, call_id: String) -> Found {
-    let addr = match socket_addr(&invite.target) {
-        Ok(addr) => Some(addr),
-        Err((host, port)) => first(&host, port).await,
-    };
+pub(super) async fn target(
+    call: CallKey,
+    invite: Box<OutgoingInvite>,
+    call_id: String,
+    (host, port): (String, u16),
+) -> Found {
+    let addr = first(&host, port).await;
     Found::Target { call, invite, call_id, addr }
 }
 

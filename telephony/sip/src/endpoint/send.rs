@@ -5,6 +5,7 @@ use super::stream::{self, CONNECTIONS_MAX, StreamEvent, WRITES_MAX};
 use crate::agent::{Origin, Outbound};
 use crate::transport::{Flow, Link, Transport};
 use bytes::Bytes;
+use socket2::SockRef;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -94,7 +95,10 @@ impl Driver {
         let socket = by_link
             .and_then(|at| self.udp.get(at))
             .or_else(|| self.udp.iter().find(|socket| socket.bound.is_ipv4() == to.is_ipv4()));
-        match socket.ok_or(())?.socket.try_send_to(&outbound.bytes, to) {
+        let socket = SockRef::from(&socket.ok_or(())?.socket);
+        // Not by tokio's try_send_to: that knows whether a socket is writable only after waiting
+        // for it, and would lose the first datagram of each socket.
+        match socket.send_to(&outbound.bytes, &to.into()) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.counts.unsent += 1;
