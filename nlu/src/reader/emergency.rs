@@ -34,7 +34,7 @@ impl Emergencies {
 
     /// At most one tag for each number, the surest first.
     pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
-        let hits = self.words.hits(&talk.chars);
+        let hits = self.words.uncovered(&talk.chars);
         let mut tags: Vec<Tag> = NUMBERS
             .iter()
             .filter_map(|number| {

@@ -1,6 +1,6 @@
 //! 诉求类型: what the caller wants of the hotline.
 //!
-//! A kind that the caller names (我要投诉) outweighs one that is guessed from his trouble:停水 is a
+//! A kind that the caller names (我要投诉) outweighs one that is guessed from his trouble: 停水 is a
 //! 求助, 乱收费 a 投诉, 偷排 a 举报 – with less confidence. A pattern inside a longer one does
 //! not count, so 不是要投诉 and 投诉电话 are no complaint. Without any pattern there is no kind.
 
@@ -9,10 +9,8 @@ use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
 use std::ops::Range;
 
-/// The store's list; the lexicon's values are of these or [`NOTHING`].
+/// The store's list; the lexicon's values are of these.
 const KINDS: [&str; 9] = ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
-/// Value of patterns that only cover others.
-const NOTHING: &str = "无";
 /// From this weight on a pattern names the kind.
 const NAMED_WEIGHT_MIN: f32 = 2.5;
 /// What guesses are worth once a kind was named.
@@ -62,22 +60,13 @@ impl Kinds {
         self.hits(chars).into_iter().filter(|hit| hit.weight < NAMED_WEIGHT_MIN).collect()
     }
 
-    /// Hits that no longer hit covers, each wording once.
+    /// What counts, each wording once.
     fn hits(&self, chars: &[char]) -> Vec<Hit> {
-        let all = self.lexicon.hits(chars);
-        let covered = |hit: &Hit| {
-            all.iter().any(|other| {
-                other.range.start <= hit.range.start
-                    && hit.range.end <= other.range.end
-                    && (other.range.len() > hit.range.len()
-                        || (other.range == hit.range && other.weight > hit.weight))
-            })
-        };
         let mut hits: Vec<Hit> = Vec::new();
-        for hit in all.iter().filter(|hit| hit.value != NOTHING && !covered(hit)) {
+        for hit in self.lexicon.uncovered(chars) {
             let same = |known: &Hit| chars[known.range.clone()] == chars[hit.range.clone()];
             if !hits.iter().any(same) {
-                hits.push(hit.clone());
+                hits.push(hit);
             }
         }
         hits
@@ -97,8 +86,8 @@ mod tests {
     #[test]
     fn every_value_of_the_lexicon_is_a_kind() {
         let text: Vec<char> = include_str!("../lexicon/kind.txt").chars().collect();
-        for hit in Kinds::new().lexicon.hits(&text) {
-            assert!(KINDS.contains(&hit.value) || hit.value == NOTHING, "{}", hit.value);
+        for hit in Kinds::new().lexicon.uncovered(&text) {
+            assert!(KINDS.contains(&hit.value), "{}", hit.value);
         }
     }
 }
