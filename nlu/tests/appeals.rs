@@ -101,5 +101,5 @@ fn appeals_that_no_rule_was_made_for() {
 
 #[test]
 fn appeals_that_were_written_after_the_rules() {
-    score(include_str!("appeals/unseen.txt"), false);
+    score(include_str!("appeals/fresh.txt"), false);
 }

@@ -4,6 +4,7 @@
 //! 求助, 乱收费 a 投诉, 偷排 a 举报 – with less confidence. A pattern inside a longer one does
 //! not count, so 不是要投诉 and 投诉电话 are no complaint. Without any pattern there is no kind.
 
+use super::CONFIDENCE_MIN;
 use super::lexicon::{Hit, Lexicon};
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
@@ -15,10 +16,16 @@ const KINDS: [&str; 9] = ["咨询", "求助", "投诉", "举报", "建议", "表
 const NAMED_WEIGHT_MIN: f32 = 2.5;
 /// What guesses are worth once a kind was named.
 const GUESS_BESIDE_NAMED: f32 = 0.3;
-/// How fast weight becomes confidence: weight 1 alone gives 0.55, weight 3 gives 0.91.
-const SATURATION: f32 = 0.8;
+/// How fast weight becomes confidence: weight 1 alone gives 0.61, weight 3 gives 0.94.
+const SATURATION: f32 = 0.95;
 /// Candidates below this are not worth a line.
 const CONFIDENCE_SHOWN_MIN: f32 = 0.15;
+/// How surely an emergency is a 求助.
+const EMERGENCY_IS_PLEA: f32 = 0.9;
+/// Longest utterance of a caller who did not only greet.
+const TALK_CHARS_MIN: usize = 12;
+/// Confidence in a 求助 of which no word speaks.
+const UNSAID: f32 = 0.3;
 /// Most pieces of evidence.
 const EVIDENCE_MAX: usize = 4;
 
@@ -53,6 +60,25 @@ impl Kinds {
             .collect();
         tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         tags
+    }
+
+    /// The kind where the words do not say it: an emergency is a 求助, and so, hardly sure, is any
+    /// longer talk.
+    pub(crate) fn fallback(
+        talk: &Transcript<'_>,
+        kinds: &[Tag],
+        emergencies: &[Tag],
+    ) -> Option<Tag> {
+        let sure = kinds.first().map_or(0.0, |tag| tag.confidence);
+        let urgent = emergencies.first().map_or(0.0, |tag| tag.confidence) * EMERGENCY_IS_PLEA;
+        if urgent > sure.max(CONFIDENCE_MIN) {
+            let evidence = emergencies.first()?.evidence.clone();
+            let (field, value) = (Field::AppealKind, "求助".to_owned());
+            return Some(Tag { field, value, confidence: urgent, evidence });
+        }
+        let longest = talk.utterances().max_by_key(|range| range.len())?;
+        let told = kinds.is_empty() && longest.len() >= TALK_CHARS_MIN;
+        told.then(|| talk.tag(Field::AppealKind, "求助", UNSAID, &[longest]))
     }
 
     /// Trouble that the words tell, and how much; of this titles are made.

@@ -123,6 +123,7 @@ impl Finder {
             let found = self
                 .division(chars, at)
                 .or_else(|| here.and_then(|hit| self.named(chars, hit, &parts)))
+                .or_else(|| attached(chars, at, parts.last()))
                 .or_else(|| numbered(chars, at, parts.last()))
                 .or_else(|| side(chars, at, parts.last()));
             at = match found {
@@ -276,6 +277,15 @@ fn numbered(chars: &[char], at: usize, last: Option<&Part>) -> Option<Part> {
         weight: *weight,
         loose: *loose,
     })
+}
+
+/// 四十五号附三号: a house that was built beside another.
+fn attached(chars: &[char], at: usize, last: Option<&Part>) -> Option<Part> {
+    last.filter(|last| last.range.end == at && last.kind == Kind::RoadNumber)?;
+    let run = chars[at + 1..].iter().take_while(|c| is_number_char(**c)).count();
+    let end = at + 1 + run + 1;
+    let fits = chars[at] == '附' && run > 0 && chars.get(end - 1) == Some(&'号');
+    fits.then_some(Part { range: at..end, kind: Kind::Building, weight: 0.4, loose: true })
 }
 
 /// 九栋五零二: three or four digits behind a building.
