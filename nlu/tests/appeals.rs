@@ -98,3 +98,8 @@ fn appeals_that_rules_were_made_for() {
 fn appeals_that_no_rule_was_made_for() {
     score(include_str!("appeals/held_out.txt"), false);
 }
+
+#[test]
+fn appeals_that_were_written_after_the_rules() {
+    score(include_str!("appeals/fresh.txt"), false);
+}

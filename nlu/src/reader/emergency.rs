@@ -34,7 +34,7 @@ impl Emergencies {
 
     /// At most one tag for each number, the surest first.
     pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
-        let hits = self.words.hits(&talk.chars);
+        let hits = self.words.uncovered(&talk.chars);
         let mut tags: Vec<Tag> = NUMBERS
             .iter()
             .filter_map(|number| {
@@ -57,9 +57,10 @@ impl Emergencies {
         };
         let close: Vec<f32> = window(before(chars, &hit.range, CLOSE_CHARS), "close");
         let front: Vec<f32> = window(before(chars, &hit.range, FRONT_CHARS), "front");
-        let around = before(chars, &hit.range, AROUND_CHARS).start
-            ..after(chars, &hit.range, AROUND_CHARS).end;
-        let around: Vec<f32> = window(around, "around");
+        // The hit itself does not guard: 消防车 is no 消防通道.
+        let mut around: Vec<f32> = window(before(chars, &hit.range, AROUND_CHARS), "around");
+        let behind: Vec<f32> = window(after(chars, &hit.range, AROUND_CHARS), "around");
+        around.extend(behind);
         let all = || close.iter().chain(&front).chain(&around).copied();
         let against = all().fold(1.0, f32::min);
         let reasons = all().filter(|factor| *factor < 1.0).count();

@@ -1,26 +1,31 @@
 //! 诉求类型: what the caller wants of the hotline.
 //!
-//! A kind that the caller names (我要投诉) outweighs one that is guessed from his trouble:停水 is a
+//! A kind that the caller names (我要投诉) outweighs one that is guessed from his trouble: 停水 is a
 //! 求助, 乱收费 a 投诉, 偷排 a 举报 – with less confidence. A pattern inside a longer one does
 //! not count, so 不是要投诉 and 投诉电话 are no complaint. Without any pattern there is no kind.
 
+use super::CONFIDENCE_MIN;
 use super::lexicon::{Hit, Lexicon};
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
 use std::ops::Range;
 
-/// The store's list; the lexicon's values are of these or [`NOTHING`].
+/// The store's list; the lexicon's values are of these.
 const KINDS: [&str; 9] = ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
-/// Value of patterns that only cover others.
-const NOTHING: &str = "无";
 /// From this weight on a pattern names the kind.
 const NAMED_WEIGHT_MIN: f32 = 2.5;
 /// What guesses are worth once a kind was named.
 const GUESS_BESIDE_NAMED: f32 = 0.3;
-/// How fast weight becomes confidence: weight 1 alone gives 0.55, weight 3 gives 0.91.
-const SATURATION: f32 = 0.8;
+/// How fast weight becomes confidence: weight 1 alone gives 0.61, weight 3 gives 0.94.
+const SATURATION: f32 = 0.95;
 /// Candidates below this are not worth a line.
 const CONFIDENCE_SHOWN_MIN: f32 = 0.15;
+/// How surely an emergency is a 求助.
+const EMERGENCY_IS_PLEA: f32 = 0.9;
+/// Longest utterance of a caller who did not only greet.
+const TALK_CHARS_MIN: usize = 12;
+/// Confidence in a 求助 of which no word speaks.
+const UNSAID: f32 = 0.3;
 /// Most pieces of evidence.
 const EVIDENCE_MAX: usize = 4;
 
@@ -57,27 +62,37 @@ impl Kinds {
         tags
     }
 
+    /// The kind where the words do not say it: an emergency is a 求助, and so, hardly sure, is any
+    /// longer talk.
+    pub(crate) fn fallback(
+        talk: &Transcript<'_>,
+        kinds: &[Tag],
+        emergencies: &[Tag],
+    ) -> Option<Tag> {
+        let sure = kinds.first().map_or(0.0, |tag| tag.confidence);
+        let urgent = emergencies.first().map_or(0.0, |tag| tag.confidence) * EMERGENCY_IS_PLEA;
+        if urgent > sure.max(CONFIDENCE_MIN) {
+            let evidence = emergencies.first()?.evidence.clone();
+            let (field, value) = (Field::AppealKind, "求助".to_owned());
+            return Some(Tag { field, value, confidence: urgent, evidence });
+        }
+        let longest = talk.utterances().max_by_key(|range| range.len())?;
+        let told = kinds.is_empty() && longest.len() >= TALK_CHARS_MIN;
+        told.then(|| talk.tag(Field::AppealKind, "求助", UNSAID, &[longest]))
+    }
+
     /// Trouble that the words tell, and how much; of this titles are made.
     pub(crate) fn trouble(&self, chars: &[char]) -> Vec<Hit> {
         self.hits(chars).into_iter().filter(|hit| hit.weight < NAMED_WEIGHT_MIN).collect()
     }
 
-    /// Hits that no longer hit covers, each wording once.
+    /// What counts, each wording once.
     fn hits(&self, chars: &[char]) -> Vec<Hit> {
-        let all = self.lexicon.hits(chars);
-        let covered = |hit: &Hit| {
-            all.iter().any(|other| {
-                other.range.start <= hit.range.start
-                    && hit.range.end <= other.range.end
-                    && (other.range.len() > hit.range.len()
-                        || (other.range == hit.range && other.weight > hit.weight))
-            })
-        };
         let mut hits: Vec<Hit> = Vec::new();
-        for hit in all.iter().filter(|hit| hit.value != NOTHING && !covered(hit)) {
+        for hit in self.lexicon.uncovered(chars) {
             let same = |known: &Hit| chars[known.range.clone()] == chars[hit.range.clone()];
             if !hits.iter().any(same) {
-                hits.push(hit.clone());
+                hits.push(hit);
             }
         }
         hits
@@ -97,8 +112,8 @@ mod tests {
     #[test]
     fn every_value_of_the_lexicon_is_a_kind() {
         let text: Vec<char> = include_str!("../lexicon/kind.txt").chars().collect();
-        for hit in Kinds::new().lexicon.hits(&text) {
-            assert!(KINDS.contains(&hit.value) || hit.value == NOTHING, "{}", hit.value);
+        for hit in Kinds::new().lexicon.uncovered(&text) {
+            assert!(KINDS.contains(&hit.value), "{}", hit.value);
         }
     }
 }

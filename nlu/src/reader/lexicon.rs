@@ -1,26 +1,39 @@
 //! Weighted word patterns from a data file.
 
 use super::transcript::{BREAK, ends_clause};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 /// Most characters that a `~` may stand for.
 const GAP_CHARS_MAX: usize = 6;
+/// No pattern is longer.
+const COVER_CHARS_MAX: usize = 40;
+
+/// Value of patterns that only cover others.
+const NOTHING: &str = "无";
 
 /// Patterns by their first character.
 ///
 /// A file has one pattern a line: `pattern value weight`, separated by blanks; `#` begins a
 /// comment. In a pattern `(a|b|)` is a choice and `~` stands for up to six characters of the same
-/// clause.
+/// clause. The value 无 is for patterns that only cover what lies in them.
 pub(crate) struct Lexicon {
     entries: Vec<Entry>,
     by_first: HashMap<char, Vec<usize>>,
 }
 
 struct Entry {
-    parts: Vec<Vec<char>>,
+    nodes: Vec<Node>,
     value: &'static str,
     weight: f32,
+}
+
+/// A step of a pattern.
+enum Node {
+    /// One of these texts, of which one may be empty.
+    Choice(Vec<Vec<char>>),
+    /// `~`.
+    Gap,
 }
 
 /// A pattern found in a text.
@@ -49,15 +62,11 @@ impl Lexicon {
         let mut columns = line.split_whitespace();
         let (pattern, value) = (columns.next()?, columns.next()?);
         let weight: f32 = columns.next()?.parse().ok()?;
-        for choice in choices(pattern) {
-            let parts: Vec<Vec<char>> =
-                choice.split('~').map(|part| part.chars().collect()).collect();
-            if parts.iter().any(Vec::is_empty) {
-                return None;
-            }
-            self.by_first.entry(parts[0][0]).or_default().push(self.entries.len());
-            self.entries.push(Entry { parts, value, weight });
+        let nodes = nodes(pattern)?;
+        for first in firsts(&nodes)? {
+            self.by_first.entry(first).or_default().push(self.entries.len());
         }
+        self.entries.push(Entry { nodes, value, weight });
         columns.next().is_none().then_some(())
     }
 
@@ -69,7 +78,7 @@ impl Lexicon {
             let begun = hits.len();
             for entry in self.by_first.get(first).into_iter().flatten() {
                 let entry = &self.entries[*entry];
-                let Some(end) = entry.end(chars, at) else { continue };
+                let Some(end) = end(&entry.nodes, chars, at) else { continue };
                 let hit = Hit { range: at..end, value: entry.value, weight: entry.weight };
                 match hits[begun..].iter_mut().find(|other| other.value == hit.value) {
                     Some(other) if hit.beats(other) => *other = hit,
@@ -80,38 +89,85 @@ impl Lexicon {
         }
         hits
     }
+
+    /// The hits that lie in no longer hit, and in no heavier one of the same length.
+    pub(crate) fn uncovered(&self, chars: &[char]) -> Vec<Hit> {
+        let all = self.hits(chars);
+        let covered = |at: usize| {
+            let hit = &all[at];
+            let before = all[..at].iter().rev();
+            let near =
+                before.take_while(|other| other.range.start + COVER_CHARS_MAX > hit.range.start);
+            let behind = all[at + 1..].iter();
+            let same_start = behind.take_while(|other| other.range.start == hit.range.start);
+            near.chain(same_start).any(|other| other.covers(hit))
+        };
+        (0..all.len())
+            .filter(|at| all[*at].value != NOTHING && !covered(*at))
+            .map(|at| all[at].clone())
+            .collect()
+    }
 }
 
 impl Hit {
+    fn covers(&self, other: &Self) -> bool {
+        let around = self.range.start <= other.range.start && other.range.end <= self.range.end;
+        let longer = self.range.len() > other.range.len();
+        around && (longer || (self.range == other.range && self.weight > other.weight))
+    }
+
     fn beats(&self, other: &Self) -> bool {
         (self.weight.abs(), self.range.end) > (other.weight.abs(), other.range.end)
     }
 }
 
-impl Entry {
-    /// Where the pattern ends if it begins at `at`.
-    fn end(&self, chars: &[char], at: usize) -> Option<usize> {
-        let mut end = at;
-        for (number, part) in self.parts.iter().enumerate() {
-            let gap_max = if number == 0 { 0 } else { GAP_CHARS_MAX };
-            let gap = (0..=gap_max)
-                .take_while(|gap| {
-                    *gap == 0 || chars.get(end + gap - 1).is_some_and(|c| !ends_clause(*c))
-                })
-                .find(|gap| chars.get(end + gap..).is_some_and(|rest| rest.starts_with(part)))?;
-            end += gap + part.len();
+/// Where the steps end at the furthest if they begin at `at`; a gap is as short as possible.
+fn end(nodes: &[Node], chars: &[char], at: usize) -> Option<usize> {
+    let Some((first, rest)) = nodes.split_first() else { return Some(at) };
+    match first {
+        Node::Choice(texts) => texts
+            .iter()
+            .filter(|text| chars[at..].starts_with(text))
+            .filter_map(|text| end(rest, chars, at + text.len()))
+            .max(),
+        Node::Gap => {
+            let clause = chars[at..].iter().take(GAP_CHARS_MAX).take_while(|c| !ends_clause(**c));
+            (0..=clause.count()).find_map(|gap| end(rest, chars, at + gap))
         }
-        Some(end)
     }
 }
 
-/// All texts that a pattern with choices stands for.
-fn choices(pattern: &str) -> Vec<String> {
-    let Some((before, rest)) = pattern.split_once('(') else { return vec![pattern.to_owned()] };
-    let Some((inside, after)) = rest.split_once(')') else { return Vec::new() };
-    let tails = choices(after);
-    let heads = inside.split('|').map(|choice| format!("{before}{choice}"));
-    heads.flat_map(|head| tails.iter().map(move |tail| format!("{head}{tail}"))).collect()
+/// The steps of a pattern; none if a bracket is left open.
+fn nodes(pattern: &str) -> Option<Vec<Node>> {
+    let mut nodes = Vec::new();
+    let mut rest = pattern;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('~') {
+            nodes.push(Node::Gap);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('(') {
+            let (inside, after) = after.split_once(')')?;
+            let texts = inside.split('|').map(|text| text.chars().collect()).collect();
+            nodes.push(Node::Choice(texts));
+            rest = after;
+        } else {
+            let length = rest.find(['(', '~']).unwrap_or(rest.len());
+            nodes.push(Node::Choice(vec![rest[..length].chars().collect()]));
+            rest = &rest[length..];
+        }
+    }
+    Some(nodes)
+}
+
+/// The characters that a pattern may begin with; none if it may be empty or begins with a gap.
+fn firsts(nodes: &[Node]) -> Option<BTreeSet<char>> {
+    let (first, rest) = nodes.split_first()?;
+    let Node::Choice(texts) = first else { return None };
+    let mut found: BTreeSet<char> = texts.iter().filter_map(|text| text.first().copied()).collect();
+    if texts.iter().any(Vec::is_empty) {
+        found.extend(firsts(rest)?);
+    }
+    Some(found)
 }
 
 /// The words of a built-in file, one a line; `#` begins a comment.

@@ -101,9 +101,12 @@ impl Reader {
         let mut tags: Vec<Tag> =
             title::read(&talk, &self.kind, places.first()).into_iter().collect();
         tags.extend(description::read(&talk));
-        tags.extend(self.kind.read(&talk));
+        let emergencies = self.emergency.read(&talk);
+        let kinds = self.kind.read(&talk);
+        tags.extend(kind::Kinds::fallback(&talk, &kinds, &emergencies));
+        tags.extend(kinds);
         tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
-        tags.extend(self.emergency.read(&talk));
+        tags.extend(emergencies);
         tags.extend(self.flags.read(&talk));
         tags.extend(name::read(&talk));
         tags.extend(self.phone.read(&talk, context.caller.as_deref()));

@@ -5,6 +5,8 @@ use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
 use std::ops::Range;
 
+/// Most candidates.
+const CANDIDATES_MAX: usize = 3;
 /// How a caller begins to say his full name.
 const FULL: [&str; 7] =
     ["我的名字叫", "我的名字是", "我名字叫", "我名叫", "我叫", "本人叫", "姓名是"];
@@ -21,15 +23,16 @@ const AFTER: &str = include_str!("../lexicon/after_name.txt");
 /// The name, surest first: a full name before a styled one before a family name.
 pub(crate) fn read(talk: &Transcript<'_>) -> Vec<Tag> {
     let chars = &talk.chars;
-    let mut tags: Vec<Tag> = (0..chars.len())
-        .filter_map(|at| {
-            let (length, confidence, from) = name_at(chars, at)?;
-            let name = from..from + length;
-            Some(talk.tag(Field::CallerName, talk.text(name.clone()), confidence, &[at..name.end]))
-        })
-        .collect();
+    let mut tags: Vec<Tag> = Vec::new();
+    for at in 0..chars.len() {
+        let Some((length, confidence, from)) = name_at(chars, at) else { continue };
+        let value = talk.text(from..from + length);
+        if tags.iter().all(|tag| tag.value != value) {
+            tags.push(talk.tag(Field::CallerName, value, confidence, &[at..from + length]));
+        }
+    }
     tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    tags.dedup_by(|a, b| a.value == b.value);
+    tags.truncate(CANDIDATES_MAX);
     tags
 }
 

@@ -22,6 +22,10 @@ const CUE_CHARS: usize = 18;
 const CUE_AFTER_CHARS: usize = 14;
 /// How far behind a wrong number the right one begins.
 const CORRECTION_CHARS: usize = 30;
+/// Most candidates.
+const CANDIDATES_MAX: usize = 4;
+/// Most pieces of evidence of one number.
+const EVIDENCE_MAX: usize = 4;
 /// Lengths of a number as the ticket takes it.
 const DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
 
@@ -54,13 +58,14 @@ impl Phones {
         let cues = self.cues.hits(&talk.chars);
         let groups = groups(&talk.chars);
         let mut said = self.numbers(talk, &groups);
-        correct(talk, &cues, &groups, &mut said);
+        correct(&cues, &groups, &mut said);
         let mut tags: Vec<Tag> = merge(said)
             .into_iter()
             .map(|(said, ranges)| talk.tag(Field::Phone, said.digits, said.confidence, &ranges))
             .collect();
         tags.extend(caller.and_then(|caller| presented(talk, &cues, caller)));
         tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        tags.truncate(CANDIDATES_MAX);
         tags
     }
 
@@ -183,7 +188,7 @@ fn form(digits: &str) -> Option<String> {
 }
 
 /// 不对，是…: the number before gives way. 尾号是…: its end is replaced.
-fn correct(talk: &Transcript<'_>, cues: &[Hit], groups: &[Group], said: &mut Vec<Said>) {
+fn correct(cues: &[Hit], groups: &[Group], said: &mut Vec<Said>) {
     let near = |from: usize, to: usize| from <= to && to - from <= CORRECTION_CHARS;
     for cue in cues.iter().filter(|cue| cue.value == "tail") {
         let Some(tail) = groups.iter().find(|group| group.range.start == cue.range.end) else {
@@ -213,7 +218,6 @@ fn correct(talk: &Transcript<'_>, cues: &[Hit], groups: &[Group], said: &mut Vec
             }
         }
     }
-    debug_assert!(said.iter().all(|said| said.range.end <= talk.chars.len()));
 }
 
 /// The same number said again is surer and has more evidence.
@@ -224,6 +228,7 @@ fn merge(said: Vec<Said>) -> Vec<(Said, Vec<Range<usize>>)> {
             Some((known, ranges)) => {
                 known.confidence = (known.confidence.max(said.confidence) + 0.03).min(0.97);
                 ranges.push(said.range);
+                ranges.truncate(EVIDENCE_MAX);
             }
             None => {
                 let range = said.range.clone();

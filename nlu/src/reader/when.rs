@@ -23,6 +23,10 @@ const HABIT_CHARS: usize = 4;
 const CORRECTION_CHARS: usize = 14;
 /// What a time of another matter is worth.
 const OTHER_MATTER: f32 = 0.4;
+/// Candidates below this are not worth a line.
+const CONFIDENCE_SHOWN_MIN: f32 = 0.1;
+/// Most candidates.
+const CANDIDATES_MAX: usize = 4;
 /// Of two equal times the one that was said first.
 const LATER: f32 = 0.02;
 
@@ -51,16 +55,15 @@ impl Times {
     pub(crate) fn read(&self, talk: &Transcript<'_>, now: LocalTime) -> Vec<Tag> {
         let mut said = self.times(&talk.chars, now);
         self.correct(&talk.chars, &mut said);
-        let mut tags: Vec<Tag> = said
-            .into_iter()
-            .zip(0u8..)
-            .map(|(said, order)| {
-                let confidence = said.confidence - LATER * f32::from(order.min(10));
-                talk.tag(Field::OccurredAt, said.value, confidence, &[said.range])
-            })
-            .filter(|tag| tag.confidence > 0.1)
-            .collect();
+        let mut tags: Vec<Tag> = Vec::new();
+        for said in said.into_iter().filter(|said| said.confidence > CONFIDENCE_SHOWN_MIN) {
+            if tags.iter().all(|tag| tag.value != said.value) {
+                let confidence = said.confidence - LATER * tags.len().min(10) as f32;
+                tags.push(talk.tag(Field::OccurredAt, said.value, confidence, &[said.range]));
+            }
+        }
         tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        tags.truncate(CANDIDATES_MAX);
         tags
     }
 

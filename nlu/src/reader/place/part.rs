@@ -12,7 +12,7 @@ const NAME_CHARS_MAX: usize = 6;
 /// Longest stop word and kept name.
 const STOP_CHARS_MAX: usize = 4;
 /// Most characters of a number.
-const NUMBER_CHARS_MAX: usize = 6;
+const NUMBER_CHARS_MAX: usize = 9;
 
 /// What a part is, in the order in which an address names its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub(super) struct Part {
 }
 
 /// Endings of numbered parts; the longest first.
-const NUMBERED: [(&str, Kind, f32, bool); 17] = [
+const NUMBERED: [(&str, Kind, f32, bool); 18] = [
     ("号大院", Kind::RoadNumber, 0.8, true),
     ("号院", Kind::RoadNumber, 0.8, true),
     ("号楼", Kind::Building, 0.9, false),
@@ -58,6 +58,7 @@ const NUMBERED: [(&str, Kind, f32, bool); 17] = [
     ("组", Kind::Room, 0.3, true),
     ("队", Kind::Room, 0.3, true),
     ("期", Kind::Estate, 0.3, true),
+    ("区", Kind::Poi, 0.3, true),
     ("楼", Kind::Floor, 0.2, true),
     ("层", Kind::Floor, 0.2, true),
     ("室", Kind::Room, 0.4, true),
@@ -122,6 +123,7 @@ impl Finder {
             let found = self
                 .division(chars, at)
                 .or_else(|| here.and_then(|hit| self.named(chars, hit, &parts)))
+                .or_else(|| attached(chars, at, parts.last()))
                 .or_else(|| numbered(chars, at, parts.last()))
                 .or_else(|| side(chars, at, parts.last()));
             at = match found {
@@ -175,13 +177,16 @@ impl Finder {
         let name = ending.range.start - start;
         let range = start..ending.range.end;
         let follows = start == barrier && start > 0 && parts.last().is_some();
-        let nameless = name == 0 && !(follows && kind == Kind::Poi);
+        let estate = parts.last().is_some_and(|last| last.kind >= Kind::Estate);
+        let nameless_ok = kind == Kind::Poi || (kind == Kind::Estate && estate);
+        let nameless = name == 0 && !(follows && nameless_ok);
         let short = name == 1 && kind == Kind::Poi && !follows;
-        let known = self.not.contains(&chars[range.clone()]) && !(follows && kind == Kind::Poi);
+        let known = self.not.contains(&chars[range.clone()]) && !(follows && nameless_ok);
+        let named_road = kind == Kind::Poi && begins_road(&chars[range.end..]);
         let lamp = ending.range.len() == 1
             && kind == Kind::Road
             && chars.get(range.end).is_some_and(|c| "灯牌况由线障过程途".contains(*c));
-        let bad = nameless || short || known || lamp;
+        let bad = nameless || short || known || named_road || lamp;
         (!bad).then_some(Part { range, kind, weight: ending.weight, loose: false })
     }
 
@@ -262,7 +267,7 @@ fn numbered(chars: &[char], at: usize, last: Option<&Part>) -> Option<Part> {
     let other = match *ending {
         "号" => next.is_some_and(|c| "线码店文人召称".contains(*c)),
         "楼" => next.is_some_and(|c| "道梯房盘".contains(*c)) && !joined,
-        "组" | "队" | "期" | "户" | "层" | "座" => !joined,
+        "组" | "队" | "期" | "户" | "层" | "座" | "区" => !joined,
         _ => false,
     };
     let month = at > 0 && "月第".contains(chars[at - 1]);
@@ -274,12 +279,34 @@ fn numbered(chars: &[char], at: usize, last: Option<&Part>) -> Option<Part> {
     })
 }
 
+/// 四十五号附三号: a house that was built beside another.
+fn attached(chars: &[char], at: usize, last: Option<&Part>) -> Option<Part> {
+    last.filter(|last| last.range.end == at && last.kind == Kind::RoadNumber)?;
+    let run = chars[at + 1..].iter().take_while(|c| is_number_char(**c)).count();
+    let end = at + 1 + run + 1;
+    let fits = chars[at] == '附' && run > 0 && chars.get(end - 1) == Some(&'号');
+    fits.then_some(Part { range: at..end, kind: Kind::Building, weight: 0.4, loose: true })
+}
+
 /// 九栋五零二: three or four digits behind a building.
 fn room(chars: &[char], at: usize, run: usize, last: Option<&Part>) -> Option<Part> {
     let doors = Kind::Building..=Kind::Floor;
     let behind = last.is_some_and(|last| last.range.end == at && doors.contains(&last.kind));
     let digits = chars[at..at + run].iter().all(|c| super::super::number::digit(*c).is_some());
     let unit = chars.get(at + run).is_some_and(|c| "块元点个年月天次位".contains(*c));
+    // 8-1-1 and 八杠一杠一: building, unit and room in one.
+    let run_chars = &chars[at..at + run];
+    let dashes = run_chars.iter().filter(|c| matches!(c, '-' | '杠')).count();
+    let dashed = dashes > 0
+        && run_chars
+            .iter()
+            .all(|c| super::super::number::digit(*c).is_some() || "-杠".contains(*c))
+        && last.is_some_and(|last| last.range.end == at && last.kind >= Kind::Village)
+        && !"-杠".contains(chars[at])
+        && !"-杠".contains(chars[at + run - 1]);
+    if dashed {
+        return Some(Part { range: at..at + run, kind: Kind::Room, weight: 0.6, loose: true });
+    }
     ((3..=4).contains(&run) && behind && digits && !unit).then_some(Part {
         range: at..at + run,
         kind: Kind::Room,
@@ -297,8 +324,15 @@ fn side(chars: &[char], at: usize, last: Option<&Part>) -> Option<Part> {
     Some(Part { range: at..end, kind: Kind::Side, weight: 0.1, loose: true })
 }
 
+/// 车站北路, 公园路: what looks like a place of its own names a road.
+fn begins_road(rest: &[char]) -> bool {
+    let side = rest.first().is_some_and(|c| "东西南北中一二三四五".contains(*c));
+    let road = rest.get(usize::from(side)).is_some_and(|c| "路街巷".contains(*c));
+    road && !starts(rest, "路口") && !starts(rest, "路灯") && !starts(rest, "路边")
+}
+
 fn is_number_char(c: char) -> bool {
-    in_number(c) || c.is_ascii_uppercase() || matches!(c, '甲' | '乙' | '丙' | '丁' | '-')
+    in_number(c) || c.is_ascii_uppercase() || matches!(c, '甲' | '乙' | '丙' | '丁' | '-' | '杠')
 }
 
 fn starts(chars: &[char], word: &str) -> bool {
