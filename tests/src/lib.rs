@@ -1,10 +1,12 @@
 //! What the end-to-end tests share: telephones that call ([`peers`]), an RTP end of our own
-//! ([`rtp`]), test speech and its comparison with what was recorded ([`audio`]).
+//! ([`rtp`]), test speech and its comparison with what was recorded ([`audio`]),
+//! the errors of a transcript ([`text`]).
 
 pub mod audio;
 pub mod clock;
 pub mod peers;
 pub mod rtp;
+pub mod text;
 
 use std::path::PathBuf;
 
