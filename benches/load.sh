@@ -36,7 +36,7 @@ else
 fi
 
 # Columns of sipp's last line of statistics, by name.
-column() { awk -F';' -v name="$2" 'NR==1 {for (i=1; i<=NF; i++) at[$i]=i} END {print $at[name]+0}' "$1"; }
+column() { [ -s "$1" ] || { echo 0; return; }; awk -F';' -v name="$2" 'NR==1 {for (i=1; i<=NF; i++) at[$i]=i} END {print $at[name]+0}' "$1"; }
 # CPU time of a process in microseconds (clock ticks of 10 ms).
 cpu_us() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); print ($12+$13)*1000000/hz}' "/proc/$1/stat"; }
 datagrams_sent() { awk '/^Udp: [0-9]/ {print $5}' /proc/net/snmp; }
@@ -93,8 +93,8 @@ call() { # WHO PID ADDRESS SCENARIO CALLS RATE HOLD_MS
   if [ "$status" != 0 ] || [ "$failed" != 0 ]; then
     bad=1
     echo "$1, $4: sipp ended with $status; $(column stat.csv 'SuccessfulCall(C)') of $5 calls succeeded, failures by kind:" >&2
-    awk -F';' 'NR==1 {n=split($0, name, ";")} END {for (i=1; i<=n; i++) if (name[i] ~ /^Failed[A-Z].*\(C\)$/ && $i+0) print "  " name[i] " " $i}' stat.csv >&2
-    head -12 errors.log >&2 2>/dev/null || true # the first of them, with the message that came
+    [ ! -s stat.csv ] || awk -F';' 'NR==1 {n=split($0, name, ";")} END {for (i=1; i<=n; i++) if (name[i] ~ /^Failed[A-Z].*\(C\)$/ && $i+0) print "  " name[i] " " $i}' stat.csv >&2
+    head -12 errors.log 2>/dev/null >&2 || true # the first of them, with the message that came
     kill -0 "$2" 2>/dev/null || fail "$1 has died"
   fi
 }
