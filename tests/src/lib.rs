@@ -1,12 +1,6 @@
-<<<<<<< HEAD
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
 //! ([`peers`]), a caller of bare text ([`raw`]) and RTP end ([`rtp`]) of our own, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
-=======
-//! What the end-to-end tests share: telephones that call ([`peers`]), an RTP end of our own
-//! ([`rtp`]), test speech and its comparison with what was recorded ([`audio`]),
-//! the errors of a transcript ([`text`]).
->>>>>>> wt-peers
 
 pub mod audio;
 mod cer;
@@ -14,13 +8,9 @@ pub mod clock;
 pub mod peers;
 pub mod raw;
 pub mod rtp;
-<<<<<<< HEAD
 pub mod server;
 
 pub use cer::cer;
-=======
-pub mod text;
->>>>>>> wt-peers
 
 use std::path::PathBuf;
 

@@ -1,16 +1,13 @@
 //! Other people's telephones call the server: what they said is in its recording, its call list, its
 //! ticket and its transcript.
-//
-// A draft until `qingting_tests::server` is there: then move it to tests/tests/peers.rs.
 
 use qingting_tests::audio::{RATE, Wav, align, speech_like};
 use qingting_tests::clock::Deadline;
 use qingting_tests::peers::sipp::{self, Scenario, Sipp};
 use qingting_tests::peers::{CallPlan, Called, HangUp, Transport, baresip, linphone};
 use qingting_tests::rtp::RtpEnd;
-use qingting_tests::server::{Server, ServerPlan};
-use qingting_tests::text::character_error_rate;
-use qingting_tests::{audio, qingting};
+use qingting_tests::server::{Server, ServerPlan, models_dir};
+use qingting_tests::{audio, cer, qingting};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -73,7 +70,7 @@ fn text(value: &Value) -> &str {
 type Place = fn(&CallPlan) -> Called;
 
 fn a_call_is_recorded(place: Place, transport: Transport) {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let said = speech_like(1, seconds(6.0));
     let called = place(&CallPlan::new(server.sip(), said.clone()).over(transport));
     called.expect_hung_up();
@@ -111,7 +108,7 @@ fn linphone_over_tcp_is_recorded() {
 
 #[test]
 fn ulaw_is_recorded_too() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let said = speech_like(2, seconds(3.0));
     let plan = CallPlan {
         codec: qingting_tests::peers::Codec::Ulaw,
@@ -123,7 +120,7 @@ fn ulaw_is_recorded_too() {
 
 #[test]
 fn keys_do_not_disturb_the_recording() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let said = speech_like(3, seconds(4.0));
     baresip::call(&CallPlan::new(server.sip(), said.clone()).keys("12#")).expect_hung_up();
     assert_left_channel_is(&said, &recorded(&server, &ended_call(&server)), SAME);
@@ -133,7 +130,7 @@ fn keys_do_not_disturb_the_recording() {
 fn sipp_with_early_and_late_offer_is_recorded() {
     for name in ["call", "late_offer"] {
         for transport in BOTH {
-            let server = Server::start(&ServerPlan::default());
+            let server = Server::start(&ServerPlan::deaf());
             let said = speech_like(4, seconds(3.0));
             let scenario = Scenario::new(name).over(transport).speech(said.clone());
             sipp::call(server.sip(), &scenario).expect_success();
@@ -144,7 +141,7 @@ fn sipp_with_early_and_late_offer_is_recorded() {
 
 #[test]
 fn hold_and_resume_is_one_call_and_one_recording() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let said = speech_like(5, seconds(3.0));
     sipp::call(server.sip(), &Scenario::new("hold").speech(said.clone())).expect_success();
     assert_left_channel_is(&said, &recorded(&server, &ended_call(&server)), SAME);
@@ -152,7 +149,7 @@ fn hold_and_resume_is_one_call_and_one_recording() {
 
 #[test]
 fn media_that_moves_to_another_port_is_followed_and_recorded() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let (first, second) = (RtpEnd::bind(), RtpEnd::bind());
     let scenario = Scenario {
         pause: seconds(3.0),
@@ -172,9 +169,8 @@ fn media_that_moves_to_another_port_is_followed_and_recorded() {
 
 #[test]
 fn cancel_while_it_rings_is_an_ended_call_without_a_recording() {
-    // The server must ring for a second here: see ServerPlan.
     for transport in BOTH {
-        let server = Server::start(&ServerPlan { ring: seconds(1.0), ..ServerPlan::default() });
+        let server = Server::start(&ServerPlan::deaf().with("hotline.ring_ms", 1_000));
         sipp::call(server.sip(), &Scenario::new("cancel").over(transport)).expect_success();
         let call = ended_call(&server);
         assert!(call["answered_at"].is_null() && call["recording"].is_null(), "{call}");
@@ -184,7 +180,7 @@ fn cancel_while_it_rings_is_an_ended_call_without_a_recording() {
 #[test]
 fn a_call_without_a_common_codec_is_refused() {
     for transport in BOTH {
-        let server = Server::start(&ServerPlan::default());
+        let server = Server::start(&ServerPlan::deaf());
         let ran = sipp::call(server.sip(), &Scenario::new("wrong_codec").over(transport));
         ran.expect_success();
     }
@@ -192,7 +188,7 @@ fn a_call_without_a_common_codec_is_refused() {
 
 #[test]
 fn options_are_answered_and_are_no_call() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     for transport in BOTH {
         sipp::call(server.sip(), &Scenario::new("options").over(transport)).expect_success();
     }
@@ -201,7 +197,7 @@ fn options_are_answered_and_are_no_call() {
 
 #[test]
 fn a_repeated_invite_is_one_call() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let said = speech_like(8, seconds(2.0));
     let scenario = Scenario::new("retransmitted_invite").speech(said.clone());
     sipp::call(server.sip(), &scenario).expect_success();
@@ -210,7 +206,7 @@ fn a_repeated_invite_is_one_call() {
 
 #[test]
 fn a_call_whose_ack_never_comes_is_ended_by_the_server() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let scenario = Scenario::new("no_ack").deadline(seconds(45.0));
     sipp::call(server.sip(), &scenario).expect_success();
     assert_eq!(text(&ended_call(&server)["hung_up_by"]), "system");
@@ -218,7 +214,7 @@ fn a_call_whose_ack_never_comes_is_ended_by_the_server() {
 
 #[test]
 fn a_call_that_is_hung_up_by_the_server_ends_at_the_telephone() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::deaf());
     let far_end = std::thread::scope(|scope| {
         let plan = CallPlan::new(server.sip(), speech_like(9, seconds(2.0)));
         let caller = scope.spawn(|| baresip::call(&plan.hang_up(HangUp::FarEnd)));
@@ -227,7 +223,9 @@ fn a_call_that_is_hung_up_by_the_server_ends_at_the_telephone() {
             let calls = server.api_get("/api/v1/calls?state=active");
             calls["calls"][0]["id"].as_str().map(str::to_owned)
         });
-        server.api_post(&format!("/api/v1/calls/{}/hangup", id.expect("an active call")));
+        let path = format!("/api/v1/calls/{}/hangup", id.expect("an active call"));
+        let (status, body) = server.request("POST", &path, None);
+        assert!((200..300).contains(&status), "{status} {body}");
         caller.join().expect("the caller ends")
     });
     far_end.expect_hung_up();
@@ -238,9 +236,14 @@ fn a_call_that_is_hung_up_by_the_server_ends_at_the_telephone() {
 /// What a person says is what the seat reads: the only test here that needs the models.
 #[test]
 fn what_a_telephone_says_is_transcribed() {
-    let server = Server::start(&ServerPlan::default());
+    let server = Server::start(&ServerPlan::hearing());
     let wav = server.home().join("said.wav");
-    let spoken = Command::new(qingting()).args(["speak", SAID, "--out"]).arg(&wav).output();
+    let spoken = Command::new(qingting())
+        .args(["speak", SAID, "--models"])
+        .arg(models_dir())
+        .arg("--out")
+        .arg(&wav)
+        .output();
     let spoken = spoken.expect("qingting runs");
     assert!(spoken.status.success(), "{}", String::from_utf8_lossy(&spoken.stderr));
     // A second of silence after it: the end of speech must be heard before the call ends.
@@ -257,7 +260,7 @@ fn what_a_telephone_says_is_transcribed() {
         let segments = transcript["segments"].as_array()?;
         let caller = segments.iter().filter(|segment| segment["party"] == "caller");
         written = caller.filter_map(|segment| segment["text"].as_str()).collect();
-        (character_error_rate(SAID, &written) <= ERROR_RATE_MAX).then_some(())
+        (cer(SAID, &written) <= ERROR_RATE_MAX).then_some(())
     });
     assert!(good.is_some(), "{written}");
 }
