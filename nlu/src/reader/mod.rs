@@ -103,7 +103,7 @@ impl Reader {
         tags.extend(description::read(&talk));
         let emergencies = self.emergency.read(&talk);
         let kinds = self.kind.read(&talk);
-        tags.extend(kind::Kinds::fallback(&talk, &kinds, &emergencies));
+        tags.extend(self.kind.fallback(&talk, &kinds, &emergencies));
         tags.extend(kinds);
         tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
         tags.extend(emergencies);
