@@ -115,7 +115,7 @@ fn appeals_that_no_rule_was_made_for() {
 }
 
 #[test]
-fn appeals_that_were_written_after_the_rules() {
+fn appeals_that_were_written_last() {
     let scores = score(include_str!("appeals/fresh.txt"), false);
     let floors = [
         (Field::AppealKind, 0.85, 0.65),

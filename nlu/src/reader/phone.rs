@@ -135,12 +135,20 @@ fn digits_at(chars: &[char]) -> Option<(String, usize)> {
     {
         return Some((repeated.to_string().repeat(usize::from(first)), 3));
     }
-    let length = chars.iter().take_while(|c| in_number(**c)).count();
-    let grouped = chars[..length].iter().position(|c| digit(*c).is_none());
-    match grouped.and_then(|_| number(&chars[..length])) {
-        Some((value, length)) if grouped == Some(1) => Some((value.to_string(), length)),
-        _ => Some((first.to_string(), 1)),
+    Some(counted(chars).unwrap_or((first.to_string(), 1)))
+}
+
+/// 一百三十八: a group that is read as one number.
+fn counted(chars: &[char]) -> Option<(String, usize)> {
+    let run = chars.iter().take_while(|c| in_number(**c)).count();
+    let unit = |c: &char| digit(*c).is_none();
+    let last = chars[..run].iter().rposition(unit)?;
+    if chars[..run].iter().position(unit) != Some(1) {
+        return None;
     }
+    let ones = chars[..run].get(last + 1).is_some_and(|c| digit(*c).is_some_and(|d| d > 0));
+    let (value, length) = number(&chars[..last + 1 + usize::from(ones)])?;
+    Some((value.to_string(), length))
 }
 
 /// The number that the first groups make, as many of them as possible, and the last one's index.
