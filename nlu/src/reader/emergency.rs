@@ -42,7 +42,7 @@ impl Emergencies {
                 let judged = of_number.map(|hit| (self.confidence(talk, hit), hit));
                 let (confidence, hit) = judged.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
                 let shown = confidence >= CONFIDENCE_SHOWN_MIN;
-                shown.then(|| talk.tag(Field::Emergency, *number, confidence, &[hit.range.clone()]))
+                shown.then(|| talk.tag_at(Field::Emergency, *number, confidence, hit.range.clone()))
             })
             .collect();
         tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -52,7 +52,7 @@ impl Emergencies {
     fn confidence(&self, talk: &Transcript<'_>, hit: &Hit) -> f32 {
         let chars = &talk.chars;
         let window = |range: Range<usize>, place: &str| {
-            let found = self.guards.hits(&chars[range]);
+            let found = self.guards.uncovered(&chars[range]);
             found.into_iter().filter(|guard| guard.value == place).map(|g| g.weight).collect()
         };
         let close: Vec<f32> = window(before(chars, &hit.range, CLOSE_CHARS), "close");

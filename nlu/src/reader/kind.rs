@@ -23,7 +23,9 @@ const CONFIDENCE_SHOWN_MIN: f32 = 0.15;
 /// How surely an emergency is a 求助.
 const EMERGENCY_IS_PLEA: f32 = 0.9;
 /// Longest utterance of a caller who did not only greet.
-const TALK_CHARS_MIN: usize = 12;
+const TALK_CHARS_MIN: usize = 8;
+/// Confidence in a kind by hints alone.
+const HINTED: f32 = 0.54;
 /// Confidence in a 求助 of which no word speaks.
 const UNSAID: f32 = 0.3;
 /// Most pieces of evidence.
@@ -31,11 +33,15 @@ const EVIDENCE_MAX: usize = 4;
 
 pub(crate) struct Kinds {
     lexicon: Lexicon,
+    hints: Lexicon,
 }
 
 impl Kinds {
     pub(crate) fn new() -> Self {
-        Self { lexicon: Lexicon::built_in(include_str!("../lexicon/kind.txt")) }
+        Self {
+            lexicon: Lexicon::built_in(include_str!("../lexicon/kind.txt")),
+            hints: Lexicon::built_in(include_str!("../lexicon/kind_hints.txt")),
+        }
     }
 
     /// The kinds that the words speak for, the surest first.
@@ -62,9 +68,10 @@ impl Kinds {
         tags
     }
 
-    /// The kind where the words do not say it: an emergency is a 求助, and so, hardly sure, is any
-    /// longer talk.
+    /// The kind where the words do not say it: an emergency is a 求助, somebody's wrong a 投诉, a
+    /// question a 咨询, and any longer talk, hardly sure, a 求助.
     pub(crate) fn fallback(
+        &self,
         talk: &Transcript<'_>,
         kinds: &[Tag],
         emergencies: &[Tag],
@@ -76,9 +83,30 @@ impl Kinds {
             let (field, value) = (Field::AppealKind, "求助".to_owned());
             return Some(Tag { field, value, confidence: urgent, evidence });
         }
+        if sure >= CONFIDENCE_MIN {
+            return None;
+        }
         let longest = talk.utterances().max_by_key(|range| range.len())?;
-        let told = kinds.is_empty() && longest.len() >= TALK_CHARS_MIN;
-        told.then(|| talk.tag(Field::AppealKind, "求助", UNSAID, &[longest]))
+        if kinds.is_empty() && longest.len() < TALK_CHARS_MIN {
+            return None;
+        }
+        let hints = self.hints.hits(&talk.chars);
+        let hint = |value: &str| hints.iter().find(|hit| hit.value == value);
+        let tag = |kind: &str, confidence, hits: &[&Hit]| {
+            let ranges: Vec<_> = hits.iter().map(|hit| hit.range.clone()).collect();
+            Some(talk.tag(Field::AppealKind, kind, confidence, &ranges))
+        };
+        if let Some(kind) = kinds.first() {
+            // Weak words and a hint that agree are enough together.
+            let (actor, grievance) = (hint("actor"), hint("grievance"));
+            let agrees = kind.value == "投诉" && actor.is_some() && grievance.is_some();
+            return agrees.then(|| Tag { confidence: HINTED, ..kind.clone() });
+        }
+        match (hint("actor"), hint("grievance"), hint("question")) {
+            (Some(actor), Some(grievance), _) => tag("投诉", HINTED, &[actor, grievance]),
+            (_, None, Some(question)) => tag("咨询", HINTED, &[question]),
+            _ => Some(talk.tag_at(Field::AppealKind, "求助", UNSAID, longest)),
+        }
     }
 
     /// Trouble that the words tell, and how much; of this titles are made.

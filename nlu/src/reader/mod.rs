@@ -2,7 +2,9 @@
 //!
 //! **One reading looks at the whole transcript so far and depends on nothing else**: the same
 //! utterances give the same tags. A reading of ten minutes of talk takes milliseconds.
-//! Rules are in `src/lexicon/*.txt`; each module says which of them it needs.
+//! Words and their weights are in `src/lexicon/*.txt`, one file for each question; the modules here
+//! say what their surroundings do to them. A gazetteer of the whole country knows 40,000 streets, of
+//! which some are common words: give [`Gazetteer::in_city`] the hotline's city.
 
 mod category;
 mod description;
@@ -90,7 +92,7 @@ impl Reader {
         }
     }
 
-    /// All candidates, the surer first within a field. `utterances` are all finals of the call so
+    /// All candidates; those from [`CONFIDENCE_MIN`] on are meant to stand in the ticket. `utterances` are all finals of the call so
     /// far, in the order in which they were said.
     pub fn read(&self, utterances: &[Utterance<'_>], context: &CallContext) -> Vec<Tag> {
         let talk = Transcript::of_caller(utterances, CHARS_MAX);
@@ -103,8 +105,10 @@ impl Reader {
         tags.extend(description::read(&talk));
         let emergencies = self.emergency.read(&talk);
         let kinds = self.kind.read(&talk);
-        tags.extend(kind::Kinds::fallback(&talk, &kinds, &emergencies));
-        tags.extend(kinds);
+        let fallback = self.kind.fallback(&talk, &kinds, &emergencies);
+        let said = |kind: &Tag| fallback.as_ref().is_none_or(|tag| tag.value != kind.value);
+        tags.extend(kinds.into_iter().filter(said));
+        tags.extend(fallback);
         tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
         tags.extend(emergencies);
         tags.extend(self.flags.read(&talk));

@@ -28,7 +28,7 @@ pub(crate) fn read(talk: &Transcript<'_>) -> Vec<Tag> {
         let Some((length, confidence, from)) = name_at(chars, at) else { continue };
         let value = talk.text(from..from + length);
         if tags.iter().all(|tag| tag.value != value) {
-            tags.push(talk.tag(Field::CallerName, value, confidence, &[at..from + length]));
+            tags.push(talk.tag_at(Field::CallerName, value, confidence, at..from + length));
         }
     }
     tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -55,7 +55,10 @@ fn name_at(chars: &[char], at: usize) -> Option<(usize, f32, usize)> {
     let family = family_name(&rest[from..])?;
     let styled = style(&rest[from + family..]);
     // 他叫王先生 is somebody else.
-    let own = rest[0] != '叫' || at == 0 || !chars[at - 1].is_alphanumeric();
+    let own = rest.starts_with(&['叫', '我'])
+        || rest[0] != '叫'
+        || at == 0
+        || !chars[at - 1].is_alphanumeric();
     (styled > 0 && own).then_some((family + styled, 0.85, at + from))
 }
 
@@ -114,7 +117,7 @@ mod tests {
             ("我姓张弓长张", Some("张")),
             ("我叫李明我住阳光小区", Some("李明")),
             ("我叫诸葛小明电话是", Some("诸葛小明")),
-            ("叫我刘女士就行", Some("刘女士")),
+            ("你叫我刘女士就行", Some("刘女士")),
             ("我姓陈陈先生", Some("陈")),
             ("我叫了救护车", None),
             ("老板叫王先生", None),

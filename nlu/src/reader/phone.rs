@@ -22,6 +22,8 @@ const CUE_CHARS: usize = 18;
 const CUE_AFTER_CHARS: usize = 14;
 /// How far behind a wrong number the right one begins.
 const CORRECTION_CHARS: usize = 30;
+/// What a corrected number is worth.
+const CORRECTED: f32 = 0.4;
 /// Most candidates.
 const CANDIDATES_MAX: usize = 4;
 /// Most pieces of evidence of one number.
@@ -127,17 +129,26 @@ fn groups(chars: &[char]) -> Vec<Group> {
 
 fn digits_at(chars: &[char]) -> Option<(String, usize)> {
     let first = digit(*chars.first()?)?;
-    if chars.get(1) == Some(&'个') && (2..=8).contains(&first) {
-        if let Some(repeated) = chars.get(2).copied().and_then(digit) {
-            return Some((repeated.to_string().repeat(usize::from(first)), 3));
-        }
+    if chars.get(1) == Some(&'个')
+        && (2..=8).contains(&first)
+        && let Some(repeated) = chars.get(2).copied().and_then(digit)
+    {
+        return Some((repeated.to_string().repeat(usize::from(first)), 3));
     }
-    let length = chars.iter().take_while(|c| in_number(**c)).count();
-    let grouped = chars[..length].iter().position(|c| digit(*c).is_none());
-    match grouped.and_then(|_| number(&chars[..length])) {
-        Some((value, length)) if grouped == Some(1) => Some((value.to_string(), length)),
-        _ => Some((first.to_string(), 1)),
+    Some(counted(chars).unwrap_or((first.to_string(), 1)))
+}
+
+/// 一百三十八: a group that is read as one number.
+fn counted(chars: &[char]) -> Option<(String, usize)> {
+    let run = chars.iter().take_while(|c| in_number(**c)).count();
+    let unit = |c: &char| digit(*c).is_none();
+    let last = chars[..run].iter().rposition(unit)?;
+    if chars[..run].iter().position(unit) != Some(1) {
+        return None;
     }
+    let ones = chars[..run].get(last + 1).is_some_and(|c| digit(*c).is_some_and(|d| d > 0));
+    let (value, length) = number(&chars[..last + 1 + usize::from(ones)])?;
+    Some((value.to_string(), length))
 }
 
 /// The number that the first groups make, as many of them as possible, and the last one's index.
@@ -189,35 +200,38 @@ fn form(digits: &str) -> Option<String> {
 
 /// 不对，是…: the number before gives way. 尾号是…: its end is replaced.
 fn correct(cues: &[Hit], groups: &[Group], said: &mut Vec<Said>) {
+    for cue in cues {
+        match cue.value {
+            "tail" => replace_end(cue, groups, said),
+            "wrong" => give_way(cue, said),
+            _ => None,
+        };
+    }
+}
+
+fn replace_end(cue: &Hit, groups: &[Group], said: &mut Vec<Said>) -> Option<()> {
+    let beside = |group: &&Group| (0..=1).any(|gap| group.range.start == cue.range.end + gap);
+    let tail = groups.iter().find(beside)?;
+    let wrong = said.iter_mut().rfind(|said| said.range.end <= cue.range.start)?;
+    let kept = wrong.digits.len().saturating_sub(tail.digits.len());
+    if (2..=8).contains(&tail.digits.len()) && kept > 0 {
+        let digits = format!("{}{}", &wrong.digits[..kept], tail.digits);
+        let confidence = wrong.confidence;
+        wrong.confidence *= CORRECTED;
+        said.push(Said { digits, range: tail.range.clone(), confidence });
+    }
+    Some(())
+}
+
+fn give_way(cue: &Hit, said: &mut [Said]) -> Option<()> {
     let near = |from: usize, to: usize| from <= to && to - from <= CORRECTION_CHARS;
-    for cue in cues.iter().filter(|cue| cue.value == "tail") {
-        let Some(tail) = groups.iter().find(|group| group.range.start == cue.range.end) else {
-            continue;
-        };
-        let Some(wrong) = said.iter_mut().rfind(|said| said.range.end <= cue.range.start) else {
-            continue;
-        };
-        let kept = wrong.digits.len().saturating_sub(tail.digits.len());
-        if (2..=8).contains(&tail.digits.len()) && kept > 0 {
-            let digits = format!("{}{}", &wrong.digits[..kept], tail.digits);
-            let confidence = wrong.confidence;
-            wrong.confidence *= 0.4;
-            said.push(Said { digits, range: tail.range.clone(), confidence });
-        }
+    let right = said.iter().position(|said| near(cue.range.end, said.range.start))?;
+    let wrong = said[..right].iter().rposition(|said| said.range.end <= cue.range.start)?;
+    if near(said[wrong].range.end, said[right].range.start) {
+        said[right].confidence = said[right].confidence.max(said[wrong].confidence);
+        said[wrong].confidence *= CORRECTED;
     }
-    for cue in cues.iter().filter(|cue| cue.value == "wrong") {
-        let right = said.iter().find(|said| near(cue.range.end, said.range.start));
-        let Some(right) = right.map(|said| said.range.start) else { continue };
-        let between = |said: &&mut Said| said.range.end <= cue.range.start;
-        if let Some(wrong) = said.iter_mut().filter(between).next_back() {
-            if near(wrong.range.end, right) {
-                let inherited = wrong.confidence;
-                wrong.confidence *= 0.4;
-                let right = said.iter_mut().find(|said| said.range.start == right);
-                right.into_iter().for_each(|said| said.confidence = inherited.max(said.confidence));
-            }
-        }
-    }
+    Some(())
 }
 
 /// The same number said again is surer and has more evidence.
@@ -248,5 +262,5 @@ fn presented(talk: &Transcript<'_>, cues: &[Hit], caller: &str) -> Option<Tag> {
     };
     let hit = cues.iter().filter(|hit| hit.value == "caller").find(denied)?;
     let fits = DIGITS.contains(&digits.len());
-    fits.then(|| talk.tag(Field::Phone, digits, 0.85, &[hit.range.clone()]))
+    fits.then(|| talk.tag_at(Field::Phone, digits, 0.85, hit.range.clone()))
 }

@@ -37,7 +37,7 @@ pub(crate) fn read(talk: &Transcript<'_>, kinds: &Kinds, place: Option<&Tag>) ->
     let title: String = title.chars().take(CHARS_MAX).collect();
     let confidence = 0.3 + 0.4 * (score / 2.0).min(1.0);
     (title.chars().count() >= CLAUSE_CHARS_MIN)
-        .then(|| talk.tag(Field::Title, title, confidence, &[clause]))
+        .then(|| talk.tag_at(Field::Title, title, confidence, clause))
 }
 
 /// Trouble counts, and a little length, so that without any a real sentence beats 喂你好.

@@ -82,6 +82,17 @@ impl<'a> Transcript<'a> {
             .collect()
     }
 
+    /// A tag that rests on one range.
+    pub(crate) fn tag_at(
+        &self,
+        field: Field,
+        value: impl Into<String>,
+        confidence: f32,
+        range: Range<usize>,
+    ) -> Tag {
+        Tag { field, value: value.into(), confidence, evidence: self.evidence(range) }
+    }
+
     /// A tag that rests on these ranges.
     pub(crate) fn tag(
         &self,

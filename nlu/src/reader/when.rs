@@ -59,7 +59,7 @@ impl Times {
         for said in said.into_iter().filter(|said| said.confidence > CONFIDENCE_SHOWN_MIN) {
             if tags.iter().all(|tag| tag.value != said.value) {
                 let confidence = said.confidence - LATER * tags.len().min(10) as f32;
-                tags.push(talk.tag(Field::OccurredAt, said.value, confidence, &[said.range]));
+                tags.push(talk.tag_at(Field::OccurredAt, said.value, confidence, said.range));
             }
         }
         tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));

@@ -121,7 +121,7 @@ impl Chain {
         let deeper = part.kind > last.kind
             || (part.kind == last.kind && matches!(part.kind, Kind::Poi | Kind::Estate))
             || (last.kind == Kind::Poi && part.kind == Kind::Estate)
-            || (last.kind == Kind::Poi && part.kind == Kind::RoadNumber && gap.is_empty());
+            || (last.kind >= Kind::Estate && part.kind == Kind::RoadNumber && gap.is_empty());
         let apart = gap.contains(&BREAK);
         deeper && is_connector(gap) && !(apart && part.kind == last.kind)
     }

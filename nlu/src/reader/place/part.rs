@@ -226,10 +226,11 @@ impl Finder {
 
     /// 翡翠湾三栋: a building's number makes a name of what stands between it and 在 or 住.
     fn estate_in_front(&self, chars: &[char], part: &Part, parts: &[Part]) -> Option<Part> {
-        let doors = [Kind::Building, Kind::Unit];
         let barrier = parts.last().map_or(0, |last| last.range.end);
         let at = part.range.start;
-        if !doors.contains(&part.kind) || part.loose || barrier == at && at > 0 {
+        let yard = part.kind == Kind::RoadNumber && chars[part.range.end - 1] == '院';
+        let door = matches!(part.kind, Kind::Building | Kind::Unit) && !part.loose;
+        if !(door || yard) || (barrier == at && at > 0) {
             return None;
         }
         let start = self.name_start(chars, at, barrier);
