@@ -83,7 +83,11 @@ impl Solo {
     }
 
     pub fn feed(&mut self, text: &str) -> Vec<String> {
-        self.agent.receive(self.now, self.flow, &Bytes::copy_from_slice(text.as_bytes()));
+        self.feed_bytes(text.as_bytes())
+    }
+
+    pub fn feed_bytes(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.agent.receive(self.now, self.flow, &Bytes::copy_from_slice(bytes));
         self.drain()
     }
 
