@@ -170,7 +170,7 @@ impl Solo {
     pub fn assert_nothing_left(&mut self) {
         self.wait(33_000);
         let stats = self.agent.stats();
-        assert_eq!((stats.dialogs, stats.transactions), (0, 0));
+        assert_eq!((stats.dialogs, stats.transactions, stats.unacked), (0, 0, 0));
     }
 }
 
