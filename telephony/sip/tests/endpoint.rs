@@ -129,6 +129,51 @@ async fn dropping_the_handles_hangs_up() {
     assert_eq!(event, Some(DialogEvent::Cancel));
 }
 
+/// A callee whose owner reads no events, and a caller who sends one re-INVITE after another.
+#[tokio::test]
+async fn an_owner_who_does_not_listen_is_spoken_for_and_still_hears_the_end() {
+    let ((caller, _calls), (callee, mut calls)) = (endpoint().await, endpoint().await);
+    let to = address(&callee, Transport::Udp);
+    let mut ours = call(&caller, "127.0.0.1", to, Transport::Udp);
+    let mut arrived = incoming(&mut calls).await;
+    arrived.dialog.respond(Reply::new(200));
+    assert_eq!(ours.next().await, Some(DialogEvent::Answered { body: None }));
+    let refused = loop {
+        ours.dialog.reinvite(None);
+        let event = loop {
+            // Has no effect until the re-INVITE is there.
+            arrived.dialog.respond_reinvite(Reply::new(200));
+            if let Ok(event) = timeout(Duration::from_millis(1), ours.events.recv()).await {
+                break event;
+            }
+        };
+        if event != Some(DialogEvent::Answered { body: None }) {
+            break event;
+        }
+    };
+    assert!(matches!(refused, Some(DialogEvent::Failed { code: 500, .. })), "{refused:?}");
+    ours.dialog.bye(None);
+    assert_eq!(ours.next().await, Some(DialogEvent::ByeDone));
+    assert!(callee.metrics().events_dropped > 0);
+    let mut last = None;
+    while let Some(event) = timeout(LIMIT, arrived.events.recv()).await.unwrap() {
+        last = Some(event);
+    }
+    assert_eq!(last, Some(DialogEvent::Bye { reason: None }));
+}
+
+#[tokio::test]
+async fn closing_lets_the_last_messages_out() {
+    let ((caller, _calls), (callee, mut calls)) = (endpoint().await, endpoint().await);
+    let to = address(&callee, Transport::Tcp);
+    let mut ours = call(&caller, "127.0.0.1", to, Transport::Tcp);
+    let arrived = incoming(&mut calls).await;
+    arrived.dialog.respond(Reply::new(486));
+    callee.close().await;
+    assert!(matches!(ours.next().await, Some(DialogEvent::Failed { code: 486, .. })));
+    assert_eq!(calls.recv().await.map(|call| call.source), None);
+}
+
 #[tokio::test]
 async fn nobody_at_a_tcp_port_is_a_lost_transport() {
     let (caller, _calls) = endpoint().await;

@@ -121,7 +121,7 @@ proptest! {
         }
         solo.wait(140_000);
         let stats = solo.agent.stats();
-        prop_assert_eq!((stats.dialogs, stats.transactions), (0, 0));
+        prop_assert_eq!((stats.dialogs, stats.transactions, stats.unacked), (0, 0, 0));
     }
 
     #[test]

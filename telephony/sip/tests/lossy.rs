@@ -228,7 +228,8 @@ fn every_call_ends_and_leaves_nothing() {
         world.run();
         for side in 0..2 {
             let stats = world.agents[side].stats();
-            assert_eq!((stats.dialogs, stats.transactions), (0, 0), "seed {seed}, side {side}");
+            let left = (stats.dialogs, stats.transactions, stats.unacked);
+            assert_eq!(left, (0, 0, 0), "seed {seed}, side {side}");
             assert_eq!(world.open[side].len(), 0, "seed {seed}: channels left open");
         }
         answered += world.answered;

@@ -1,6 +1,10 @@
 //! RFC 4475's messages: the valid ones parse, the invalid ones earn the status that the RFC names.
 
+mod world;
+
 use bytes::Bytes;
+use qingting_sip::Transport;
+use qingting_sip::agent::Command;
 use qingting_sip::message::{Fault, Framing, Message, parse, screen};
 use std::path::Path;
 
@@ -51,6 +55,23 @@ fn rfc_4475_messages_earn_the_status_that_the_rfc_names() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn an_agent_survives_every_message_and_keeps_nothing_of_it() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/sip-torture");
+    let Ok(entries) = std::fs::read_dir(&dir) else {
+        println!("skipped: no torture messages at {}", dir.display());
+        return;
+    };
+    let texts = entries.flatten().filter_map(|entry| std::fs::read(entry.path()).ok());
+    let mut solo = world::Solo::new(Transport::Udp);
+    for text in texts {
+        solo.feed_bytes(&text);
+        solo.command(Command::Abandon { call: solo.call });
+    }
+    assert!(solo.calls > 0, "some of them are calls");
+    solo.assert_nothing_left();
 }
 
 #[test]

@@ -109,6 +109,7 @@ impl Agent {
     pub fn stats(&self) -> Stats {
         Stats {
             dialogs: self.calls.len(),
+            unacked: self.unacked,
             transactions: self.servers.len() + self.clients.len(),
             ..self.stats
         }

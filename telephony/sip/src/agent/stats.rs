@@ -1,6 +1,6 @@
 //! What an agent has counted.
 
-/// Counters since the start, and two sizes of now.
+/// Counters since the start, and sizes of now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Datagrams and stream messages received, garbage included.
@@ -25,6 +25,8 @@ pub struct Stats {
     pub wakes: u64,
     /// Dialogs, early ones included.
     pub dialogs: usize,
+    /// Calls whose 2xx waits for its ACK.
+    pub unacked: usize,
     /// Transactions of both kinds.
     pub transactions: usize,
 }

@@ -28,7 +28,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until, timeout};
 
-/// Datagrams of one socket, and orders, that are handled before others have their turn.
+/// Datagrams of one socket, stream events and orders that are handled before others have their
+/// turn.
 const BURST_MAX: usize = 64;
 
 /// Places of an event channel that are kept for essential events.
@@ -140,7 +141,7 @@ impl Driver {
         loop {
             match self.wait().await {
                 Wake::Datagrams => self.read_datagrams(),
-                Wake::Stream(event) => self.stream_event(event),
+                Wake::Stream(event) => self.take_stream_events(event),
                 Wake::Order(order) => self.take_orders(order),
                 Wake::Found(found) => self.found(found),
                 Wake::Timer | Wake::Reaped => {}
@@ -212,6 +213,14 @@ impl Driver {
                 let bytes = Bytes::copy_from_slice(&self.buffer[..len]);
                 self.agent.receive(now, flow, &bytes);
             }
+        }
+    }
+
+    fn take_stream_events(&mut self, first: StreamEvent) {
+        self.stream_event(first);
+        for _ in 1..BURST_MAX {
+            let Ok(event) = self.from_streams.try_recv() else { break };
+            self.stream_event(event);
         }
     }
 

@@ -27,6 +27,8 @@ pub struct EndpointMetrics {
     pub stray: u64,
     /// Dialogs now, early ones included.
     pub dialogs: usize,
+    /// Calls whose 2xx waits for its ACK now.
+    pub unacked: usize,
     /// Transactions now.
     pub transactions: usize,
     /// TCP connections now.
@@ -71,6 +73,7 @@ impl Published {
             retransmissions_out: stats.retransmissions_out,
             stray: stats.stray,
             dialogs: stats.dialogs,
+            unacked: stats.unacked,
             transactions: stats.transactions,
             connections,
             connections_refused: counts.connections_refused,

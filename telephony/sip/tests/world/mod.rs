@@ -83,7 +83,11 @@ impl Solo {
     }
 
     pub fn feed(&mut self, text: &str) -> Vec<String> {
-        self.agent.receive(self.now, self.flow, &Bytes::copy_from_slice(text.as_bytes()));
+        self.feed_bytes(text.as_bytes())
+    }
+
+    pub fn feed_bytes(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.agent.receive(self.now, self.flow, &Bytes::copy_from_slice(bytes));
         self.drain()
     }
 
@@ -166,7 +170,7 @@ impl Solo {
     pub fn assert_nothing_left(&mut self) {
         self.wait(33_000);
         let stats = self.agent.stats();
-        assert_eq!((stats.dialogs, stats.transactions), (0, 0));
+        assert_eq!((stats.dialogs, stats.transactions, stats.unacked), (0, 0, 0));
     }
 }
 
