@@ -7,7 +7,8 @@ use qingting_asr::AsrEvent;
 use qingting_asr::client::Heard;
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
-use qingting_nlu::draft::Tag;
+use qingting_nlu::draft::{Field, Tag};
+use qingting_nlu::reader::CONFIDENCE_MIN;
 use qingting_nlu::{CallContext, LocalTime, Utterance};
 use qingting_store::{DraftUpdate, FinalSegment, StoreError};
 use std::collections::HashMap;
@@ -109,7 +110,9 @@ impl Captions {
                 confidence: said.confidence,
             })
             .collect();
-        self.hotline.reader.read(&utterances, &self.context)
+        let mut tags = self.hotline.reader.read(&utterances, &self.context);
+        tags.retain(is_worth_filling);
+        tags
     }
 
     async fn store(&self, segment: &FinalSegment, tags: &[Tag]) -> Result<DraftUpdate, StoreError> {
@@ -167,6 +170,12 @@ impl Captions {
             confidence: heard.confidence,
         }
     }
+}
+
+/// A weak reading of a slot is worse than an empty field, because somebody must first take it out;
+/// a weak title is better than none.
+fn is_worth_filling(tag: &Tag) -> bool {
+    tag.confidence >= CONFIDENCE_MIN || matches!(tag.field, Field::Title | Field::Description)
 }
 
 fn new_segment() -> SegmentId {
