@@ -24,8 +24,8 @@ impl Agent {
         }
     }
 
-    /// Sends BYE. A re-INVITE of the peer that is open gets its 487 (RFC 3261 §15.1.2); a 2xx
-    /// without ACK is not repeated any more.
+    /// Sends BYE. A re-INVITE of the peer that is open gets its 487 (RFC 3261 §15.1.2); its
+    /// 2xx without ACK are not repeated any more.
     pub(super) fn start_bye(&mut self, now: Millis, key: CallKey, reason: Option<String>) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(dialog) = &mut call.dialog else { return };
@@ -33,9 +33,8 @@ impl Agent {
         let flow = call.flow_to(&outgoing.next_hop);
         call.phase = Phase::Leaving;
         let open = call.invite_in.take();
-        let first_unacked = call.awaits_first_ack();
+        // Only those to re-INVITEs are left: the first ACK, or its time, was waited for.
         call.unacked.clear();
-        self.unacked -= usize::from(first_unacked);
         if let Some(id) = open {
             self.respond_invite(now, id, &Reply::new(487));
         }
