@@ -97,9 +97,8 @@ pub enum End {
 /// Places the call and stays until it is over.
 pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Outcome> {
     let uri = target(&plan.target)?;
-    let transport = plan
-        .transport
-        .unwrap_or(if uri.wants_tcp() { Transport::Tcp } else { Transport::Udp });
+    let transport =
+        plan.transport.unwrap_or(if uri.wants_tcp() { Transport::Tcp } else { Transport::Udp });
     let ip = own_ip(&uri).await?;
     let any = SocketAddr::new(ip, 0);
     let (endpoint, _nobody_calls_us) = Endpoint::bind(EndpointConfig {
@@ -112,10 +111,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
     .await?;
     let media = engine(ip)?;
     let (mut leg, events) = media.open(LegConfig {
-        record: plan
-            .record
-            .clone()
-            .map(|path| RecordTo { path, layout: Layout::SentLeft }),
+        record: plan.record.clone().map(|path| RecordTo { path, layout: Layout::SentLeft }),
         recognise: true,
         inactivity: Duration::from_secs(3_600),
     })?;
@@ -140,8 +136,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
     });
     let call_id = dialog.call_id().to_owned();
     let tap = leg.take_recogniser_tap();
-    let mut line =
-        Line { plan, clock, told, dialog, dialog_events, leg: Some(leg), events, tap };
+    let mut line = Line { plan, clock, told, dialog, dialog_events, leg: Some(leg), events, tap };
     let answer = match line.wait_for_answer().await {
         Ok(answer) => answer,
         Err((code, reason)) => {

@@ -36,7 +36,9 @@ pub fn read_telephone(path: &Path) -> Result<Vec<i16>> {
     let channels = usize::from(spec.channels);
     let there = samples.len() / channels;
     if there < promised as usize {
-        bail!("{name} is cut off: its header promises {promised} samples, {there} are there; copy it again");
+        bail!(
+            "{name} is cut off: its header promises {promised} samples, {there} are there; copy it again"
+        );
     }
     let mono: Vec<f64> = samples
         .chunks_exact(channels)

@@ -71,8 +71,7 @@ impl RawCall {
         }
         let (id, cseq, to) = (&self.id, self.cseq, &self.to);
         let ours = self.sip.local_addr().expect("bound");
-        let kind =
-            if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let branch = if method == "CANCEL" { "INVITE" } else { method };
         let text = format!(
             "{method} sip:12345@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bK-{id}-{cseq}-{branch};rport\r\n\

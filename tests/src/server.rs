@@ -197,11 +197,7 @@ impl Server {
     /// Waits until no call, leg, dialog or transaction is left.
     pub fn wait_until_idle(&self) {
         wait_until("nothing is left of any call", || {
-            let left = [
-                "qingting_calls_active",
-                "qingting_media_legs",
-                "qingting_sip_dialogs",
-            ];
+            let left = ["qingting_calls_active", "qingting_media_legs", "qingting_sip_dialogs"];
             left.iter().all(|series| self.metric(series) == 0.0).then_some(())
         });
     }

@@ -69,9 +69,8 @@ fn an_offer_without_a_common_codec_is_refused_with_the_reason_and_leaves_nothing
 
 #[test]
 fn a_number_that_takes_too_many_lines_is_busy_and_a_full_house_says_when_to_come_back() {
-    let plan = ServerPlan::deaf()
-        .with("sip.calls_per_caller_max", 1)
-        .with("sip.concurrent_calls_max", 2);
+    let plan =
+        ServerPlan::deaf().with("sip.calls_per_caller_max", 1).with("sip.concurrent_calls_max", 2);
     let server = Server::start(&plan);
     let mut first = RawCall::new(server.sip());
     let offer = first.offer("8");
@@ -80,7 +79,10 @@ fn a_number_that_takes_too_many_lines_is_busy_and_a_full_house_says_when_to_come
     let mut second = RawCall::new(server.sip());
     let response = second.request("INVITE", "", &offer);
     assert!(response.starts_with("SIP/2.0 486 "), "{response}");
-    assert!(header(&response, "Reason").is_some_and(|text| text.contains("cause=17")), "{response}");
+    assert!(
+        header(&response, "Reason").is_some_and(|text| text.contains("cause=17")),
+        "{response}"
+    );
 
     let mut other = RawCall::new(server.sip());
     let asserted = "P-Asserted-Identity: <tel:+8613900000000>\r\n";

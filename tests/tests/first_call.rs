@@ -16,9 +16,10 @@ const APPEAL: &str = "您好，我要投诉，幸福小区三号楼楼下的烧�
 fn spoken(words: &str, voice: &str) -> PathBuf {
     let folder = qingting().with_file_name("test-speech");
     std::fs::create_dir_all(&folder).expect("writable");
-    let name: u64 = words.bytes().chain(voice.bytes()).fold(14_695_981_039_346_656_037, |hash, b| {
-        (hash ^ u64::from(b)).wrapping_mul(1_099_511_628_211)
-    });
+    let name: u64 =
+        words.bytes().chain(voice.bytes()).fold(14_695_981_039_346_656_037, |hash, b| {
+            (hash ^ u64::from(b)).wrapping_mul(1_099_511_628_211)
+        });
     let file = folder.join(format!("{name:016x}.wav"));
     if !file.exists() {
         let partial = folder.join(format!("{name:016x}-{}.wav", std::process::id()));
@@ -60,12 +61,23 @@ fn a_spoken_appeal_becomes_a_ticket_with_transcript_tags_slots_and_recording() {
     let heard = server.home().join("heard.wav");
     let called = call(
         &server.uri(),
-        &["--play", text(&file), "--record", text(&heard), "--after-prompt", "--from", "13912345678"],
+        &[
+            "--play",
+            text(&file),
+            "--record",
+            text(&heard),
+            "--after-prompt",
+            "--from",
+            "13912345678",
+        ],
     );
     assert_eq!(called.code, 0, "{called:?}");
     let calls = server.ended_calls(1);
     let call = &calls[0];
-    assert_eq!((call["caller"].as_str(), call["called"].as_str()), (Some("13912345678"), Some("12345")));
+    assert_eq!(
+        (call["caller"].as_str(), call["called"].as_str()),
+        (Some("13912345678"), Some("12345"))
+    );
     assert_eq!(call["hung_up_by"], "caller");
     assert!(call["quality"]["mos"].as_f64().is_some_and(|mos| mos > 4.0), "{call}");
 
@@ -74,7 +86,8 @@ fn a_spoken_appeal_becomes_a_ticket_with_transcript_tags_slots_and_recording() {
     assert!(errors <= 0.35, "{errors:.3}: {said}");
 
     let ticket = server.ticket_of(call);
-    let field = |name: &str| ticket["fields"][name]["value"].as_str().unwrap_or_default().to_owned();
+    let field =
+        |name: &str| ticket["fields"][name]["value"].as_str().unwrap_or_default().to_owned();
     assert_eq!(field("appeal_kind"), "投诉", "{ticket}");
     assert!(!field("description").is_empty() && !field("title").is_empty(), "{ticket}");
     let kind = &ticket["fields"]["appeal_kind"];
@@ -127,7 +140,9 @@ fn a_persons_value_stays_whatever_is_said_afterwards() {
     let ticket = server.api_get(&path);
     assert_eq!(ticket["fields"]["appeal_kind"]["value"], "咨询", "{said}");
     assert_eq!(ticket["fields"]["appeal_kind"]["source"], "person");
-    assert!(ticket["fields"]["description"]["value"].as_str().is_some_and(|t| t.chars().count() > 15));
+    assert!(
+        ticket["fields"]["description"]["value"].as_str().is_some_and(|t| t.chars().count() > 15)
+    );
 
     let confirm = json!({ "revision": ticket["revision"] });
     let (status, body) = server.request("POST", &format!("{path}/confirm"), Some(&confirm));
@@ -138,7 +153,9 @@ fn a_persons_value_stays_whatever_is_said_afterwards() {
 #[test]
 fn a_killed_recogniser_costs_captions_and_no_call() {
     let server = Server::start(&ServerPlan::hearing());
-    let words = Wav::read(&spoken("您好，我要投诉，楼下的烧烤店噪音特别大。", "jf_nezumi")).channels.remove(0);
+    let words = Wav::read(&spoken("您好，我要投诉，楼下的烧烤店噪音特别大。", "jf_nezumi"))
+        .channels
+        .remove(0);
     let mut raw = RawCall::new(server.sip());
     let offer = raw.offer("8");
     let answer = raw.request("INVITE", "", &offer);
@@ -150,7 +167,9 @@ fn a_killed_recogniser_costs_captions_and_no_call() {
     assert!(killed.success());
     raw.speak(&answer, &words[words.len() / 2..]);
     raw.speak(&answer, &vec![0; 8_000]);
-    wait_until("there is a recogniser again", || (server.metric("qingting_asr_up") == 1.0).then_some(()));
+    wait_until("there is a recogniser again", || {
+        (server.metric("qingting_asr_up") == 1.0).then_some(())
+    });
     raw.speak(&answer, &words);
     raw.speak(&answer, &vec![0; 8_000 * 2]);
     assert!(raw.request("BYE", "", "").starts_with("SIP/2.0 200 "));
@@ -197,8 +216,16 @@ fn every_transport_and_codec_carries_the_voice_both_ways() {
     let mut number = 0;
     for transport in ["udp", "tcp"] {
         for codec in ["pcma", "pcmu"] {
-            let args =
-                ["--play", text(&file), "--transport", transport, "--codec", codec, "--dtmf", "12#"];
+            let args = [
+                "--play",
+                text(&file),
+                "--transport",
+                transport,
+                "--codec",
+                codec,
+                "--dtmf",
+                "12#",
+            ];
             let called = call(&server.uri(), &args);
             assert_eq!(called.code, 0, "{transport} {codec}: {called:?}");
             assert!(called.result["rtp"]["packets_received"].as_u64().is_some_and(|n| n > 100));
@@ -215,7 +242,9 @@ fn every_transport_and_codec_carries_the_voice_both_ways() {
 
 #[test]
 fn a_hang_up_at_any_moment_from_either_side_leaves_nothing_behind() {
-    let server = Server::start(&ServerPlan::deaf().with("hotline.ring_ms", 200));
+    let server = Server::start(
+        &ServerPlan::deaf().with("hotline.ring_ms", 200).with("sip.calls_per_caller_max", 0),
+    );
     let offer = RawCall::new(server.sip()).offer("8");
     let callers: Vec<_> = (0..24u64)
         .map(|number| {
@@ -243,7 +272,8 @@ fn a_hang_up_at_any_moment_from_either_side_leaves_nothing_behind() {
     let running = wait_until("the call runs", || {
         server.calls().into_iter().find(|call| call["state"] == "active")
     });
-    let (status, body) = server.request("POST", &format!("/api/v1/calls/{}/hangup", id(&running)), None);
+    let (status, body) =
+        server.request("POST", &format!("/api/v1/calls/{}/hangup", id(&running)), None);
     assert!((200..300).contains(&status), "{status} {body}");
     let bye = raw.message();
     assert!(bye.starts_with("BYE "), "{bye}");

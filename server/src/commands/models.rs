@@ -72,7 +72,9 @@ pub fn require(dir: &ModelsDir, names: &[&str]) -> Result<()> {
         .iter()
         .copied()
         .filter(|name| {
-            !here.iter().any(|one| one.name == *name && matches!(one.state, State::Installed { .. }))
+            !here
+                .iter()
+                .any(|one| one.name == *name && matches!(one.state, State::Installed { .. }))
         })
         .collect();
     if missing.is_empty() {

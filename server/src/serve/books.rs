@@ -89,7 +89,12 @@ impl<'a> Books<'a> {
         let Some(ticket) = self.ticket else { return };
         let (hung_up_by, cause) = (end.hung_up_by.clone(), end.cause.clone());
         self.keep_trying(|| self.hotline.store.end_call(end.clone())).await;
-        self.hotline.events.publish(Event::CallEnded { call: self.call, ticket, hung_up_by, cause });
+        self.hotline.events.publish(Event::CallEnded {
+            call: self.call,
+            ticket,
+            hung_up_by,
+            cause,
+        });
     }
 
     async fn keep_trying<F: Future<Output = Result<(), StoreError>>>(&self, write: impl Fn() -> F) {

@@ -28,7 +28,8 @@ impl Counters {
     }
 
     pub fn refused(&self, status: u16) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() +=
+            1;
     }
 
     pub fn ended(&self, cause: Cause) {

@@ -292,4 +292,3 @@ async fn drain(hotline: &Hotline) {
         tracing::error!(calls = hotline.calls.len(), "calls did not end in time");
     }
 }
-

@@ -22,8 +22,7 @@ impl Prompts {
     /// a process of its own.
     pub fn prepare(config: &Config, models: &ModelsDir) -> Result<Self> {
         let hotline = &config.hotline;
-        let texts =
-            [&hotline.notice, &hotline.greeting, &hotline.are_you_there, &hotline.farewell];
+        let texts = [&hotline.notice, &hotline.greeting, &hotline.are_you_there, &hotline.farewell];
         let sayings = texts.map(|text| Saying {
             text: text.clone(),
             voice: hotline.voice.clone(),

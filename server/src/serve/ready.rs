@@ -59,9 +59,13 @@ pub fn announce(said: &Announcement<'_>) {
     println!("  HTTP       http://{}/api/v1  (description: /api/v1/openapi.json)", said.http);
     match said.password {
         Some(password) => {
-            println!("  Password   {password}  (user admin; shown once, `qingting admin-password` makes a new one)");
+            println!(
+                "  Password   {password}  (user admin; shown once, `qingting admin-password` makes a new one)"
+            );
         }
-        None => println!("  Password   as before (user admin; `qingting admin-password` makes a new one)"),
+        None => println!(
+            "  Password   as before (user admin; `qingting admin-password` makes a new one)"
+        ),
     }
     println!("  Data       {}", said.config.data.dir.display());
     println!("  Settings   {}", said.file.display());

@@ -77,8 +77,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let recordings = Recordings::open(dir.path().join("recordings")).unwrap();
         // 2026-11-24T16:30:00Z is half past midnight of the 25th in China.
-        let file =
-            recordings.file(CallId::new(Uuid::from_u128(1)), UnixMillis(1_795_537_800_000)).unwrap();
+        let file = recordings
+            .file(CallId::new(Uuid::from_u128(1)), UnixMillis(1_795_537_800_000))
+            .unwrap();
         assert_eq!(file, "2026-11-25/00000000-0000-0000-0000-000000000001.wav");
         let path = recordings.root().join(&file);
         std::fs::write(&path, b"abc").unwrap();

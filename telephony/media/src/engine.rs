@@ -208,7 +208,7 @@ impl MediaEngine {
         let legs = self.shards.iter().map(|shard| shard.shared.legs.load(Ordering::Relaxed));
         MediaMetrics {
             legs: legs.sum(),
-            ports_free: lock(&self.ports).free(),
+            ports_free: lock(&self.ports).free(now()),
             lateness: self.lateness.snapshot(),
             recording_write_errors: self.counters.write_errors.load(Ordering::Relaxed),
             recording_bytes: self.counters.bytes.load(Ordering::Relaxed),

@@ -46,9 +46,11 @@ impl PortPool {
         self.resting.push_back((now, port));
     }
 
-    /// Pairs that could be taken without waiting, those not yet known to have rested left out.
-    pub fn free(&self) -> usize {
-        self.free.len()
+    /// Pairs that could be taken without waiting.
+    pub fn free(&self, now: Millis) -> usize {
+        // In the order in which they were given back, so the rested ones come first.
+        let rested = self.resting.partition_point(|(since, _)| now >= *since + self.rest);
+        self.free.len() + rested
     }
 }
 
@@ -70,6 +72,7 @@ mod tests {
         let port = pool.take(Millis(0)).unwrap();
         pool.give_back(Millis(1_000), port);
         assert_eq!(pool.take(Millis(5_999)), Err(PortsExhausted { resting: 1 }));
+        assert_eq!((pool.free(Millis(5_999)), pool.free(Millis(6_000))), (0, 1));
         assert_eq!(pool.take(Millis(6_000)), Ok(port));
     }
 }

@@ -112,7 +112,10 @@ fn citizens(config: &Config, models: &ModelsDir) -> Result<Vec<Scene>> {
 
 async fn tell(config: &Config, api: &Api, scenes: &[Scene]) -> Result<()> {
     let target = target(config)?;
-    println!("\nThe hotline is {target}. {} calls follow, each a real one over SIP and RTP.", scenes.len());
+    println!(
+        "\nThe hotline is {target}. {} calls follow, each a real one over SIP and RTP.",
+        scenes.len()
+    );
     for (number, scene) in (1..).zip(scenes) {
         println!("\n── Call {number} of {}: {} ──", scenes.len(), scene.title);
         match scene.words {
@@ -179,7 +182,9 @@ async fn play(target: &str, api: &Api, scene: &Scene, number: u32) -> Result<()>
 async fn show(api: &Api, watch: &Watch, outcome: &Outcome, times: &Times) -> Result<()> {
     let call = watch.call().context("the hotline answered, but told of no call")?;
     let call = api.get(&format!("/api/v1/calls/{call}")).await?;
-    let ticket = api.get(&format!("/api/v1/tickets/{}", call["ticket"].as_str().unwrap_or_default())).await?;
+    let ticket = api
+        .get(&format!("/api/v1/tickets/{}", call["ticket"].as_str().unwrap_or_default()))
+        .await?;
     screen::ticket(&ticket);
     screen::recording(&call);
     if let Some(report) = &outcome.report {
@@ -197,11 +202,8 @@ fn target(config: &Config) -> Result<String> {
         (None, Some(address)) => (address, ";transport=tcp"),
         (None, None) => bail!("the configuration has no SIP address"),
     };
-    let ip = if address.ip().is_unspecified() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST)
-    } else {
-        address.ip()
-    };
+    let ip =
+        if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
     Ok(format!("sip:12345@{}{suffix}", SocketAddr::new(ip, address.port())))
 }
 
