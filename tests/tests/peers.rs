@@ -209,7 +209,7 @@ fn a_call_whose_ack_never_comes_is_ended_by_the_server() {
     let server = Server::start(&ServerPlan::deaf());
     let scenario = Scenario::new("no_ack").deadline(seconds(45.0));
     sipp::call(server.sip(), &scenario).expect_success();
-    assert_eq!(text(&ended_call(&server)["hung_up_by"]), "system");
+    assert_eq!(text(&ended_call(&server)["hung_up_by"]), "network");
 }
 
 #[test]
