@@ -222,7 +222,7 @@ async fn a_recording_is_read_in_parts_and_never_from_outside_its_folder() {
     let path = format!("/api/v1/calls/{call}/recording");
     assert_eq!(world.admin("GET", &path, "").await.status, 404);
     std::fs::write(world.dir.path().join("recordings/a.wav"), b"0123456789").unwrap();
-    world.store.start_recording(call, "a.wav".into()).await.unwrap();
+    world.store.answer_call(call, UnixMillis(2), Some("a.wav".into())).await.unwrap();
     let whole = world.admin("GET", &path, "").await;
     assert_eq!((whole.status, whole.body.as_slice()), (200, &b"0123456789"[..]));
     let headers = format!("{}Range: bytes=2-4\r\n", world.admin);
@@ -236,7 +236,7 @@ async fn a_recording_is_read_in_parts_and_never_from_outside_its_folder() {
     let head = world.admin("HEAD", &path, "").await;
     assert!(head.body.is_empty() && head.head.contains("content-length: 10"), "{}", head.head);
     assert_eq!(world.store.audit_of(&call.to_string()).await.unwrap().len(), 2);
-    world.store.start_recording(call, "../q.db".into()).await.unwrap();
+    world.store.answer_call(call, UnixMillis(2), Some("../q.db".into())).await.unwrap();
     assert_eq!(world.admin("GET", &path, "").await.status, 404);
 }
 

@@ -169,15 +169,16 @@ impl Store {
         self.write(BeginCall { call, ticket }).await
     }
 
-    /// Notes that the call was answered; a second answer is ignored.
-    pub async fn answer_call(&self, id: CallId, at: UnixMillis) -> Result<(), StoreError> {
-        self.write(AnswerCall { id, at }).await
-    }
-
-    /// Notes where the call is being recorded, so that a recording is found even when the server
-    /// dies during the call. `file` is relative to the recordings folder.
-    pub async fn start_recording(&self, id: CallId, file: String) -> Result<(), StoreError> {
-        self.write(StartRecording { id, file }).await
+    /// Notes that the call was answered, and where it is being recorded, so that a recording is
+    /// found even when the server dies during the call; the file is relative to the recordings
+    /// folder. The time of a first answer stays.
+    pub async fn answer_call(
+        &self,
+        id: CallId,
+        at: UnixMillis,
+        recording: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.write(AnswerCall { id, at, recording }).await
     }
 
     /// Ends the call and announces it in the outbox. A call that has ended already stays as it is.
@@ -304,6 +305,7 @@ impl Command for BeginCall {
 struct AnswerCall {
     id: CallId,
     at: UnixMillis,
+    recording: Option<String>,
 }
 
 impl Command for AnswerCall {
@@ -311,31 +313,15 @@ impl Command for AnswerCall {
     type Error = StoreError;
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let updated =
-            sqlx::query("UPDATE calls SET answered_at = coalesce(answered_at, ?2) WHERE id = ?1")
-                .bind(self.id.to_string())
-                .bind(self.at.0)
-                .execute(db)
-                .await?;
-        found(updated.rows_affected(), self.id)
-    }
-}
-
-struct StartRecording {
-    id: CallId,
-    file: String,
-}
-
-impl Command for StartRecording {
-    type Output = ();
-    type Error = StoreError;
-
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let updated = sqlx::query("UPDATE calls SET recording_file = ?2 WHERE id = ?1")
-            .bind(self.id.to_string())
-            .bind(&self.file)
-            .execute(db)
-            .await?;
+        let updated = sqlx::query(
+            "UPDATE calls SET answered_at = coalesce(answered_at, ?2),
+                recording_file = coalesce(?3, recording_file) WHERE id = ?1",
+        )
+        .bind(self.id.to_string())
+        .bind(self.at.0)
+        .bind(&self.recording)
+        .execute(db)
+        .await?;
         found(updated.rows_affected(), self.id)
     }
 }

@@ -85,8 +85,8 @@ async fn a_call_has_a_draft_from_its_first_moment_and_ends_once() {
     assert_eq!((draft.id, draft.revision, draft.number.as_str()), (ticket, 0, "20260101-000001"));
     assert_eq!(store.call(call).await.unwrap().unwrap().state(), CallState::Ringing);
 
-    store.answer_call(call, UnixMillis(START.0 + 2_000)).await.unwrap();
-    store.start_recording(call, "early.wav".into()).await.unwrap();
+    let (at, file) = (UnixMillis(START.0 + 2_000), Some("early.wav".into()));
+    store.answer_call(call, at, file).await.unwrap();
     assert_eq!(store.call(call).await.unwrap().unwrap().state(), CallState::Active);
     store.end_call(ended(call)).await.unwrap();
     let late = CallEnd { cause: "too late".into(), ..ended(call) };
@@ -106,7 +106,7 @@ async fn an_unknown_call_is_refused_by_name_and_the_same_call_is_not_begun_twice
     let (_dir, store) = fresh().await;
     let stranger = CallId::new(Uuid::now_v7());
     for refused in [
-        store.answer_call(stranger, START).await,
+        store.answer_call(stranger, START, None).await,
         store.end_call(ended(stranger)).await,
         store.record_gap(stranger, 0, 5).await,
         store.record_final(stranger, said("喂"), &[]).await.map(drop),
@@ -229,7 +229,7 @@ async fn pages_follow_each_other_without_a_gap() {
 async fn what_was_returned_outlives_a_store_that_is_never_closed() {
     let (dir, store) = fresh().await;
     let (call, _) = begun(&store).await;
-    store.start_recording(call, "x.wav".into()).await.unwrap();
+    store.answer_call(call, START, Some("x.wav".into())).await.unwrap();
     store.record_final(call, said("你好"), &[]).await.unwrap();
     // The file and its log as a dead process leaves them: copied while the store is still open.
     let copy = dir.path().join("copy.db");
@@ -254,7 +254,7 @@ async fn a_closed_store_refuses_writes_and_opens_again() {
     let other = store.clone();
     let path = store.path().to_owned();
     store.close().await;
-    assert!(matches!(other.answer_call(call, START).await, Err(StoreError::Closed)));
+    assert!(matches!(other.answer_call(call, START, None).await, Err(StoreError::Closed)));
     assert!(matches!(other.ping().await, Err(StoreError::Closed)));
     let again = Store::open(&path).await.unwrap();
     again.ping().await.unwrap();

@@ -157,15 +157,18 @@ async fn together(
     group: &mut [Box<dyn Job>],
 ) -> Result<(), sqlx::Error> {
     let outcome = async {
-        db.execute("BEGIN IMMEDIATE").await?;
-        for job in group.iter_mut() {
-            db.execute("SAVEPOINT command").await?;
-            if !job.attempt(db).await {
-                db.execute("ROLLBACK TO command").await?;
-            }
-            db.execute("RELEASE command").await?;
+        let last = group.len() - 1;
+        db.execute("BEGIN IMMEDIATE; SAVEPOINT command").await?;
+        for (number, job) in group.iter_mut().enumerate() {
+            // One step to SQLite's thread where the statements need no answer in between.
+            let steps = match (job.attempt(db).await, number == last) {
+                (true, false) => "RELEASE command; SAVEPOINT command",
+                (true, true) => "RELEASE command; COMMIT",
+                (false, false) => "ROLLBACK TO command",
+                (false, true) => "ROLLBACK TO command; RELEASE command; COMMIT",
+            };
+            db.execute(steps).await?;
         }
-        db.execute("COMMIT").await?;
         Ok(())
     }
     .await;

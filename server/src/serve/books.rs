@@ -8,7 +8,7 @@ use qingting_store::{CallEnd, NewCall, StoreError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries of one call that wait to be written; a call has five.
+/// Entries of one call that wait to be written; a call has three.
 const ENTRIES_WAITING_MAX: usize = 8;
 /// Tries of a write that a running or ended call needs: with the waits below about five minutes.
 /// What is lost after that is mended at the next start, which ends calls without an end.
@@ -20,10 +20,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 pub enum Entry {
     /// The call and its ticket draft; tried once, because the caller waits for it.
     Begin(NewCall, oneshot::Sender<bool>),
-    /// It was answered then.
-    Answered(UnixMillis),
-    /// It is being recorded to this file.
-    Recording(String),
+    /// It was answered then, and is being recorded to this file.
+    Answered(UnixMillis, Option<String>),
     /// It is over.
     Ended(Box<CallEnd>),
 }
@@ -50,15 +48,10 @@ impl<'a> Books<'a> {
             match entry {
                 Entry::Begin(call, done) => self.begin(call, done).await,
                 _ if self.ticket.is_none() => {}
-                Entry::Answered(at) => {
-                    self.keep_trying(|| self.hotline.store.answer_call(self.call, at)).await;
+                Entry::Answered(at, file) => {
+                    let write = || self.hotline.store.answer_call(self.call, at, file.clone());
+                    self.keep_trying(write).await;
                     self.hotline.events.publish(Event::CallAnswered { call: self.call });
-                }
-                Entry::Recording(file) => {
-                    self.keep_trying(|| {
-                        self.hotline.store.start_recording(self.call, file.clone())
-                    })
-                    .await;
                 }
                 Entry::Ended(end) => self.end(*end).await,
             }

@@ -67,6 +67,8 @@ struct Driver {
     begun: Option<oneshot::Receiver<bool>>,
     /// What the driver itself knows at once; fed before anything else.
     known: VecDeque<Input>,
+    /// The file that is being recorded to, until it is noted.
+    recording: Option<String>,
     answered: bool,
     refused: Option<u16>,
     end: Option<Cause>,
@@ -106,6 +108,7 @@ impl Driver {
             media: None,
             begun: None,
             known: VecDeque::new(),
+            recording: None,
             answered: false,
             refused: None,
             end: None,
@@ -223,7 +226,8 @@ impl Driver {
             Record::Answered => {
                 self.answered = true;
                 self.hotline.counters.answered();
-                write(&self.entries, Entry::Answered(clock::unix_now())).await;
+                let entry = Entry::Answered(clock::unix_now(), self.recording.take());
+                write(&self.entries, entry).await;
             }
             // Written when the recording is finished, a moment later, in one row with it.
             Record::Ended(cause) => self.end = Some(cause),
@@ -249,19 +253,15 @@ impl Driver {
         }
     }
 
-    fn record_to(&self) -> anyhow::Result<Option<RecordTo>> {
+    fn record_to(&mut self) -> anyhow::Result<Option<RecordTo>> {
         let Some(recordings) = &self.hotline.recordings else { return Ok(None) };
-        let path = recordings.root().join(recordings.file(self.id, self.started)?);
+        let file = recordings.file(self.id, self.started)?;
+        let path = recordings.root().join(&file);
+        self.recording = Some(file);
         Ok(Some(RecordTo { path, ..RecordTo::default() }))
     }
 
     fn start_recognition(&mut self, identity: &Identity) {
-        if let Some(recordings) = &self.hotline.recordings
-            && let Ok(file) = recordings.file(self.id, self.started)
-        {
-            // The queue holds all that one call ever writes.
-            let _ = self.entries.try_send(Entry::Recording(file));
-        }
         let Some(tap) = self.leg.as_mut().and_then(LegHandle::take_recogniser_tap) else { return };
         let to = self.hotline.asr.as_ref().map(|asr| {
             let (to, events) = asr.open_stream(self.id.0.as_u128() as u64);
