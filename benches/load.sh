@@ -7,11 +7,12 @@
 #
 # Environment: RATE=500 calls/s for SIGNALLING_S=30 s; CALLS=300 at once for MEDIA_S=60 s;
 # TRANSPORT=u1 (UDP) or t1 (TCP); SPEECH=FILE.al (raw A-law) instead of a tone, which loads no recogniser.
+# METRICS=admin:PASSWORD reads the server's tick lateness during the media load; HTTP=127.0.0.1:12345.
 # The exit status is 1 when a call failed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 RATE=${RATE:-500} SIGNALLING_S=${SIGNALLING_S:-30} CALLS=${CALLS:-300} MEDIA_S=${MEDIA_S:-60}
-TRANSPORT=${TRANSPORT:-u1} SPEECH=${SPEECH:-}
+TRANSPORT=${TRANSPORT:-u1} SPEECH=${SPEECH:-} METRICS=${METRICS:-} HTTP=${HTTP:-127.0.0.1:12345}
 server=${1:-} server_pid=${2:-}
 
 fail() { printf '%s\n' "$*" >&2; exit 2; }
@@ -48,6 +49,16 @@ dropped() {
 # Percentile of sipp's response times (INVITE to 200, whole milliseconds).
 percentile() { { tail -n +2 -q ./*_rtt.csv 2>/dev/null || true; } | cut -d';' -f2 | sort -n | awk -v p="$1" '{v[NR]=$1} END {i=int(NR*p/100+0.999999); print NR ? v[i<1?1:i] : "-"}'; }
 
+# The media threads' histogram of lateness: bound in seconds, ticks up to it.
+lateness() {
+  curl -fsS --user "$METRICS" "http://$HTTP/metrics" |
+    sed -n 's/^qingting_media_tick_lateness_seconds_bucket{le="\([^"]*\)"} /\1 /p'
+}
+# The bucket's bound that holds a share of the ticks between two histograms.
+late_by() { # BEFORE AFTER SHARE
+  paste "$1" "$2" | awk -v share="$3" '{bound[NR]=$1; n[NR]=$4-$2} END {for (i=1; i<=NR; i++) if (n[i] >= share*n[NR]) {print bound[i]; exit}}'
+}
+
 start_peer() { # SCENARIO
   sipp -sf "$here/$1.xml" -t "$TRANSPORT" -i 127.0.0.1 -p 15060 -mi 127.0.0.1 -mp 16000 -nostdin \
     >peer.out 2>&1 &
@@ -79,12 +90,14 @@ call() { # WHO PID ADDRESS SCENARIO CALLS RATE HOLD_MS
     local window=$(($7 / 1000 - $5 / $6 - 2)) sent
     [ "$window" -le 10 ] || window=10
     sleep $(($5 / $6 + 1))
+    [ "$1" != server ] || [ -z "$METRICS" ] || lateness >late.before
     sent=$(datagrams_sent)
     if [ "$window" -gt 0 ]; then
       sleep "$window"
       packets_a_second=$((($(datagrams_sent) - sent) / window))
     fi
     lost=$(dropped "$2")
+    [ "$1" != server ] || [ -z "$METRICS" ] || lateness >late.after
   fi
   wait "$caller" || status=$?
   after=$(cpu_us "$2")
@@ -126,4 +139,7 @@ done
 echo "$(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $TRANSPORT; $RATE calls/s for $SIGNALLING_S s; $CALLS calls for $MEDIA_S s"
 row load answerer calls failed 'repeated' 'p50 ms' 'p99 ms' CPU 'packets/s' dropped ratio
 cat table
+if [ -s late.after ]; then
+  echo "media ticks of the server, late by at most: p50 $(late_by late.before late.after 0.5) s, p99 $(late_by late.before late.after 0.99) s, p99.9 $(late_by late.before late.after 0.999) s"
+fi
 exit "$bad"

@@ -53,7 +53,7 @@ pub(crate) struct CallView {
     started_at: i64,
     answered_at: Option<i64>,
     ended_at: Option<i64>,
-    /// `caller`, `seat` or `system`.
+    /// `caller`, `operator`, `system` or `network`.
     hung_up_by: Option<String>,
     cause: Option<String>,
     sip_code: Option<u16>,

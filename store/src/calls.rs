@@ -11,7 +11,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 /// The cause of a call that was running when the server stopped.
-pub const SERVER_RESTARTED: &str = "server restarted";
+pub const SERVER_RESTARTED: &str = "server_restarted";
 
 /// A call that has just come in.
 #[derive(Clone, Debug)]
@@ -37,9 +37,9 @@ pub struct CallEnd {
     pub id: CallId,
     /// When it ended.
     pub ended_at: UnixMillis,
-    /// Who hung up: `caller`, `seat` or `system`.
+    /// Who hung up: `caller`, `operator`, `system` or `network`.
     pub hung_up_by: String,
-    /// Why, for people: `normal clearing`, `no media for 30 s`.
+    /// Why: a name such as `caller_hung_up`, the same in metrics.
     pub cause: String,
     /// Final SIP response code where the call failed or was cancelled.
     pub sip_code: Option<u16>,

@@ -54,7 +54,7 @@ fn ended(id: CallId) -> CallEnd {
         id,
         ended_at: UnixMillis(START.0 + 60_000),
         hung_up_by: "caller".into(),
-        cause: "normal clearing".into(),
+        cause: "caller_hung_up".into(),
         sip_code: None,
         recording: Some(RecordingInfo {
             file: "a.wav".into(),
@@ -94,7 +94,7 @@ async fn a_call_has_a_draft_from_its_first_moment_and_ends_once() {
 
     let row = store.call(call).await.unwrap().unwrap();
     assert_eq!(row.state(), CallState::Ended);
-    assert_eq!(row.cause.as_deref(), Some("normal clearing"));
+    assert_eq!(row.cause.as_deref(), Some("caller_hung_up"));
     assert_eq!(row.recording.unwrap().file, "a.wav");
     assert_eq!(row.quality.unwrap().packets_sent, 3_000);
     let outbox = store.outbox_pending(10).await.unwrap();

@@ -195,7 +195,7 @@ fn a_killed_server_leaves_the_recording_and_the_ticket() {
     let call_id = {
         server.start_again();
         let call = server.ended_calls(1).remove(0);
-        assert_eq!(call["cause"], "server restarted");
+        assert_eq!(call["cause"], "server_restarted");
         assert_eq!(server.ticket_of(&call)["status"], "draft");
         id(&call).to_owned()
     };

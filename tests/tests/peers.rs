@@ -233,9 +233,8 @@ fn a_call_that_is_hung_up_by_the_server_ends_at_the_telephone() {
     assert_ne!(text(&ended_call(&server)["hung_up_by"]), "caller");
 }
 
-/// What a person says is what the seat reads: the only test here that needs the models.
-#[test]
-fn what_a_telephone_says_is_transcribed() {
+/// What a person says is what the seat reads: the only tests here that need the models.
+fn a_telephones_words_are_transcribed(place: impl FnOnce(&Server, &[i16])) {
     let server = Server::start(&ServerPlan::hearing());
     let wav = server.home().join("said.wav");
     let spoken = Command::new(qingting())
@@ -249,7 +248,7 @@ fn what_a_telephone_says_is_transcribed() {
     // A second of silence after it: the end of speech must be heard before the call ends.
     let mut said = Wav::read(&wav).channels.remove(0);
     said.resize(said.len() + audio::samples_in(seconds(1.5)), 0);
-    baresip::call(&CallPlan::new(server.sip(), said.clone())).expect_hung_up();
+    place(&server, &said);
     let call = ended_call(&server);
     assert_left_channel_is(&said, &recorded(&server, &call), SAME);
     let path = format!("/api/v1/calls/{}/transcript", text(&call["id"]));
@@ -263,4 +262,20 @@ fn what_a_telephone_says_is_transcribed() {
         (cer(SAID, &written) <= ERROR_RATE_MAX).then_some(())
     });
     assert!(good.is_some(), "{written}");
+    assert_eq!(server.ticket_of(&call)["fields"]["appeal_kind"]["value"], "投诉", "{written}");
+}
+
+#[test]
+fn what_baresip_says_is_transcribed() {
+    a_telephones_words_are_transcribed(|server, said| {
+        baresip::call(&CallPlan::new(server.sip(), said.to_vec())).expect_hung_up();
+    });
+}
+
+#[test]
+fn what_sipp_says_is_transcribed() {
+    a_telephones_words_are_transcribed(|server, said| {
+        let scenario = Scenario::new("call").speech(said.to_vec());
+        sipp::call(server.sip(), &scenario).expect_success();
+    });
 }

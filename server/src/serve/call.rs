@@ -27,6 +27,8 @@ use uuid::Uuid;
 
 /// Longest wait for the media engine to close a leg and finish its recording.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for the recogniser's last words after a call: it may be behind, or restarting.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(120);
 /// Words that wait to be noticed; more change nothing.
 const WORDS_WAITING_MAX: usize = 1;
 /// The agent of `Warning` headers.
@@ -44,13 +46,26 @@ pub async fn run(hotline: Arc<Hotline>, incoming: IncomingCall) {
         return incoming.dialog.respond(busy());
     };
     tracing::info!(call = %id, called = %identity.called, from = %incoming.source, "call");
+    // Taken out of the register however this task ends.
+    let registered = Registered(&hotline, id);
     let (entries, books) = Books::open(&hotline, id);
     let driver = Driver::new(Arc::clone(&hotline), id, &identity, &incoming, entries);
     let offer = incoming.request.sdp().map(|body| text(&body));
     let ((), mut captions) =
         tokio::join!(books.run(), driver.run(offer, incoming.events, hangups, identity));
-    hotline.calls.remove(id);
-    while captions.join_next().await.is_some() {}
+    drop(registered);
+    let last_words = async { while captions.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_WORDS_MAX, last_words).await.is_err() {
+        tracing::error!(call = %id, "the recogniser did not finish a call; its last words are in the recording");
+    }
+}
+
+struct Registered<'a>(&'a Hotline, CallId);
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.0.calls.remove(self.1);
+    }
 }
 
 struct Driver {

@@ -126,7 +126,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let _ = stop.send(true);
     app.block_on(async {
         let _ = http.1.await;
-        let _ = accepting.await;
+        if tokio::time::timeout(DRAIN_MAX, accepting).await.is_err() {
+            tracing::warn!("the last words of some calls were not recognised in time");
+        }
         feeding.abort();
         let _ = feeding.await;
         hotline.store.clone().close().await;
