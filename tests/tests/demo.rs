@@ -35,7 +35,9 @@ fn the_demo_shows_captions_and_ticket_with_a_server_that_runs_and_with_one_of_it
     assert!(spoken.success());
 
     let story = demo(&server, &file);
-    for part in ["answered, PCMA", "  » ", "工单", "诉求类型", "投诉", "Recording:", "MOS", "Times:"] {
+    for part in
+        ["answered, PCMA", "  » ", "工单", "诉求类型", "投诉", "Recording:", "MOS", "Times:"]
+    {
         assert!(story.contains(part), "{part} is not in:\n{story}");
     }
     assert_eq!(server.ended_calls(1).len(), 1);
