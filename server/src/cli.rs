@@ -71,7 +71,7 @@ pub struct Demo {
 
 #[derive(Debug, Args)]
 pub struct Call {
-    /// Whom to call: sip:12345@HOST[:PORT]
+    /// Whom to call: sip:12345@HOST or sip:12345@HOST:PORT
     pub target: String,
     /// Speak this recording (WAV, 16-bit PCM) after the answer
     #[arg(long, value_name = "FILE.wav")]

@@ -373,14 +373,15 @@ async fn write(entries: &mpsc::Sender<Entry>, entry: Entry) {
 /// the other runtime.
 async fn with_media(hotline: &Hotline, end: CallEnd, report: Option<LegReport>) -> CallEnd {
     let Some(mut report) = report else { return end };
-    let quality = (report.packets_received > 0 || report.packets_sent > 0).then(|| MediaQuality {
-        packets_sent: report.packets_sent,
-        packets_received: report.packets_received,
-        packets_lost: report.packets_lost,
-        jitter_ms: report.jitter_ms,
-        rtt_ms: report.rtt_ms,
-        mos: report.mos,
-    });
+    let quality =
+        (report.packets_received > 0 || report.packets_sent > 0).then_some(MediaQuality {
+            packets_sent: report.packets_sent,
+            packets_received: report.packets_received,
+            packets_lost: report.packets_lost,
+            jitter_ms: report.jitter_ms,
+            rtt_ms: report.rtt_ms,
+            mos: report.mos,
+        });
     let (Some(made), Some(recordings)) = (report.recording.take(), &hotline.recordings) else {
         return CallEnd { quality, ..end };
     };

@@ -47,7 +47,7 @@ impl Api {
         let bearer = format!("Bearer {}", self.secret);
         let asked = tokio::task::spawn_blocking(move || {
             let mut response = agent().get(&url).header("Authorization", &bearer).call()?;
-            Ok::<_, ureq::Error>(response.body_mut().read_to_string()?)
+            response.body_mut().read_to_string()
         });
         let text = asked.await?.with_context(|| format!("the server does not answer {path}"))?;
         Ok(serde_json::from_str(&text)?)

@@ -176,7 +176,7 @@ async fn play(target: &str, api: &Api, scene: &Scene, number: u32) -> Result<()>
     tokio::time::timeout(LAST_WORD_MAX, rest)
         .await
         .context("the last word of the call was not recognised in time")??;
-    show(api, &watch, &outcome, &times.borrow()).await
+    show(api, &watch, &outcome, &times.into_inner()).await
 }
 
 async fn show(api: &Api, watch: &Watch, outcome: &Outcome, times: &Times) -> Result<()> {
