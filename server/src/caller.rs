@@ -81,13 +81,18 @@ pub struct Outcome {
     pub talked: Duration,
     pub codec: Option<&'static str>,
     pub report: Option<LegReport>,
+    /// Why the recording that was asked for is not whole.
+    pub recording_error: Option<String>,
 }
 
 /// The end of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// Everything was said and we hung up.
+    #[default]
     Done,
+    /// Ctrl-C.
+    Interrupted,
     /// The other side hung up before that.
     CutOff,
     /// It was never answered.
@@ -136,40 +141,35 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
     });
     let call_id = dialog.call_id().to_owned();
     let tap = leg.take_recogniser_tap();
-    let mut line = Line { plan, clock, told, dialog, dialog_events, leg: Some(leg), events, tap };
-    let answer = match line.wait_for_answer().await {
-        Ok(answer) => answer,
-        Err((code, reason)) => {
-            let end = End::NotAnswered { code, reason };
-            let nothing = Duration::ZERO;
-            let (answered_after, codec, report) = (None, None, None);
-            let _ = line.leave(false).await;
-            endpoint.close().await;
-            return Ok(Outcome { call_id, end, answered_after, talked: nothing, codec, report });
-        }
+    let mut line = Line {
+        plan,
+        clock,
+        told,
+        dialog,
+        dialog_events,
+        leg: Some(leg),
+        events,
+        tap,
+        recording_error: None,
     };
-    let answered = line.clock.now();
-    let agreed = answer
-        .parse::<SessionDescription>()
-        .map_err(anyhow::Error::from)
-        .and_then(|answer| Ok(session.accept(&answer)?))
-        .context("the answer's session description cannot be used")?;
-    let codec = agreed.remote.codec.name();
-    line.connect(remote_media(agreed.remote));
-    (line.told)(answered, Step::Answered { codec });
-    let end = if line.talk().await { End::Done } else { End::CutOff };
-    let hung_up = line.clock.now();
-    (line.told)(hung_up, Step::HungUp { by_us: end == End::Done });
-    let report = line.leave(end == End::Done).await;
+    let talked = tokio::select! {
+        talked = line.converse(&mut session) => talked,
+        _ = tokio::signal::ctrl_c() => Ok(Talked { end: End::Interrupted, ..Talked::default() }),
+    };
+    // On every way out the other side is told, so that nobody goes on talking to a dead line.
+    let (report, recording_error) = line.leave().await;
     endpoint.close().await;
-    Ok(Outcome {
-        call_id,
-        end,
-        answered_after: Some(answered - Millis(0)),
-        talked: hung_up - answered,
-        codec: Some(codec),
-        report,
-    })
+    let Talked { end, answered_after, talked, codec } = talked?;
+    Ok(Outcome { call_id, end, answered_after, talked, codec, report, recording_error })
+}
+
+/// What was agreed and how it went.
+#[derive(Default)]
+struct Talked {
+    end: End,
+    answered_after: Option<Duration>,
+    talked: Duration,
+    codec: Option<&'static str>,
 }
 
 /// The call while it lives.
@@ -182,9 +182,38 @@ struct Line<'a> {
     leg: Option<LegHandle>,
     events: mpsc::Receiver<MediaEvent>,
     tap: Option<RecogniserTap>,
+    recording_error: Option<String>,
 }
 
 impl Line<'_> {
+    /// From the INVITE to the hang-up, whoever hangs up.
+    async fn converse(&mut self, session: &mut Session) -> Result<Talked> {
+        let answer = match self.wait_for_answer().await {
+            Ok(answer) => answer,
+            Err((code, reason)) => {
+                return Ok(Talked { end: End::NotAnswered { code, reason }, ..Talked::default() });
+            }
+        };
+        let answered = self.clock.now();
+        let agreed = answer
+            .parse::<SessionDescription>()
+            .map_err(anyhow::Error::from)
+            .and_then(|answer| Ok(session.accept(&answer)?))
+            .context("the answer's session description cannot be used")?;
+        let codec = agreed.remote.codec.name();
+        self.connect(remote_media(agreed.remote));
+        (self.told)(answered, Step::Answered { codec });
+        let end = if self.talk().await { End::Done } else { End::CutOff };
+        let hung_up = self.clock.now();
+        (self.told)(hung_up, Step::HungUp { by_us: end == End::Done });
+        Ok(Talked {
+            end,
+            answered_after: Some(answered - Millis(0)),
+            talked: hung_up - answered,
+            codec: Some(codec),
+        })
+    }
+
     /// The session description of the answer, or why there is none.
     async fn wait_for_answer(&mut self) -> Result<String, (u16, String)> {
         let deadline = self.clock.instant(Millis(0) + self.plan.ring_max);
@@ -252,7 +281,7 @@ impl Line<'_> {
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) if wanted(&event) => return true,
-                    Some(_) => {}
+                    Some(event) => self.note(event),
                     None => return false,
                 },
                 event = self.dialog_events.recv() => if is_over(event.as_ref()) { return false },
@@ -268,8 +297,14 @@ impl Line<'_> {
             tokio::select! {
                 () = &mut until => return true,
                 event = self.dialog_events.recv() => if is_over(event.as_ref()) { return false },
-                Some(_) = self.events.recv() => {}
+                Some(event) = self.events.recv() => self.note(event),
             }
+        }
+    }
+
+    fn note(&mut self, event: MediaEvent) {
+        if let MediaEvent::RecordingFailed { error } = event {
+            self.recording_error = Some(error);
         }
     }
 
@@ -295,25 +330,30 @@ impl Line<'_> {
         true
     }
 
-    /// Hangs up where we are the one to, and waits for the books of the media.
-    async fn leave(mut self, hang_up: bool) -> Option<LegReport> {
-        if hang_up {
-            self.dialog.bye(None);
-            let done = async {
-                while let Some(event) = self.dialog_events.recv().await {
-                    if matches!(event, DialogEvent::ByeDone) {
-                        break;
-                    }
+    /// Hangs up what is still up, and waits for the books of the media.
+    async fn leave(mut self) -> (Option<LegReport>, Option<String>) {
+        self.dialog.bye(None);
+        let done = async {
+            while let Some(event) = self.dialog_events.recv().await {
+                if matches!(event, DialogEvent::ByeDone | DialogEvent::Failed { .. }) {
+                    break;
                 }
-            };
-            // A peer that does not answer BYE any more costs three seconds.
-            let _ = tokio::time::timeout(GOODBYE_MAX, done).await;
-        }
+            }
+        };
+        // A peer that does not answer BYE any more costs three seconds.
+        let _ = tokio::time::timeout(GOODBYE_MAX, done).await;
         self.leg = None;
+        let report = self.last_report().await;
+        (report, self.recording_error)
+    }
+
+    async fn last_report(&mut self) -> Option<LegReport> {
         let closed = async {
             while let Some(event) = self.events.recv().await {
-                if let MediaEvent::Closed(report) = event {
-                    return Some(*report);
+                match event {
+                    MediaEvent::Closed(report) => return Some(*report),
+                    MediaEvent::RecordingFailed { error } => self.recording_error = Some(error),
+                    _ => {}
                 }
             }
             None

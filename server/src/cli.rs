@@ -49,7 +49,8 @@ Exit codes:
   1  it could not be placed: a wrong argument, file or address
   3  it was not answered: refused, busy, no reply
   4  it was answered, but nothing was heard
-  5  the other side hung up before everything was said";
+  5  the other side hung up before everything was said
+130  Ctrl-C";
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -260,8 +261,10 @@ pub struct Speak {
 
 #[derive(Debug, Args)]
 pub struct CheckConfig {
-    /// File to check [default: config.toml in $QINGTING_HOME]
+    /// File to check [default: the one that `serve` would use]
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Print the commented default configuration
     #[arg(long)]
     pub print_default: bool,

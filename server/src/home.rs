@@ -3,10 +3,13 @@
 use crate::cli::ConfigFile;
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use rustix::fs::{FlockOperation, flock};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// The configuration file that a command uses.
 pub fn path(file: &ConfigFile) -> PathBuf {
@@ -36,6 +39,20 @@ pub fn private_dir(dir: &Path) -> Result<()> {
         .with_context(|| format!("cannot create the folder {}", dir.display()))
 }
 
+/// The same for a folder that holds nothing but ours: one that others could enter is closed.
+pub fn closed_dir(dir: &Path) -> Result<()> {
+    private_dir(dir)?;
+    if dir.metadata()?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(dir, Permissions::from_mode(0o700)).with_context(|| {
+        format!(
+            "others can enter {} and this user may not change that: run chmod 700 on it",
+            dir.display()
+        )
+    })
+}
+
 /// The database file.
 pub fn database(config: &Config) -> PathBuf {
     config.data.dir.join("qingting.db")
@@ -46,49 +63,65 @@ pub fn recordings(config: &Config) -> PathBuf {
     config.data.dir.join("recordings")
 }
 
-/// Held for as long as a server uses a data folder.
-pub struct Lock(#[allow(dead_code, reason = "closing the file gives the lock back")] File);
-
-/// Makes sure that no other server uses the folder: the second would end the first one's calls.
-pub fn lock(dir: &Path) -> Result<Lock> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot write to the data folder: {}", path.display()))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        anyhow::anyhow!(
-            "another qingting server uses {}: stop it, or give this one its own folder with data.dir",
-            dir.display()
-        )
-    })?;
-    Ok(Lock(file))
+/// A server's hold on its data folder, and a folder of sockets for this run, short enough for a
+/// Unix socket's name wherever the data is.
+pub struct RunDir {
+    dir: TempDir,
+    /// Closing it gives the folder back to others.
+    _lock: File,
 }
 
-/// A folder of sockets for this run, short enough for a Unix socket's name wherever the data is.
-pub struct RunDir(PathBuf);
-
 impl RunDir {
-    /// Makes it.
-    pub fn create() -> Result<Self> {
-        let dir = std::env::temp_dir().join(format!("qingting-{}", std::process::id()));
-        // What a killed process of the same number left behind.
-        let _ = std::fs::remove_dir_all(&dir);
-        private_dir(&dir)?;
-        Ok(Self(dir))
+    /// Makes sure that no other server uses the data folder, because the second would end the
+    /// first one's calls; then makes the run's folder, and removes the one that a killed server
+    /// left behind.
+    pub fn create(data: &Path) -> Result<Self> {
+        let path = data.join("lock");
+        let lock = || {
+            OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .mode(0o600)
+                .open(&path)
+        };
+        let mut lock = lock()
+            .with_context(|| format!("cannot write to the data folder: {}", path.display()))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            anyhow::anyhow!(
+                "another qingting server uses {}: stop it, or give this one its own folder with data.dir",
+                data.display()
+            )
+        })?;
+        let mut left = String::new();
+        lock.read_to_string(&mut left).unwrap_or_default();
+        let left = Path::new(left.trim());
+        let is_ours = |name: &OsStr| name.to_string_lossy().starts_with(RUN_DIR_PREFIX);
+        if left.file_name().is_some_and(is_ours) {
+            // It may be gone already.
+            let _ = std::fs::remove_dir_all(left);
+        }
+        let dir = temporary()?;
+        lock.set_len(0)?;
+        lock.rewind()?;
+        write!(lock, "{}", dir.path().display())?;
+        Ok(Self { dir, _lock: lock })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        self.dir.path()
     }
 }
 
-impl Drop for RunDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+const RUN_DIR_PREFIX: &str = "qingting-";
+
+/// A new folder of a name that nobody can foresee, for this user alone, removed when dropped: its
+/// sockets carry citizens' voices.
+pub fn temporary() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(RUN_DIR_PREFIX)
+        .tempdir()
+        .context("cannot make a temporary folder")
 }

@@ -18,9 +18,8 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
     if !args.tsv.is_file() {
         bail!("there is no table {}", args.tsv.display());
     }
-    let folder = std::env::temp_dir().join(format!("qingting-eval-{}", std::process::id()));
-    crate::home::private_dir(&folder)?;
-    let socket = folder.join("asr.sock");
+    let folder = crate::home::temporary()?;
+    let socket = folder.path().join("asr.sock");
     let models = models::folder(&args.dir)?;
     let worker = Worker::start(&socket, &models, args.threads.unwrap_or_else(cores))?;
     let report = eval::run(&EvalConfig {
@@ -31,7 +30,6 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
         limit: args.limit.unwrap_or(usize::MAX),
     });
     drop(worker);
-    let _ = std::fs::remove_dir_all(&folder);
     let mut report = serde_json::to_value(report?)?;
     if !args.paced
         && let Some(figures) = report.as_object_mut()

@@ -16,6 +16,8 @@ use std::time::Duration;
 const NOT_ANSWERED: u8 = 3;
 const NOTHING_HEARD: u8 = 4;
 const CUT_OFF: u8 = 5;
+/// As a shell counts a command that SIGINT ended.
+const INTERRUPTED: u8 = 130;
 /// The keys of a telephone (RFC 4733 §3.2).
 const KEYS: &str = "0123456789*#ABCD";
 
@@ -34,6 +36,9 @@ pub fn run(args: &cli::Call) -> Result<ExitCode> {
     } else {
         summary(&outcome, args);
     }
+    if let Some(error) = &outcome.recording_error {
+        bail!("the recording is not whole: {error}");
+    }
     Ok(exit_code(&outcome))
 }
 
@@ -43,8 +48,14 @@ fn plan(args: &cli::Call) -> Result<Plan> {
     if let Some(wrong) = keys.iter().find(|key| !KEYS.contains(**key)) {
         bail!("{wrong:?} is no key of a telephone: --dtmf takes 0-9 * # A-D");
     }
-    if let Some(path) = args.record.as_ref().filter(|path| path.exists()) {
-        bail!("{} exists already: name another file for --record", path.display());
+    if let Some(path) = &args.record {
+        if path.exists() {
+            bail!("{} exists already: name another file for --record", path.display());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            bail!("cannot record to {}: there is no such folder", path.display());
+        }
     }
     let seconds = |name: &str, value: f64| match Duration::try_from_secs_f64(value) {
         Ok(time) => Ok(time),
@@ -126,6 +137,7 @@ fn as_json(outcome: &Outcome) -> serde_json::Value {
     let (result, status) = match &outcome.end {
         End::Done => ("done", None),
         End::CutOff => ("cut_off", None),
+        End::Interrupted => ("interrupted", None),
         End::NotAnswered { code, reason } => {
             ("not_answered", Some(json!({ "code": code, "reason": reason })))
         }
@@ -154,6 +166,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     match outcome.end {
         End::NotAnswered { .. } => NOT_ANSWERED.into(),
         End::CutOff => CUT_OFF.into(),
+        End::Interrupted => INTERRUPTED.into(),
         End::Done if !heard => NOTHING_HEARD.into(),
         End::Done => ExitCode::SUCCESS,
     }

@@ -15,8 +15,9 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
         println!("Wrote the default configuration to {}", path.display());
         return Ok(());
     }
-    let path = home::path(&ConfigFile { config: args.file.clone() });
-    if !path.exists() && args.file.is_none() {
+    let named = args.file.clone().or_else(|| args.config.config.clone());
+    let path = home::path(&ConfigFile { config: named.clone() });
+    if !path.exists() && named.is_none() {
         bail!(
             "there is no configuration at {} yet: write one with `qingting check-config --write-default {}`",
             path.display(),

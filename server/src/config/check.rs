@@ -127,12 +127,6 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{} media threads are more than any machine needs", media.shards),
         "Give 0 (automatic) or at most the number of cores",
     );
-    demand(
-        media.inactivity_s >= 5,
-        "media.inactivity_s",
-        format!("{} s would end calls at a short pause in the network", media.inactivity_s),
-        "Give 5 or more; 30 is usual",
-    );
     let hotline = &config.hotline;
     for (key, prompt) in [
         ("hotline.notice", &hotline.notice),
@@ -154,11 +148,25 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "1.0 is the voice's own speed",
     );
     demand(
-        hotline.call_s_max >= 60,
-        "hotline.call_s_max",
-        format!("{} s would cut callers off", hotline.call_s_max),
-        "Give 60 or more; 1800 is half an hour",
+        VOICES.contains(&hotline.voice.as_str()),
+        "hotline.voice",
+        format!("there is no voice {:?}", hotline.voice),
+        "Give qingting, jf_alpha, jf_gongitsune, jf_nezumi, jf_tebukuro or jm_kumo",
     );
+    for (key, value, allowed, remedy) in [
+        ("media.port_rest_s", media.port_rest_s, 0..=600, "5 is usual"),
+        ("media.inactivity_s", media.inactivity_s, 5..=3_600, "30 is usual"),
+        ("hotline.silence_prompt_s", hotline.silence_prompt_s, 3..=3_600, "15 is usual"),
+        ("hotline.silence_hangup_s", hotline.silence_hangup_s, 3..=3_600, "20 is usual"),
+        ("hotline.call_s_max", hotline.call_s_max, 60..=86_400, "1800 is half an hour"),
+    ] {
+        demand(
+            allowed.contains(&value),
+            key,
+            format!("{value} s is not between {} and {}", allowed.start(), allowed.end()),
+            remedy,
+        );
+    }
     demand(
         hotline.ring_ms <= 10_000,
         "hotline.ring_ms",
@@ -185,6 +193,10 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     );
     problems
 }
+
+/// The voices of the model that the manifest names, and the mean of two of them.
+const VOICES: [&str; 6] =
+    ["qingting", "jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"];
 
 /// Longest prompt text, in characters: about two minutes of speech.
 const PROMPT_CHARS_MAX: usize = 500;

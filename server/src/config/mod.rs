@@ -33,6 +33,7 @@ pub struct Sip {
     pub listen_tcp: Vec<SocketAddr>,
     #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
     pub advertised_ip: Option<IpAddr>,
+    pub trusted_peers: Vec<IpAddr>,
     pub concurrent_calls_max: usize,
     pub calls_per_caller_max: usize,
 }
@@ -115,6 +116,7 @@ impl Default for Sip {
             listen_udp: vec![any],
             listen_tcp: vec![any],
             advertised_ip: None,
+            trusted_peers: Vec::new(),
             concurrent_calls_max: 1000,
             calls_per_caller_max: 20,
         }

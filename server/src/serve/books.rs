@@ -5,6 +5,7 @@ use crate::clock;
 use qingting_api::Event;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_store::{CallEnd, NewCall, StoreError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,19 +27,24 @@ pub enum Entry {
     Ended(Box<CallEnd>),
 }
 
-/// A call's books, with the loop that writes them.
-pub struct Books<'a> {
-    hotline: &'a Hotline,
+/// What stands as cause when a call's task ended without saying why.
+const FAULT: &str = "server_fault";
+
+/// A call's books, with the loop that writes them. They run apart from the call, so that a fault
+/// in the call's task still leaves an end in the database.
+pub struct Books {
+    hotline: Arc<Hotline>,
     call: CallId,
     ticket: Option<TicketId>,
+    is_ended: bool,
     entries: mpsc::Receiver<Entry>,
 }
 
-impl<'a> Books<'a> {
+impl Books {
     /// The books and the way into them.
-    pub fn open(hotline: &'a Hotline, call: CallId) -> (mpsc::Sender<Entry>, Self) {
+    pub fn open(hotline: Arc<Hotline>, call: CallId) -> (mpsc::Sender<Entry>, Self) {
         let (sender, entries) = mpsc::channel(ENTRIES_WAITING_MAX);
-        (sender, Self { hotline, call, ticket: None, entries })
+        (sender, Self { hotline, call, ticket: None, is_ended: false, entries })
     }
 
     /// Writes until every sender is gone. A call whose beginning could not be stored has no rows,
@@ -50,11 +56,25 @@ impl<'a> Books<'a> {
                 _ if self.ticket.is_none() => {}
                 Entry::Answered(at, file) => {
                     let write = || self.hotline.store.answer_call(self.call, at, file.clone());
-                    self.keep_trying(write).await;
-                    self.hotline.events.publish(Event::CallAnswered { call: self.call });
+                    if self.keep_trying(write).await {
+                        self.hotline.events.publish(Event::CallAnswered { call: self.call });
+                    }
                 }
                 Entry::Ended(end) => self.end(*end).await,
             }
+        }
+        if self.ticket.is_some() && !self.is_ended {
+            tracing::error!(call = %self.call, "a call's task ended without an end of the call");
+            self.end(CallEnd {
+                id: self.call,
+                ended_at: clock::unix_now(),
+                hung_up_by: "system".to_owned(),
+                cause: FAULT.to_owned(),
+                sip_code: None,
+                recording: None,
+                quality: None,
+            })
+            .await;
         }
     }
 
@@ -78,23 +98,25 @@ impl<'a> Books<'a> {
         let _ = done.send(self.ticket.is_some());
     }
 
-    async fn end(&self, end: CallEnd) {
+    async fn end(&mut self, end: CallEnd) {
         let Some(ticket) = self.ticket else { return };
+        self.is_ended = true;
         let (hung_up_by, cause) = (end.hung_up_by.clone(), end.cause.clone());
-        self.keep_trying(|| self.hotline.store.end_call(end.clone())).await;
-        self.hotline.events.publish(Event::CallEnded {
-            call: self.call,
-            ticket,
-            hung_up_by,
-            cause,
-        });
+        if self.keep_trying(|| self.hotline.store.end_call(end.clone())).await {
+            let call = self.call;
+            self.hotline.events.publish(Event::CallEnded { call, ticket, hung_up_by, cause });
+        }
     }
 
-    async fn keep_trying<F: Future<Output = Result<(), StoreError>>>(&self, write: impl Fn() -> F) {
+    /// False when the write was given up: then nobody is told of it either.
+    async fn keep_trying<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        write: impl Fn() -> F,
+    ) -> bool {
         let mut wait = WAIT_FIRST;
         for attempt in 1..=TRIES_MAX {
             match write().await {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(StoreError::Closed) => break,
                 Err(error) if attempt == 1 => {
                     tracing::warn!(call = %self.call, %error, "a write of a call failed and is tried again");
@@ -105,13 +127,14 @@ impl<'a> Books<'a> {
             wait = (wait * 2).min(WAIT_MAX);
         }
         tracing::error!(call = %self.call, "a write of a call was given up");
+        false
     }
 }
 
 /// The end of a call as the store wants it; who and why come from the call machine.
 pub fn end_of(
     id: CallId,
-    cause: qingting_core::call::Cause,
+    (cause, ended_at): (qingting_core::call::Cause, UnixMillis),
     answered: bool,
     refused: Option<u16>,
 ) -> CallEnd {
@@ -124,7 +147,7 @@ pub fn end_of(
     };
     CallEnd {
         id,
-        ended_at: clock::unix_now(),
+        ended_at,
         hung_up_by: hung_up_by.to_owned(),
         cause: cause.as_str().to_owned(),
         sip_code: refused.or_else(|| (!answered).then(|| cause.sip_status())),

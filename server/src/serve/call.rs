@@ -37,22 +37,28 @@ const WARN_AGENT: &str = "qingting";
 /// Answers a call and stays with it until everything of it is stored.
 pub async fn run(hotline: Arc<Hotline>, incoming: IncomingCall) {
     let id = CallId::new(Uuid::now_v7());
-    let identity = Identity::of(&incoming.request);
-    let caller = identity.caller_digits();
-    let per_caller_max = hotline.config.sip.calls_per_caller_max;
-    let Some(hangups) = hotline.calls.admit(id, caller.as_deref(), per_caller_max) else {
+    let sip = &hotline.config.sip;
+    let is_trusted = sip.trusted_peers.contains(&incoming.source.ip());
+    let identity = Identity::of(&incoming.request, is_trusted);
+    // With its source: nobody else can make a number look busy by claiming it.
+    let caller =
+        identity.caller_digits().map(|digits| format!("{digits}@{}", incoming.source.ip()));
+    let Some(hangups) = hotline.calls.admit(id, caller.as_deref(), sip.calls_per_caller_max) else {
         hotline.counters.refused(486);
-        tracing::info!(call = %id, "refused: this number has too many calls at once");
+        tracing::debug!(call = %id, "refused: this number has too many calls at once");
         return incoming.dialog.respond(busy());
     };
     tracing::info!(call = %id, called = %identity.called, from = %incoming.source, "call");
     // Taken out of the register however this task ends.
     let registered = Registered(&hotline, id);
-    let (entries, books) = Books::open(&hotline, id);
+    let (entries, books) = Books::open(Arc::clone(&hotline), id);
+    let books = hotline.app.spawn(books.run());
     let driver = Driver::new(Arc::clone(&hotline), id, &identity, &incoming, entries);
     let offer = incoming.request.sdp().map(|body| text(&body));
-    let ((), mut captions) =
-        tokio::join!(books.run(), driver.run(offer, incoming.events, hangups, identity));
+    let mut captions = driver.run(offer, incoming.events, hangups, identity).await;
+    if books.await.is_err() {
+        tracing::error!(call = %id, "the books of a call failed");
+    }
     drop(registered);
     let last_words = async { while captions.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_WORDS_MAX, last_words).await.is_err() {
@@ -86,7 +92,7 @@ struct Driver {
     recording: Option<String>,
     answered: bool,
     refused: Option<u16>,
-    end: Option<Cause>,
+    end: Option<(Cause, UnixMillis)>,
     words: (mpsc::Sender<()>, mpsc::Receiver<()>),
     captions: JoinSet<()>,
     report: Option<LegReport>,
@@ -240,12 +246,11 @@ impl Driver {
             }
             Record::Answered => {
                 self.answered = true;
-                self.hotline.counters.answered();
                 let entry = Entry::Answered(clock::unix_now(), self.recording.take());
                 write(&self.entries, entry).await;
             }
             // Written when the recording is finished, a moment later, in one row with it.
-            Record::Ended(cause) => self.end = Some(cause),
+            Record::Ended(cause) => self.end = Some((cause, clock::unix_now())),
         }
     }
 
@@ -300,8 +305,8 @@ impl Driver {
             Response::Reject(rejection) => {
                 self.refused = Some(rejection.status);
                 self.hotline.counters.refused(rejection.status);
-                tracing::info!(call = %self.id, status = rejection.status, reason = rejection.phrase, "call refused");
-                refusal(&rejection, self.end)
+                tracing::debug!(call = %self.id, status = rejection.status, reason = rejection.phrase, "call refused");
+                refusal(&rejection, self.end.map(|(cause, _)| cause))
             }
         };
         self.dialog.respond(reply);
@@ -333,8 +338,13 @@ impl Driver {
     async fn close(mut self) -> JoinSet<()> {
         self.leg = None;
         let report = self.leg_report().await;
-        if let Some(cause) = self.end {
-            let end = end_of(self.id, cause, self.answered, self.refused);
+        if let Some((cause, at)) = self.end {
+            // A call that was cancelled while our answer was on its way was never answered.
+            let answered = self.answered && cause != Cause::CallerCancelled;
+            if answered {
+                self.hotline.counters.answered();
+            }
+            let end = end_of(self.id, (cause, at), answered, self.refused);
             let end = with_media(&self.hotline, end, report).await;
             tracing::info!(call = %self.id, cause = end.cause, "call over");
             self.hotline.counters.ended(cause);

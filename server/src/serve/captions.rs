@@ -17,8 +17,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// Tries of writing one sentence, a second apart; then it is in the recording only.
-const TRIES_MAX: u32 = 60;
+/// Tries of writing one sentence, a second apart; then it is in the recording only. Few, because
+/// the sentences after it wait meanwhile.
+const TRIES_MAX: u32 = 20;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// One call's captions.
@@ -54,7 +55,9 @@ impl Captions {
     pub async fn run(mut self, mut events: mpsc::Receiver<AsrEvent>) {
         while let Some(event) = events.recv().await {
             match event {
-                AsrEvent::SpeechStarted { .. } => {}
+                AsrEvent::SpeechStarted { .. } => {
+                    let _ = self.heard.try_send(());
+                }
                 AsrEvent::Partial(heard) => self.partial(&heard),
                 AsrEvent::Final(heard) => self.finish(heard).await,
                 AsrEvent::Gap { from_ms, to_ms } => self.gap(from_ms, to_ms).await,
@@ -94,7 +97,8 @@ impl Captions {
             }
             Err(error) => {
                 tracing::error!(call = %self.call, %error, "a sentence could not be stored; it is in the recording");
-                self.publish(&segment, true);
+                self.said.pop();
+                self.gap(segment.start_ms, segment.end_ms).await;
             }
         }
     }
@@ -132,10 +136,15 @@ impl Captions {
 
     async fn gap(&self, from_ms: u64, to_ms: u64) {
         tracing::warn!(call = %self.call, from_ms, to_ms, "nothing was recognised for a while");
-        if let Err(error) = self.hotline.store.record_gap(self.call, from_ms, to_ms).await {
-            tracing::error!(call = %self.call, %error, "a gap in the captions could not be stored");
+        match self.hotline.store.record_gap(self.call, from_ms, to_ms).await {
+            Ok(()) => {
+                let call = self.call;
+                self.hotline.events.publish(Event::CaptionGap { call, from_ms, to_ms });
+            }
+            Err(error) => {
+                tracing::error!(call = %self.call, %error, "a gap in the captions could not be stored");
+            }
         }
-        self.hotline.events.publish(Event::CaptionGap { call: self.call, from_ms, to_ms });
     }
 
     fn announce(&self, update: DraftUpdate) {

@@ -1,9 +1,7 @@
 //! Carries the callers' audio from the media threads to the recogniser: one task for all calls.
 
-use super::Hotline;
 use qingting_asr::StreamSender;
 use qingting_media::RecogniserTap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -11,7 +9,7 @@ use tokio::sync::mpsc;
 const CARRY_EVERY: Duration = Duration::from_millis(40);
 /// Calls that wait to be taken over.
 const WAITING_MAX: usize = 1_024;
-/// Mean level from which audio counts as a voice while nothing is recognised: −40 dBFS.
+/// Mean level from which audio counts as a voice: −40 dBFS.
 const VOICE_LEVEL: u32 = 328;
 /// Frames of voice in a row that count as somebody speaking: 200 ms.
 const VOICE_FRAMES: u32 = 10;
@@ -22,8 +20,8 @@ pub struct Feed {
     pub tap: RecogniserTap,
     /// Where it goes; none when nothing is recognised.
     pub to: Option<StreamSender>,
-    /// Told when there is a voice while nothing is recognised, so that nobody who speaks is hung
-    /// up on for silence.
+    /// Told when there is a voice. Whether words were recognised says too little: a recogniser may
+    /// be away, behind, or deaf to a dialect, and nobody who speaks is hung up on for silence.
     pub voice: mpsc::Sender<()>,
 }
 
@@ -47,8 +45,8 @@ impl Feeder {
     }
 }
 
-/// Carries until the feeder is gone and every tap is closed.
-pub async fn run(hotline: Arc<Hotline>, mut incoming: mpsc::Receiver<Feed>) {
+/// Carries until it is aborted.
+pub async fn run(mut incoming: mpsc::Receiver<Feed>) {
     let mut feeds: Vec<(Feed, u32)> = Vec::new();
     let mut ticks = tokio::time::interval(CARRY_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -57,23 +55,16 @@ pub async fn run(hotline: Arc<Hotline>, mut incoming: mpsc::Receiver<Feed>) {
         while let Ok(feed) = incoming.try_recv() {
             feeds.push((feed, 0));
         }
-        let recognising = hotline.asr.as_ref().is_some_and(|asr| asr.status().up);
-        feeds.retain_mut(|(feed, loud)| carry(feed, loud, recognising));
-        if feeds.is_empty() && incoming.is_closed() {
-            return;
-        }
+        feeds.retain_mut(|(feed, loud)| carry(feed, loud));
     }
 }
 
 /// Moves what is there; false when the call's audio is over.
-fn carry(feed: &mut Feed, loud: &mut u32, recognising: bool) -> bool {
+fn carry(feed: &mut Feed, loud: &mut u32) -> bool {
     let closed = feed.tap.is_closed();
     while let Some(frame) = feed.tap.pop() {
         if let Some(to) = &feed.to {
             to.push(frame.sample_index, &frame.samples);
-        }
-        if recognising && feed.to.is_some() {
-            continue;
         }
         *loud = if level(&frame.samples) >= VOICE_LEVEL { *loud + 1 } else { 0 };
         if *loud == VOICE_FRAMES {

@@ -18,13 +18,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// P-Asserted-Identity (RFC 3325) before From for the caller; the Request-URI before To for
-    /// the called number.
-    pub fn of(request: &Request) -> Self {
+    /// From a trusted peer P-Asserted-Identity (RFC 3325 §5) before From for the caller; the
+    /// Request-URI before To for the called number.
+    pub fn of(request: &Request, is_trusted: bool) -> Self {
         let asserted = HeaderName::PAssertedIdentity;
         let caller = request
             .headers
             .all(&asserted)
+            .filter(|_| is_trusted)
             .filter_map(NameAddr::parse)
             .find_map(|addr| number(&addr.uri))
             .or_else(|| number(&request.from.uri))
@@ -33,13 +34,26 @@ impl Identity {
         Self { caller: Pii::new(caller), called }
     }
 
-    /// The caller's number when it is digits that could be dialled.
+    /// The caller's number when it is digits, as it is dialled in China: a mobile as it is, a
+    /// landline with its trunk 0, a foreign number behind 00.
     pub fn caller_digits(&self) -> Option<String> {
-        let number = self.caller.expose().strip_prefix('+').unwrap_or(self.caller.expose());
-        let number = number.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(number);
-        let is_number = number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit());
-        is_number.then(|| number.to_owned())
+        let given = self.caller.expose().as_str();
+        let digits = given.strip_prefix('+').unwrap_or(given);
+        if digits.len() < 3 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let is_e164 = given.starts_with('+');
+        Some(match digits.strip_prefix("86") {
+            Some(national) if is_mobile(national) => national.to_owned(),
+            Some(national) if is_e164 => format!("0{national}"),
+            _ if is_e164 => format!("00{digits}"),
+            _ => digits.to_owned(),
+        })
     }
+}
+
+fn is_mobile(national: &str) -> bool {
+    national.len() == 11 && national.starts_with('1') && national.as_bytes()[1] >= b'3'
 }
 
 /// The user part, visual separators removed from what is a number (RFC 3966 §5.1.1).
@@ -59,6 +73,10 @@ mod tests {
     use qingting_sip::message::{Framing, Message, parse};
 
     fn identity(from: &str, more: &str) -> Identity {
+        Identity::of(&request(from, more), true)
+    }
+
+    fn request(from: &str, more: &str) -> Request {
         let text = format!(
             "INVITE sip:12345@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
              From: {from};tag=1\r\nTo: <sip:12345@192.0.2.1>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\
@@ -67,7 +85,30 @@ mod tests {
         let Ok(Message::Request(request)) = parse(&Bytes::from(text), Framing::Datagram) else {
             panic!("a request")
         };
-        Identity::of(&request)
+        *request
+    }
+
+    #[test]
+    fn a_strangers_assertion_is_not_believed() {
+        let asserted = "P-Asserted-Identity: <tel:+8613800138000>\r\n";
+        let request = request("<sip:13900139000@x>", asserted);
+        assert_eq!(Identity::of(&request, false).caller.expose(), "13900139000");
+    }
+
+    #[test]
+    fn numbers_are_as_they_are_dialled_in_china() {
+        for (given, dialled) in [
+            ("+8613800138000", "13800138000"),
+            ("8613800138000", "13800138000"),
+            ("+8675588888888", "075588888888"),
+            ("+861088888888", "01088888888"),
+            ("+85221234567", "0085221234567"),
+            ("075588888888", "075588888888"),
+            ("12345", "12345"),
+        ] {
+            let found = identity(&format!("<sip:{given}@x>"), "").caller_digits();
+            assert_eq!(found.as_deref(), Some(dialled), "{given}");
+        }
     }
 
     #[test]

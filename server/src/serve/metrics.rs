@@ -44,6 +44,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     calls(&mut page, hotline);
     signalling(&mut page, sip);
     media(&mut page, hotline);
+    page.one("qingting_log_lines_lost_total", "counter", crate::logging::lines_lost());
     recognition(&mut page, hotline);
     page.0
 }

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -39,6 +40,8 @@ use tokio::task::JoinSet;
 /// Longest wait for the recogniser before calls are announced as welcome: they are answered without
 /// it too, only not captioned.
 const RECOGNISER_START_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for HTTP requests at shutdown.
+const HTTP_CLOSE_MAX: Duration = Duration::from_secs(6);
 /// Longest that ending calls may take at shutdown.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -65,9 +68,9 @@ pub struct Hotline {
 pub fn run(args: &cli::Serve) -> Result<()> {
     let started = Clock::start();
     let (path, config) = configuration(args)?;
-    logging::configured(&config.log);
+    let _log = logging::configured(&config.log);
     home::private_dir(&config.data.dir)?;
-    let _lock = home::lock(&config.data.dir)?;
+    let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
     if config.asr.enabled {
         let needed = ["whisper-base", "silero-vad", "onnxruntime"];
@@ -77,7 +80,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let reader = commands::nlu::reader(&config, &models)?;
     let app = runtime("app", cores().clamp(2, 8))?;
     let sip = runtime("sip", (cores() / 4).max(1))?;
-    let run_dir = home::RunDir::create()?;
+    // Before there are calls: a signal never kills one without a word to its caller.
+    let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
     let store = app.block_on(Store::open(&home::database(&config)))?;
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
@@ -100,24 +104,37 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         app: app.handle().clone(),
         config,
     });
-    let feeding = app.spawn(feeder::run(Arc::clone(&hotline), feeds));
+    let feeding = app.spawn(feeder::run(feeds));
+    let listener = app.block_on(http_listener(&hotline.config))?;
+    let http_address = listener.local_addr()?;
     let (endpoint, incoming) = sip.block_on(Endpoint::bind(endpoint_config(&hotline.config)))?;
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
-    let http = app.block_on(http(&hotline, &endpoint, &draining, stopped))?;
+    let http = serve_http(listener, &hotline, &endpoint, &draining, stopped);
 
-    app.block_on(wait_for_recogniser(&hotline));
-    ready::announce(&ready::Announcement {
-        config: &hotline.config,
-        file: &path,
-        sip: endpoint.bound(),
-        http: http.0,
-        password: password.as_deref(),
-        captions: hotline.asr.as_ref().map(|asr| asr.status().up),
-        took: Duration::from_millis(started.now().0),
+    let is_told_early = app.block_on(async {
+        tokio::select! {
+            () = wait_for_recogniser(&hotline) => false,
+            () = signals.told_to_stop() => true,
+        }
     });
-    app.block_on(ready::told_to_stop())?;
+    let announce = || {
+        ready::announce(&ready::Announcement {
+            config: &hotline.config,
+            file: &path,
+            sip: endpoint.bound(),
+            http: http_address,
+            password: password.as_deref(),
+            captions: hotline.asr.as_ref().map(|asr| asr.status().up),
+            took: Duration::from_millis(started.now().0),
+        })
+    };
+    if !is_told_early {
+        announce();
+        app.block_on(signals.told_to_stop());
+    }
+    signals.stop_at_once_next_time();
 
     draining.store(true, Ordering::Relaxed);
     endpoint.drain();
@@ -125,7 +142,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     sip.block_on(endpoint.close());
     let _ = stop.send(true);
     app.block_on(async {
-        let _ = http.1.await;
+        if tokio::time::timeout(HTTP_CLOSE_MAX, http).await.is_err() {
+            tracing::warn!("HTTP clients did not finish in time and are cut off");
+        }
         if tokio::time::timeout(DRAIN_MAX, accepting).await.is_err() {
             tracing::warn!("the last words of some calls were not recognised in time");
         }
@@ -234,29 +253,31 @@ fn report(over: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Starts the API; gives its address and its task.
-async fn http(
+async fn http_listener(config: &Config) -> Result<TcpListener> {
+    let address = config.http.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on http.listen = {address}: stop the program that does, or choose another port")
+    })
+}
+
+/// Starts the API; gives its task.
+fn serve_http(
+    listener: TcpListener,
     hotline: &Arc<Hotline>,
     endpoint: &Endpoint,
     draining: &Arc<AtomicBool>,
     mut stopped: watch::Receiver<bool>,
-) -> Result<(std::net::SocketAddr, tokio::task::JoinHandle<()>)> {
-    let address = hotline.config.http.listen;
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on http.listen = {address}: stop the program that does, or choose another port")
-    })?;
-    let bound = listener.local_addr()?;
+) -> tokio::task::JoinHandle<()> {
     let router = qingting_api::router(api_state(hotline, endpoint, draining));
     let shutdown = async move {
         // An error is a sender that is gone: time to stop, too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let task = hotline.app.spawn(async move {
+    hotline.app.spawn(async move {
         if let Err(error) = qingting_api::serve(listener, router, shutdown).await {
             tracing::error!(%error, "the HTTP interface ended");
         }
-    });
-    Ok((bound, task))
+    })
 }
 
 fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicBool>) -> ApiState {

@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Letters of a password that is read off a screen: none looks like another.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
@@ -77,29 +77,40 @@ pub fn announce(said: &Announcement<'_>) {
     println!("\n  Try        `make demo` in another terminal.  Stop with Ctrl-C.\n");
 }
 
-/// Returns at SIGINT or SIGTERM; the next one ends the process at once.
-pub async fn told_to_stop() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGINT and SIGTERM.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they end nothing by themselves. Must be called within a runtime.
+    pub fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
     }
-    eprintln!("Ending calls; once more stops at once.");
-    std::thread::spawn(move || {
-        // The handlers stay for the life of the process, so the second signal comes here.
-        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(waiting) = waiting {
-            waiting.block_on(async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            });
-            std::process::exit(1);
+
+    /// Waits for one of them.
+    pub async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    });
-    Ok(())
+    }
+
+    /// The next one ends the process at once.
+    pub fn stop_at_once_next_time(mut self) {
+        eprintln!("Ending calls; once more stops at once.");
+        std::thread::spawn(move || {
+            let waiting = tokio::runtime::Builder::new_current_thread().build();
+            if let Ok(waiting) = waiting {
+                waiting.block_on(self.told_to_stop());
+                std::process::exit(1);
+            }
+        });
+    }
 }
 
 /// An address that somebody can call: of a wildcard, the one of this machine's main interface.

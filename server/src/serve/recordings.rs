@@ -22,7 +22,7 @@ pub struct Recordings {
 impl Recordings {
     /// Makes the folder where it is missing.
     pub fn open(root: PathBuf) -> Result<Self> {
-        home::private_dir(&root)?;
+        home::closed_dir(&root)?;
         Ok(Self { root, made: Mutex::default() })
     }
 

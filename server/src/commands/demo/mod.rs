@@ -164,8 +164,10 @@ async fn play(target: &str, api: &Api, scene: &Scene, number: u32) -> Result<()>
             }
         }
     };
-    if let End::NotAnswered { code, reason } = &outcome.end {
-        bail!("the hotline did not answer: {code} {reason}");
+    match &outcome.end {
+        End::NotAnswered { code, reason } => bail!("the hotline did not answer: {code} {reason}"),
+        End::Interrupted => bail!("interrupted"),
+        End::Done | End::CutOff => {}
     }
     let rest = async {
         while !watch.is_over() {
