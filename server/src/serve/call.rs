@@ -6,15 +6,15 @@ use super::captions::Captions;
 use super::feeder::Feed;
 use super::identity::Identity;
 use super::prompts::prompt_samples;
+use super::replies::{busy, bye_reason, ok, refusal};
 use crate::clock;
 use bytes::Bytes;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{
-    Call, CallConfig, Cause, Hangup, Input, Output, PromptId, Record, Rejection, Response,
+    Call, CallConfig, Cause, Hangup, Input, Output, PromptId, Record, Response,
 };
 use qingting_core::sdp::{self, Direction};
 use qingting_media::{LegConfig, LegHandle, LegReport, MediaEvent, RecordTo, RemoteMedia};
-use qingting_sip::message::HeaderName;
 use qingting_sip::{Dialog, DialogEvent, IncomingCall, Reply};
 use qingting_store::{CallEnd, MediaQuality, NewCall};
 use std::collections::VecDeque;
@@ -31,8 +31,6 @@ const CLOSE_MAX: Duration = Duration::from_secs(5);
 const LAST_WORDS_MAX: Duration = Duration::from_secs(120);
 /// Words that wait to be noticed; more change nothing.
 const WORDS_WAITING_MAX: usize = 1;
-/// The agent of `Warning` headers.
-const WARN_AGENT: &str = "qingting";
 
 /// Answers a call and stays with it until everything of it is stored.
 pub async fn run(hotline: Arc<Hotline>, incoming: IncomingCall) {
@@ -223,11 +221,7 @@ impl Driver {
             }
             Output::StartRecognition => self.start_recognition(identity),
             Output::SendBye(reason) => {
-                let cause = match reason.sip_status {
-                    Some(status) => format!("SIP;cause={status}"),
-                    None => format!("Q.850;cause={}", reason.q850),
-                };
-                self.dialog.bye(Some(format!("{cause};text=\"{}\"", reason.text)));
+                self.dialog.bye(Some(bye_reason(reason)));
             }
             Output::CloseMedia => self.leg = None,
             Output::Finished => {}
@@ -448,33 +442,6 @@ async fn next(media: &mut Option<mpsc::Receiver<MediaEvent>>) -> Option<MediaEve
         Some(media) => media.recv().await,
         None => std::future::pending().await,
     }
-}
-
-fn ok(sdp: String) -> Reply {
-    Reply { code: 200, phrase: None, headers: Vec::new(), body: Some(sdp.into()) }
-}
-
-fn busy() -> Reply {
-    let reason = "Q.850;cause=17;text=\"too many calls of this number at once\"";
-    let headers = vec![(HeaderName::Reason, reason.to_owned())];
-    Reply { code: 486, phrase: None, headers, body: None }
-}
-
-fn refusal(rejection: &Rejection, cause: Option<Cause>) -> Reply {
-    let mut headers = Vec::new();
-    if let Some(warning) = &rejection.warning {
-        let value = format!("{} {WARN_AGENT} \"{}\"", warning.code, warning.text);
-        headers.push((HeaderName::Other("Warning".to_owned()), value));
-    }
-    if let Some(after) = rejection.retry_after {
-        headers.push((HeaderName::RetryAfter, after.as_secs().to_string()));
-    }
-    if let Some(cause) = cause {
-        let value = format!("Q.850;cause={};text=\"{}\"", cause.q850(), cause.text());
-        headers.push((HeaderName::Reason, value));
-    }
-    let phrase = Some(rejection.phrase.to_owned());
-    Reply { code: rejection.status, phrase, headers, body: None }
 }
 
 fn text(body: &Bytes) -> String {

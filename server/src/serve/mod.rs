@@ -13,6 +13,7 @@ mod prompts;
 mod ready;
 mod recordings;
 mod registry;
+mod replies;
 
 pub use call::remote_media;
 pub use ready::new_admin_password;
