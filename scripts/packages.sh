@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the set-up scripts: which system packages are missing, and installing them when that is
 # allowed, else the one line that does it.
 
