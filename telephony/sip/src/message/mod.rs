@@ -3,6 +3,7 @@
 //! Tolerant where RFC 4475 §3.1.1 says that a message is valid, strict where two readers could
 //! disagree about where a message ends or whom it concerns.
 
+mod caps;
 mod headers;
 mod method;
 mod name_addr;
@@ -14,6 +15,10 @@ mod text;
 mod uri;
 mod via;
 
+pub use caps::{
+    BRANCH_BYTES_MAX, CALL_ID_BYTES_MAX, CSEQ_BYTES_MAX, LIST_VALUES_MAX, TAG_BYTES_MAX,
+    VALUE_BYTES_MAX,
+};
 pub use headers::{HeaderName, Headers};
 pub use method::Method;
 pub use name_addr::NameAddr;

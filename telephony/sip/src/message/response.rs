@@ -52,6 +52,10 @@ impl Response {
     }
 }
 
+/// The fields that a response repeats.
+pub(super) const ECHOED: [HeaderName; 5] =
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+
 /// The fields of a request that its response repeats (RFC 3261 §8.2.6.2), the To with our tag.
 pub fn response_headers(request: &Headers, via: &Via, to_tag: Option<&str>) -> Headers {
     let mut headers = Headers::default();
