@@ -75,6 +75,7 @@ impl Agent {
             return;
         }
         let (flow, cseq, initial, call_key) = (tx.flow, tx.cseq, tx.initial, tx.call);
+        self.servers.repeats(id, bytes.len());
         let origin = if initial { Origin::Server(id.0) } else { Origin::Nobody };
         self.arm_server(id);
         self.send(flow, bytes.clone(), origin, false);

@@ -111,10 +111,8 @@ impl Agent {
             return self.not_admitted(flow, &request);
         }
         let (call_key, tag) = (CallKey(self.ids.call()), self.ids.tag());
-        let id = self.open_invite(now, flow, key, &request, call_key, &tag);
-        if let Some(tx) = self.servers.entry(id) {
-            (tx.initial, tx.merge) = (true, Some(merge.clone()));
-        }
+        let copies = Some(merge.clone());
+        let id = self.open_invite(now, flow, key, &request, call_key, &tag, copies);
         self.merged.insert(merge, id);
         let index = dialog_index(&request.call_id, &tag);
         let mut call = Call::new(index.clone(), Phase::Incoming, flow);
@@ -126,7 +124,8 @@ impl Agent {
         self.outputs.push_back(Output::Incoming { call: call_key, request, flow });
     }
 
-    /// Opens the transaction of an INVITE and says 100 at once.
+    /// Opens the transaction of an INVITE and says 100 at once. One outside a dialog has a merge key.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of one transaction")]
     pub(super) fn open_invite(
         &mut self,
         now: Millis,
@@ -135,6 +134,7 @@ impl Agent {
         request: &Request,
         call: CallKey,
         tag: &str,
+        merge: Option<String>,
     ) -> TxId {
         let reliable = flow.transport.is_reliable();
         let record_routes = request.headers.all(&HeaderName::RecordRoute).map(str::to_owned);
@@ -142,20 +142,23 @@ impl Agent {
             machine: ServerMachine::Invite(InviteServer::new(reliable)),
             flow: reply_flow(&request.via, flow),
             call: Some(call),
-            initial: false,
+            initial: merge.is_some(),
             cseq: request.cseq.number,
             echo: response_headers(&request.headers, &request.via, Some(tag)),
             record_routes: record_routes.collect(),
             contact: request.contact(),
-            merge: None,
+            merge,
             scheduled: None,
         };
         let trying = self.invite_response(&tx, &Reply::new(100));
         if let ServerMachine::Invite(machine) = &mut tx.machine {
             machine.respond(now, 100, &trying);
         }
+        let (bytes, repeated) = (tx.bytes(), trying.len());
         self.send(tx.flow, trying, Origin::Nobody, false);
-        self.servers.insert(key, tx)
+        let id = self.servers.insert(key, tx, bytes);
+        self.servers.repeats(id, repeated);
+        id
     }
 
     /// Answers a non-INVITE request and remembers the answer for its retransmissions, while there
@@ -179,25 +182,26 @@ impl Agent {
         );
         let flow = reply_flow(&request.via, flow);
         let machine = Server::completed(now, flow.transport.is_reliable(), bytes.clone());
+        let repeated = bytes.len();
         self.send(flow, bytes, Origin::Nobody, false);
         if machine.is_over() || self.transactions_full() {
             return;
         }
-        let id = self.servers.insert(
-            key,
-            ServerTx {
-                machine: ServerMachine::Other(machine),
-                flow,
-                call: None,
-                initial: false,
-                cseq: request.cseq.number,
-                echo: Default::default(),
-                record_routes: Vec::new(),
-                contact: None,
-                merge: None,
-                scheduled: None,
-            },
-        );
+        let tx = ServerTx {
+            machine: ServerMachine::Other(machine),
+            flow,
+            call: None,
+            initial: false,
+            cseq: request.cseq.number,
+            echo: Default::default(),
+            record_routes: Vec::new(),
+            contact: None,
+            merge: None,
+            scheduled: None,
+        };
+        let kept = tx.bytes();
+        let id = self.servers.insert(key, tx, kept);
+        self.servers.repeats(id, repeated);
         self.arm_server(id);
     }
 

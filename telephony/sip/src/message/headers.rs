@@ -155,6 +155,11 @@ impl Headers {
         self.all(name).flat_map(|value| value.split(',')).map(str::trim).filter(|t| !t.is_empty())
     }
 
+    /// Bytes that the fields take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(|field| size_of_val(field) + field.1.len()).sum()
+    }
+
     /// Writes the fields, Content-Length, the empty line and the body.
     pub(crate) fn write(&self, out: &mut Vec<u8>, body: &[u8]) {
         for (name, value) in &self.0 {
