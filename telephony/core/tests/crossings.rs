@@ -21,11 +21,22 @@ fn a_call_is_stored_rung_answered_and_greeted_and_the_caller_hangs_up() {
 }
 
 #[test]
-fn a_cancel_that_crosses_the_answer_changes_nothing() {
+fn a_cancel_that_crosses_the_answer_ends_the_call_without_bye() {
+    let end = "store ended caller_cancelled | close | finished";
     let mut world = World::answered();
+    assert_eq!(world.feed(Input::Cancel), end);
+    assert_eq!(world.feed(Input::Ack { answer: None }), "");
+    let mut hung_up = World::answered();
+    hung_up.feed(Input::Hangup(Hangup::Operator));
+    assert_eq!(hung_up.feed(Input::Cancel), end, "the hang-up that waited is not needed");
+    assert_eq!(late_offer().feed(Input::Cancel), end);
+}
+
+#[test]
+fn a_cancel_after_the_ack_changes_nothing() {
+    let mut world = World::established();
     assert_eq!(world.feed(Input::Cancel), "");
-    assert_eq!(world.feed(Input::Ack { answer: None }), "play Notice");
-    assert_eq!(world.feed(Input::Bye), "stop | store ended caller_hung_up | close | finished");
+    assert_eq!(world.done(), "play Greeting");
 }
 
 #[test]

@@ -4,6 +4,9 @@ mod world;
 
 use qingting_sip::agent::{AgentConfig, Command};
 use qingting_sip::{DialogEvent, Transport};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use world::{Solo, code, config, header, invite, request, to_tag};
 
 fn udp() -> Solo {
@@ -139,6 +142,65 @@ fn a_cancel_that_the_owner_overlooks_still_ends_in_487() {
         assert_eq!((code(&sent[0]).as_str(), solo.over), ("487", 1));
         solo.assert_nothing_left();
     }
+}
+
+#[test]
+fn whatever_the_owner_says_after_a_cancel_the_invite_ends_in_487() {
+    for said in [200, 202, 302, 486, 487, 503, 600] {
+        let mut solo = udp();
+        solo.feed(&invite("c"));
+        solo.feed(&request("CANCEL", 1, "c", "", ""));
+        assert_eq!(code(&solo.respond(said)[0]), "487", "{said}");
+        assert_eq!((solo.events(), solo.over), (vec![DialogEvent::Cancel], 1));
+        solo.assert_nothing_left();
+    }
+}
+
+/// What happens to one INVITE.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Invite,
+    Cancel,
+    Ring,
+    Answer,
+    Ack,
+}
+
+/// INVITE, CANCEL and our answer in any order that a network makes of them, some of them twice: an
+/// owner is told Cancel exactly when the caller is told 487.
+#[test]
+fn a_cancel_is_an_event_if_and_only_if_the_invite_ends_in_487() {
+    let mut outcomes = std::collections::BTreeMap::<(bool, bool), u32>::new();
+    for seed in 0..500 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut order = vec![Happens::Invite, Happens::Cancel, Happens::Ring, Happens::Answer];
+        order.extend([Happens::Ack, Happens::Cancel, Happens::Invite]);
+        order[1..].shuffle(&mut rng);
+        let (mut solo, mut tag, mut finals) = (udp(), String::new(), Vec::new());
+        for happens in order {
+            let sent = match happens {
+                Happens::Invite => solo.feed(&invite("c")),
+                Happens::Cancel => solo.feed(&request("CANCEL", 1, "c", "", "")),
+                Happens::Ring => solo.respond(180),
+                Happens::Answer => solo.respond(200),
+                Happens::Ack => solo.feed(&request("ACK", 1, "ack", &tag, "")),
+            };
+            for message in sent.iter().filter(|message| message.contains("CSeq: 1 INVITE")) {
+                tag = to_tag(message);
+                finals.extend(Some(code(message)).filter(|code| code.as_str() >= "200"));
+            }
+            if rng.random() {
+                let waited = solo.wait(rng.random_range(0..2_000)).into_iter();
+                finals.extend(waited.map(|(_, code)| code).filter(|code| code.as_str() >= "200"));
+            }
+        }
+        finals.dedup();
+        assert_eq!(finals.len(), 1, "seed {seed}: {finals:?}");
+        let told = solo.events().contains(&DialogEvent::Cancel);
+        assert_eq!((told, finals[0] == "200"), (told, !told), "seed {seed}");
+        *outcomes.entry((told, solo.over == 1)).or_default() += 1;
+    }
+    assert!(outcomes.len() == 2 && outcomes.values().all(|n| *n > 50), "{outcomes:?}");
 }
 
 #[test]

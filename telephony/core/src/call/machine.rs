@@ -292,6 +292,8 @@ impl Call {
                 let cause = hangup.unwrap_or(Cause::NoAck);
                 self.hang_up(cause);
             }
+            // Our 200 became 487 on its way out: there is no dialog that a BYE could end.
+            Input::Cancel => self.over(Cause::CallerCancelled),
             Input::Bye => self.over(Cause::CallerHungUp),
             Input::TransportLost => self.over(Cause::TransportLost),
             Input::MediaFailed => *hangup = hangup.or(Some(Cause::MediaUnavailable)),
@@ -301,10 +303,8 @@ impl Call {
             Input::Reinvite { offer: None } => {
                 self.emit(Output::RejectReinvite(Rejection::new(491)));
             }
-            // A CANCEL after the final response has no effect (RFC 3261 §9.2): the caller will
-            // send BYE. Prompts and the silence clock begin with the ACK.
-            Input::Cancel
-            | Input::Invite { .. }
+            // Prompts and the silence clock begin with the ACK.
+            Input::Invite { .. }
             | Input::Persisted
             | Input::PersistFailed
             | Input::MediaOpened { .. }
@@ -352,7 +352,7 @@ impl Call {
             },
             Input::Dtmf { .. } | Input::SpeechHeard => self.heard(now, phase),
             Input::Timer => self.due(now, phase),
-            // Too late for a CANCEL; the rest are second reports.
+            // A CANCEL is not reported after the ACK; the rest are second reports.
             Input::MediaInactive
             | Input::Cancel
             | Input::Invite { .. }
