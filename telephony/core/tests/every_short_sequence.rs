@@ -111,9 +111,11 @@ impl Seen {
                 assert_eq!(self.ended, 1);
                 self.closed += 1;
             }
-            Output::ConnectMedia(_) | Output::StartRecognition => {
+            Output::ConnectMedia(remote) => {
+                assert!(self.acknowledged || !remote.direction.sends(), "RTP before the ACK");
                 assert_eq!((self.answered_row, self.closed), (1, 0));
             }
+            Output::StartRecognition => assert_eq!((self.answered_row, self.closed), (1, 0)),
             Output::AnswerReinvite { .. } | Output::RejectReinvite(_) | Output::StopPrompts => {}
             Output::Finished => self.finished = true,
         }
