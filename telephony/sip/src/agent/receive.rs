@@ -7,7 +7,7 @@ use super::table::{ServerMachine, ServerTx, TxId};
 use crate::dialog::{DialogState, socket_addr};
 use crate::handle::Reply;
 use crate::message::{
-    ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
+    ACCEPT, ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
     reason_phrase, response_headers, screen,
 };
 use crate::transaction::{InviteServer, Server, merge_key, server_key};
@@ -18,6 +18,9 @@ use std::net::SocketAddr;
 
 /// Seconds of Retry-After for calls that are not admitted.
 const RETRY_AFTER_S: (u32, u32) = (5, 15);
+
+/// Longest Timestamp that is repeated: two decimal numbers.
+const TIMESTAMP_BYTES_MAX: usize = 64;
 
 const DEFAULT_PORT: u16 = 5060;
 
@@ -150,7 +153,13 @@ impl Agent {
             merge,
             scheduled: None,
         };
-        let trying = self.invite_response(&tx, &Reply::new(100));
+        let mut trying = Reply::new(100);
+        // RFC 3261 §8.2.6.1: the 100 repeats it, so that the peer can measure the way.
+        let timestamp = request.headers.first(&HeaderName::Timestamp);
+        if let Some(timestamp) = timestamp.filter(|at| at.len() <= TIMESTAMP_BYTES_MAX) {
+            trying.headers.push((HeaderName::Timestamp, timestamp.to_owned()));
+        }
+        let trying = self.invite_response(&tx, &trying);
         if let ServerMachine::Invite(machine) = &mut tx.machine {
             machine.respond(now, 100, &trying);
         }
@@ -209,7 +218,7 @@ impl Agent {
     pub(super) fn options(&mut self, flow: Flow, request: &Request) {
         let about_us = vec![
             (HeaderName::Allow, ALLOW.to_owned()),
-            (HeaderName::Accept, "application/sdp".to_owned()),
+            (HeaderName::Accept, ACCEPT.to_owned()),
             (HeaderName::Supported, String::new()),
         ];
         self.reply_stateless(flow, request, 200, about_us);

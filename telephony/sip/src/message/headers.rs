@@ -22,6 +22,7 @@ pub enum HeaderName {
     ContentType,
     ContentLength,
     ContentEncoding,
+    ContentDisposition,
     Require,
     ProxyRequire,
     Supported,
@@ -30,6 +31,7 @@ pub enum HeaderName {
     Accept,
     Reason,
     RetryAfter,
+    Timestamp,
     Server,
     UserAgent,
     Subject,
@@ -40,7 +42,7 @@ pub enum HeaderName {
 }
 
 /// Long name, compact form, value.
-const NAMES: [(&str, &str, HeaderName); 25] = [
+const NAMES: [(&str, &str, HeaderName); 27] = [
     ("Via", "v", HeaderName::Via),
     ("From", "f", HeaderName::From),
     ("To", "t", HeaderName::To),
@@ -53,6 +55,7 @@ const NAMES: [(&str, &str, HeaderName); 25] = [
     ("Content-Type", "c", HeaderName::ContentType),
     ("Content-Length", "l", HeaderName::ContentLength),
     ("Content-Encoding", "e", HeaderName::ContentEncoding),
+    ("Content-Disposition", "", HeaderName::ContentDisposition),
     ("Require", "", HeaderName::Require),
     ("Proxy-Require", "", HeaderName::ProxyRequire),
     ("Supported", "k", HeaderName::Supported),
@@ -61,6 +64,7 @@ const NAMES: [(&str, &str, HeaderName); 25] = [
     ("Accept", "", HeaderName::Accept),
     ("Reason", "", HeaderName::Reason),
     ("Retry-After", "", HeaderName::RetryAfter),
+    ("Timestamp", "", HeaderName::Timestamp),
     ("Server", "", HeaderName::Server),
     ("User-Agent", "", HeaderName::UserAgent),
     ("Subject", "s", HeaderName::Subject),

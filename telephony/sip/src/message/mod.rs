@@ -6,6 +6,7 @@
 mod caps;
 mod headers;
 mod method;
+mod multipart;
 mod name_addr;
 mod parse;
 mod request;
@@ -21,6 +22,7 @@ pub use caps::{
 };
 pub use headers::{HeaderName, Headers};
 pub use method::Method;
+pub(crate) use multipart::ACCEPT;
 pub use name_addr::NameAddr;
 pub use parse::{Fault, Framing, Head, parse, stream_message_len};
 pub use request::Request;

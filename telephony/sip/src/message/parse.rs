@@ -187,6 +187,17 @@ fn response(
     })))
 }
 
+/// The fields and the body of one part of a multipart body, which may have no fields.
+pub(super) fn fields_and_body(part: &Bytes) -> Option<(Headers, Bytes)> {
+    let (head_len, body_at) = match &part[..] {
+        [b'\n', ..] => (0, 1),
+        [b'\r', b'\n', ..] => (0, 2),
+        _ => head_end(part)?,
+    };
+    let (headers, _, fault) = fields(Lines(&part[..head_len]));
+    fault.is_none().then(|| (headers, part.slice(body_at..)))
+}
+
 /// The fields that every message has (RFC 3261 §8.1.1).
 struct Core {
     via: Via,

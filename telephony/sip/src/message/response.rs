@@ -40,9 +40,9 @@ impl Response {
             .map(|contact| contact.uri)
     }
 
-    /// The body; `None` when there is none.
+    /// As [`Request::sdp`](super::Request::sdp).
     pub fn sdp(&self) -> Option<Bytes> {
-        (!self.body.is_empty()).then(|| self.body.clone())
+        super::multipart::session(&self.headers, &self.body).ok().flatten()
     }
 
     /// Retry-After in seconds (RFC 3261 §20.33), comment and parameters left out.

@@ -1,5 +1,6 @@
 //! What a user agent server refuses before it looks at dialogs (RFC 3261 §8.2).
 
+use super::multipart::{ACCEPT, session};
 use super::{HeaderName, Method, Request};
 
 /// Methods that this server handles.
@@ -43,8 +44,8 @@ pub fn screen(request: &Request) -> Option<Refusal> {
     if let Some(unknown) = unsupported(request) {
         return Some(Refusal::with(420, HeaderName::Unsupported, unknown));
     }
-    if request.method == Method::Invite && !request.body.is_empty() && !is_sdp(request) {
-        return Some(Refusal::with(415, HeaderName::Accept, "application/sdp"));
+    if request.method == Method::Invite && session(&request.headers, &request.body).is_err() {
+        return Some(Refusal::with(415, HeaderName::Accept, ACCEPT));
     }
     None
 }
@@ -64,14 +65,4 @@ fn unsupported(request: &Request) -> Option<String> {
         listed.push_str(tag);
     }
     Some(listed)
-}
-
-fn is_sdp(request: &Request) -> bool {
-    let plain = request
-        .headers
-        .first(&HeaderName::ContentEncoding)
-        .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    let kind = request.headers.first(&HeaderName::ContentType).unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    plain && kind.replace(' ', "").eq_ignore_ascii_case("application/sdp")
 }
