@@ -156,7 +156,9 @@ impl Dialog {
         &self.0.call_id
     }
 
-    /// Responds to the INVITE that made this dialog; ignored after a final response.
+    /// Responds to the INVITE that made this dialog; ignored after a final response. After
+    /// [`DialogEvent::Cancel`], and after a BYE before the answer, every final response is sent as
+    /// 487.
     pub fn respond(&self, reply: Reply) {
         self.send(Command::Respond { call: self.0.key, reply });
     }
