@@ -13,19 +13,31 @@ fn a_call_is_stored_rung_answered_and_greeted_and_the_caller_hangs_up() {
     assert_eq!(world.feed(invite), "store begin | open");
     assert_eq!(world.feed(opened()), "", "nothing rings before the call is stored");
     assert_eq!(world.feed(Input::Persisted), "180");
-    assert_eq!(world.wait(), "store answered | connect sendrecv | 200 | recognise");
-    assert_eq!(world.feed(Input::Ack { answer: None }), "play Notice");
+    assert_eq!(world.wait(), "store answered | connect recvonly | 200 | recognise");
+    let ack = world.feed(Input::Ack { answer: None });
+    assert_eq!(ack, "connect sendrecv | play Notice");
     assert_eq!(world.done(), "play Greeting");
     assert_eq!(world.done(), "");
     assert_eq!(world.feed(Input::Bye), "store ended caller_hung_up | close | finished");
 }
 
 #[test]
-fn a_cancel_that_crosses_the_answer_changes_nothing() {
+fn a_cancel_that_crosses_the_answer_ends_the_call_without_bye() {
+    let end = "store ended caller_cancelled | close | finished";
     let mut world = World::answered();
+    assert_eq!(world.feed(Input::Cancel), end);
+    assert_eq!(world.feed(Input::Ack { answer: None }), "");
+    let mut hung_up = World::answered();
+    hung_up.feed(Input::Hangup(Hangup::Operator));
+    assert_eq!(hung_up.feed(Input::Cancel), end, "the hang-up that waited is not needed");
+    assert_eq!(late_offer().feed(Input::Cancel), end);
+}
+
+#[test]
+fn a_cancel_after_the_ack_changes_nothing() {
+    let mut world = World::established();
     assert_eq!(world.feed(Input::Cancel), "");
-    assert_eq!(world.feed(Input::Ack { answer: None }), "play Notice");
-    assert_eq!(world.feed(Input::Bye), "stop | store ended caller_hung_up | close | finished");
+    assert_eq!(world.done(), "play Greeting");
 }
 
 #[test]
@@ -48,6 +60,20 @@ fn an_answer_that_is_never_acknowledged_is_ended_with_bye() {
     let end = "store ended no_ack | bye 102 | close | finished";
     assert_eq!(World::answered().feed(Input::AckTimeout), end);
     assert_eq!(World::answered().wait(), end, "the call has a clock of its own");
+}
+
+#[test]
+fn nothing_is_sent_to_the_offered_address_before_the_ack() {
+    let mut world = World::answered();
+    assert_eq!(world.reinvite("sendonly"), "re-200 v2 recvonly", "told nothing new");
+    assert_eq!(world.reinvite("inactive"), "connect inactive | re-200 v3 inactive");
+    assert_eq!(world.reinvite("sendrecv"), "connect recvonly | re-200 v4 sendrecv");
+    let ack = world.feed(Input::Ack { answer: None });
+    assert_eq!(ack, "connect sendrecv | play Notice");
+    let mut held = World::answered();
+    held.reinvite("sendonly");
+    assert_eq!(held.feed(Input::Ack { answer: None }), "");
+    assert_eq!(held.reinvite("sendrecv"), "connect sendrecv | re-200 v3 sendrecv | play Notice");
 }
 
 #[test]

@@ -53,6 +53,10 @@ impl Node {
         next.seen.acknowledged |= ack && next.seen.answered;
         let was_over = next.call.is_over();
         let reinvite = matches!(input, Input::Reinvite { .. }) && self.seen.invited && !was_over;
+        let cancelled = matches!(input, Input::Cancel)
+            && self.seen.invited
+            && !was_over
+            && !self.seen.acknowledged;
         let before = next.seen.byes;
         next.call.handle_input(next.now, input);
         let mut re_finals = 0;
@@ -64,6 +68,8 @@ impl Node {
         assert_eq!(re_finals, u8::from(reinvite), "one final response per re-INVITE");
         let bye_early = next.seen.byes > before && !next.seen.acknowledged;
         assert!(!bye_early, "no BYE of ours before the ACK: {:?}", next.seen);
+        let unconnected = next.seen.finished && next.seen.byes == 0;
+        assert!(!cancelled || unconnected, "a CANCEL ends what is not connected: {:?}", next.seen);
         next.seen.hold();
         next
     }
@@ -105,9 +111,11 @@ impl Seen {
                 assert_eq!(self.ended, 1);
                 self.closed += 1;
             }
-            Output::ConnectMedia(_) | Output::StartRecognition => {
+            Output::ConnectMedia(remote) => {
+                assert!(self.acknowledged || !remote.direction.sends(), "RTP before the ACK");
                 assert_eq!((self.answered_row, self.closed), (1, 0));
             }
+            Output::StartRecognition => assert_eq!((self.answered_row, self.closed), (1, 0)),
             Output::AnswerReinvite { .. } | Output::RejectReinvite(_) | Output::StopPrompts => {}
             Output::Finished => self.finished = true,
         }

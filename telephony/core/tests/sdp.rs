@@ -43,7 +43,7 @@ fn an_answer_keeps_the_offers_order_and_numbers_and_refuses_the_rest() {
     );
     let remote = agreed.remote;
     assert_eq!((remote.codec, remote.payload_type), (Codec::Pcma, 8));
-    assert_eq!((remote.dtmf_payload_type, remote.ptime_ms), (Some(110), 30));
+    assert_eq!(remote.dtmf_payload_type, Some(110));
     assert_eq!(remote.rtp.to_string(), "192.0.2.9:40000");
     assert_eq!(remote.rtcp.to_string(), "192.0.2.9:40001");
 }
@@ -75,6 +75,32 @@ fn a_refusal_says_what_to_offer() {
     assert_eq!(refused("m=audio 4000 RTP/AVP 8\nc=IN IP4 pbx.example\n").code, 301);
     // A G.722 under PCMA's own number is not PCMA.
     assert_eq!(refused("m=audio 4000 RTP/AVP 8\na=rtpmap:8 G722/8000\n").code, 305);
+}
+
+#[test]
+fn media_is_sent_to_one_host_alone() {
+    let answered = |ours: &str, family: &str, theirs: &str, rtcp: &str| {
+        let local = LocalMedia { ip: ours.parse().expect("an address"), ..local() };
+        let lines = format!("m=audio 4000 RTP/AVP 8\nc=IN {family} {theirs}\n{rtcp}");
+        answer(&with(&lines), &local).map(|agreed| agreed.remote)
+    };
+    let refused = |ours, family, theirs| match answered(ours, family, theirs, "") {
+        Err(error @ NegotiationError::NotAHost { kind }) => (kind, error.warning().code),
+        other => panic!("{theirs}: {other:?}"),
+    };
+    assert_eq!(refused("192.0.2.1", "IP4", "224.2.1.1/127"), ("multicast", 330));
+    assert_eq!(refused("192.0.2.1", "IP4", "255.255.255.255"), ("broadcast", 399));
+    assert_eq!(refused("192.0.2.1", "IP4", "0.0.0.1"), ("unspecified", 399));
+    assert_eq!(refused("192.0.2.1", "IP4", "127.0.0.1"), ("loopback", 399));
+    assert_eq!(refused("2001:db8::1", "IP6", "::1"), ("loopback", 399));
+    assert_eq!(refused("2001:db8::1", "IP6", "ff02::1"), ("multicast", 330));
+    assert_eq!(refused("2001:db8::1", "IP6", "::ffff:127.0.0.1"), ("loopback", 399));
+    assert!(answered("127.0.0.1", "IP4", "127.0.0.1", "").is_ok(), "on one machine");
+    assert!(answered("::1", "IP6", "::1", "").is_ok());
+    let elsewhere = answered("192.0.2.1", "IP4", "192.0.2.9", "a=rtcp:53 IN IP4 255.255.255.255\n");
+    assert_eq!(elsewhere, Err(NegotiationError::NotAHost { kind: "broadcast" }));
+    let nowhere = answered("192.0.2.1", "IP4", "192.0.2.9", "a=rtcp:53 IN IP4 0.0.0.0\n");
+    assert_eq!(nowhere.expect("an answer").rtcp.to_string(), "192.0.2.9:53");
 }
 
 #[test]

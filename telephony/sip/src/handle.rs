@@ -24,8 +24,11 @@ pub enum DialogEvent {
     },
     /// No ACK within 64 × T1 after a 2xx of ours. The dialog lives on until it is hung up.
     AckTimeout,
-    /// A CANCEL that matched the INVITE before its final response, already answered. The INVITE
-    /// still wants its 487.
+    /// A CANCEL that matched the INVITE before its final response, already answered. **The final
+    /// response is 487, whatever the owner says**: the INVITE still wants it, but a 200 that is on
+    /// its way to the agent becomes 487 too. There will be no dialog and no BYE, even for an owner
+    /// who believes to have answered. A CANCEL after the final response has left is no event
+    /// (RFC 3261 §9.2).
     Cancel,
     /// A BYE, already answered. After it nothing comes, but an INVITE that was never answered
     /// still wants its 487.
@@ -153,7 +156,9 @@ impl Dialog {
         &self.0.call_id
     }
 
-    /// Responds to the INVITE that made this dialog; ignored after a final response.
+    /// Responds to the INVITE that made this dialog; ignored after a final response. After
+    /// [`DialogEvent::Cancel`], and after a BYE before the answer, every final response is sent as
+    /// 487.
     pub fn respond(&self, reply: Reply) {
         self.send(Command::Respond { call: self.0.key, reply });
     }

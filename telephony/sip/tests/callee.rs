@@ -4,6 +4,9 @@ mod world;
 
 use qingting_sip::agent::{AgentConfig, Command};
 use qingting_sip::{DialogEvent, Transport};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use world::{Solo, code, config, header, invite, request, to_tag};
 
 fn udp() -> Solo {
@@ -139,6 +142,65 @@ fn a_cancel_that_the_owner_overlooks_still_ends_in_487() {
         assert_eq!((code(&sent[0]).as_str(), solo.over), ("487", 1));
         solo.assert_nothing_left();
     }
+}
+
+#[test]
+fn whatever_the_owner_says_after_a_cancel_the_invite_ends_in_487() {
+    for said in [200, 202, 302, 486, 487, 503, 600] {
+        let mut solo = udp();
+        solo.feed(&invite("c"));
+        solo.feed(&request("CANCEL", 1, "c", "", ""));
+        assert_eq!(code(&solo.respond(said)[0]), "487", "{said}");
+        assert_eq!((solo.events(), solo.over), (vec![DialogEvent::Cancel], 1));
+        solo.assert_nothing_left();
+    }
+}
+
+/// What happens to one INVITE.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Invite,
+    Cancel,
+    Ring,
+    Answer,
+    Ack,
+}
+
+/// INVITE, CANCEL and our answer in any order that a network makes of them, some of them twice: an
+/// owner is told Cancel exactly when the caller is told 487.
+#[test]
+fn a_cancel_is_an_event_if_and_only_if_the_invite_ends_in_487() {
+    let mut outcomes = std::collections::BTreeMap::<(bool, bool), u32>::new();
+    for seed in 0..500 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut order = vec![Happens::Invite, Happens::Cancel, Happens::Ring, Happens::Answer];
+        order.extend([Happens::Ack, Happens::Cancel, Happens::Invite]);
+        order[1..].shuffle(&mut rng);
+        let (mut solo, mut tag, mut finals) = (udp(), String::new(), Vec::new());
+        for happens in order {
+            let sent = match happens {
+                Happens::Invite => solo.feed(&invite("c")),
+                Happens::Cancel => solo.feed(&request("CANCEL", 1, "c", "", "")),
+                Happens::Ring => solo.respond(180),
+                Happens::Answer => solo.respond(200),
+                Happens::Ack => solo.feed(&request("ACK", 1, "ack", &tag, "")),
+            };
+            for message in sent.iter().filter(|message| message.contains("CSeq: 1 INVITE")) {
+                tag = to_tag(message);
+                finals.extend(Some(code(message)).filter(|code| code.as_str() >= "200"));
+            }
+            if rng.random() {
+                let waited = solo.wait(rng.random_range(0..2_000)).into_iter();
+                finals.extend(waited.map(|(_, code)| code).filter(|code| code.as_str() >= "200"));
+            }
+        }
+        finals.dedup();
+        assert_eq!(finals.len(), 1, "seed {seed}: {finals:?}");
+        let told = solo.events().contains(&DialogEvent::Cancel);
+        assert_eq!((told, finals[0] == "200"), (told, !told), "seed {seed}");
+        *outcomes.entry((told, solo.over == 1)).or_default() += 1;
+    }
+    assert!(outcomes.len() == 2 && outcomes.values().all(|n| *n > 50), "{outcomes:?}");
 }
 
 #[test]
@@ -309,6 +371,51 @@ fn requests_that_are_not_for_us_are_refused() {
 }
 
 #[test]
+fn a_timestamp_comes_back_in_the_100_alone() {
+    let mut solo = udp();
+    let trying = solo.feed(&request("INVITE", 1, "c", "", "timestamp: 54.21\r\n"));
+    assert_eq!(header(&trying[0], "Timestamp"), "54.21");
+    assert_eq!(header(&solo.respond(200)[0], "Timestamp"), "");
+}
+
+/// A request with a body of two parts; the second is a session description.
+fn with_isup(method: &str, cseq: u32, tag: &str, handling: &str) -> String {
+    let body = format!(
+        "--b\r\nContent-Type: application/isup\r\n\
+         Content-Disposition: signal;handling={handling}\r\n\r\n\x01\r\n\
+         --b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b--\r\n"
+    );
+    let kind = "Content-Type: multipart/mixed;boundary=b\r\n";
+    let head = request(method, cseq, method, tag, kind);
+    head.replace("Content-Length: 0", &format!("Content-Length: {}", body.len())) + &body
+}
+
+#[test]
+fn a_session_description_beside_isup_is_taken() {
+    let sdp = || Some(bytes::Bytes::from_static(b"v=0\r\n"));
+    let mut solo = udp();
+    let refused = solo.feed(&with_isup("INVITE", 1, "", "required"));
+    assert_eq!((code(&refused[0]).as_str(), solo.calls), ("415", 0));
+    assert_eq!(header(&refused[0], "Accept"), "application/sdp, multipart/mixed");
+    assert_eq!(solo.codes(&with_isup("INVITE", 1, "", "optional")), ["100"]);
+    let tag = to_tag(&solo.respond(200)[0]);
+    solo.feed(&with_isup("ACK", 1, &tag, "optional"));
+    solo.feed(&with_isup("INVITE", 2, &tag, "optional").replace("z9hG4bKINVITE", "z9hG4bKre"));
+    let expected = [DialogEvent::Ack { body: sdp() }, DialogEvent::Reinvite { offer: sdp() }];
+    assert_eq!(solo.events(), expected);
+}
+
+#[test]
+fn an_ack_with_another_body_brings_no_answer() {
+    let mut solo = udp();
+    solo.feed(&invite("c"));
+    let tag = to_tag(&solo.respond(200)[0]);
+    let text = request("ACK", 1, "ack", &tag, "Content-Type: text/plain\r\n");
+    solo.feed(&(text.replace("Length: 0", "Length: 2") + "hi"));
+    assert_eq!(solo.events(), [ACK]);
+}
+
+#[test]
 fn a_merged_invite_is_a_loop() {
     let mut solo = udp();
     solo.feed(&invite("one"));
@@ -334,7 +441,8 @@ fn without_the_magic_cookie_a_retransmission_is_still_known() {
 fn options_say_what_we_do_and_tags_of_stateless_answers_are_stable() {
     let mut solo = udp();
     let first = solo.feed(&request("OPTIONS", 1, "o", "", ""));
-    assert_eq!((code(&first[0]).as_str(), header(&first[0], "Accept")), ("200", "application/sdp"));
+    assert_eq!(code(&first[0]), "200");
+    assert_eq!(header(&first[0], "Accept"), "application/sdp, multipart/mixed");
     assert_eq!(solo.feed(&request("OPTIONS", 1, "o", "", "")), first);
     solo.command(Command::Drain);
     assert_eq!(solo.codes(&request("OPTIONS", 1, "o2", "", "")), ["503"]);

@@ -5,7 +5,9 @@
 pub enum Cause {
     /// The caller sent BYE.
     CallerHungUp,
-    /// The caller gave up before the answer.
+    /// The caller gave up before the answer reached it: the INVITE ended in 487. When the CANCEL
+    /// crossed our answer, [`Record::Answered`](super::Record::Answered) was stored before; this
+    /// cause takes it back, nobody was ever connected.
     CallerCancelled,
     /// The caller said nothing, even when asked.
     CallerSilent,

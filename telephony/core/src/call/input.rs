@@ -29,7 +29,9 @@ pub enum Input {
     },
     /// No ACK came for the answer, or for a re-INVITE's, within 64 × T1.
     AckTimeout,
-    /// A CANCEL that matched the INVITE. The driver has answered the CANCEL itself.
+    /// A CANCEL that matched the INVITE, reported only if the INVITE's final response is 487. A 200
+    /// that the machine has given meanwhile has not left and never will; a CANCEL that comes after
+    /// it has left is not reported (RFC 3261 §9.2). The driver has answered the CANCEL itself.
     Cancel,
     /// A BYE in this dialog. The driver has answered the BYE itself.
     Bye,

@@ -3,7 +3,7 @@
 use super::{
     CallConfig, Cause, Hangup, Input, Output, Prompt, PromptId, Record, Rejection, Response,
 };
-use crate::sdp::{LocalMedia, RemoteMedia, Session, SessionDescription};
+use crate::sdp::{Direction, LocalMedia, RemoteMedia, Session, SessionDescription};
 use qingting_common::Millis;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,7 +20,11 @@ pub struct Call {
     outputs: VecDeque<Output>,
     /// Our side of the offer/answer session, once media is open.
     session: Option<Session>,
+    /// What was agreed about the caller's media, and what of it the media engine was told.
     remote: Option<RemoteMedia>,
+    connected: Option<RemoteMedia>,
+    /// The first ACK came: somebody at the signalled address wants this call.
+    confirmed: bool,
     prompts: u32,
     /// When the call has lasted long enough; set at the answer.
     call_until: Option<Millis>,
@@ -85,6 +89,8 @@ impl Call {
             outputs: VecDeque::new(),
             session: None,
             remote: None,
+            connected: None,
+            confirmed: false,
             prompts: 0,
             call_until: None,
         }
@@ -292,6 +298,8 @@ impl Call {
                 let cause = hangup.unwrap_or(Cause::NoAck);
                 self.hang_up(cause);
             }
+            // Our 200 became 487 on its way out: there is no dialog that a BYE could end.
+            Input::Cancel => self.over(Cause::CallerCancelled),
             Input::Bye => self.over(Cause::CallerHungUp),
             Input::TransportLost => self.over(Cause::TransportLost),
             Input::MediaFailed => *hangup = hangup.or(Some(Cause::MediaUnavailable)),
@@ -301,10 +309,8 @@ impl Call {
             Input::Reinvite { offer: None } => {
                 self.emit(Output::RejectReinvite(Rejection::new(491)));
             }
-            // A CANCEL after the final response has no effect (RFC 3261 §9.2): the caller will
-            // send BYE. Prompts and the silence clock begin with the ACK.
-            Input::Cancel
-            | Input::Invite { .. }
+            // Prompts and the silence clock begin with the ACK.
+            Input::Invite { .. }
             | Input::Persisted
             | Input::PersistFailed
             | Input::MediaOpened { .. }
@@ -318,9 +324,11 @@ impl Call {
 
     /// The first ACK: takes the answer to a late offer, then begins to speak.
     fn acknowledged(&mut self, now: Millis, answer: Option<&str>) {
+        self.confirmed = true;
         if let Err(cause) = self.take_answer(answer) {
             return self.hang_up(cause);
         }
+        self.connect(self.remote);
         let first = if self.config.notice { Some(Prompt::Notice) } else { self.after_notice() };
         if self.sends() {
             self.speak(now, first);
@@ -352,7 +360,7 @@ impl Call {
             },
             Input::Dtmf { .. } | Input::SpeechHeard => self.heard(now, phase),
             Input::Timer => self.due(now, phase),
-            // Too late for a CANCEL; the rest are second reports.
+            // A CANCEL is not reported after the ACK; the rest are second reports.
             Input::MediaInactive
             | Input::Cancel
             | Input::Invite { .. }
@@ -520,10 +528,19 @@ impl Call {
         self.emit(Output::RejectReinvite(rejection));
     }
 
+    /// Tells the media engine what was agreed. Before the first ACK nothing is sent: an INVITE with
+    /// a forged source could aim our RTP at anybody for the 32 s that an answer waits.
     fn connect(&mut self, remote: Option<RemoteMedia>) {
-        let Some(remote) = remote.filter(|remote| self.remote != Some(*remote)) else { return };
-        self.remote = Some(remote);
-        self.emit(Output::ConnectMedia(remote));
+        self.remote = remote.or(self.remote);
+        let told = self.remote.map(|remote| {
+            let sends = remote.direction.sends() && self.confirmed;
+            let direction = Direction::of(sends, remote.direction.receives());
+            RemoteMedia { direction, ..remote }
+        });
+        if let Some(told) = told.filter(|_| told != self.connected) {
+            self.connected = Some(told);
+            self.emit(Output::ConnectMedia(told));
+        }
     }
 
     /// Whether the caller listens to us.

@@ -16,6 +16,7 @@ pub enum Output {
         inactive_after: Duration,
     },
     /// Send to and expect from this peer, from now on. Comes again when a re-INVITE changes it.
+    /// Before the first ACK its direction never sends, nor may anything else go to the address.
     ConnectMedia(RemoteMedia),
     /// Respond to the INVITE.
     Respond(Response),

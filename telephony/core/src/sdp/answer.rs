@@ -84,8 +84,9 @@ pub(super) fn remote(
     let rtcp = match &media.rtcp {
         _ if mux => rtp,
         Some(rtcp) => {
-            let ip = rtcp.connection.as_ref().map_or(Ok(ip), |c| literal(c, local.ip))?;
-            SocketAddr::new(ip, rtcp.port)
+            let own = rtcp.connection.as_ref().map_or(Ok(ip), |c| literal(c, local.ip))?;
+            // Unspecified means hold only where RTP is meant.
+            SocketAddr::new(if own.is_unspecified() { ip } else { own }, rtcp.port)
         }
         // RFC 3550 §11: RTCP is on the next port. After 65,535 there is none.
         None => SocketAddr::new(ip, media.port.checked_add(1).unwrap_or(media.port)),
@@ -98,24 +99,37 @@ pub(super) fn remote(
         payload_type: choice.payload_type,
         dtmf_payload_type: choice.dtmf_payload_type,
         direction,
-        ptime_ms: ptime_ms(media),
     })
 }
 
-/// The packet length that the peer asks for, within what a telephone endpoint can mean.
-fn ptime_ms(media: &Media) -> u32 {
-    const PTIME_MS: std::ops::RangeInclusive<u32> = 10..=200;
-    let asked = media.ptime_ms.map(u32::from).filter(|ms| PTIME_MS.contains(ms));
-    asked.unwrap_or(TICK_MS)
-}
-
+/// The address literal of a `c=` line that names one host. Unspecified is the old way to hold
+/// (RFC 3264 §8.4): nothing will be sent there.
 fn literal(connection: &Connection, local: IpAddr) -> Result<IpAddr, NegotiationError> {
     match connection {
-        Connection::Ip(ip) if ip.is_ipv4() == local.is_ipv4() || ip.is_unspecified() => Ok(*ip),
+        Connection::Ip(ip) if ip.is_unspecified() => Ok(*ip),
+        Connection::Ip(ip) if ip.is_ipv4() == local.is_ipv4() => {
+            // An IPv4 address in IPv6's clothing is judged as what it is.
+            match (not_a_host(ip.to_canonical(), local.to_canonical()), ip) {
+                (None, ip) => Ok(*ip),
+                (Some(kind), _) => Err(NegotiationError::NotAHost { kind }),
+            }
+        }
         _ => {
             let wanted = if local.is_ipv4() { "IPv4" } else { "IPv6" };
             Err(NegotiationError::Address { wanted })
         }
+    }
+}
+
+/// What an address is when it is none of a single host that we could call from `local`: RTP sent
+/// there would reach many, or ourselves.
+fn not_a_host(ip: IpAddr, local: IpAddr) -> Option<&'static str> {
+    match ip {
+        ip if ip.is_multicast() => Some("multicast"),
+        IpAddr::V4(ip) if ip.is_broadcast() => Some("broadcast"),
+        IpAddr::V4(ip) if ip.octets()[0] == 0 => Some("unspecified"),
+        ip if ip.is_loopback() && !local.is_loopback() => Some("loopback"),
+        _ => None,
     }
 }
 

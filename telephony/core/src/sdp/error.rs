@@ -92,6 +92,12 @@ pub enum NegotiationError {
         /// The family of this leg: `IPv4` or `IPv6`.
         wanted: &'static str,
     },
+    /// The address is not that of one host.
+    #[error("the audio address is a {kind} address; use the address of one host")]
+    NotAHost {
+        /// `multicast`, `broadcast`, `unspecified` or `loopback`.
+        kind: &'static str,
+    },
     /// An answer does not follow the offer's `m=` lines (RFC 3264 §6).
     #[error("the answer has {answered} m= lines for {offered} offered; answer each, in order")]
     MediaCount {
@@ -122,7 +128,8 @@ impl NegotiationError {
             Self::Transport { .. } => 302,
             Self::NoAudio | Self::Refused => 304,
             Self::NoCommonCodec { .. } => 305,
-            Self::NoConnection | Self::MediaCount { .. } => 399,
+            Self::NotAHost { kind: "multicast" } => 330,
+            Self::NotAHost { .. } | Self::NoConnection | Self::MediaCount { .. } => 399,
         };
         Warning { code, text: self.to_string() }
     }

@@ -42,8 +42,6 @@ pub struct RemoteMedia {
     pub dtmf_payload_type: Option<u8>,
     /// The direction from our side: whether we may send, and whether to expect anything.
     pub direction: Direction,
-    /// Milliseconds of audio per packet that the peer would like to receive, 10 to 200.
-    pub ptime_ms: u32,
 }
 
 /// The outcome of an offer and its answer.

@@ -41,14 +41,15 @@ impl World {
     /// A call that was answered and not yet acknowledged.
     pub(crate) fn answered() -> Self {
         let mut world = Self::ringing();
-        assert_eq!(world.wait(), "store answered | connect sendrecv | 200 | recognise");
+        assert_eq!(world.wait(), "store answered | connect recvonly | 200 | recognise");
         world
     }
 
     /// A call whose notice is being played.
     pub(crate) fn established() -> Self {
         let mut world = Self::answered();
-        assert_eq!(world.feed(Input::Ack { answer: None }), "play Notice");
+        let ack = world.feed(Input::Ack { answer: None });
+        assert_eq!(ack, "connect sendrecv | play Notice");
         world
     }
 

@@ -110,7 +110,8 @@ impl Agent {
         };
         let acks = Vec::new();
         let tx = ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None };
-        let id = self.clients.insert(key, tx);
+        let kept = size_of::<ClientTx>() + tx.sent.headers.bytes() + bytes.len();
+        let id = self.clients.insert(key, tx, kept);
         self.arm_client(id);
         self.send(flow, bytes, Origin::Client(id.0), true);
         id

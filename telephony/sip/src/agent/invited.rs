@@ -23,8 +23,8 @@ impl Agent {
             return;
         };
         // Who gave up by BYE has no dialog left that a 2xx could confirm, and after a CANCEL a
-        // refusal spares both sides the BYE.
-        if given_up && reply.code < 300 {
+        // refusal spares both sides the BYE. The owner was told Cancel, which promises this 487.
+        if given_up && reply.code != 487 {
             self.respond_invite(now, id, &Reply::new(487));
         } else {
             self.respond_invite(now, id, reply);
@@ -75,6 +75,7 @@ impl Agent {
             return;
         }
         let (flow, cseq, initial, call_key) = (tx.flow, tx.cseq, tx.initial, tx.call);
+        self.servers.repeats(id, bytes.len());
         let origin = if initial { Origin::Server(id.0) } else { Origin::Nobody };
         self.arm_server(id);
         self.send(flow, bytes.clone(), origin, false);
@@ -120,7 +121,7 @@ impl Agent {
     }
 
     /// A CANCEL (RFC 3261 §9.2): answered itself; the INVITE is left to the call's owner, or
-    /// ended here when it is a re-INVITE.
+    /// ended here when it is a re-INVITE. After our final response it has no effect.
     pub(super) fn cancelled(&mut self, now: Millis, flow: Flow, key: String, request: &Request) {
         let Some(id) = self.servers.find(&server_key(request, &Method::Invite)) else {
             return self.refuse(flow, request, 481, Vec::new());

@@ -41,6 +41,11 @@ pub const CALLS_UNACKED_MAX: usize = 2_000;
 /// without state, so that running calls can still end.
 pub const TRANSACTIONS_MAX: usize = 200_000;
 
+/// Bytes of messages that transactions keep, at most: some 30,000 transactions of ordinary length.
+/// Beyond, as beyond [`TRANSACTIONS_MAX`]; what is kept of one is bounded by
+/// [`message::VALUE_BYTES_MAX`](crate::message::VALUE_BYTES_MAX) and its like.
+pub const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+
 /// What an agent is and how much it takes.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
@@ -111,6 +116,7 @@ impl Agent {
             dialogs: self.calls.len(),
             unacked: self.unacked,
             transactions: self.servers.len() + self.clients.len(),
+            transaction_bytes: self.transaction_bytes(),
             ..self.stats
         }
     }
@@ -141,6 +147,11 @@ impl Agent {
 
     fn transactions_full(&self) -> bool {
         self.servers.len() + self.clients.len() >= TRANSACTIONS_MAX
+            || self.transaction_bytes() >= TRANSACTION_BYTES_MAX
+    }
+
+    const fn transaction_bytes(&self) -> usize {
+        self.servers.bytes() + self.clients.bytes()
     }
 
     /// Sets the timer of a call anew.

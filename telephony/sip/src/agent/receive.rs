@@ -7,7 +7,7 @@ use super::table::{ServerMachine, ServerTx, TxId};
 use crate::dialog::{DialogState, socket_addr};
 use crate::handle::Reply;
 use crate::message::{
-    ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
+    ACCEPT, ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
     reason_phrase, response_headers, screen,
 };
 use crate::transaction::{InviteServer, Server, merge_key, server_key};
@@ -18,6 +18,9 @@ use std::net::SocketAddr;
 
 /// Seconds of Retry-After for calls that are not admitted.
 const RETRY_AFTER_S: (u32, u32) = (5, 15);
+
+/// Longest Timestamp that is repeated: two decimal numbers.
+const TIMESTAMP_BYTES_MAX: usize = 64;
 
 const DEFAULT_PORT: u16 = 5060;
 
@@ -111,10 +114,8 @@ impl Agent {
             return self.not_admitted(flow, &request);
         }
         let (call_key, tag) = (CallKey(self.ids.call()), self.ids.tag());
-        let id = self.open_invite(now, flow, key, &request, call_key, &tag);
-        if let Some(tx) = self.servers.entry(id) {
-            (tx.initial, tx.merge) = (true, Some(merge.clone()));
-        }
+        let copies = Some(merge.clone());
+        let id = self.open_invite(now, flow, key, &request, call_key, &tag, copies);
         self.merged.insert(merge, id);
         let index = dialog_index(&request.call_id, &tag);
         let mut call = Call::new(index.clone(), Phase::Incoming, flow);
@@ -126,7 +127,8 @@ impl Agent {
         self.outputs.push_back(Output::Incoming { call: call_key, request, flow });
     }
 
-    /// Opens the transaction of an INVITE and says 100 at once.
+    /// Opens the transaction of an INVITE and says 100 at once. One outside a dialog has a merge key.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of one transaction")]
     pub(super) fn open_invite(
         &mut self,
         now: Millis,
@@ -135,6 +137,7 @@ impl Agent {
         request: &Request,
         call: CallKey,
         tag: &str,
+        merge: Option<String>,
     ) -> TxId {
         let reliable = flow.transport.is_reliable();
         let record_routes = request.headers.all(&HeaderName::RecordRoute).map(str::to_owned);
@@ -142,20 +145,29 @@ impl Agent {
             machine: ServerMachine::Invite(InviteServer::new(reliable)),
             flow: reply_flow(&request.via, flow),
             call: Some(call),
-            initial: false,
+            initial: merge.is_some(),
             cseq: request.cseq.number,
             echo: response_headers(&request.headers, &request.via, Some(tag)),
             record_routes: record_routes.collect(),
             contact: request.contact(),
-            merge: None,
+            merge,
             scheduled: None,
         };
-        let trying = self.invite_response(&tx, &Reply::new(100));
+        let mut trying = Reply::new(100);
+        // RFC 3261 §8.2.6.1: the 100 repeats it, so that the peer can measure the way.
+        let timestamp = request.headers.first(&HeaderName::Timestamp);
+        if let Some(timestamp) = timestamp.filter(|at| at.len() <= TIMESTAMP_BYTES_MAX) {
+            trying.headers.push((HeaderName::Timestamp, timestamp.to_owned()));
+        }
+        let trying = self.invite_response(&tx, &trying);
         if let ServerMachine::Invite(machine) = &mut tx.machine {
             machine.respond(now, 100, &trying);
         }
+        let (bytes, repeated) = (tx.bytes(), trying.len());
         self.send(tx.flow, trying, Origin::Nobody, false);
-        self.servers.insert(key, tx)
+        let id = self.servers.insert(key, tx, bytes);
+        self.servers.repeats(id, repeated);
+        id
     }
 
     /// Answers a non-INVITE request and remembers the answer for its retransmissions, while there
@@ -179,25 +191,26 @@ impl Agent {
         );
         let flow = reply_flow(&request.via, flow);
         let machine = Server::completed(now, flow.transport.is_reliable(), bytes.clone());
+        let repeated = bytes.len();
         self.send(flow, bytes, Origin::Nobody, false);
         if machine.is_over() || self.transactions_full() {
             return;
         }
-        let id = self.servers.insert(
-            key,
-            ServerTx {
-                machine: ServerMachine::Other(machine),
-                flow,
-                call: None,
-                initial: false,
-                cseq: request.cseq.number,
-                echo: Default::default(),
-                record_routes: Vec::new(),
-                contact: None,
-                merge: None,
-                scheduled: None,
-            },
-        );
+        let tx = ServerTx {
+            machine: ServerMachine::Other(machine),
+            flow,
+            call: None,
+            initial: false,
+            cseq: request.cseq.number,
+            echo: Default::default(),
+            record_routes: Vec::new(),
+            contact: None,
+            merge: None,
+            scheduled: None,
+        };
+        let kept = tx.bytes();
+        let id = self.servers.insert(key, tx, kept);
+        self.servers.repeats(id, repeated);
         self.arm_server(id);
     }
 
@@ -205,7 +218,7 @@ impl Agent {
     pub(super) fn options(&mut self, flow: Flow, request: &Request) {
         let about_us = vec![
             (HeaderName::Allow, ALLOW.to_owned()),
-            (HeaderName::Accept, "application/sdp".to_owned()),
+            (HeaderName::Accept, ACCEPT.to_owned()),
             (HeaderName::Supported, String::new()),
         ];
         self.reply_stateless(flow, request, 200, about_us);

@@ -29,4 +29,6 @@ pub struct Stats {
     pub unacked: usize,
     /// Transactions of both kinds.
     pub transactions: usize,
+    /// Bytes of messages that they keep.
+    pub transaction_bytes: usize,
 }

@@ -16,23 +16,35 @@ pub(super) struct TxId(pub(super) u64);
 
 /// Transactions of one side.
 pub(super) struct Table<T> {
-    entries: HashMap<TxId, (String, T)>,
+    entries: HashMap<TxId, Entry<T>>,
     by_key: HashMap<String, TxId>,
     last: u64,
+    bytes: usize,
+}
+
+struct Entry<T> {
+    key: String,
+    value: T,
+    /// What the entry keeps of messages as long as it lives, and of the last message sent.
+    bytes: (usize, usize),
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), by_key: HashMap::new(), last: 0 }
+        Self { entries: HashMap::new(), by_key: HashMap::new(), last: 0, bytes: 0 }
     }
 }
 
 impl<T> Table<T> {
-    pub(super) fn insert(&mut self, key: String, entry: T) -> TxId {
+    /// Keeps a transaction that holds so many bytes beside its key.
+    pub(super) fn insert(&mut self, key: String, value: T, bytes: usize) -> TxId {
         self.last += 1;
         let id = TxId(self.last);
+        // The key stands in both maps.
+        let bytes = bytes + 2 * key.len();
+        self.bytes += bytes;
         self.by_key.insert(key.clone(), id);
-        self.entries.insert(id, (key, entry));
+        self.entries.insert(id, Entry { key, value, bytes: (bytes, 0) });
         id
     }
 
@@ -41,20 +53,34 @@ impl<T> Table<T> {
     }
 
     pub(super) fn peek(&self, id: TxId) -> Option<&T> {
-        self.entries.get(&id).map(|(_, entry)| entry)
+        self.entries.get(&id).map(|entry| &entry.value)
     }
 
     pub(super) fn entry(&mut self, id: TxId) -> Option<&mut T> {
-        self.entries.get_mut(&id).map(|(_, entry)| entry)
+        self.entries.get_mut(&id).map(|entry| &mut entry.value)
+    }
+
+    /// Notes the length of the message that a transaction repeats from now on.
+    pub(super) fn repeats(&mut self, id: TxId, bytes: usize) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            self.bytes = self.bytes - entry.bytes.1 + bytes;
+            entry.bytes.1 = bytes;
+        }
     }
 
     pub(super) fn remove(&mut self, id: TxId) -> Option<T> {
-        let (key, entry) = self.entries.remove(&id)?;
+        let Entry { key, value, bytes } = self.entries.remove(&id)?;
+        self.bytes -= bytes.0 + bytes.1;
         // The key may belong to a later transaction by now.
         if self.by_key.get(&key) == Some(&id) {
             self.by_key.remove(&key);
         }
-        Some(entry)
+        Some(value)
+    }
+
+    /// Bytes of messages and keys that all entries hold.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,6 +103,16 @@ pub(super) struct ServerTx {
     pub(super) contact: Option<SipUri>,
     pub(super) merge: Option<String>,
     pub(super) scheduled: Option<Millis>,
+}
+
+impl ServerTx {
+    /// Bytes that it keeps of its request.
+    pub(super) fn bytes(&self) -> usize {
+        let routes = self.record_routes.iter().map(|route| route.len() + size_of::<String>());
+        // The merge key is also a key of the agent's.
+        let merge = self.merge.as_ref().map_or(0, |merge| 2 * merge.len());
+        size_of::<Self>() + self.echo.bytes() + routes.sum::<usize>() + merge
+    }
 }
 
 pub(super) enum ServerMachine {

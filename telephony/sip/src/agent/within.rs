@@ -67,7 +67,7 @@ impl Agent {
             return self.refuse(flow, request, 491, Vec::new());
         }
         let tag = request.to.tag().unwrap_or_default();
-        let id = self.open_invite(now, flow, key, request, call_key, tag);
+        let id = self.open_invite(now, flow, key, request, call_key, tag, None);
         if let Some(call) = self.calls.get_mut(&call_key) {
             call.invite_in = Some(id);
             call.flow = flow;

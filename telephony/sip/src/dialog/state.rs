@@ -3,9 +3,6 @@
 use super::route::next_hop;
 use crate::message::{HeaderName, Headers, Method, NameAddr, Request, Response, SipUri};
 
-/// Routes of one dialog, at most; the rest of a longer Record-Route is not followed.
-const ROUTES_MAX: usize = 32;
-
 /// **What RFC 3261 §12 says a dialog is.** From and To are kept as they were written, so that a
 /// display name that is not UTF-8 goes back byte for byte.
 #[derive(Clone, Debug)]
@@ -144,7 +141,7 @@ impl DialogState {
 }
 
 fn routes(headers: &Headers) -> Vec<NameAddr> {
-    headers.all(&HeaderName::RecordRoute).filter_map(NameAddr::parse).take(ROUTES_MAX).collect()
+    headers.all(&HeaderName::RecordRoute).filter_map(NameAddr::parse).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::bind::Sockets;
 use super::local_ip::LocalIp;
-use super::lookup::{self, Found, LOOKUPS_MAX};
+use super::lookup::{Found, Lookups};
 use super::metrics::{DriverCounts, Published};
 use super::send::Connections;
 use super::stream::{self, StreamEvent};
@@ -56,7 +56,7 @@ pub(super) struct Driver {
     listeners: JoinSet<()>,
     pub(super) to_driver: mpsc::Sender<StreamEvent>,
     from_streams: mpsc::Receiver<StreamEvent>,
-    lookups: JoinSet<Found>,
+    lookups: Lookups,
     orders: mpsc::Receiver<Order>,
     commands: Commands,
     incoming: mpsc::Sender<IncomingCall>,
@@ -123,7 +123,7 @@ impl Driver {
             tasks: JoinSet::new(),
             to_driver,
             from_streams,
-            lookups: JoinSet::new(),
+            lookups: Lookups::new(),
             orders,
             commands,
             incoming,
@@ -189,7 +189,7 @@ impl Driver {
             // The driver holds senders of both queues: they never close.
             Some(event) = self.from_streams.recv() => Wake::Stream(event),
             Some(order) = self.orders.recv() => Wake::Order(order),
-            Some(Ok(found)) = self.lookups.join_next() => Wake::Found(found),
+            Some(found) = self.lookups.next() => Wake::Found(found),
             Some(ended) = self.tasks.join_next() => {
                 if let Err(error) = ended {
                     tracing::error!(%error, "a SIP connection's task failed");
@@ -244,10 +244,7 @@ impl Driver {
                 self.events.insert(call, events);
                 match socket_addr(&invite.target) {
                     Ok(addr) => self.start_invite(call, invite, call_id, Some(addr)),
-                    Err(name) if self.lookups.len() < LOOKUPS_MAX => {
-                        self.lookups.spawn(lookup::target(call, invite, call_id, name));
-                    }
-                    Err(_) => self.start_invite(call, invite, call_id, None),
+                    Err(name) => self.lookups.target(call, invite, call_id, name),
                 }
             }
         }
@@ -307,11 +304,7 @@ impl Driver {
                 Output::Over { call } => {
                     self.events.remove(&call);
                 }
-                Output::Resolve { call, host, port } => {
-                    if self.lookups.len() < LOOKUPS_MAX {
-                        self.lookups.spawn(lookup::hop(call, host, port));
-                    }
-                }
+                Output::Resolve { call, host, port } => self.lookups.hop(call, host, port),
             }
         }
     }

@@ -22,6 +22,7 @@ pub enum HeaderName {
     ContentType,
     ContentLength,
     ContentEncoding,
+    ContentDisposition,
     Require,
     ProxyRequire,
     Supported,
@@ -30,6 +31,7 @@ pub enum HeaderName {
     Accept,
     Reason,
     RetryAfter,
+    Timestamp,
     Server,
     UserAgent,
     Subject,
@@ -40,7 +42,7 @@ pub enum HeaderName {
 }
 
 /// Long name, compact form, value.
-const NAMES: [(&str, &str, HeaderName); 25] = [
+const NAMES: [(&str, &str, HeaderName); 27] = [
     ("Via", "v", HeaderName::Via),
     ("From", "f", HeaderName::From),
     ("To", "t", HeaderName::To),
@@ -53,6 +55,7 @@ const NAMES: [(&str, &str, HeaderName); 25] = [
     ("Content-Type", "c", HeaderName::ContentType),
     ("Content-Length", "l", HeaderName::ContentLength),
     ("Content-Encoding", "e", HeaderName::ContentEncoding),
+    ("Content-Disposition", "", HeaderName::ContentDisposition),
     ("Require", "", HeaderName::Require),
     ("Proxy-Require", "", HeaderName::ProxyRequire),
     ("Supported", "k", HeaderName::Supported),
@@ -61,6 +64,7 @@ const NAMES: [(&str, &str, HeaderName); 25] = [
     ("Accept", "", HeaderName::Accept),
     ("Reason", "", HeaderName::Reason),
     ("Retry-After", "", HeaderName::RetryAfter),
+    ("Timestamp", "", HeaderName::Timestamp),
     ("Server", "", HeaderName::Server),
     ("User-Agent", "", HeaderName::UserAgent),
     ("Subject", "s", HeaderName::Subject),
@@ -153,6 +157,11 @@ impl Headers {
     /// The option tags of a comma-separated field.
     pub fn tags<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
         self.all(name).flat_map(|value| value.split(',')).map(str::trim).filter(|t| !t.is_empty())
+    }
+
+    /// Bytes that the fields take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(|field| size_of_val(field) + field.1.len()).sum()
     }
 
     /// Writes the fields, Content-Length, the empty line and the body.

@@ -3,8 +3,10 @@
 //! Tolerant where RFC 4475 §3.1.1 says that a message is valid, strict where two readers could
 //! disagree about where a message ends or whom it concerns.
 
+mod caps;
 mod headers;
 mod method;
+mod multipart;
 mod name_addr;
 mod parse;
 mod request;
@@ -14,8 +16,13 @@ mod text;
 mod uri;
 mod via;
 
+pub use caps::{
+    BRANCH_BYTES_MAX, CALL_ID_BYTES_MAX, CSEQ_BYTES_MAX, LIST_VALUES_MAX, TAG_BYTES_MAX,
+    VALUE_BYTES_MAX,
+};
 pub use headers::{HeaderName, Headers};
 pub use method::Method;
+pub(crate) use multipart::ACCEPT;
 pub use name_addr::NameAddr;
 pub use parse::{Fault, Framing, Head, parse, stream_message_len};
 pub use request::Request;

@@ -1,8 +1,12 @@
 //! Bytes to messages.
 
+use super::caps;
 use super::text::{split_outside_quotes, text_from_bytes};
 use super::uri::Scheme;
-use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, Request, Response, SipUri, Via};
+use super::{
+    CSeq, HeaderName, Headers, Message, Method, NameAddr, Request, Response, SipUri,
+    VALUE_BYTES_MAX, Via,
+};
 use bytes::Bytes;
 use qingting_common::limits::SIP_MESSAGE_BYTES_MAX;
 
@@ -25,7 +29,7 @@ pub struct Head {
     pub method: String,
     /// The top Via.
     pub via: Via,
-    /// All fields that could be read.
+    /// The first of each field that a response repeats, none longer than its cap.
     pub headers: Headers,
 }
 
@@ -96,10 +100,10 @@ fn request(first: &str, lines: Lines<'_>, rest: Bytes, framing: Framing) -> Resu
     let (method, uri, version) =
         (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     let refuse = |headers: Headers, code, reason| {
-        let via = headers.first(&HeaderName::Via).and_then(Via::salvage);
+        let via = headers.first(&HeaderName::Via).and_then(Via::salvage).and_then(Via::shortened);
         match via {
             Some(via) => {
-                let method = method.to_owned();
+                let (method, headers) = (method.to_owned(), caps::echo(&headers));
                 Fault::Refused { head: Box::new(Head { method, via, headers }), code, reason }
             }
             None => Fault::Garbage("no usable Via"),
@@ -110,6 +114,9 @@ fn request(first: &str, lines: Lines<'_>, rest: Bytes, framing: Framing) -> Resu
     }
     if !version.eq_ignore_ascii_case("SIP/2.0") {
         return Err(refuse(headers, 505, "Version Not Supported"));
+    }
+    if uri.len() > VALUE_BYTES_MAX {
+        return Err(refuse(headers, 400, "Request-URI Too Long"));
     }
     let body = match body(&lengths, rest, framing) {
         Ok(body) => body,
@@ -180,6 +187,17 @@ fn response(
     })))
 }
 
+/// The fields and the body of one part of a multipart body, which may have no fields.
+pub(super) fn fields_and_body(part: &Bytes) -> Option<(Headers, Bytes)> {
+    let (head_len, body_at) = match &part[..] {
+        [b'\n', ..] => (0, 1),
+        [b'\r', b'\n', ..] => (0, 2),
+        _ => head_end(part)?,
+    };
+    let (headers, _, fault) = fields(Lines(&part[..head_len]));
+    fault.is_none().then(|| (headers, part.slice(body_at..)))
+}
+
 /// The fields that every message has (RFC 3261 §8.1.1).
 struct Core {
     via: Via,
@@ -191,6 +209,9 @@ struct Core {
 
 impl Core {
     fn read(headers: &Headers) -> Result<Self, &'static str> {
+        if let Some(reason) = caps::over(headers) {
+            return Err(reason);
+        }
         let first = |name| headers.first(name);
         let mut vias = headers.all(&HeaderName::Via).map(Via::parse);
         let via = vias.next().flatten().ok_or("Missing or Malformed Via")?;
@@ -201,14 +222,16 @@ impl Core {
         if contacts.any(|contact| NameAddr::parse(contact).is_none()) {
             return Err("Malformed Contact");
         }
+        let address = |name| first(name).and_then(NameAddr::parse);
+        let from = address(&HeaderName::From).ok_or("Missing or Malformed From")?;
+        let to = address(&HeaderName::To).ok_or("Missing or Malformed To")?;
+        if let Some(reason) = caps::over_inside(&via, &from, &to) {
+            return Err(reason);
+        }
         Ok(Self {
             via,
-            from: first(&HeaderName::From)
-                .and_then(NameAddr::parse)
-                .ok_or("Missing or Malformed From")?,
-            to: first(&HeaderName::To)
-                .and_then(NameAddr::parse)
-                .ok_or("Missing or Malformed To")?,
+            from,
+            to,
             call_id: first(&HeaderName::CallId)
                 .filter(|id| !id.is_empty() && !id.contains([' ', '\t', ',']))
                 .ok_or("Missing or Malformed Call-ID")?
@@ -237,7 +260,12 @@ fn fields(lines: Lines<'_>) -> (Headers, ContentLength, Option<&'static str>) {
             lengths.add(&value);
         } else if name.is_list() {
             match split_outside_quotes(&value, b',') {
-                Some(values) => values.iter().for_each(|v| headers.push(name.clone(), v.trim())),
+                // RFC 3261 §7.3.1 has no empty members; each would be echoed with a name of its own.
+                Some(values) => values
+                    .iter()
+                    .map(|value| value.trim())
+                    .filter(|value| !value.is_empty())
+                    .for_each(|value| headers.push(name.clone(), value)),
                 None => fault = fault.or(Some("Unterminated Quoted String")),
             }
         } else {

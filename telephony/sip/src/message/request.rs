@@ -42,9 +42,10 @@ impl Request {
             .map(|contact| contact.uri)
     }
 
-    /// The body when it is a session description; `None` when there is no body.
+    /// The body when it is `application/sdp`, or that part of a multipart body (RFC 5621); `None`
+    /// when there is no such part, or another one must be understood.
     pub fn sdp(&self) -> Option<Bytes> {
-        (!self.body.is_empty()).then(|| self.body.clone())
+        super::multipart::session(&self.headers, &self.body).ok().flatten()
     }
 }
 

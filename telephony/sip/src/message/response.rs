@@ -40,9 +40,9 @@ impl Response {
             .map(|contact| contact.uri)
     }
 
-    /// The body; `None` when there is none.
+    /// As [`Request::sdp`](super::Request::sdp).
     pub fn sdp(&self) -> Option<Bytes> {
-        (!self.body.is_empty()).then(|| self.body.clone())
+        super::multipart::session(&self.headers, &self.body).ok().flatten()
     }
 
     /// Retry-After in seconds (RFC 3261 §20.33), comment and parameters left out.
@@ -51,6 +51,10 @@ impl Response {
         value.split([';', '(', ' ']).next()?.parse().ok()
     }
 }
+
+/// The fields that a response repeats.
+pub(super) const ECHOED: [HeaderName; 5] =
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
 
 /// The fields of a request that its response repeats (RFC 3261 §8.2.6.2), the To with our tag.
 pub fn response_headers(request: &Headers, via: &Via, to_tag: Option<&str>) -> Headers {

@@ -1,9 +1,13 @@
 //! What a user agent server refuses before it looks at dialogs (RFC 3261 §8.2).
 
+use super::multipart::{ACCEPT, session};
 use super::{HeaderName, Method, Request};
 
 /// Methods that this server handles.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+
+/// Longest Unsupported field of a refusal.
+const UNSUPPORTED_BYTES_MAX: usize = 128;
 
 /// A refusal: status code and the field that explains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,25 +41,28 @@ pub fn screen(request: &Request) -> Option<Refusal> {
     if request.max_forwards == Some(0) && request.method != Method::Options {
         return Some(Refusal::new(483));
     }
-    let unknown: Vec<&str> = [HeaderName::Require, HeaderName::ProxyRequire]
-        .iter()
-        .flat_map(|name| request.headers.tags(name))
-        .collect();
-    if !unknown.is_empty() {
-        return Some(Refusal::with(420, HeaderName::Unsupported, unknown.join(", ")));
+    if let Some(unknown) = unsupported(request) {
+        return Some(Refusal::with(420, HeaderName::Unsupported, unknown));
     }
-    if request.method == Method::Invite && !request.body.is_empty() && !is_sdp(request) {
-        return Some(Refusal::with(415, HeaderName::Accept, "application/sdp"));
+    if request.method == Method::Invite && session(&request.headers, &request.body).is_err() {
+        return Some(Refusal::with(415, HeaderName::Accept, ACCEPT));
     }
     None
 }
 
-fn is_sdp(request: &Request) -> bool {
-    let plain = request
-        .headers
-        .first(&HeaderName::ContentEncoding)
-        .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    let kind = request.headers.first(&HeaderName::ContentType).unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    plain && kind.replace(' ', "").eq_ignore_ascii_case("application/sdp")
+/// The option tags that are required of us: we know none. More than fits is left out, the peer will
+/// not succeed without them either.
+fn unsupported(request: &Request) -> Option<String> {
+    let names = [HeaderName::Require, HeaderName::ProxyRequire];
+    let mut tags = names.iter().flat_map(|name| request.headers.tags(name));
+    let first = tags.next()?;
+    let mut listed = first[..first.floor_char_boundary(UNSUPPORTED_BYTES_MAX)].to_owned();
+    for tag in tags {
+        if listed.len() + 2 + tag.len() > UNSUPPORTED_BYTES_MAX {
+            break;
+        }
+        listed.push_str(", ");
+        listed.push_str(tag);
+    }
+    Some(listed)
 }
