@@ -53,7 +53,10 @@ pub async fn run(hotline: Arc<Hotline>, incoming: IncomingCall) {
     let books = hotline.app.spawn(books.run());
     let driver = Driver::new(Arc::clone(&hotline), id, &identity, &incoming, entries);
     let offer = incoming.request.sdp().map(|body| text(&body));
-    let mut captions = driver.run(offer, incoming.events, hangups, identity).await;
+    let events = incoming.events;
+    // It holds its whole datagram: not for as long as people talk.
+    drop(incoming.request);
+    let mut captions = driver.run(offer, events, hangups, identity).await;
     if books.await.is_err() {
         tracing::error!(call = %id, "the books of a call failed");
     }
