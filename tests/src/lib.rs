@@ -1,11 +1,12 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
-//! ([`peers`]), a caller of bare text ([`raw`]) and RTP end ([`rtp`]) of our own, test speech and its
+//! ([`peers`]) on [`ports`] of their own, a caller of bare text ([`raw`]) and RTP end ([`rtp`]) of our own, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
 
 pub mod audio;
 mod cer;
 pub mod clock;
 pub mod peers;
+pub mod ports;
 pub mod raw;
 pub mod rtp;
 pub mod server;
