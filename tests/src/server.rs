@@ -87,6 +87,8 @@ impl Server {
             .arg(self.home().join("config.toml"))
             .env("TMPDIR", self.home())
             .env("XDG_RUNTIME_DIR", self.home())
+            // The level is the configuration's: some tests read the log.
+            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
