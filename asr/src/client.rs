@@ -2,18 +2,22 @@
 //! finished.
 //!
 //! Producers push audio into a bounded buffer a stream and never wait. One task carries it to the
-//! worker every `CARRY_EVERY`. When the worker dies, the task starts another and sends again
-//! what belongs to segments without a final, as far as the buffer reaches; the rest is a
-//! [`AsrEvent::Gap`].
+//! worker every `CARRY_EVERY`. When the worker dies, or says nothing for `WORKER_SILENT_MAX`, the
+//! task starts another and sends again what belongs to segments without a final, as far as the
+//! buffer reaches; the rest is a [`AsrEvent::Gap`].
+
+mod stream;
 
 use crate::clock::Clock;
 use crate::wire::{self, Event, Message, WireError};
 use qingting_common::Pii;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use stream::{EVENTS_WAITING_MAX, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Child;
@@ -22,10 +26,17 @@ use tokio::task::JoinSet;
 
 /// How often audio is carried to the worker.
 const CARRY_EVERY: Duration = Duration::from_millis(40);
-/// Audio kept for sending and sending again, in samples at 8 kHz (15 s).
-const KEPT_SAMPLES_MAX: usize = 15 * 8_000;
-/// Events waiting for the consumer of one stream; partials are dropped from half of it on.
-const EVENTS_WAITING_MAX: usize = 256;
+/// Finished streams that wait for their last finals. Beyond it the one that finished first is given
+/// up: in an outage nothing else would end them, and each may keep 240 kB of audio.
+const FINISHED_STREAMS_MAX: usize = 256;
+/// A worker that says nothing for so long is stuck: it reports once a second. Counted while this
+/// process runs, so that a machine that was asleep does not blame its worker.
+const WORKER_SILENT_MAX: Duration = Duration::from_secs(5);
+/// From this silence on the worker does not count as up.
+const UP_SILENT_MAX: Duration = Duration::from_secs(2);
+const SILENCE_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Most silence that one look may count, however late it comes.
+const SILENCE_COUNTED_MAX: Duration = Duration::from_millis(200);
 /// Longest wait for a new worker to listen (it loads its models first).
 const START_MS_MAX: u64 = 60_000;
 const CONNECT_EVERY: Duration = Duration::from_millis(50);
@@ -33,9 +44,6 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A worker that lived this long has its next failure treated as a first one.
 const STEADY_MS: u64 = 30_000;
-/// Audio before the resumed position that is sent again, so that no first syllable is lost.
-const REPLAY_BEFORE_MS: u64 = 300;
-const SAMPLES_PER_MS: u64 = 8;
 
 /// What a stream hears. Times are milliseconds since the stream's sample 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +57,8 @@ pub enum AsrEvent {
     Partial(Heard),
     /// The segment's last word. Empty text: it was noise, remove its partials.
     Final(Heard),
-    /// Not recognised: the worker was away for longer than the buffer reaches, or the consumer
-    /// did not take its events.
+    /// Not recognised: the worker was away for longer than the buffer reaches, had no place for
+    /// the stream, or the consumer did not take its events and so lost finals.
     Gap {
         /// Its beginning.
         from_ms: u64,
@@ -79,19 +87,22 @@ pub struct Heard {
 /// How recognition is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AsrStatus {
-    /// A worker is connected.
+    /// A worker is connected and has said something within the last 2 s (it reports every
+    /// second). False from the loss of a worker until the next one has loaded its models.
     pub up: bool,
     /// Workers started after the first.
     pub restarts: u64,
-    /// Age of the oldest decode the worker has still to finish.
+    /// Age of the oldest decode the worker has still to finish, as of its last report: at most 2 s
+    /// old while `up`, 0 while no worker is connected. It counts from the end of a segment or the
+    /// request of a partial, not from the words.
     pub lag_ms: u64,
-    /// Open streams.
+    /// Streams that are open or wait for their last finals.
     pub streams: usize,
     /// Processor time of the present worker.
     pub worker_cpu_ms: u64,
     /// The present worker's process id, 0 while there is none.
     pub worker_pid: u32,
-    /// Final events lost because a consumer did not read.
+    /// Finals lost because a consumer did not read; each lies within a [`AsrEvent::Gap`].
     pub events_lost: u64,
 }
 
@@ -110,24 +121,21 @@ pub struct StreamSender {
 
 #[derive(Default)]
 struct Shared {
-    streams: Mutex<BTreeMap<u64, Stream>>,
+    streams: Mutex<Streams>,
     status: Mutex<AsrStatus>,
+    /// Since the connected worker's last word.
+    silent_ms: AtomicU64,
 }
 
-struct Stream {
-    events: mpsc::Sender<AsrEvent>,
-    /// Kept audio; `base` is the index of its first sample.
-    audio: VecDeque<i16>,
-    base: u64,
-    /// Up to here audio was sent to the present worker.
-    sent: u64,
-    is_open: bool,
-    is_finished: bool,
-    is_closed: bool,
-    /// Segments begun without a final, and where they began.
-    unfinished: BTreeMap<u32, u64>,
-    next_segment: u32,
-    lost: u64,
+#[derive(Default)]
+struct Streams {
+    by_key: BTreeMap<u64, Stream>,
+    /// Forgotten here while the worker still had them open.
+    to_close: Vec<u64>,
+    /// Streams finished so far.
+    finished: u64,
+    /// Finals lost by streams that are gone.
+    finals_lost: u64,
 }
 
 impl AsrClient {
@@ -141,6 +149,8 @@ impl AsrClient {
     ) -> Self {
         let shared = Arc::new(Shared::default());
         let mut tasks = JoinSet::new();
+        let tended = shared.clone();
+        tasks.spawn(async move { tend(&tended).await });
         let supervised = shared.clone();
         tasks.spawn(async move { supervise(&supervised, &socket, &spawn).await });
         Self { shared, _tasks: Arc::new(tasks) }
@@ -149,14 +159,19 @@ impl AsrClient {
     /// Opens a stream. `key` must not be that of another open stream; if it is, that one ends.
     pub fn open_stream(&self, key: u64) -> (StreamSender, mpsc::Receiver<AsrEvent>) {
         let (events, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
-        self.shared.streams().insert(key, Stream::new(events));
+        self.shared.streams().by_key.insert(key, Stream::new(events));
         (StreamSender { key, shared: self.shared.clone() }, receiver)
     }
 
     /// How recognition is doing now.
     pub fn status(&self) -> AsrStatus {
-        let streams = self.shared.streams().len();
-        AsrStatus { streams, ..*self.shared.status() }
+        let (streams, events_lost) = {
+            let streams = self.shared.streams();
+            (streams.by_key.len(), streams.finals_lost())
+        };
+        let status = *self.shared.status();
+        let up = status.up && self.shared.silence() <= UP_SILENT_MAX;
+        AsrStatus { up, streams, events_lost, ..status }
     }
 }
 
@@ -164,25 +179,84 @@ impl StreamSender {
     /// Takes audio whose first sample has this index. Never waits; what the buffer cannot hold
     /// (15 s) is dropped from its old end. A jump in `sample_index` is a gap in time.
     pub fn push(&self, sample_index: u64, samples: &[i16]) {
-        if let Some(stream) = self.shared.streams().get_mut(&self.key) {
+        if let Some(stream) = self.shared.streams().by_key.get_mut(&self.key) {
             stream.push(sample_index, samples);
         }
     }
 
-    /// No more audio: the remaining finals follow, then [`AsrEvent::Ended`].
+    /// No more audio: the remaining finals follow, then [`AsrEvent::Ended`]. When more than 256
+    /// finished streams wait, the oldest gets a [`AsrEvent::Gap`] for what is not recognised yet.
     pub fn finish(self) {}
 }
 
 impl Drop for StreamSender {
     fn drop(&mut self) {
-        if let Some(stream) = self.shared.streams().get_mut(&self.key) {
-            stream.is_finished = true;
+        self.shared.streams().finish(self.key);
+    }
+}
+
+impl Streams {
+    /// No more audio comes for this one.
+    fn finish(&mut self, key: u64) {
+        let Some(stream) = self.by_key.get_mut(&key) else { return };
+        stream.finish(self.finished);
+        self.finished += 1;
+        let waiting = || self.by_key.iter().filter_map(|(key, s)| Some((s.finished()?, *key)));
+        if waiting().count() <= FINISHED_STREAMS_MAX {
+            return;
         }
+        if let Some((_, oldest)) = waiting().min() {
+            self.by_key.entry(oldest).and_modify(Stream::give_up);
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&mut self, key: u64) {
+        let Some(stream) = self.by_key.remove(&key) else { return };
+        self.finals_lost += stream.finals_lost();
+        if stream.must_be_closed() {
+            self.to_close.push(key);
+        }
+    }
+
+    /// Pays what consumers are owed, and forgets the streams of those that are gone.
+    fn tend(&mut self) {
+        self.by_key.values_mut().for_each(Stream::settle);
+        let gone = |(key, stream): (&u64, &Stream)| stream.is_forsaken().then_some(*key);
+        let gone: Vec<u64> = self.by_key.iter().filter_map(gone).collect();
+        gone.into_iter().for_each(|key| self.forget(key));
+    }
+
+    /// What is to be sent now.
+    fn outgoing(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for stream in self.to_close.drain(..) {
+            out.extend(Message::Close { stream }.encode());
+        }
+        self.by_key.iter_mut().for_each(|(key, stream)| stream.outgoing(*key, &mut out));
+        out
+    }
+
+    fn worker_lost(&mut self) {
+        self.to_close.clear();
+        self.by_key.values_mut().for_each(Stream::rewind);
+    }
+
+    fn heard(&mut self, key: u64, event: Event) {
+        let Some(stream) = self.by_key.get_mut(&key) else { return };
+        stream.heard(event);
+        if stream.is_over() {
+            self.forget(key);
+        }
+    }
+
+    fn finals_lost(&self) -> u64 {
+        self.finals_lost + self.by_key.values().map(Stream::finals_lost).sum::<u64>()
     }
 }
 
 impl Shared {
-    fn streams(&self) -> MutexGuard<'_, BTreeMap<u64, Stream>> {
+    fn streams(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -190,160 +264,31 @@ impl Shared {
         self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// What is to be sent now.
-    fn outgoing(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.streams().iter_mut().for_each(|(key, stream)| stream.outgoing(*key, &mut out));
-        out
-    }
-
-    fn worker_lost(&self) {
-        let mut streams = self.streams();
-        streams.values_mut().for_each(Stream::rewind);
-        // A finished stream whose consumer is gone has nobody left to replay for.
-        streams.retain(|_, stream| !stream.events.is_closed());
+    fn silence(&self) -> Duration {
+        Duration::from_millis(self.silent_ms.load(Ordering::Relaxed))
     }
 
     fn heard(&self, event: Event) {
-        let key = match &event {
-            Event::Started { stream, .. }
-            | Event::Result { stream, .. }
-            | Event::Ended { stream } => *stream,
+        self.silent_ms.store(0, Ordering::Relaxed);
+        match &event {
+            Event::Started { stream: key, .. }
+            | Event::Result { stream: key, .. }
+            | Event::Ended { stream: key } => self.streams().heard(*key, event),
             Event::Stats { lag_ms, cpu_ms, .. } => {
                 let mut status = self.status();
                 (status.lag_ms, status.worker_cpu_ms) = (*lag_ms, *cpu_ms);
-                return;
             }
-        };
-        let mut streams = self.streams();
-        let Some(stream) = streams.get_mut(&key) else { return };
-        stream.heard(event);
-        let lost = std::mem::take(&mut stream.lost);
-        if stream.is_closed && !stream.is_open {
-            streams.remove(&key);
         }
-        drop(streams);
-        self.status().events_lost += lost;
     }
 }
 
-impl Stream {
-    fn new(events: mpsc::Sender<AsrEvent>) -> Self {
-        Self {
-            events,
-            audio: VecDeque::new(),
-            base: 0,
-            sent: 0,
-            is_open: false,
-            is_finished: false,
-            is_closed: false,
-            unfinished: BTreeMap::new(),
-            next_segment: 0,
-            lost: 0,
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.base + self.audio.len() as u64
-    }
-
-    fn push(&mut self, index: u64, samples: &[i16]) {
-        let missing = index.saturating_sub(self.end());
-        if missing > KEPT_SAMPLES_MAX as u64 {
-            self.audio.clear();
-            (self.base, self.sent) = (index, index);
-        } else {
-            self.audio.extend(std::iter::repeat_n(0, missing as usize));
-        }
-        let known = usize::try_from(self.end().saturating_sub(index)).unwrap_or(usize::MAX);
-        self.audio.extend(samples.get(known..).unwrap_or_default());
-        let excess = self.audio.len().saturating_sub(KEPT_SAMPLES_MAX);
-        self.audio.drain(..excess);
-        self.base += excess as u64;
-    }
-
-    fn outgoing(&mut self, key: u64, out: &mut Vec<u8>) {
-        if self.is_closed {
-            return;
-        }
-        if self.sent < self.base {
-            self.gap(self.sent);
-            self.sent = self.base;
-        }
-        if !self.is_open {
-            self.is_open = true;
-            let open = Message::Open {
-                stream: key,
-                rate_hz: 8_000,
-                start_sample: self.sent,
-                first_segment: self.next_segment,
-            };
-            out.extend(open.encode());
-        }
-        while self.sent < self.end() {
-            let from = (self.sent - self.base) as usize;
-            let to = self.audio.len().min(from + wire::AUDIO_SAMPLES_MAX);
-            let samples: Vec<i16> = self.audio.range(from..to).copied().collect();
-            let start_sample = self.sent;
-            self.sent += samples.len() as u64;
-            out.extend(Message::Audio { stream: key, start_sample, samples }.encode());
-        }
-        if self.is_finished {
-            self.is_closed = true;
-            out.extend(Message::Close { stream: key }.encode());
-        }
-    }
-
-    /// The worker is gone: the next one gets what it had not finished.
-    fn rewind(&mut self) {
-        (self.is_open, self.is_closed) = (false, false);
-        if let Some((segment, start_ms)) = self.unfinished.first_key_value() {
-            self.next_segment = *segment;
-            let from = start_ms.saturating_sub(REPLAY_BEFORE_MS) * SAMPLES_PER_MS;
-            self.sent = self.sent.min(from);
-            if start_ms * SAMPLES_PER_MS < self.base {
-                self.gap(start_ms * SAMPLES_PER_MS);
-            }
-            self.sent = self.sent.max(self.base);
-        }
-        self.unfinished.clear();
-    }
-
-    /// Audio from here to the buffer's beginning was never recognised.
-    fn gap(&mut self, from: u64) {
-        let (from_ms, to_ms) = (from / SAMPLES_PER_MS, self.base / SAMPLES_PER_MS);
-        self.tell(AsrEvent::Gap { from_ms, to_ms });
-    }
-
-    fn heard(&mut self, event: Event) {
-        match event {
-            Event::Started { segment, at_ms, .. } => {
-                self.unfinished.insert(segment, at_ms);
-                self.next_segment = self.next_segment.max(segment.saturating_add(1));
-                self.tell(AsrEvent::SpeechStarted { at_ms });
-            }
-            Event::Result { segment, is_final, start_ms, end_ms, text, confidence, .. } => {
-                let text = Pii::new(text);
-                let heard = Heard { segment, start_ms, end_ms, text, confidence };
-                if is_final {
-                    self.unfinished.remove(&segment);
-                    self.tell(AsrEvent::Final(heard));
-                } else if self.events.capacity() > EVENTS_WAITING_MAX / 2 {
-                    self.tell(AsrEvent::Partial(heard));
-                }
-            }
-            Event::Ended { .. } => {
-                self.tell(AsrEvent::Ended);
-                (self.is_open, self.is_closed) = (false, true);
-            }
-            Event::Stats { .. } => {}
-        }
-    }
-
-    fn tell(&mut self, event: AsrEvent) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
-            self.lost += 1;
-        }
+/// What must go on whether there is a worker or not.
+async fn tend(shared: &Shared) {
+    let mut ticks = tokio::time::interval(CARRY_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        shared.streams().tend();
     }
 }
 
@@ -354,7 +299,7 @@ async fn supervise(shared: &Shared, socket: &Path, spawn: &(impl Fn() -> Command
         if let Err(error) = one_life(shared, socket, spawn()).await {
             tracing::warn!(%error, "the recognition worker is gone and will be restarted");
         }
-        shared.worker_lost();
+        shared.streams().worker_lost();
         {
             let mut status = shared.status();
             (status.up, status.worker_pid, status.lag_ms) = (false, 0, 0);
@@ -373,7 +318,16 @@ async fn one_life(shared: &Shared, socket: &Path, command: Command) -> Result<()
     // A socket left by the previous worker would answer the first attempt with a refusal only.
     let _ = std::fs::remove_file(socket);
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
-    let mut connection = connect(socket, &mut child).await?;
+    let connection = connect(socket, &mut child).await?;
+    shared.silent_ms.store(0, Ordering::Relaxed);
+    tokio::select! {
+        ended = converse(shared, connection, child.id().unwrap_or(0)) => ended,
+        () = silent_too_long(shared) => Err(WireError::Silent(WORKER_SILENT_MAX)),
+    }
+}
+
+/// From the worker's greeting to the end of the connection.
+async fn converse(shared: &Shared, mut connection: UnixStream, pid: u32) -> Result<(), WireError> {
     match read_message(&mut connection).await? {
         Message::Hello { version: wire::VERSION, .. } => {}
         Message::Hello { version, .. } => return Err(WireError::Version(version)),
@@ -381,7 +335,7 @@ async fn one_life(shared: &Shared, socket: &Path, command: Command) -> Result<()
     }
     {
         let mut status = shared.status();
-        (status.up, status.worker_pid) = (true, child.id().unwrap_or(0));
+        (status.up, status.worker_pid) = (true, pid);
     }
     let (mut reading, mut writing) = connection.into_split();
     let read = async {
@@ -397,12 +351,25 @@ async fn one_life(shared: &Shared, socket: &Path, command: Command) -> Result<()
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            writing.write_all(&shared.outgoing()).await?;
+            let outgoing = shared.streams().outgoing();
+            writing.write_all(&outgoing).await?;
         }
     };
     tokio::select! {
         ended = read => ended,
         ended = write => ended,
+    }
+}
+
+/// Returns once the worker has been silent for [`WORKER_SILENT_MAX`] of this process's running time.
+async fn silent_too_long(shared: &Shared) {
+    let mut ticks = tokio::time::interval(SILENCE_LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shared.silence() <= WORKER_SILENT_MAX {
+        let since = Clock::start();
+        ticks.tick().await;
+        let counted = since.elapsed().min(SILENCE_COUNTED_MAX).as_millis() as u64;
+        shared.silent_ms.fetch_add(counted, Ordering::Relaxed);
     }
 }
 

@@ -115,6 +115,9 @@ pub enum WireError {
     /// The other side is of another release.
     #[error("the peer speaks recognition protocol {0}, this side {VERSION}: restart both")]
     Version(u16),
+    /// A worker that does not even report.
+    #[error("the recognition worker is stuck: it has said nothing for {} s", .0.as_secs())]
+    Silent(std::time::Duration),
 }
 
 const HELLO: u8 = 1;

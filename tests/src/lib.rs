@@ -1,11 +1,12 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
-//! ([`peers`]), a caller of bare text ([`raw`]) and RTP end ([`rtp`]) of our own, test speech and its
+//! ([`peers`]) on [`ports`] of their own, a caller of bare text ([`raw`]) and RTP end ([`rtp`]) of our own, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
 
 pub mod audio;
 mod cer;
 pub mod clock;
 pub mod peers;
+pub mod ports;
 pub mod raw;
 pub mod rtp;
 pub mod server;
@@ -45,4 +46,28 @@ pub fn call(uri: &str, args: &[&str]) -> Called {
         result: serde_json::from_slice(&output.stdout).unwrap_or_default(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// These words in this voice as a WAV file of 8 kHz, spoken once for all tests.
+pub fn spoken(words: &str, voice: &str) -> PathBuf {
+    let folder = qingting().with_file_name("test-speech");
+    std::fs::create_dir_all(&folder).expect("writable");
+    let name: u64 =
+        words.bytes().chain(voice.bytes()).fold(14_695_981_039_346_656_037, |hash, b| {
+            (hash ^ u64::from(b)).wrapping_mul(1_099_511_628_211)
+        });
+    let file = folder.join(format!("{name:016x}.wav"));
+    if !file.exists() {
+        let partial = folder.join(format!("{name:016x}-{}.wav", std::process::id()));
+        let status = std::process::Command::new(qingting())
+            .args(["speak", words, "--voice", voice, "--models"])
+            .arg(server::models_dir())
+            .arg("--out")
+            .arg(&partial)
+            .status()
+            .expect("qingting runs");
+        assert!(status.success());
+        std::fs::rename(&partial, &file).expect("same folder");
+    }
+    file
 }

@@ -10,7 +10,7 @@ pub mod process;
 pub mod sipp;
 
 use crate::audio::{RATE, Wav, samples_in};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -164,21 +164,6 @@ impl Called {
             self.output
         );
     }
-}
-
-/// A port of 127.0.0.1 that is free for UDP and TCP, and so are the next `more` for UDP. It is not
-/// held: another process may take it first, which the telephone then says.
-fn free_port(more: u16) -> u16 {
-    let free = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
-    for _ in 0..100 {
-        let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) else { continue };
-        let port = listener.local_addr().expect("a bound socket").port() & !1;
-        let last = port.checked_add(more);
-        if last.is_some_and(|last| (port..=last).all(|port| free(port).is_ok())) {
-            return port;
-        }
-    }
-    panic!("127.0.0.1 has no {more} free ports in a row");
 }
 
 /// The folder of the sipp scenarios.

@@ -1,25 +1,28 @@
 //! A server under test: the real binary with a folder of its own, on ports of its own.
 
-use crate::qingting;
+use crate::clock::Deadline;
+use crate::{ports, qingting};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Calls that one server under test carries.
 const CALLS_MAX: u16 = 60;
-/// First RTP port of the first server; each takes a stretch of its own.
-const RTP_FIRST: u16 = 41_000;
+/// Longest wait for a server to take calls: it may have models to load and prompts to speak.
+const START_MAX: Duration = Duration::from_secs(180);
+/// Lines of a start that wait to be read; what comes after the start is thrown away.
+const LINES_WAITING_MAX: usize = 64;
+/// Longest wait for an answer over HTTP.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How often a state is looked at, and how often at most: 60 s.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS_MAX: u32 = 1_200;
-
-static SERVERS: AtomicU16 = AtomicU16::new(0);
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -82,14 +85,19 @@ impl Server {
         let mut child = Command::new(qingting())
             .args(["serve", "--config"])
             .arg(self.home().join("config.toml"))
+            .env("TMPDIR", self.home())
+            .env("XDG_RUNTIME_DIR", self.home())
+            // The level is the configuration's: some tests read the log.
+            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .expect("qingting starts");
-        let stdout = child.stdout.take().expect("it is piped");
+        let lines = lines(child.stdout.take().expect("it is piped"));
         self.child = Some(child);
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let deadline = Deadline::after(START_MAX);
+        while let Ok(line) = lines.recv_timeout(deadline.left()) {
             if let Some(rest) = line.trim().strip_prefix("Password")
                 && rest.contains("shown once")
             {
@@ -99,7 +107,7 @@ impl Server {
                 return;
             }
         }
-        panic!("the server did not start:\n{}", self.log());
+        panic!("the server did not start within {} s:\n{}", START_MAX.as_secs(), self.log());
     }
 
     /// Its SIP address, UDP and TCP.
@@ -141,8 +149,11 @@ impl Server {
 
     /// Any request as the administrator: status and body.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(ANSWER_MAX))
+            .build()
+            .into();
         let credentials = STANDARD.encode(format!("admin:{}", self.password));
         let request = ureq::http::Request::builder()
             .method(method)
@@ -235,6 +246,18 @@ impl Drop for Server {
     }
 }
 
+/// Its lines as they come. Reads on when nobody takes them any more, so that a server is not held up
+/// by what it prints.
+fn lines(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = sync_channel(LINES_WAITING_MAX);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
 fn ends(child: &mut Child) -> bool {
     (0..LOOKS_MAX).any(|_| {
         let over = child.try_wait().is_ok_and(|status| status.is_some());
@@ -258,17 +281,11 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// A port of 127.0.0.1 that is free for UDP and TCP.
 pub fn free_port() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = tcp.local_addr().expect("bound");
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
+    (Ipv4Addr::LOCALHOST, ports::free_port(0)).into()
 }
 
 fn configuration(plan: &ServerPlan, sip: SocketAddr, http: SocketAddr) -> String {
-    let first = RTP_FIRST + SERVERS.fetch_add(1, Ordering::Relaxed) % 100 * (CALLS_MAX * 2);
+    let first = ports::rtp_ports(CALLS_MAX * 2);
     let mut settings: Vec<(&str, String)> = vec![
         ("sip.listen_udp", format!("[\"{sip}\"]")),
         ("sip.listen_tcp", format!("[\"{sip}\"]")),

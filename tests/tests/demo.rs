@@ -12,6 +12,7 @@ fn demo(server: &Server, file: &Path) -> String {
         .arg(server.home().join("config.toml"))
         .arg("--play")
         .arg(file)
+        .env("TMPDIR", server.home())
         .output()
         .expect("qingting runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -2,39 +2,16 @@
 
 use qingting_tests::audio::{self, Wav};
 use qingting_tests::raw::RawCall;
-use qingting_tests::server::{Server, ServerPlan, models_dir, wait_until};
-use qingting_tests::{call, cer, qingting};
+use qingting_tests::server::{Server, ServerPlan, wait_until};
+use qingting_tests::{call, cer, spoken};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 const APPEAL: &str = "您好，我要投诉，幸福小区三号楼楼下的烧烤店每天晚上营业到十二点，\
                       噪音特别大，我的电话是一三八零零一三八零零零。";
-
-/// A synthesised citizen, spoken once for all tests.
-fn spoken(words: &str, voice: &str) -> PathBuf {
-    let folder = qingting().with_file_name("test-speech");
-    std::fs::create_dir_all(&folder).expect("writable");
-    let name: u64 =
-        words.bytes().chain(voice.bytes()).fold(14_695_981_039_346_656_037, |hash, b| {
-            (hash ^ u64::from(b)).wrapping_mul(1_099_511_628_211)
-        });
-    let file = folder.join(format!("{name:016x}.wav"));
-    if !file.exists() {
-        let partial = folder.join(format!("{name:016x}-{}.wav", std::process::id()));
-        let status = Command::new(qingting())
-            .args(["speak", words, "--voice", voice, "--models"])
-            .arg(models_dir())
-            .arg("--out")
-            .arg(&partial)
-            .status()
-            .expect("qingting runs");
-        assert!(status.success());
-        std::fs::rename(&partial, &file).expect("same folder");
-    }
-    file
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -257,15 +234,18 @@ fn a_hang_up_at_any_moment_from_either_side_leaves_nothing_behind() {
                 raw.send("CANCEL", "", "");
                 let answer = raw.response_to("INVITE");
                 raw.acknowledge("");
-                if answer.starts_with("SIP/2.0 200 ") {
+                let answered = answer.starts_with("SIP/2.0 200 ");
+                if answered {
                     assert!(raw.request("BYE", "", "").starts_with("SIP/2.0 200 "));
                 } else {
                     assert!(answer.starts_with("SIP/2.0 487 "), "{answer}");
                 }
+                (raw.id().to_owned(), answered)
             })
         })
         .collect();
-    callers.into_iter().for_each(|caller| caller.join().expect("a caller"));
+    let answers: HashMap<String, bool> =
+        callers.into_iter().map(|caller| caller.join().expect("a caller")).collect();
 
     let mut raw = RawCall::new(server.sip());
     assert!(raw.request("INVITE", "", &offer).starts_with("SIP/2.0 200 "));
@@ -281,6 +261,14 @@ fn a_hang_up_at_any_moment_from_either_side_leaves_nothing_behind() {
     let calls = server.ended_calls(25);
     assert!(calls.iter().all(|call| server.ticket_of(call)["status"] == "draft"));
     assert_eq!(calls[0]["hung_up_by"], "operator");
+    // What each caller was told is what its row says, however close the two came.
+    for call in &calls[1..] {
+        let answered = answers[call["sip_call_id"].as_str().expect("an id")];
+        let cause = if answered { "caller_hung_up" } else { "caller_cancelled" };
+        assert_eq!(call["cause"], cause, "answered: {answered}: {call}");
+        assert_eq!(call["hung_up_by"], "caller", "{call}");
+        assert_eq!(!call["answered_at"].is_null(), answered, "{call}");
+    }
     server.wait_until_idle();
     assert_eq!(server.metric("qingting_media_port_pairs_free"), 60.0);
 }

@@ -2,9 +2,10 @@
 //! guessed from what it prints.
 
 use super::process::Running;
-use super::{CallPlan, Called, Codec, Ended, HangUp, free_port};
+use super::{CallPlan, Called, Codec, Ended, HangUp};
 use crate::audio::Wav;
 use crate::clock::{Deadline, Stopwatch};
+use crate::ports::free_port;
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,9 +1,10 @@
 //! linphonec 5.1: commands typed into it, states read from what it prints.
 
 use super::process::Running;
-use super::{CallPlan, Called, Codec, Ended, HangUp, Transport, free_port};
+use super::{CallPlan, Called, Codec, Ended, HangUp, Transport};
 use crate::audio::Wav;
 use crate::clock::{Deadline, Stopwatch};
+use crate::ports::free_port;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -16,12 +16,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a program with a home of its own and no terminal. Panics when it is not installed.
+    /// Starts a program with no terminal and `home` for everything it writes, temporary files and
+    /// sockets too. Panics when it is not installed.
     pub fn start(program: &str, home: &Path, prepare: impl FnOnce(&mut Command)) -> Self {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         let mut command = Command::new(program);
         command
             .env("HOME", home)
+            .env("TMPDIR", home)
+            .env("XDG_RUNTIME_DIR", home)
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_DATA_HOME")
             .env("TERM", "dumb")

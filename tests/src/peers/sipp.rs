@@ -1,9 +1,10 @@
 //! sipp 3.6: what a telephone would not do, from the scenario files in `tests/peers`.
 
 use super::process::Running;
-use super::{Transport, free_port, scenarios};
+use super::{Transport, scenarios};
 use crate::audio::to_alaw;
 use crate::clock::Deadline;
+use crate::ports::free_port;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tempfile::TempDir;

@@ -1,0 +1,365 @@
+//! What the client keeps of one stream: audio to send and to send again, and what its consumer is
+//! still owed. Pure: no socket, no clock.
+
+use super::{AsrEvent, Heard, WORKER_SILENT_MAX};
+use crate::wire::{self, Event, Message};
+use qingting_common::Pii;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use tokio::sync::mpsc;
+
+/// Audio kept for sending and sending again, in samples at 8 kHz (15 s).
+const KEPT_SAMPLES_MAX: usize = 15 * 8_000;
+/// Events waiting for the consumer of one stream. Partials and beginnings are dropped from half of
+/// it on; finals leave [`RESERVED`] places.
+pub(super) const EVENTS_WAITING_MAX: usize = 256;
+/// Places for the last two events, so that no stream ends without its gap and its `Ended`.
+const RESERVED: usize = 2;
+/// Audio before the resumed position that is sent again, so that no first syllable is lost.
+const REPLAY_BEFORE_MS: u64 = 300;
+/// Audio before the end of what was sent that a lost worker may not have listened to: it can have
+/// been stuck for as long as it may be silent, and reports once a second.
+const UNCERTAIN_SAMPLES: u64 = (WORKER_SILENT_MAX.as_millis() as u64 + 3_000) * SAMPLES_PER_MS;
+const SAMPLES_PER_MS: u64 = 8;
+
+pub(super) struct Stream {
+    events: mpsc::Sender<AsrEvent>,
+    /// Kept audio; `base` is the index of its first sample.
+    audio: VecDeque<i16>,
+    base: u64,
+    /// Up to here audio was sent to the present worker.
+    sent: u64,
+    /// The present worker knows the stream.
+    is_open: bool,
+    /// The present worker was told that no more comes.
+    is_closed: bool,
+    /// No more audio comes; the number tells which stream finished first.
+    finished: Option<u64>,
+    /// Segments begun without a final, and where they began.
+    unfinished: BTreeMap<u32, u64>,
+    next_segment: u32,
+    /// End of the newest final, as a sample index.
+    heard_to: u64,
+    /// What the consumer had no room to be told, in ms.
+    owed: Option<Range<u64>>,
+    finals_lost: u64,
+}
+
+impl Stream {
+    pub(super) fn new(events: mpsc::Sender<AsrEvent>) -> Self {
+        Self {
+            events,
+            audio: VecDeque::new(),
+            base: 0,
+            sent: 0,
+            is_open: false,
+            is_closed: false,
+            finished: None,
+            unfinished: BTreeMap::new(),
+            next_segment: 0,
+            heard_to: 0,
+            owed: None,
+            finals_lost: 0,
+        }
+    }
+
+    /// The present worker has it open and was not told to close it.
+    pub(super) fn must_be_closed(&self) -> bool {
+        self.is_open && !self.is_closed
+    }
+
+    /// The worker has said its last word on it.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_closed && !self.is_open
+    }
+
+    /// Nobody listens.
+    pub(super) fn is_forsaken(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    pub(super) fn finished(&self) -> Option<u64> {
+        self.finished
+    }
+
+    pub(super) fn finals_lost(&self) -> u64 {
+        self.finals_lost
+    }
+
+    pub(super) fn push(&mut self, index: u64, samples: &[i16]) {
+        let missing = index.saturating_sub(self.end());
+        if missing > KEPT_SAMPLES_MAX as u64 {
+            // What was not sent yet is lost: `sent` stays where it is, and a gap will say so.
+            if self.sent >= self.end() {
+                self.sent = index;
+            }
+            self.audio.clear();
+            self.base = index;
+        } else {
+            self.audio.extend(std::iter::repeat_n(0, missing as usize));
+        }
+        let known = usize::try_from(self.end().saturating_sub(index)).unwrap_or(usize::MAX);
+        self.audio.extend(samples.get(known..).unwrap_or_default());
+        self.drop_first(self.audio.len().saturating_sub(KEPT_SAMPLES_MAX));
+    }
+
+    /// No more audio comes. `number` grows from one finished stream to the next.
+    pub(super) fn finish(&mut self, number: u64) {
+        self.finished = Some(number);
+        self.trim();
+    }
+
+    /// Writes what is to be sent to the worker now.
+    pub(super) fn outgoing(&mut self, key: u64, out: &mut Vec<u8>) {
+        if self.is_closed {
+            return;
+        }
+        if self.sent < self.base {
+            self.gap(self.sent, self.base);
+            self.sent = self.base;
+        }
+        if !self.is_open {
+            self.is_open = true;
+            let open = Message::Open {
+                stream: key,
+                rate_hz: 8_000,
+                start_sample: self.sent,
+                first_segment: self.next_segment,
+            };
+            out.extend(open.encode());
+        }
+        while self.sent < self.end() {
+            let from = (self.sent - self.base) as usize;
+            let to = self.audio.len().min(from + wire::AUDIO_SAMPLES_MAX);
+            let samples: Vec<i16> = self.audio.range(from..to).copied().collect();
+            let start_sample = self.sent;
+            self.sent += samples.len() as u64;
+            out.extend(Message::Audio { stream: key, start_sample, samples }.encode());
+        }
+        if self.finished.is_some() {
+            self.is_closed = true;
+            out.extend(Message::Close { stream: key }.encode());
+        }
+    }
+
+    /// The worker is gone: the next one gets what this one may not have finished.
+    pub(super) fn rewind(&mut self) {
+        self.sent = self.replay_from();
+        if let Some((segment, start_ms)) = self.unfinished.pop_first() {
+            self.next_segment = segment;
+            let start = start_ms.saturating_mul(SAMPLES_PER_MS);
+            // When the segment's beginning is kept no more, the gap begins with the segment.
+            self.sent = if start < self.base { start } else { self.sent.max(self.base) };
+        }
+        self.unfinished.clear();
+        (self.is_open, self.is_closed) = (false, false);
+    }
+
+    pub(super) fn heard(&mut self, event: Event) {
+        match event {
+            Event::Started { segment, at_ms, .. } => {
+                self.unfinished.insert(segment, at_ms);
+                self.next_segment = self.next_segment.max(segment.saturating_add(1));
+                self.tell(AsrEvent::SpeechStarted { at_ms });
+            }
+            Event::Result { segment, is_final, start_ms, end_ms, text, confidence, .. } => {
+                let text = Pii::new(text);
+                let heard = Heard { segment, start_ms, end_ms, text, confidence };
+                if !is_final {
+                    self.tell(AsrEvent::Partial(heard));
+                    return;
+                }
+                self.unfinished.remove(&segment);
+                self.heard_to = self.heard_to.max(end_ms.saturating_mul(SAMPLES_PER_MS));
+                self.tell(AsrEvent::Final(heard));
+                if self.finished.is_some() {
+                    self.trim();
+                }
+            }
+            Event::Ended { .. } if self.is_closed => {
+                self.is_open = false;
+                self.end_events();
+            }
+            // A worker that has no place for the stream.
+            Event::Ended { .. } => {
+                (self.is_open, self.is_closed) = (false, true);
+                self.give_up();
+            }
+            Event::Stats { .. } => {}
+        }
+    }
+
+    /// Tells the consumer what it is owed, if there is room by now.
+    pub(super) fn settle(&mut self) {
+        if self.events.capacity() <= RESERVED {
+            return;
+        }
+        self.send_owed();
+    }
+
+    /// Nothing more will be recognised: says which part was not, and ends.
+    pub(super) fn give_up(&mut self) {
+        let begun = self.unfinished.values().next();
+        let from = begun.map_or(self.replay_from(), |ms| ms.saturating_mul(SAMPLES_PER_MS));
+        if from < self.end() {
+            self.gap(from, self.end());
+        }
+        self.end_events();
+    }
+
+    fn end(&self) -> u64 {
+        self.base + self.audio.len() as u64
+    }
+
+    /// Where a next worker would have to begin.
+    fn replay_from(&self) -> u64 {
+        let from = match self.unfinished.values().next() {
+            Some(ms) => ms.saturating_sub(REPLAY_BEFORE_MS).saturating_mul(SAMPLES_PER_MS),
+            None => self.heard_to.max(self.sent.saturating_sub(UNCERTAIN_SAMPLES)),
+        };
+        from.min(self.sent)
+    }
+
+    /// Forgets the audio that no worker will be asked for again.
+    fn trim(&mut self) {
+        let spare = self.replay_from().saturating_sub(self.base);
+        self.drop_first(self.audio.len().min(spare as usize));
+        self.audio.shrink_to_fit();
+    }
+
+    fn drop_first(&mut self, samples: usize) {
+        self.audio.drain(..samples);
+        self.base += samples as u64;
+    }
+
+    fn gap(&mut self, from: u64, to: u64) {
+        let (from_ms, to_ms) = (from / SAMPLES_PER_MS, to / SAMPLES_PER_MS);
+        self.tell(AsrEvent::Gap { from_ms, to_ms });
+    }
+
+    /// Tells the consumer in order: while it is owed a gap it gets no final.
+    fn tell(&mut self, event: AsrEvent) {
+        self.settle();
+        let (lost, places_left) = match &event {
+            AsrEvent::Final(heard) => (Some(heard.start_ms..heard.end_ms), RESERVED),
+            AsrEvent::Gap { from_ms, to_ms } => (Some(*from_ms..*to_ms), RESERVED),
+            _ => (None, EVENTS_WAITING_MAX / 2),
+        };
+        if self.owed.is_none() && self.events.capacity() > places_left {
+            // A consumer that is gone has nobody to be told.
+            let _ = self.events.try_send(event);
+            return;
+        }
+        let Some(lost) = lost else { return };
+        self.finals_lost += u64::from(matches!(event, AsrEvent::Final(_)));
+        let owed = self.owed.get_or_insert(lost.clone());
+        *owed = owed.start.min(lost.start)..owed.end.max(lost.end);
+    }
+
+    /// Uses the reserved places: both events always fit.
+    fn end_events(&mut self) {
+        self.send_owed();
+        let _ = self.events.try_send(AsrEvent::Ended);
+    }
+
+    fn send_owed(&mut self) {
+        if let Some(Range { start: from_ms, end: to_ms }) = self.owed.take() {
+            let _ = self.events.try_send(AsrEvent::Gap { from_ms, to_ms });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 8_000;
+
+    fn stream() -> (Stream, mpsc::Receiver<AsrEvent>) {
+        let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
+        (Stream::new(sender), receiver)
+    }
+
+    fn result(segment: u32, start_ms: u64, end_ms: u64) -> Event {
+        let text = "一".to_owned();
+        let (stream, is_final, confidence) = (1, true, 0.9);
+        Event::Result { stream, segment, is_final, start_ms, end_ms, text, confidence }
+    }
+
+    fn seconds(stream: &mut Stream, count: u64) {
+        for _ in 0..count {
+            stream.push(stream.end(), &[0; SECOND as usize]);
+            stream.outgoing(1, &mut Vec::new());
+        }
+    }
+
+    #[test]
+    fn a_finished_stream_keeps_audio_from_its_first_unfinished_segment_on() {
+        let (mut stream, _events) = stream();
+        seconds(&mut stream, 14);
+        for (segment, at_ms) in [(0, 1_000), (1, 6_000), (2, 12_000)] {
+            stream.heard(Event::Started { stream: 1, segment, at_ms });
+        }
+        stream.heard(result(0, 1_000, 5_000));
+        stream.finish(0);
+        assert_eq!(stream.base, (6_000 - REPLAY_BEFORE_MS) * SAMPLES_PER_MS);
+        stream.heard(result(1, 6_000, 11_000));
+        assert_eq!(stream.base, (12_000 - REPLAY_BEFORE_MS) * SAMPLES_PER_MS);
+        assert!(stream.audio.capacity() <= 3 * SECOND as usize, "{}", stream.audio.capacity());
+    }
+
+    #[test]
+    fn audio_sent_to_a_stuck_worker_is_sent_again() {
+        let (mut stream, _events) = stream();
+        seconds(&mut stream, 3);
+        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 1_000 });
+        stream.heard(result(0, 1_000, 2_000));
+        seconds(&mut stream, 5);
+        stream.rewind();
+        assert_eq!((stream.sent, stream.next_segment), (2 * SECOND, 1));
+    }
+
+    #[test]
+    fn an_outage_longer_than_the_buffer_is_one_gap_from_the_unfinished_segment_on() {
+        let (mut stream, mut events) = stream();
+        seconds(&mut stream, 10);
+        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 9_000 });
+        stream.rewind();
+        for second in 10..30 {
+            stream.push(second * SECOND, &[0; SECOND as usize]);
+        }
+        stream.outgoing(1, &mut Vec::new());
+        assert_eq!(events.try_recv(), Ok(AsrEvent::SpeechStarted { at_ms: 9_000 }));
+        assert_eq!(events.try_recv(), Ok(AsrEvent::Gap { from_ms: 8_700, to_ms: 15_000 }));
+        assert!(events.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_gap_and_its_end_however_full_its_queue_is() {
+        let (mut stream, mut events) = stream();
+        seconds(&mut stream, 1);
+        for segment in 0..1_000 {
+            let start_ms = u64::from(segment) * 1_000;
+            stream.heard(result(segment, start_ms, start_ms + 500));
+        }
+        stream.finish(0);
+        stream.outgoing(1, &mut Vec::new());
+        stream.heard(Event::Ended { stream: 1 });
+        let told: Vec<AsrEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        let finals = (EVENTS_WAITING_MAX - RESERVED) as u64;
+        assert_eq!(told.len(), EVENTS_WAITING_MAX);
+        let gap = AsrEvent::Gap { from_ms: finals * 1_000, to_ms: 999_500 };
+        assert_eq!(told[finals as usize..], [gap, AsrEvent::Ended]);
+        assert_eq!(stream.finals_lost(), 1_000 - finals);
+    }
+
+    #[test]
+    fn a_stream_that_the_worker_has_no_place_for_says_so() {
+        let (mut stream, mut events) = stream();
+        seconds(&mut stream, 1);
+        stream.heard(Event::Ended { stream: 1 });
+        assert_eq!(events.try_recv(), Ok(AsrEvent::Gap { from_ms: 0, to_ms: 1_000 }));
+        assert_eq!(events.try_recv(), Ok(AsrEvent::Ended));
+        assert!(stream.is_over());
+    }
+}
