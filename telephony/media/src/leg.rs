@@ -322,10 +322,12 @@ impl Leg {
             self.tell(MediaEvent::FirstPacket);
         }
         let heard = &mut self.heard;
+        let mut pressed = None;
         heard.last_ns = now_ns;
         heard.stats.packet(header.ssrc, header.sequence, header.timestamp, arrival_ns);
         if heard.ssrc.replace(header.ssrc).is_some_and(|before| before != header.ssrc) {
             heard.jitter.reset();
+            pressed = heard.dtmf.reset();
         }
         if is_audio {
             let mut samples = [0; PACKET_SAMPLES_MAX];
@@ -334,9 +336,11 @@ impl Leg {
             let pushed = heard.jitter.push(arrival_ns, header.timestamp, &samples[..count]);
             heard.late += u64::from(pushed == Pushed::Late);
         } else if is_key && let Some(event) = Event::parse(packet.payload) {
-            let pressed = heard.dtmf.push(now_ns, header.timestamp, event);
-            self.tell_pressed(pressed);
+            let by_event = heard.dtmf.push(now_ns, header.timestamp, event);
+            self.tell_pressed(pressed.take());
+            pressed = by_event;
         }
+        self.tell_pressed(pressed);
     }
 
     fn take_report(&mut self, datagram: Datagram<'_>, now_ns: u64, unix_ns: u64) {
