@@ -85,6 +85,14 @@ impl Receiver {
         if before.is_none() && event.end { self.finish() } else { before }
     }
 
+    /// A new source, whose timestamps have nothing to do with the old one's: the digit that the
+    /// old one left open.
+    pub fn reset(&mut self) -> Option<Pressed> {
+        let open = self.finish();
+        self.current = None;
+        open
+    }
+
     /// Call every tick: ends an event whose end packets were all lost.
     pub fn tick(&mut self, now_ns: u64) -> Option<Pressed> {
         let current = self.current?;
@@ -132,6 +140,14 @@ mod tests {
         );
         assert_eq!(receiver.push(320 * MS, 2_000, event(1, true, 160)), None, "a straggler");
         assert_eq!(receiver.tick(900 * MS).map(|p| p.digit), Some('2'));
+    }
+
+    #[test]
+    fn a_new_source_with_older_timestamps_is_heard() {
+        let mut receiver = Receiver::default();
+        receiver.push(0, 1_000_000, event(1, false, 160));
+        assert_eq!(receiver.reset().map(|p| p.digit), Some('1'));
+        assert_eq!(receiver.push(20 * MS, 100, event(2, true, 160)).map(|p| p.digit), Some('2'));
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use crate::clock;
 use crate::event::MediaEvent;
 use crate::lateness::{Lateness, LatenessSnapshot};
-use crate::leg::{Command, Layout, Leg, Parts, RemoteMedia, Shared};
+use crate::leg::{Command, Farewell, Layout, Leg, Parts, RemoteMedia, Shared};
 use crate::net::Sockets;
+use crate::player::PROMPTS_WAITING_MAX;
 use crate::ports::{PortPool, PortsExhausted};
 use crate::recorder::{self, Job, RecorderCounters, Recording};
-use crate::shard::{self, LEGS_WAITING_MAX, Shard};
+use crate::shard::{self, LEGS_PER_SHARD_MAX, LEGS_WAITING_MAX, Shard};
 use crate::tap::{self, RecogniserTap};
 use qingting_common::Millis;
-use rtrb::{Producer, RingBuffer};
-use std::io;
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -24,8 +25,12 @@ use tokio::sync::mpsc;
 
 /// Commands of one leg that wait for its next tick.
 const COMMANDS_MAX: usize = 96;
+/// Prompts that a leg can hold: those that wait in commands and those in the player.
+const SPENT_MAX: usize = COMMANDS_MAX + PROMPTS_WAITING_MAX + 1;
 /// Events of one leg that wait for its owner.
 const EVENTS_MAX: usize = 64;
+/// Events in one block of tokio's channel.
+const EVENTS_PER_BLOCK: usize = 32;
 /// Work that waits for the recorder thread.
 const JOBS_MAX: usize = 4_096;
 /// Port pairs tried when others on the machine hold some of the range.
@@ -36,7 +41,7 @@ const BIND_TRIES_MAX: usize = 16;
 pub struct MediaConfig {
     /// Media threads, at least 1.
     pub shards: usize,
-    /// Address of all sockets.
+    /// Address of the sockets of legs that name none.
     pub bind_ip: IpAddr,
     /// Two ports for each leg: RTP on the even one, RTCP on the next.
     pub ports: RangeInclusive<u16>,
@@ -62,6 +67,9 @@ impl Default for MediaConfig {
 /// How one leg runs.
 #[derive(Clone, Debug)]
 pub struct LegConfig {
+    /// Address of the leg's sockets. The engine's is taken instead of none, of one that is not this
+    /// machine's (the outside of a NAT), and when the engine's stands for all of its family.
+    pub bind_ip: Option<IpAddr>,
     /// Where to record to, if at all.
     pub record: Option<RecordTo>,
     /// Whether a recogniser will listen.
@@ -93,9 +101,14 @@ pub enum MediaError {
         /// What the system said of the last try.
         source: io::Error,
     },
-    /// The media thread takes no more legs now.
-    #[error("the media thread is overloaded: {LEGS_WAITING_MAX} legs wait for it")]
+    /// The media threads or the recorder thread take no more legs now.
+    #[error(
+        "the media engine is overloaded: its threads are full, or the disk of recordings hangs and {JOBS_MAX} jobs wait for it"
+    )]
     Overloaded,
+    /// The recorder thread died: no leg could be recorded or put away.
+    #[error("the recorder thread is gone. Restart when the calls have ended")]
+    RecorderGone,
     /// The system gave no thread.
     #[error("cannot start a media thread: {0}")]
     Thread(#[source] io::Error),
@@ -117,6 +130,12 @@ struct ShardHandle {
     shared: Arc<shard::Shared>,
     incoming: SyncSender<Box<Leg>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl ShardHandle {
+    fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
 }
 
 /// Figures for metrics.
@@ -165,6 +184,7 @@ impl MediaEngine {
                 lateness: Arc::clone(&engine.lateness),
                 incoming: taken,
                 jobs: jobs.clone(),
+                recorder_gone: false,
             };
             let thread = thread(&format!("media-{number}"), move || shard.run())?;
             engine.shards.push(ShardHandle { shared, incoming, thread: Some(thread) });
@@ -172,26 +192,44 @@ impl MediaEngine {
         Ok(engine)
     }
 
-    /// Opens a leg: binds its ports at once, sends and hears nothing until it is connected.
+    /// Opens a leg: binds its ports at once, sends and hears nothing until it is connected. Waits
+    /// for nobody.
     pub fn open(
         &self,
         config: LegConfig,
     ) -> Result<(LegHandle, mpsc::Receiver<MediaEvent>), MediaError> {
-        let (port, sockets) = self.bind()?;
-        let local = SocketAddr::new(self.config.bind_ip, port);
+        if self.recorder.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(MediaError::RecorderGone);
+        }
+        let (local, sockets) = self.bind(config.bind_ip)?;
+        let opened = self.open_at(local, sockets, config);
+        if opened.is_err() {
+            lock(&self.ports).give_back(now(), local.port());
+        }
+        opened
+    }
+
+    fn open_at(
+        &self,
+        local: SocketAddr,
+        sockets: Sockets,
+        config: LegConfig,
+    ) -> Result<(LegHandle, mpsc::Receiver<MediaEvent>), MediaError> {
         let shared = Arc::new(Shared::default());
         let (commands_to, commands) = RingBuffer::new(COMMANDS_MAX);
-        let (events, inbox) = mpsc::channel(EVENTS_MAX);
-        let closed = events.clone().try_reserve_owned().expect("the channel is new and empty");
+        let (spent, spent_from) = RingBuffer::new(SPENT_MAX);
+        let (events, inbox) = events();
+        let closed = events.clone().try_reserve_owned().expect("the channel is empty");
         let (recogniser, tap) = config.recognise.then(tap::recogniser).unzip();
-        let recorder = config.record.map(|to| self.record(to, &events));
+        let recorder = config.record.map(|to| self.record(to, &events)).transpose()?;
         let leg = Leg::new(Parts {
             sockets,
-            port,
+            port: local.port(),
             shared: Arc::clone(&shared),
             commands,
             events,
-            closed,
+            closed: Farewell::new(closed),
+            spent,
             recorder,
             recogniser,
             jitter_ms: self.config.jitter_ms.clone(),
@@ -200,7 +238,8 @@ impl MediaEngine {
             cname: format!("{:016x}", rand_seed()),
         });
         self.hand_over(Box::new(leg))?;
-        Ok((LegHandle { local, shared, commands: Mutex::new(commands_to), tap }, inbox))
+        let desk = Mutex::new(Desk { commands: commands_to, spent: spent_from });
+        Ok((LegHandle { local, shared, desk, tap }, inbox))
     }
 
     /// Figures for metrics.
@@ -215,13 +254,20 @@ impl MediaEngine {
         }
     }
 
-    fn bind(&self) -> Result<(u16, Sockets), MediaError> {
-        let ip = self.config.bind_ip;
+    fn bind(&self, wanted: Option<IpAddr>) -> Result<(SocketAddr, Sockets), MediaError> {
+        let own = self.config.bind_ip;
+        let covered = |ip: &IpAddr| own.is_unspecified() && own.is_ipv4() == ip.is_ipv4();
+        let mut ip = wanted.filter(|ip| !covered(ip)).unwrap_or(own);
         let mut tries = 0;
         loop {
             let port = lock(&self.ports).take(now())?;
-            match Sockets::bind(ip, port) {
-                Ok(sockets) => return Ok((port, sockets)),
+            let mut bound = Sockets::bind(ip, port);
+            if ip != own && matches!(&bound, Err(e) if e.kind() == ErrorKind::AddrNotAvailable) {
+                ip = own;
+                bound = Sockets::bind(ip, port);
+            }
+            match bound {
+                Ok(sockets) => return Ok((SocketAddr::new(ip, port), sockets)),
                 Err(source) => {
                     // Another program has it: it rests like a used one and the next is tried.
                     lock(&self.ports).give_back(now(), port);
@@ -238,34 +284,31 @@ impl MediaEngine {
         &self,
         to: RecordTo,
         events: &mpsc::Sender<MediaEvent>,
-    ) -> (u64, Producer<tap::Pair>, Layout) {
+    ) -> Result<(u64, Producer<tap::Pair>, Layout), MediaError> {
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
         let (producer, consumer) = tap::recorder();
         let recording = Box::new(Recording::new(key, to.path, consumer, events.clone()));
-        // A recorder thread that is 4,096 jobs behind makes the opener wait: better than a call
-        // without a recording.
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(Job::Record(recording));
-        }
-        (key, producer, to.layout)
+        // The opener is the SIP thread: a hanging disk costs this call, not all that SIP carries.
+        let jobs = self.jobs.as_ref().ok_or(MediaError::RecorderGone)?;
+        jobs.try_send(Job::Record(recording)).map_err(|refused| match refused {
+            TrySendError::Full(_) => MediaError::Overloaded,
+            TrySendError::Disconnected(_) => MediaError::RecorderGone,
+        })?;
+        Ok((key, producer, to.layout))
     }
 
     fn hand_over(&self, leg: Box<Leg>) -> Result<(), MediaError> {
-        let shard = self
-            .shards
-            .iter()
-            .min_by_key(|shard| shard.shared.legs.load(Ordering::Relaxed))
-            .expect("there is at least one shard");
-        shard.shared.legs.fetch_add(1, Ordering::Relaxed);
-        shard.incoming.try_send(leg).map_err(|refused| {
+        let legs = |shard: &&ShardHandle| shard.shared.legs.load(Ordering::Relaxed);
+        let running = self.shards.iter().filter(|shard| shard.is_running());
+        let shard = running.min_by_key(legs).ok_or(MediaError::Overloaded)?;
+        if shard.shared.legs.fetch_add(1, Ordering::Relaxed) >= LEGS_PER_SHARD_MAX
+            || shard.incoming.try_send(leg).is_err()
+        {
+            // The leg is freed here; the recorder thread finds its recording abandoned.
             shard.shared.legs.fetch_sub(1, Ordering::Relaxed);
-            let (TrySendError::Full(leg) | TrySendError::Disconnected(leg)) = refused;
-            // Through the recorder thread, so that a begun recording is taken back too.
-            if let Some(jobs) = &self.jobs {
-                let _ = jobs.send(Job::PutAway(leg));
-            }
-            MediaError::Overloaded
-        })
+            return Err(MediaError::Overloaded);
+        }
+        Ok(())
     }
 }
 
@@ -287,12 +330,19 @@ impl Drop for MediaEngine {
 pub struct LegHandle {
     local: SocketAddr,
     shared: Arc<Shared>,
-    commands: Mutex<Producer<Command>>,
+    desk: Mutex<Desk>,
     tap: Option<RecogniserTap>,
 }
 
+/// What goes to the leg, and what comes back to be freed.
+#[derive(Debug)]
+struct Desk {
+    commands: Producer<Command>,
+    spent: Consumer<Arc<[i16]>>,
+}
+
 impl LegHandle {
-    /// The address that the peer sends RTP to; RTCP is on the next port.
+    /// The address that is bound for the peer's RTP; RTCP is on the next port.
     pub fn local_rtp(&self) -> SocketAddr {
         self.local
     }
@@ -324,8 +374,9 @@ impl LegHandle {
     }
 
     fn command(&self, command: Command) {
-        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if commands.push(command).is_err() {
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        while desk.spent.pop().is_ok() {}
+        if desk.commands.push(command).is_err() {
             tracing::warn!(port = self.local.port(), "a leg's command queue is full, one is lost");
         }
     }
@@ -335,6 +386,21 @@ impl Drop for LegHandle {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Release);
     }
+}
+
+/// An empty channel that has all its memory: tokio's takes a block when its queue first reaches
+/// it, which would be on a media thread, and goes round in its blocks from then on.
+fn events() -> (mpsc::Sender<MediaEvent>, mpsc::Receiver<MediaEvent>) {
+    let (events, mut inbox) = mpsc::channel(EVENTS_MAX);
+    // A full queue that begins within a block reaches one block more than its length has.
+    for length in [EVENTS_PER_BLOCK / 2, EVENTS_MAX] {
+        for _ in 0..length {
+            let sent = events.try_send(MediaEvent::FirstPacket);
+            debug_assert!(sent.is_ok(), "as many as there is room for");
+        }
+        while inbox.try_recv().is_ok() {}
+    }
+    (events, inbox)
 }
 
 fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, MediaError> {
@@ -361,4 +427,170 @@ fn now() -> Millis {
 fn rand_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(clock::monotonic_ns())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::LegReport;
+    use crate::net::Inbox;
+    use std::path::Path;
+
+    const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn engine(first_port: u16) -> MediaEngine {
+        let ports = first_port..=first_port + 7;
+        MediaEngine::start(MediaConfig { ports, port_rest: Duration::ZERO, ..Default::default() })
+            .unwrap()
+    }
+
+    fn leg(bind_ip: Option<IpAddr>, record: Option<&Path>) -> LegConfig {
+        let record = record.map(|path| RecordTo { path: path.into(), ..RecordTo::default() });
+        LegConfig { bind_ip, record, recognise: false, inactivity: Duration::from_secs(60) }
+    }
+
+    fn closed(mut events: mpsc::Receiver<MediaEvent>) -> Option<LegReport> {
+        while let Some(event) = events.blocking_recv() {
+            if let MediaEvent::Closed(report) = event {
+                return Some(*report);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_leg_is_bound_where_its_call_came_in() {
+        let engine = engine(32_000);
+        let other = IpAddr::from([127, 0, 0, 2]);
+        let not_ours = IpAddr::from([192, 0, 2, 1]);
+        for (wanted, bound) in [(None, OWN), (Some(other), other), (Some(not_ours), OWN)] {
+            let (leg, _events) = engine.open(leg(wanted, None)).unwrap();
+            assert_eq!(leg.local_rtp().ip(), bound);
+            let taken = std::net::UdpSocket::bind(leg.local_rtp()).unwrap_err();
+            assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+        }
+    }
+
+    #[test]
+    fn an_engine_on_all_addresses_binds_all_for_its_family() {
+        let any = IpAddr::from([0, 0, 0, 0]);
+        let config = MediaConfig { bind_ip: any, ports: 32_010..=32_017, ..Default::default() };
+        let engine = MediaEngine::start(config).unwrap();
+        let (leg, _events) = engine.open(leg(Some(OWN), None)).unwrap();
+        assert_eq!(leg.local_rtp().ip(), any);
+    }
+
+    #[test]
+    fn a_hanging_recorder_costs_the_new_call_and_no_port() {
+        let mut engine = engine(32_020);
+        let (jobs, hanging) = sync_channel(1);
+        engine.jobs = Some(jobs);
+        let record = Some(Path::new("never-written.wav"));
+        let _first = engine.open(leg(None, record)).unwrap();
+        let free = engine.metrics().ports_free;
+        for _ in 0..20 {
+            let refused = engine.open(leg(None, record)).map(|_| ());
+            assert!(matches!(refused, Err(MediaError::Overloaded)), "{refused:?}");
+        }
+        assert_eq!(engine.metrics().ports_free, free);
+        drop(hanging);
+        let refused = engine.open(leg(None, record)).map(|_| ());
+        assert!(matches!(refused, Err(MediaError::RecorderGone)), "{refused:?}");
+    }
+
+    #[test]
+    fn every_end_of_a_leg_is_told() {
+        let engine = engine(32_030);
+        let (dropped, events) = engine.open(leg(None, None)).unwrap();
+        drop(dropped);
+        assert!(closed(events).is_some(), "the owner has let go");
+        let (_held, events) = engine.open(leg(None, None)).unwrap();
+        // At once, so that the leg may still wait for its media thread.
+        drop(engine);
+        assert!(closed(events).is_some(), "the engine is gone");
+    }
+
+    #[test]
+    fn legs_are_told_of_the_end_without_a_recorder_thread() {
+        let mut engine = engine(32_040);
+        let (jobs, dead) = sync_channel(1);
+        drop(dead);
+        let (incoming, taken) = sync_channel(LEGS_WAITING_MAX);
+        let shared = Arc::new(shard::Shared::default());
+        let shard = Shard {
+            shared: Arc::clone(&shared),
+            lateness: Arc::default(),
+            incoming: taken,
+            jobs,
+            recorder_gone: false,
+        };
+        let thread = thread("media-0", move || shard.run()).unwrap();
+        join(std::mem::replace(
+            &mut engine.shards[0],
+            ShardHandle { shared, incoming, thread: Some(thread) },
+        ));
+        let (dropped, events) = engine.open(leg(None, None)).unwrap();
+        drop(dropped);
+        assert!(closed(events).is_some());
+    }
+
+    #[test]
+    fn a_panicking_media_thread_tells_all_its_legs() {
+        let mut engine = engine(32_050);
+        let (incoming, taken) = sync_channel(LEGS_WAITING_MAX);
+        let panics = thread("media-0", move || {
+            let _leg: Box<Leg> = taken.recv().expect("the engine lives");
+            panic!("as the test wants");
+        });
+        let old = std::mem::replace(
+            &mut engine.shards[0],
+            ShardHandle { shared: Arc::default(), incoming, thread: panics.ok() },
+        );
+        join(old);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("call.wav");
+        let (_held, events) = engine.open(leg(None, Some(&path))).unwrap();
+        assert!(closed(events).is_some());
+    }
+
+    #[test]
+    fn a_leg_that_panics_ends_alone_and_says_so() {
+        let mut engine = engine(32_060);
+        let (incoming, taken) = sync_channel::<Box<Leg>>(1);
+        let (connected, go) = sync_channel(1);
+        let ticks = thread("media-0", move || {
+            let mut leg = taken.recv().expect("the engine lives");
+            go.recv().expect("the test lives");
+            let mut inbox = Inbox::new();
+            // A clock that runs backwards: nothing a peer can do makes a leg panic.
+            shard::tick_or_fail(&mut leg, 5, 0, 0, &mut inbox);
+            assert!(!leg.is_closing());
+            shard::tick_or_fail(&mut leg, 4, 0, 0, &mut inbox);
+            assert!(leg.is_closing());
+            leg.end(0, 0);
+            leg.close(None);
+        });
+        let handle = ShardHandle { shared: Arc::default(), incoming, thread: ticks.ok() };
+        join(std::mem::replace(&mut engine.shards[0], handle));
+        let (held, events) = engine.open(leg(None, None)).unwrap();
+        let peer = SocketAddr::new(OWN, 9);
+        held.connect(RemoteMedia {
+            rtp: peer,
+            rtcp: peer,
+            rtcp_mux: false,
+            codec: crate::Codec::Pcma,
+            payload_type: 8,
+            dtmf_payload_type: None,
+            send: false,
+            receive: false,
+        });
+        connected.send(()).unwrap();
+        assert!(closed(events).is_some());
+        super::join(engine.shards[0].thread.take());
+    }
+
+    fn join(mut shard: ShardHandle) {
+        shard.shared.stop.store(true, Ordering::Release);
+        super::join(shard.thread.take());
+    }
 }

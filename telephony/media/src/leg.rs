@@ -4,7 +4,7 @@
 use crate::dtmf::{self, Event};
 use crate::dtmf_sender;
 use crate::emodel::{self, Impairment};
-use crate::event::{LegReport, MediaEvent};
+use crate::event::{LegReport, MediaEvent, RecordingReport};
 use crate::g711::Codec;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
 use crate::latch::{Latch, Verdict};
@@ -71,6 +71,29 @@ pub(crate) enum Command {
     Press(char),
 }
 
+/// The right to tell [`MediaEvent::Closed`], used at the latest when the leg is freed: no owner
+/// waits in vain, whatever became of the threads.
+#[derive(Debug)]
+pub(crate) struct Farewell(Option<mpsc::OwnedPermit<MediaEvent>>);
+
+impl Farewell {
+    pub(crate) fn new(permit: mpsc::OwnedPermit<MediaEvent>) -> Self {
+        Self(Some(permit))
+    }
+
+    fn tell(&mut self, report: LegReport) {
+        if let Some(permit) = self.0.take() {
+            permit.send(MediaEvent::Closed(Box::new(report)));
+        }
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.tell(LegReport::default());
+    }
+}
+
 /// What a leg and its handle share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -85,7 +108,9 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) commands: Consumer<Command>,
     pub(crate) events: mpsc::Sender<MediaEvent>,
-    pub(crate) closed: mpsc::OwnedPermit<MediaEvent>,
+    pub(crate) closed: Farewell,
+    /// Prompts that are over, on their way back to be freed; holds all that can be on their way.
+    pub(crate) spent: Producer<Arc<[i16]>>,
     pub(crate) recorder: Option<(u64, Producer<Pair>, Layout)>,
     pub(crate) recogniser: Option<Producer<Frame>>,
     pub(crate) jitter_ms: std::ops::RangeInclusive<u32>,
@@ -106,6 +131,8 @@ pub(crate) struct Leg {
     /// Tick of the shard at which the leg was first connected.
     first_tick: Option<u64>,
     ticks: u64,
+    /// Ended or failed: waits to be put away.
+    over: bool,
     recorder_dropped: u64,
     recogniser_dropped: u64,
 }
@@ -169,6 +196,7 @@ impl Leg {
             next_report_ns: 0,
             first_tick: None,
             ticks: 0,
+            over: false,
             recorder_dropped: 0,
             recogniser_dropped: 0,
             parts,
@@ -176,7 +204,7 @@ impl Leg {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.parts.shared.closing.load(Ordering::Acquire)
+        self.over || self.parts.shared.closing.load(Ordering::Acquire)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -192,7 +220,11 @@ impl Leg {
     }
 
     /// One tick: take commands, read what came, send what is due. `tick` counts the shard's ticks.
+    /// Allocates and frees nothing (`tests/no_allocation.rs`).
     pub(crate) fn tick(&mut self, tick: u64, now_ns: u64, unix_ns: u64, inbox: &mut Inbox) {
+        if self.over {
+            return;
+        }
         while let Ok(command) = self.parts.commands.pop() {
             self.obey(command, tick, now_ns);
         }
@@ -209,15 +241,25 @@ impl Leg {
         }
     }
 
-    /// Says goodbye to the peer's RTCP; the leg is not ticked after this.
+    /// Says goodbye to the peer's RTCP, once; ticks do nothing after this.
     pub(crate) fn end(&mut self, now_ns: u64, unix_ns: u64) {
-        if self.first_tick.is_some() {
+        if !std::mem::replace(&mut self.over, true) && self.first_tick.is_some() {
             self.report(now_ns, unix_ns, self.ticks * SAMPLES_PER_TICK as u64, true);
         }
     }
 
-    /// Frees the leg; what is left is its report and the right to send it.
-    pub(crate) fn into_report(self) -> (LegReport, mpsc::OwnedPermit<MediaEvent>) {
+    /// After a panic in [`Leg::tick`]: the leg is only good for being put away.
+    pub(crate) fn fail(&mut self) {
+        self.over = true;
+    }
+
+    /// Tells the owner that the leg is over, and frees it.
+    pub(crate) fn close(mut self, recording: Option<RecordingReport>) {
+        let report = LegReport { recording, ..self.books() };
+        self.parts.closed.tell(report);
+    }
+
+    fn books(&self) -> LegReport {
         let stats = &self.heard.stats;
         let received = stats.received();
         let lost = stats.lost();
@@ -229,7 +271,7 @@ impl Leg {
             delay_ms: rtt_ms.unwrap_or(0.0) / 2.0 + f64::from(playout_ms + TICK_MS),
             loss: if expected == 0 { 0.0 } else { unheard / expected as f64 },
         };
-        let report = LegReport {
+        LegReport {
             packets_sent: self.sending.stats.packets(),
             packets_received: received,
             packets_lost: lost,
@@ -243,8 +285,7 @@ impl Leg {
             duration_ms: self.ticks * u64::from(TICK_MS),
             recogniser_ticks_dropped: self.recogniser_dropped,
             recording: None,
-        };
-        (report, self.parts.closed)
+        }
     }
 
     fn obey(&mut self, command: Command, tick: u64, now_ns: u64) {
@@ -266,12 +307,17 @@ impl Leg {
                 }
             }
             Command::Play(id, samples) => {
-                if !self.player.play(id, samples) {
+                if let Err(refused) = self.player.play(id, samples) {
                     // Nobody shall wait for the end of a prompt that never begins.
                     self.tell(MediaEvent::PromptDone(id));
+                    give_back(&mut self.parts.spent, refused);
                 }
             }
-            Command::StopPrompts => self.player.stop(),
+            Command::StopPrompts => {
+                for stopped in self.player.stop() {
+                    give_back(&mut self.parts.spent, stopped);
+                }
+            }
             Command::Press(key) => self.keys_waiting |= self.keys.press(key),
         }
     }
@@ -322,10 +368,12 @@ impl Leg {
             self.tell(MediaEvent::FirstPacket);
         }
         let heard = &mut self.heard;
+        let mut pressed = None;
         heard.last_ns = now_ns;
         heard.stats.packet(header.ssrc, header.sequence, header.timestamp, arrival_ns);
         if heard.ssrc.replace(header.ssrc).is_some_and(|before| before != header.ssrc) {
             heard.jitter.reset();
+            pressed = heard.dtmf.reset();
         }
         if is_audio {
             let mut samples = [0; PACKET_SAMPLES_MAX];
@@ -334,9 +382,11 @@ impl Leg {
             let pushed = heard.jitter.push(arrival_ns, header.timestamp, &samples[..count]);
             heard.late += u64::from(pushed == Pushed::Late);
         } else if is_key && let Some(event) = Event::parse(packet.payload) {
-            let pressed = heard.dtmf.push(now_ns, header.timestamp, event);
-            self.tell_pressed(pressed);
+            let by_event = heard.dtmf.push(now_ns, header.timestamp, event);
+            self.tell_pressed(pressed.take());
+            pressed = by_event;
         }
+        self.tell_pressed(pressed);
     }
 
     fn take_report(&mut self, datagram: Datagram<'_>, now_ns: u64, unix_ns: u64) {
@@ -378,8 +428,9 @@ impl Leg {
 
     fn speak(&mut self, sample_index: u64) -> [i16; SAMPLES_PER_TICK] {
         let mut samples = [0; SAMPLES_PER_TICK];
-        if let Some(done) = self.player.tick(&mut samples) {
-            self.tell(MediaEvent::PromptDone(done));
+        if let Some((id, done)) = self.player.tick(&mut samples) {
+            self.tell(MediaEvent::PromptDone(id));
+            give_back(&mut self.parts.spent, done);
         }
         let Some(remote) = self.remote.as_ref().filter(|remote| remote.media.send) else {
             return samples;
@@ -493,6 +544,12 @@ impl Sending {
             header.write(bytes);
         }
     }
+}
+
+/// A prompt's samples may be their last user's to free: that is not for a media thread.
+fn give_back(spent: &mut Producer<Arc<[i16]>>, samples: Arc<[i16]>) {
+    let full = spent.push(samples).is_err();
+    debug_assert!(!full, "there is room for every prompt that a leg can hold");
 }
 
 /// When a datagram came, on the monotonic clock: the kernel's wall-clock time moved over.

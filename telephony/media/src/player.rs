@@ -14,7 +14,8 @@ struct Playing {
     position: usize,
 }
 
-/// Plays prompts in order, 8 kHz, one tick at a time. Nothing is allocated after construction.
+/// Plays prompts in order, 8 kHz, one tick at a time. Nothing is allocated after construction, and
+/// nothing freed: samples that are no longer needed are handed back.
 #[derive(Debug)]
 pub struct Player {
     queue: VecDeque<Playing>,
@@ -27,22 +28,23 @@ impl Default for Player {
 }
 
 impl Player {
-    /// Queues a prompt behind those that play; false when [`PROMPTS_WAITING_MAX`] wait already.
-    pub fn play(&mut self, id: u32, samples: Arc<[i16]>) -> bool {
-        let room = self.queue.len() < PROMPTS_WAITING_MAX;
-        if room {
-            self.queue.push_back(Playing { id, samples, position: 0 });
+    /// Queues a prompt behind those that play; its samples come back when [`PROMPTS_WAITING_MAX`]
+    /// wait already.
+    pub fn play(&mut self, id: u32, samples: Arc<[i16]>) -> Result<(), Arc<[i16]>> {
+        if self.queue.len() == PROMPTS_WAITING_MAX {
+            return Err(samples);
         }
-        room
+        self.queue.push_back(Playing { id, samples, position: 0 });
+        Ok(())
     }
 
-    /// Stops at once. The stopped prompts are not reported as done.
-    pub fn stop(&mut self) {
-        self.queue.clear();
+    /// Stops at once and gives the samples back. The stopped prompts are not reported as done.
+    pub fn stop(&mut self) -> impl Iterator<Item = Arc<[i16]>> {
+        self.queue.drain(..).map(|stopped| stopped.samples)
     }
 
     /// The next tick's samples, and the prompt that ended in it. A prompt begins at a tick.
-    pub fn tick(&mut self, out: &mut [i16; SAMPLES_PER_TICK]) -> Option<u32> {
+    pub fn tick(&mut self, out: &mut [i16; SAMPLES_PER_TICK]) -> Option<(u32, Arc<[i16]>)> {
         out.fill(0);
         let playing = self.queue.front_mut()?;
         let rest = &playing.samples[playing.position..];
@@ -52,7 +54,7 @@ impl Player {
         if playing.position < playing.samples.len() {
             return None;
         }
-        self.queue.pop_front().map(|done| done.id)
+        self.queue.pop_front().map(|done| (done.id, done.samples))
     }
 }
 
@@ -63,14 +65,14 @@ mod tests {
     #[test]
     fn prompts_play_in_order_and_report_their_end() {
         let mut player = Player::default();
-        player.play(1, vec![5; 200].into());
-        player.play(2, vec![7; 160].into());
+        player.play(1, vec![5; 200].into()).unwrap();
+        player.play(2, vec![7; 160].into()).unwrap();
         let mut out = [0; SAMPLES_PER_TICK];
         assert_eq!(player.tick(&mut out), None);
         assert_eq!(out, [5; 160]);
-        assert_eq!(player.tick(&mut out), Some(1));
+        assert_eq!(player.tick(&mut out).map(|(id, _)| id), Some(1));
         assert_eq!((out[39], out[40]), (5, 0), "the rest of the last tick is silence");
-        assert_eq!(player.tick(&mut out), Some(2));
+        assert_eq!(player.tick(&mut out).map(|(id, _)| id), Some(2));
         assert_eq!(player.tick(&mut out), None);
         assert_eq!(out, [0; 160]);
     }
@@ -79,10 +81,10 @@ mod tests {
     fn a_stopped_prompt_is_not_reported_and_the_queue_is_bounded() {
         let mut player = Player::default();
         for id in 0..PROMPTS_WAITING_MAX as u32 {
-            assert!(player.play(id, vec![1; 10].into()));
+            assert!(player.play(id, vec![1; 10].into()).is_ok());
         }
-        assert!(!player.play(99, vec![1; 10].into()));
-        player.stop();
+        assert!(player.play(99, vec![1; 10].into()).is_err());
+        assert_eq!(player.stop().count(), PROMPTS_WAITING_MAX);
         assert_eq!(player.tick(&mut [0; SAMPLES_PER_TICK]), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The thread behind the media threads: writes recordings, and puts finished legs away (frees
 //! memory, closes sockets, returns ports, reports). Media threads never wait for it.
 
-use crate::event::{LegReport, MediaEvent, RecordingReport};
+use crate::event::{MediaEvent, RecordingReport};
 use crate::leg::Leg;
 use crate::tap::Pair;
 use crate::wav::StereoWav;
@@ -9,6 +9,7 @@ use qingting_common::limits::SAMPLES_PER_TICK;
 use rtrb::Consumer;
 use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,6 +117,11 @@ impl Recording {
         file.write_at(index, &self.chunk)
     }
 
+    /// Whether the leg was freed without being put away: nothing will ever come from it.
+    fn is_abandoned(&self) -> bool {
+        self.frames.is_abandoned()
+    }
+
     fn report(self, dropped: u64) -> RecordingReport {
         let samples = self.file.as_ref().map_or(0, StereoWav::samples);
         RecordingReport {
@@ -141,16 +147,23 @@ pub(crate) fn run(jobs: &Receiver<Job>, counters: &Arc<RecorderCounters>, put_aw
             Ok(Job::PutAway(leg)) => {
                 let recording = leg.recording_key().and_then(|key| recordings.remove(&key));
                 let port = leg.port();
-                finish(*leg, recording, counters);
+                // One leg's broken books are not the end of the others' recordings; its owner is
+                // told by the unwinding.
+                let finish = AssertUnwindSafe(|| finish(*leg, recording, counters));
+                if catch_unwind(finish).is_err() {
+                    tracing::error!(port, "putting a leg away panicked");
+                }
                 put_away(port);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => ended = true,
         }
         if crate::clock::monotonic_ns() >= next_write || ended {
-            for recording in recordings.values_mut() {
+            recordings.retain(|_, recording| {
+                let abandoned = recording.is_abandoned();
                 recording.write(counters);
-            }
+                !abandoned
+            });
             next_write = crate::clock::monotonic_ns() + WRITE_MS * 1_000_000;
         }
     }
@@ -162,7 +175,5 @@ fn finish(leg: Leg, recording: Option<Box<Recording>>, counters: &RecorderCounte
         recording.write(counters);
         recording.report(dropped)
     });
-    let (report, permit) = leg.into_report();
-    let recording = recording.filter(|recording| recording.duration_ms > 0);
-    permit.send(MediaEvent::Closed(Box::new(LegReport { recording, ..report })));
+    leg.close(recording.filter(|recording| recording.duration_ms > 0));
 }

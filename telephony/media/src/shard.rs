@@ -6,6 +6,7 @@ use crate::leg::Leg;
 use crate::net::Inbox;
 use crate::recorder::Job;
 use qingting_common::limits::TICK_MS;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
@@ -30,11 +31,13 @@ pub(crate) struct Shard {
     pub(crate) lateness: Arc<Lateness>,
     pub(crate) incoming: Receiver<Box<Leg>>,
     pub(crate) jobs: SyncSender<Job>,
+    /// Told once.
+    pub(crate) recorder_gone: bool,
 }
 
 impl Shard {
     /// Runs until told to stop; legs that are left are put away.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         let mut legs: Vec<Box<Leg>> = Vec::with_capacity(LEGS_PER_SHARD_MAX);
         let mut inbox = Inbox::new();
         let origin = clock::monotonic_ns();
@@ -52,12 +55,14 @@ impl Shard {
             self.take_over(&mut legs);
             let unix_ns = clock::unix_ns();
             for leg in &mut legs {
-                leg.tick(tick, now, unix_ns, &mut inbox);
+                tick_or_fail(leg, tick, now, unix_ns, &mut inbox);
             }
             self.put_away(&mut legs, now, unix_ns);
             tick += 1;
         }
-        for leg in legs {
+        let (now, unix_ns) = (clock::monotonic_ns(), clock::unix_ns());
+        for mut leg in legs.into_iter().chain(self.incoming.try_iter()) {
+            leg.end(now, unix_ns);
             // The engine is being dropped: its recorder thread ends after this, so waiting is right.
             let _ = self.jobs.send(Job::PutAway(leg));
         }
@@ -76,7 +81,7 @@ impl Shard {
     }
 
     #[allow(clippy::vec_box, reason = "as above")]
-    fn put_away(&self, legs: &mut Vec<Box<Leg>>, now_ns: u64, unix_ns: u64) {
+    fn put_away(&mut self, legs: &mut Vec<Box<Leg>>, now_ns: u64, unix_ns: u64) {
         let mut index = 0;
         while index < legs.len() {
             if !legs[index].is_closing() {
@@ -85,16 +90,35 @@ impl Shard {
             }
             let mut leg = legs.swap_remove(index);
             leg.end(now_ns, unix_ns);
-            if let Err(
-                TrySendError::Full(Job::PutAway(leg))
-                | TrySendError::Disconnected(Job::PutAway(leg)),
-            ) = self.jobs.try_send(Job::PutAway(leg))
-            {
-                // The recorder thread is behind: the leg waits its turn here.
-                legs.push(leg);
-                break;
+            match self.jobs.try_send(Job::PutAway(leg)) {
+                Err(TrySendError::Full(Job::PutAway(leg))) => {
+                    // The recorder thread is behind: the leg waits its turn here.
+                    legs.push(leg);
+                    break;
+                }
+                Err(TrySendError::Disconnected(Job::PutAway(leg))) => self.free(*leg),
+                _ => {}
             }
             self.shared.legs.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// The recorder thread is dead: legs are freed here and their ports stay lost, which is the
+    /// smaller evil: the calls that run go on, and the engine opens no more.
+    fn free(&mut self, leg: Leg) {
+        if !std::mem::replace(&mut self.recorder_gone, true) {
+            tracing::error!("the recorder thread is gone: restart when the calls have ended");
+        }
+        leg.close(None);
+    }
+}
+
+/// A fault of ours in one leg ends that leg and no other.
+pub(crate) fn tick_or_fail(leg: &mut Leg, tick: u64, now_ns: u64, unix_ns: u64, inbox: &mut Inbox) {
+    // Neither is looked at again as if whole: the leg is put away, the inbox is overwritten.
+    let ticked = catch_unwind(AssertUnwindSafe(|| leg.tick(tick, now_ns, unix_ns, inbox)));
+    if ticked.is_err() {
+        leg.fail();
+        tracing::error!(port = leg.port(), "a leg panicked: its call ends");
     }
 }

@@ -26,7 +26,12 @@ impl StereoWav {
     /// Makes a new file of mode 0600; never replaces one that exists.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all_at(&header(0), 0)?;
+        if let Err(error) = file.write_all_at(&header(0), 0) {
+            // A file without a header would be in the way of the next try. Should it stay, that
+            // try says so.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
         Ok(Self { file, samples: 0 })
     }
 

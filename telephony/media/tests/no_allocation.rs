@@ -1,0 +1,258 @@
+//! What the crate promises of its media threads: once a leg is warm, its ticks allocate nothing and
+//! free nothing.
+
+use qingting_media::dtmf::Event;
+use qingting_media::rtcp::{self, RTCP_BYTES_MAX, ReportBlock, SenderInfo};
+use qingting_media::rtp::{HEADER_BYTES, Header};
+use qingting_media::{
+    Codec, LegConfig, LegHandle, MediaConfig, MediaEngine, MediaEvent, RecogniserTap, RecordTo,
+    RemoteMedia,
+};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
+
+const LEGS: usize = 4;
+/// 3 s in which everything below happens once, uncounted.
+const WARM_UP_TICKS: u32 = 150;
+/// 7 s: 28 s of ticks of one leg.
+const COUNTED_TICKS: u32 = 350;
+const TICK: Duration = Duration::from_millis(20);
+/// The peer moves to its other socket, and is another source, this often.
+const MOVE_TICKS: u32 = 120;
+const PAYLOAD_DTMF: u8 = 101;
+
+/// Counts what threads named `media-…` ask of the allocator while [`COUNTING`].
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+static COUNTING: AtomicBool = AtomicBool::new(false);
+static ALLOCATED: AtomicU64 = AtomicU64::new(0);
+static FREED: AtomicU64 = AtomicU64::new(0);
+
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+// SAFETY: everything is the system allocator's; the counters allocate nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(&ALLOCATED);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(&FREED);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    if COUNTING.load(Ordering::Relaxed) && on_media_thread() {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The kernel knows the name; asking `std` would allocate.
+#[allow(unsafe_code, reason = "PR_GET_NAME has no wrapper that does not allocate")]
+fn on_media_thread() -> bool {
+    let mut name = [0_u8; 16];
+    // SAFETY: the kernel writes at most 16 bytes.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name.starts_with(b"media-")
+}
+
+fn counts() -> (u64, u64) {
+    (ALLOCATED.load(Ordering::Relaxed), FREED.load(Ordering::Relaxed))
+}
+
+#[test]
+fn a_warm_media_thread_neither_allocates_nor_frees() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = 31_000..=31_099;
+    let engine =
+        MediaEngine::start(MediaConfig { shards: 2, ports, ..Default::default() }).unwrap();
+    let open = |number| Call::open(&engine, folder.path().join(format!("{number}.wav")));
+    let mut calls: Vec<Call> = (0..LEGS).map(open).collect();
+    for tick in 0..WARM_UP_TICKS + COUNTED_TICKS {
+        COUNTING.store(tick >= WARM_UP_TICKS, Ordering::Relaxed);
+        for call in &mut calls {
+            call.tick(tick);
+        }
+        std::thread::sleep(TICK); // The peers' pace, not a wait for anything.
+    }
+    COUNTING.store(false, Ordering::Relaxed);
+    assert_eq!(counts(), (0, 0), "allocations and frees of the media threads");
+    for call in calls {
+        call.hang_up_and_check();
+    }
+
+    // The counter counts: the same question to a thread that does both.
+    COUNTING.store(true, Ordering::Relaxed);
+    let wasteful = || drop(std::hint::black_box(Box::new([1_u8; 100])));
+    std::thread::Builder::new().name("media-x".into()).spawn(wasteful).unwrap().join().unwrap();
+    COUNTING.store(false, Ordering::Relaxed);
+    let (allocated, freed) = counts();
+    assert!(allocated > 0 && freed > 0, "{allocated} allocations, {freed} frees");
+}
+
+/// A leg and a peer that does what peers do.
+struct Call {
+    leg: LegHandle,
+    events: Receiver<MediaEvent>,
+    tap: RecogniserTap,
+    peers: [UdpSocket; 2],
+    told: Told,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    prompts: u32,
+    keys: u32,
+    keys_sent: u32,
+    inactive: u32,
+    strangers: u32,
+    frames: u32,
+}
+
+impl Call {
+    fn open(engine: &MediaEngine, path: PathBuf) -> Self {
+        let config = LegConfig {
+            bind_ip: None,
+            record: Some(RecordTo { path, ..RecordTo::default() }),
+            recognise: true,
+            inactivity: Duration::from_millis(60),
+        };
+        let (mut leg, events) = engine.open(config).unwrap();
+        let tap = leg.take_recogniser_tap().unwrap();
+        let peers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        Self { leg, events, tap, peers, told: Told::default() }
+    }
+
+    fn tick(&mut self, tick: u32) {
+        if tick.is_multiple_of(MOVE_TICKS) {
+            // At first an answer, then re-INVITEs that move the peer.
+            self.leg.connect(remote(self.peer(tick).local_addr().unwrap(), tick));
+        }
+        self.command(tick);
+        while self.tap.pop().is_some() {
+            self.told.frames += 1;
+        }
+        self.send_audio(tick);
+        if tick % 25 == 7 {
+            self.send_report(tick);
+        }
+        // An owner that is busy for 4 s: its queue fills for the first time.
+        if !(170..370).contains(&tick) {
+            self.listen();
+        }
+    }
+
+    fn command(&self, tick: u32) {
+        // From here on the leg alone owns the samples.
+        match tick % 50 {
+            5 => self.leg.play(tick, vec![1_000; 1_234].into()),
+            20 => self.leg.send_dtmf('7'),
+            30 => (0..40).for_each(|id| self.leg.play(id, vec![1_000; 4_000].into())),
+            35 => self.leg.stop_prompts(),
+            _ => {}
+        }
+    }
+
+    /// Audio with loss, reordering, duplicates, a pause, keys, and a stranger's beside it.
+    fn send_audio(&self, tick: u32) {
+        match tick % 60 {
+            11 | 12 | 40..=47 => {}
+            21 => self.send_packet(tick, tick + 1),
+            22 => self.send_packet(tick, tick - 1),
+            30..=34 => {
+                let held = tick % 60 - 29;
+                let event = Event { code: 5, end: held == 5, duration: held as u16 * 160 };
+                self.send(tick, tick, PAYLOAD_DTMF, (tick - held) * 160, &event.to_bytes());
+            }
+            50 => (0..2).for_each(|_| self.send_packet(tick, tick)),
+            _ => self.send_packet(tick, tick),
+        }
+        let mut stranger = [0; 172];
+        stranger[..2].copy_from_slice(&[0x80, 8]);
+        self.peer(tick + MOVE_TICKS).send_to(&stranger, self.leg.local_rtp()).unwrap();
+        self.peer(tick).send_to(&[0x80; 5], self.leg.local_rtp()).unwrap();
+    }
+
+    fn send_packet(&self, tick: u32, number: u32) {
+        let voice: [u8; 160] = std::array::from_fn(|at| (at as u32 * number) as u8);
+        self.send(tick, number, 8, number * 160, &voice);
+    }
+
+    fn send(&self, tick: u32, number: u32, payload_type: u8, timestamp: u32, payload: &[u8]) {
+        let (sequence, ssrc) = (number as u16, tick / MOVE_TICKS);
+        let header = Header { marker: false, payload_type, sequence, timestamp, ssrc };
+        let mut packet = [0; 300];
+        header.write(packet.first_chunk_mut().unwrap());
+        let length = HEADER_BYTES + payload.len();
+        packet[HEADER_BYTES..length].copy_from_slice(payload);
+        self.peer(tick).send_to(&packet[..length], self.leg.local_rtp()).unwrap();
+    }
+
+    fn send_report(&self, tick: u32) {
+        let info =
+            SenderInfo { ntp: 1 << 40, rtp_timestamp: tick * 160, packets: tick, bytes: tick };
+        let block = ReportBlock { ssrc: 1, ..ReportBlock::default() };
+        let mut out = [0; RTCP_BYTES_MAX];
+        let length = rtcp::write_compound(&mut out, 7, "peer", Some(info), Some(block), tick > 400);
+        let rtp = self.leg.local_rtp();
+        for port in [rtp.port(), rtp.port() + 1] {
+            self.peer(tick).send_to(&out[..length], (rtp.ip(), port)).unwrap();
+        }
+    }
+
+    fn peer(&self, tick: u32) -> &UdpSocket {
+        &self.peers[(tick / MOVE_TICKS % 2) as usize]
+    }
+
+    fn listen(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                MediaEvent::PromptDone(_) => self.told.prompts += 1,
+                MediaEvent::Dtmf { .. } => self.told.keys += 1,
+                MediaEvent::KeysSent => self.told.keys_sent += 1,
+                MediaEvent::Inactive => self.told.inactive += 1,
+                MediaEvent::StrangerRtp => self.told.strangers += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// All of it really happened.
+    fn hang_up_and_check(mut self) {
+        drop(self.leg);
+        let report = loop {
+            match self.events.blocking_recv().expect("Closed is the last event") {
+                MediaEvent::Closed(report) => break report,
+                _ => continue,
+            }
+        };
+        let told = &self.told;
+        assert!(told.prompts >= 30 && told.keys >= 3 && told.keys_sent >= 3, "{told:?}");
+        assert!(told.inactive >= 5 && told.strangers >= 2 && told.frames >= 400, "{told:?}");
+        assert!(report.packets_received > 250 && report.packets_lost > 20, "{report:?}");
+        assert!(report.packets_duplicate > 2 && report.packets_sent > 400, "{report:?}");
+        assert!(report.recording.is_some_and(|recording| recording.duration_ms > 6_000));
+    }
+}
+
+fn remote(peer: SocketAddr, tick: u32) -> RemoteMedia {
+    RemoteMedia {
+        rtp: peer,
+        rtcp: peer,
+        rtcp_mux: tick.is_multiple_of(2 * MOVE_TICKS),
+        codec: Codec::Pcma,
+        payload_type: 8,
+        dtmf_payload_type: Some(PAYLOAD_DTMF),
+        send: true,
+        receive: true,
+    }
+}
