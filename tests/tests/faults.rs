@@ -96,7 +96,8 @@ fn a_number_that_takes_too_many_lines_is_busy_and_a_full_house_says_when_to_come
 
     let mut other = RawCall::new(server.sip());
     let asserted = "P-Asserted-Identity: <tel:+8613900000000>\r\n";
-    assert!(other.request("INVITE", asserted, &offer).starts_with("SIP/2.0 200 "));
+    let response = other.request("INVITE", asserted, &offer);
+    assert!(response.starts_with("SIP/2.0 200 "), "{response}");
     let mut third = RawCall::new(server.sip());
     let response = third.request("INVITE", "P-Asserted-Identity: <tel:+8613700000000>\r\n", &offer);
     assert!(response.starts_with("SIP/2.0 503 "), "{response}");

@@ -498,6 +498,11 @@ impl Leg {
 
     fn report(&mut self, now_ns: u64, unix_ns: u64, sample_index: u64, bye: bool) {
         let Some(remote) = &self.remote else { return };
+        // Until the peer has agreed to be sent to, or is heard, its address is only a claim.
+        if !remote.media.send && self.heard.stats.received() == 0 {
+            self.next_report_ns = now_ns + REPORT_INTERVAL_NS;
+            return;
+        }
         let timestamp = self.sending.origin.wrapping_add(sample_index as u32);
         let sender = (self.sending.stats.packets() > 0)
             .then(|| self.sending.stats.sender_info(unix_ns, timestamp));
