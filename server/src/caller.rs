@@ -119,7 +119,6 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         bind_ip: None,
         record: plan.record.clone().map(|path| RecordTo { path, layout: Layout::SentLeft }),
         recognise: true,
-        bind_ip: None,
         inactivity: Duration::from_secs(3_600),
     })?;
     let mut session = Session::new(LocalMedia {
