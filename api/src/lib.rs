@@ -12,21 +12,21 @@ mod keys;
 mod ops;
 mod problem;
 mod recording;
+mod server;
 mod socket;
 mod tickets;
 
 pub use events::{Event, EventBus, Published};
 pub use problem::{PROBLEM_JSON, Problem};
+pub use server::{HEADER_READ_MAX, HTTP_CONNECTIONS_MAX, SHUTDOWN_MAX, serve};
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use qingting_common::CallId;
 use qingting_common::limits::HTTP_BODY_BYTES_MAX;
 use qingting_store::Store;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -92,16 +92,6 @@ pub fn openapi_json() -> String {
     let mut text = description.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
-}
-
-/// Serves until `shutdown` is done, then lets running requests finish.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }
 
 fn described() -> OpenApiRouter<ApiState> {
