@@ -14,17 +14,27 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use qingting_store::Credential;
 use qingting_store::Role::{self, Admin, Metrics, Operator, Reader};
+use qingting_store::keys::ADMIN;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// The WebSocket subprotocol of the event stream.
 pub const WEBSOCKET_PROTOCOL: &str = "qingting";
 
-/// Wrong passwords per address and window, after which no password of that address is looked at.
+/// Wrong passwords per address and window that are answered at once. After them every password of
+/// that address is looked at late, the right one too: refusing it would let anybody behind the same
+/// proxy lock the administrator out.
 const PASSWORD_FAILURES_MAX: u32 = 10;
 const PASSWORD_WINDOW_MS: i64 = 60_000;
+/// How much later each further wrong password makes it, and how late at most.
+const PASSWORD_DELAY_STEP: Duration = Duration::from_secs(1);
+const PASSWORD_DELAY_MAX: Duration = Duration::from_secs(5);
+/// Passwords of one address that wait at the same time; the next is refused with 429.
+const PASSWORDS_WAITING_MAX: u32 = 8;
 /// Addresses remembered; when full, the oldest window is forgotten.
 const ADDRESSES_MAX: usize = 10_000;
 
@@ -51,6 +61,7 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/api-keys", &[Admin]),
     ("POST", "/api/v1/api-keys", &[Admin]),
     ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
+    ("GET", "/api/v1/audit", &[Admin]),
 ];
 
 /// Who calls.
@@ -58,34 +69,74 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
 pub(crate) struct Principal {
     /// The key's name, or `admin`.
     pub(crate) name: String,
+    /// What opened the door.
+    pub(crate) credential: Credential,
     role: Role,
 }
 
 /// Wrong passwords by address.
 #[derive(Default)]
-pub(crate) struct Failures(Mutex<HashMap<IpAddr, (u32, i64)>>);
+pub(crate) struct Failures(Mutex<HashMap<IpAddr, Tries>>);
+
+#[derive(Default)]
+struct Tries {
+    wrong: u32,
+    since: i64,
+    waiting: u32,
+}
+
+/// A password's turn to be looked at.
+struct Turn<'a> {
+    delay: Duration,
+    /// Given back when it is over, also when the client goes away before.
+    place: Option<Place<'a>>,
+}
+
+struct Place<'a> {
+    failures: &'a Failures,
+    address: IpAddr,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(tries) = self.failures.lock().get_mut(&self.address) {
+            tries.waiting = tries.waiting.saturating_sub(1);
+        }
+    }
+}
 
 impl Failures {
-    fn blocked(&self, address: IpAddr, now: i64) -> bool {
-        self.lock().get(&address).is_some_and(|(count, since)| {
-            *count >= PASSWORD_FAILURES_MAX && now - since < PASSWORD_WINDOW_MS
-        })
+    /// When a password of that address is looked at; none when too many wait already.
+    fn turn(&self, address: IpAddr, now: i64) -> Option<Turn<'_>> {
+        let at_once = Turn { delay: Duration::ZERO, place: None };
+        let mut failures = self.lock();
+        let Some(tries) = failures.get_mut(&address) else { return Some(at_once) };
+        let late = tries.wrong.saturating_add(1).saturating_sub(PASSWORD_FAILURES_MAX);
+        if late == 0 || now - tries.since >= PASSWORD_WINDOW_MS {
+            return Some(at_once);
+        }
+        if tries.waiting >= PASSWORDS_WAITING_MAX {
+            return None;
+        }
+        tries.waiting += 1;
+        let delay = PASSWORD_DELAY_STEP.saturating_mul(late).min(PASSWORD_DELAY_MAX);
+        Some(Turn { delay, place: Some(Place { failures: self, address }) })
     }
 
     fn count(&self, address: IpAddr, now: i64) {
         let mut failures = self.lock();
         if failures.len() >= ADDRESSES_MAX && !failures.contains_key(&address) {
-            let oldest = failures.iter().min_by_key(|(_, (_, since))| *since).map(|(ip, _)| *ip);
+            let oldest = failures.iter().min_by_key(|(_, tries)| tries.since).map(|(ip, _)| *ip);
             oldest.map(|ip| failures.remove(&ip));
         }
-        let entry = failures.entry(address).or_insert((0, now));
-        if now - entry.1 >= PASSWORD_WINDOW_MS {
-            *entry = (0, now);
+        let tries = failures.entry(address).or_insert(Tries { since: now, ..Tries::default() });
+        if now - tries.since >= PASSWORD_WINDOW_MS {
+            (tries.wrong, tries.since) = (0, now);
         }
-        entry.0 += 1;
+        tries.wrong = tries.wrong.saturating_add(1);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, (u32, i64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Tries>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,24 +192,30 @@ async fn authenticate(
     if let Some(secret) = key(headers) {
         let key = state.store.verify_key(secret).await.map_err(failed)?;
         return key
-            .map(|key| Principal { name: key.name, role: key.role })
+            .map(|key| {
+                let credential = Credential::Key(key.id);
+                Principal { name: key.name, credential, role: key.role }
+            })
             .ok_or_else(|| unauthorized("the key is unknown or revoked"));
     }
     let Some(password) = password(headers) else {
         return Err(unauthorized("send an API key: Authorization: Bearer qt_…"));
     };
-    let now = clock::now().0;
-    if state.failures.blocked(address, now) {
-        let detail = "too many wrong passwords from this address; wait a minute";
+    let Some(turn) = state.failures.turn(address, clock::now().0) else {
+        let detail = "too many passwords of this address wait to be looked at; try again";
         let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+        let seconds = HeaderValue::from(PASSWORD_DELAY_MAX.as_secs());
+        response.headers_mut().insert(RETRY_AFTER, seconds);
         return Err(Box::new(response));
-    }
-    if state.store.verify_admin(&password).await.map_err(failed)? {
-        return Ok(Principal { name: "admin".into(), role: Admin });
-    }
-    state.failures.count(address, now);
-    Err(unauthorized("wrong name or password"))
+    };
+    tokio::time::sleep(turn.delay).await;
+    let proved = state.store.verify_admin(&password).await.map_err(failed)?;
+    drop(turn.place);
+    let Some(credential) = proved else {
+        state.failures.count(address, clock::now().0);
+        return Err(unauthorized("wrong name or password"));
+    };
+    Ok(Principal { name: ADMIN.into(), credential, role: Admin })
 }
 
 fn unauthorized(detail: &str) -> Box<Response> {
@@ -196,14 +253,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_with_many_wrong_passwords_is_blocked_for_a_window() {
+    fn an_address_with_many_wrong_passwords_waits_longer_and_longer_within_a_window() {
         let failures = Failures::default();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        for _ in 0..PASSWORD_FAILURES_MAX {
-            assert!(!failures.blocked(address, 0));
+        let delay = |now| failures.turn(address, now).map(|turn| turn.delay);
+        let mut delays = Vec::new();
+        for _ in 0..PASSWORD_FAILURES_MAX + 6 {
+            delays.push(delay(0).unwrap().as_secs());
             failures.count(address, 0);
         }
-        assert!(failures.blocked(address, PASSWORD_WINDOW_MS - 1));
-        assert!(!failures.blocked(address, PASSWORD_WINDOW_MS));
+        let late = &delays[PASSWORD_FAILURES_MAX as usize..];
+        assert_eq!((delays[9], late), (0, &[1, 2, 3, 4, 5, 5][..]));
+        assert_eq!(delay(PASSWORD_WINDOW_MS), Some(Duration::ZERO));
+        let turns: Vec<_> = (0..PASSWORDS_WAITING_MAX).map(|_| failures.turn(address, 1)).collect();
+        assert!(turns.iter().all(Option::is_some) && failures.turn(address, 1).is_none());
+        drop(turns);
+        assert!(failures.turn(address, 1).is_some());
     }
 }

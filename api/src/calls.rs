@@ -67,6 +67,10 @@ pub(crate) struct RecordingView {
     duration_ms: Option<u64>,
     bytes: Option<u64>,
     sha256: Option<String>,
+    /// Whether something of the call is missing: audio was lost, a write failed, or the server died.
+    incomplete: bool,
+    /// How much audio is known to be lost.
+    missing_ms: u64,
 }
 
 /// What the media path measured.
@@ -142,9 +146,11 @@ pub(crate) async fn one(
     responses((status = 200, body = TranscriptView), (status = 404, body = Problem)))]
 pub(crate) async fn transcript(
     State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Result<Json<TranscriptView>, Problem> {
     let call = row(&state, &id).await?;
+    state.store.audit(&who.name, "transcript.read", &call.id.to_string()).await?;
     let transcript = state.store.transcript(call.id).await?;
     let segments = transcript.segments.into_iter().map(|segment| SegmentView {
         id: segment.id.to_string(),
@@ -217,6 +223,8 @@ fn view(row: CallRow) -> CallView {
             duration_ms: info.duration_ms,
             bytes: info.bytes,
             sha256: info.sha256,
+            incomplete: info.incomplete,
+            missing_ms: info.missing_ms,
         }),
         quality: row.quality.map(quality),
     }

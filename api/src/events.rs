@@ -3,14 +3,17 @@
 use crate::clock;
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
-use qingting_nlu::draft::{Field, TicketDraft};
+use qingting_nlu::draft::{Field, FieldValue, TicketDraft};
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 /// Events kept for listeners that come back, and the most that a slow one may be behind.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
+
+/// Bytes of the events kept, about; the oldest go first.
+pub const EVENTS_KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -76,8 +79,9 @@ pub enum Event {
         revision: i64,
         /// The fields that changed.
         changed: Vec<Field>,
-        /// The draft now.
-        draft: TicketDraft,
+        /// Their values now, without the evidence, which is in the ticket; a cleared field is
+        /// absent.
+        draft: BTreeMap<Field, FieldValue>,
     },
     /// A person confirmed the ticket.
     TicketConfirmed {
@@ -101,6 +105,40 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The draft changed. Takes from it only what the event is about: a description grows with
+    /// every sentence, its evidence too, and events are kept.
+    pub fn ticket_updated(
+        ticket: TicketId,
+        call: CallId,
+        revision: i64,
+        changed: Vec<Field>,
+        draft: &TicketDraft,
+    ) -> Self {
+        let values = changed.iter().filter_map(|field| {
+            let FieldValue { value, confidence, source, .. } = draft.field(*field)?.clone();
+            Some((*field, FieldValue { value, confidence, source, evidence: Vec::new() }))
+        });
+        let draft = values.collect();
+        Self::TicketUpdated { ticket, call, revision, changed, draft }
+    }
+
+    /// What keeping it costs, in bytes, about.
+    fn bytes(&self) -> usize {
+        let text = match self {
+            Self::Caption { text, .. } => text.expose().len(),
+            Self::TicketUpdated { draft, .. } => draft
+                .values()
+                .map(|field| size_of::<FieldValue>() + field.value.expose().len())
+                .sum(),
+            Self::CallStarted { caller, called, .. } => caller.expose().len() + called.len(),
+            Self::CallEnded { hung_up_by, cause, .. } => hung_up_by.len() + cause.len(),
+            _ => 0,
+        };
+        size_of::<Published>() + text
+    }
+}
+
 /// An event with its place in the stream.
 #[derive(Clone, Debug, Serialize)]
 pub struct Published {
@@ -122,6 +160,7 @@ pub struct EventBus {
 
 struct Ring {
     seq: u64,
+    bytes: usize,
     kept: VecDeque<Arc<Published>>,
 }
 
@@ -142,7 +181,7 @@ impl Default for EventBus {
 impl EventBus {
     /// A bus without listeners.
     pub fn new() -> Self {
-        let ring = Ring { seq: 0, kept: VecDeque::with_capacity(EVENTS_KEPT_MAX) };
+        let ring = Ring { seq: 0, bytes: 0, kept: VecDeque::new() };
         Self { ring: Arc::new(Mutex::new(ring)), live: broadcast::Sender::new(EVENTS_KEPT_MAX) }
     }
 
@@ -152,10 +191,12 @@ impl EventBus {
         let mut ring = self.lock();
         ring.seq += 1;
         let published = Arc::new(Published { seq: ring.seq, at: clock::now(), event });
-        if ring.kept.len() == EVENTS_KEPT_MAX {
-            ring.kept.pop_front();
-        }
+        ring.bytes += published.event.bytes();
         ring.kept.push_back(published.clone());
+        while ring.kept.len() > EVENTS_KEPT_MAX || ring.bytes > EVENTS_KEPT_BYTES_MAX {
+            let Some(oldest) = ring.kept.pop_front() else { break };
+            ring.bytes -= oldest.event.bytes();
+        }
         // Under the lock, so that the order on the wire is the order of numbers. An error means
         // that nobody listens.
         let _ = self.live.send(published);
@@ -215,5 +256,24 @@ mod tests {
         }
         assert_eq!(bus.subscribe(Some(2)).missed, 8);
         assert_eq!(bus.subscribe(None).backlog.len(), 0);
+    }
+
+    #[test]
+    fn long_texts_are_kept_for_less_long() {
+        let bus = EventBus::new();
+        let mut draft = TicketDraft::default();
+        draft.edit(Field::Place, "五栋".into());
+        draft.edit(Field::Description, "诉".repeat(EVENTS_KEPT_BYTES_MAX / 10 / 3));
+        let call = CallId::new(uuid::Uuid::nil());
+        let ticket = TicketId::new(uuid::Uuid::nil());
+        for revision in 0..20 {
+            let changed = vec![Field::Description];
+            bus.publish(Event::ticket_updated(ticket, call, revision, changed, &draft));
+        }
+        let kept = bus.subscribe(Some(0)).backlog;
+        assert_eq!(kept.len(), 9);
+        let event = serde_json::to_value(&*kept[0]).unwrap();
+        assert!(event["draft"]["description"]["value"].is_string());
+        assert!(event["draft"]["place"].is_null());
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use qingting_store::{KeyInfo, Role};
+use qingting_store::{KeyInfo, Role, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -44,9 +44,11 @@ pub(crate) async fn list(State(state): State<ApiState>) -> Result<Json<Vec<KeyVi
     Ok(Json(state.store.keys().await?.into_iter().map(view).collect()))
 }
 
-/// Makes a key; its secret is shown here and never again.
+/// Makes a key; its secret is shown here and never again. Revisions and the audit carry its name, so
+/// no other key, revoked ones included, may have it, and `admin` and `machine` are taken.
 #[utoipa::path(post, path = "/api/v1/api-keys", request_body = KeyRequest,
-    responses((status = 201, body = KeyView), (status = 422, body = Problem)))]
+    responses((status = 201, body = KeyView), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
 pub(crate) async fn create(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
@@ -58,15 +60,22 @@ pub(crate) async fn create(
     };
     let role: Role = body.role.parse().map_err(|problem| invalid("role", problem))?;
     let name = body.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return Err(invalid("name", format!("name must have 1 to {NAME_CHARS_MAX} characters")));
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains(char::is_control) {
+        let detail = format!("name must have 1 to {NAME_CHARS_MAX} characters, none a control");
+        return Err(invalid("name", detail));
     }
-    let key = state.store.create_key(name, role).await?;
-    state.store.audit(&who.name, "key.create", &key.info.id.to_string()).await?;
+    let made = state.store.create_key(name, role, &who.name).await;
+    let key = made.map_err(|error| match error {
+        StoreError::Exists { .. } => {
+            Problem::new(StatusCode::CONFLICT, "another key has or had this name").of_field("name")
+        }
+        StoreError::Reserved { .. } => invalid("name", error.to_string()),
+        error => error.into(),
+    })?;
     Ok((StatusCode::CREATED, Json(KeyView { secret: Some(key.secret), ..view(key.info) })))
 }
 
-/// Revokes a key.
+/// Revokes a key; its event streams close.
 #[utoipa::path(delete, path = "/api/v1/api-keys/{id}", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn revoke(
@@ -75,8 +84,7 @@ pub(crate) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id: Uuid = parameter("id", &id)?;
-    state.store.revoke_key(id).await?;
-    state.store.audit(&who.name, "key.revoke", &id.to_string()).await?;
+    state.store.revoke_key(id, &who.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

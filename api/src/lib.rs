@@ -3,30 +3,32 @@
 //! **Nothing is open that the policy table in [`auth`] does not open, and every error is
 //! `application/problem+json`.** The only crate with axum.
 
+mod audit;
 pub mod auth;
 mod calls;
 mod clock;
+mod description;
 pub mod events;
 mod frame;
 mod keys;
 mod ops;
 mod problem;
 mod recording;
+mod server;
 mod socket;
 mod tickets;
 
 pub use events::{Event, EventBus, Published};
 pub use problem::{PROBLEM_JSON, Problem};
+pub use server::{HEADER_READ_MAX, HTTP_CONNECTIONS_MAX, SHUTDOWN_MAX, serve};
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use qingting_common::CallId;
 use qingting_common::limits::HTTP_BODY_BYTES_MAX;
 use qingting_store::Store;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -69,13 +71,6 @@ impl ApiState {
     }
 }
 
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "Qingting",
-    description = "Voice server of a 12345 hotline. Send an API key as `Authorization: Bearer qt_…`, or `admin` and the administrator's password by HTTP Basic. Times are milliseconds since 1970-01-01T00:00:00Z. Errors are application/problem+json."
-))]
-struct Description;
-
 /// The routes.
 pub fn router(state: ApiState) -> Router {
     let (router, _) = described().split_for_parts();
@@ -88,24 +83,14 @@ pub fn router(state: ApiState) -> Router {
 
 /// The OpenAPI 3.1 description, as `GET /api/v1/openapi.json` gives it.
 pub fn openapi_json() -> String {
-    let (_, description) = described().split_for_parts();
-    let mut text = description.to_pretty_json().unwrap_or_default();
+    let (_, routes) = described().split_for_parts();
+    let mut text = description::finished(routes).to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// Serves until `shutdown` is done, then lets running requests finish.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
-}
-
 fn described() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(description::Description::openapi())
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
@@ -120,5 +105,6 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(tickets::confirm))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
         .routes(routes!(socket::events))
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use qingting_store::{EditError, StoreError};
 use serde::Serialize;
+use std::error::Error;
 use std::str::FromStr;
 
 /// The media type of every error.
@@ -102,14 +103,62 @@ impl From<EditError> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text()).of_field("body")
+        type Wrong = serde_path_to_error::Error<serde_json::Error>;
+        let status = rejection.status();
+        match cause::<Wrong>(&rejection) {
+            Some(wrong) if wrong.inner().is_data() => Self::of_value(
+                status,
+                &wrong.path().to_string(),
+                &wrong.inner().to_string(),
+                "body",
+            ),
+            _ => Self::new(status, rejection.body_text()).of_field("body"),
+        }
     }
 }
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text()).of_field("query")
+        type Wrong = serde_path_to_error::Error<serde::de::value::Error>;
+        let status = rejection.status();
+        match cause::<Wrong>(&rejection) {
+            Some(wrong) => Self::of_value(
+                status,
+                &wrong.path().to_string(),
+                &wrong.inner().to_string(),
+                "query",
+            ),
+            None => Self::new(status, rejection.body_text()).of_field("query"),
+        }
     }
+}
+
+impl Problem {
+    /// A value that does not fit, named by its path, else by the name that serde says is unknown,
+    /// missing or there twice, else as the whole.
+    fn of_value(status: StatusCode, path: &str, message: &str, whole: &str) -> Self {
+        let inside = Some(path).filter(|path| !path.contains('?') && *path != ".");
+        let named = ["unknown field `", "missing field `", "duplicate field `"]
+            .iter()
+            .find_map(|start| message.strip_prefix(start)?.split('`').next());
+        let field = match (inside, named) {
+            (Some(path), Some(name)) if path.split('.').next_back() != Some(name) => {
+                format!("{path}.{name}")
+            }
+            (Some(path), _) => path.to_owned(),
+            (None, Some(name)) => name.to_owned(),
+            (None, None) => whole.to_owned(),
+        };
+        // What comes before may quote the value, which may be somebody's number.
+        let expected = message.find("expected ").map_or(message, |at| &message[at..]);
+        Self::new(status, format!("{field}: {expected}")).of_field(&field)
+    }
+}
+
+/// The first error of that type in the chain.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref())
 }
 
 /// Reads a typed value from a path or query parameter.

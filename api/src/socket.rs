@@ -1,18 +1,24 @@
 //! The event stream over WebSocket.
 
-use crate::auth::WEBSOCKET_PROTOCOL;
+use crate::auth::{Principal, WEBSOCKET_PROTOCOL};
 use crate::events::Subscription;
+use crate::server::Connection;
 use crate::{ApiState, Problem};
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::response::Response;
+use qingting_store::{Credential, Store};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use utoipa::IntoParams;
 
-/// How often an idle stream is probed, so that dead listeners are noticed.
+/// How often a stream is probed, so that dead listeners are noticed, and those whose key another
+/// process revoked.
 const PING_SECONDS: u64 = 20;
 /// Longest time that one message may take to be sent; then the listener is dropped.
 const SEND_SECONDS_MAX: u64 = 10;
@@ -36,46 +42,111 @@ struct Lagged {
 }
 
 /// Events as JSON text messages: `seq`, `at`, `type` and the event's own fields. A listener that is
-/// too slow gets `{"type":"lagged","missed":n}` and then the newer events.
+/// too slow gets `{"type":"lagged","missed":n}` and then the newer events. The stream closes with
+/// code 1008 when its key is revoked or the password is changed, and with 1001 when the server stops.
 #[utoipa::path(get, path = "/api/v1/events", params(EventQuery),
     responses((status = 101, description = "WebSocket, subprotocol qingting"), (status = 400, body = Problem)))]
 pub(crate) async fn events(
     State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    connection: Option<Extension<Connection>>,
     query: Result<Query<EventQuery>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let Query(query) = query?;
+    state.store.audit(&who.name, "events.open", "events").await?;
+    // Before the first look at the credential: no revocation falls between the two.
+    let credentials = state.store.credentials();
     let subscription = state.events.subscribe(query.after);
     Ok(upgrade.protocols([WEBSOCKET_PROTOCOL]).max_message_size(INCOMING_BYTES_MAX).on_upgrade(
-        |socket| async move {
-            // An error is a listener that went away.
-            let _ = stream(socket, subscription).await;
+        |mut socket| async move {
+            let listener = Listener { store: state.store, credential: who.credential, credentials };
+            let end = tokio::select! {
+                Err(end) = stream(&mut socket, subscription, listener) => end,
+                () = stopping(connection) => End::Close(close_code::AWAY, "the server stops"),
+            };
+            if let End::Close(code, reason) = end {
+                let reason = reason.into();
+                let _ =
+                    deliver(&mut socket, Message::Close(Some(CloseFrame { code, reason }))).await;
+            }
         },
     ))
 }
 
+/// Never, where no server of ours holds the connection.
+async fn stopping(connection: Option<Extension<Connection>>) {
+    match connection {
+        Some(Extension(mut connection)) => connection.stopping().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Why a stream is over.
+enum End {
+    Gone,
+    Close(u16, &'static str),
+}
+
 struct Gone;
 
-async fn stream(mut socket: WebSocket, mut from: Subscription) -> Result<(), Gone> {
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// Who listens, and whether that is still allowed.
+struct Listener {
+    store: Store,
+    credential: Credential,
+    credentials: watch::Receiver<u64>,
+}
+
+impl Listener {
+    async fn check(&self) -> Result<(), End> {
+        match self.store.stands(&self.credential).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(End::Close(close_code::POLICY, "the key or the password is void")),
+            Err(error) => {
+                tracing::warn!(%error, "a listener's key cannot be looked up; its stream is closed");
+                Err(End::Close(close_code::AGAIN, "the database does not answer"))
+            }
+        }
+    }
+}
+
+async fn stream(
+    socket: &mut WebSocket,
+    mut from: Subscription,
+    mut who: Listener,
+) -> Result<Infallible, End> {
+    who.check().await?;
     if from.missed > 0 {
-        send(&mut socket, &Lagged { missed: from.missed }).await?;
+        send(socket, &Lagged { missed: from.missed }).await?;
     }
     for published in from.backlog.drain(..) {
-        send(&mut socket, &*published).await?;
+        send(socket, &*published).await?;
     }
     let mut ping = tokio::time::interval(Duration::from_secs(PING_SECONDS));
     loop {
         tokio::select! {
-            event = from.live.recv() => match event {
-                Ok(published) => send(&mut socket, &*published).await?,
-                Err(RecvError::Lagged(missed)) => send(&mut socket, &Lagged { missed }).await?,
-                Err(RecvError::Closed) => return Ok(()),
-            },
+            // Nothing is sent to who may not have it any more.
+            biased;
+            Ok(()) = who.credentials.changed() => who.check().await?,
+            _ = ping.tick() => {
+                who.check().await?;
+                deliver(socket, Message::Ping(Default::default())).await?;
+            }
             incoming = socket.recv() => match incoming {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
                 Some(Ok(_)) => {}
             },
-            _ = ping.tick() => deliver(&mut socket, Message::Ping(Default::default())).await?,
+            event = from.live.recv() => match event {
+                Ok(published) => send(socket, &*published).await?,
+                Err(RecvError::Lagged(missed)) => send(socket, &Lagged { missed }).await?,
+                Err(RecvError::Closed) => return Err(End::Gone),
+            },
         }
     }
 }

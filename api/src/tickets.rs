@@ -101,6 +101,7 @@ pub(crate) struct Confirmation {
     responses((status = 200, body = TicketPage), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<TicketPage>, Problem> {
     let Query(query) = query?;
@@ -111,6 +112,10 @@ pub(crate) async fn list(
         status: query.status.map(|text| status(&text)).transpose()?,
     };
     let rows = state.store.tickets(&wanted).await?;
+    if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
+        let page = format!("{}..{}", newest.id, oldest.id);
+        state.store.audit(&who.name, "ticket.list", &page).await?;
+    }
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string()));
     Ok(Json(TicketPage { tickets: rows.iter().map(view).collect(), next: next.flatten() }))
 }
@@ -120,14 +125,19 @@ pub(crate) async fn list(
     responses((status = 200, body = TicketView), (status = 404, body = Problem)))]
 pub(crate) async fn one(
     State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: TicketId = parameter("id", &id)?;
     let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    state.store.audit(&who.name, "ticket.read", &row.id.to_string()).await?;
     Ok(answer(&row))
 }
 
-/// Changes fields, all or none.
+/// Changes fields, all or none. `revision`, or `If-Match`, says what the person saw: an edited field
+/// whose value anybody, the machine included, changed since then is a conflict (409, or 412 with
+/// `If-Match`), and nothing is written. Changes of other fields are none: the machine revises a ticket
+/// with every sentence of the call.
 #[utoipa::path(patch, path = "/api/v1/tickets/{id}", params(("id" = String, Path)),
     request_body = Edit, responses((status = 200, body = TicketView), (status = 404, body = Problem),
     (status = 409, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem),
@@ -154,18 +164,13 @@ pub(crate) async fn edit(
     let outcome = state.store.edit_ticket(id, expected.revision, edits, &who.name).await;
     let row = outcome.map_err(|error| expected.refused(error))?;
     if !changed.is_empty() {
-        state.events.publish(Event::TicketUpdated {
-            ticket: row.id,
-            call: row.call,
-            revision: row.revision,
-            changed,
-            draft: row.draft.clone(),
-        });
+        let (id, call, revision) = (row.id, row.call, row.revision);
+        state.events.publish(Event::ticket_updated(id, call, revision, changed, &row.draft));
     }
     Ok(answer(&row))
 }
 
-/// Confirms a ticket; again is fine.
+/// Confirms a ticket at exactly the revision that the person saw; again is fine.
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/confirm", params(("id" = String, Path)),
     request_body = Confirmation, responses((status = 200, body = TicketView),
     (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem),
@@ -181,12 +186,15 @@ pub(crate) async fn confirm(
     let Json(body) = body?;
     let expected = Expected::read(&headers, body.revision)?;
     let outcome = state.store.confirm_ticket(id, expected.revision, &who.name).await;
-    let row = outcome.map_err(|error| expected.refused(error))?;
-    state.events.publish(Event::TicketConfirmed {
-        ticket: row.id,
-        call: row.call,
-        revision: row.revision,
-    });
+    let confirmed = outcome.map_err(|error| expected.refused(error))?;
+    let row = confirmed.ticket;
+    if confirmed.is_new {
+        state.events.publish(Event::TicketConfirmed {
+            ticket: row.id,
+            call: row.call,
+            revision: row.revision,
+        });
+    }
     Ok(answer(&row))
 }
 

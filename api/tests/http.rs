@@ -3,8 +3,10 @@
 
 use futures_util::StreamExt;
 use qingting_api::{ApiState, CallControl, Event, EventBus, openapi_json, router, serve};
-use qingting_common::{CallId, Pii, TicketId, UnixMillis};
-use qingting_store::{NewCall, Role, Store};
+use qingting_common::ids::Party;
+use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
+use qingting_nlu::draft::{Field, Tag};
+use qingting_store::{AuditQuery, FinalSegment, NewCall, Role, Store};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +14,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use uuid::Uuid;
 
@@ -32,7 +36,8 @@ struct World {
     events: EventBus,
     address: SocketAddr,
     admin: String,
-    _server: JoinSet<()>,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinSet<()>,
 }
 
 struct Answer {
@@ -65,11 +70,13 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
+        let (stop, stopped) = oneshot::channel::<()>();
         server.spawn(async move {
-            serve(listener, router(state), std::future::pending()).await.unwrap();
+            let stopped = async { stopped.await.unwrap_or_default() };
+            serve(listener, router(state), stopped).await.unwrap();
         });
         let admin = bearer(&store, Role::Admin).await;
-        Self { dir, store, events, address, admin, _server: server }
+        Self { dir, store, events, address, admin, stop: Some(stop), server }
     }
 
     async fn call(&self) -> (CallId, TicketId) {
@@ -97,7 +104,8 @@ impl World {
 }
 
 async fn bearer(store: &Store, role: Role) -> String {
-    let key = store.create_key(role.as_str(), role).await.unwrap();
+    let name = format!("a {}", role.as_str());
+    let key = store.create_key(&name, role, "admin").await.unwrap();
     format!("Authorization: Bearer {}\r\n", key.secret)
 }
 
@@ -148,11 +156,11 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
             }
         }
     }
-    assert_eq!(operations, 17);
+    assert_eq!(operations, 18);
 }
 
 #[tokio::test]
-async fn the_administrator_enters_with_a_password_until_too_many_were_wrong() {
+async fn many_wrong_passwords_make_the_administrator_wait_but_lock_nobody_out() {
     let world = World::new().await;
     world.store.set_admin_password("hunter2").await.unwrap();
     // admin:hunter2 and admin:wrong
@@ -162,7 +170,15 @@ async fn the_administrator_enters_with_a_password_until_too_many_were_wrong() {
     for _ in 0..10 {
         assert_eq!(world.ask("GET", "/api/v1/calls", wrong, "").await.status, 401);
     }
-    assert_eq!(world.ask("GET", "/api/v1/calls", wrong, "").await.status, 429);
+    // From here on a password is looked at late, and the right one is still right.
+    assert_eq!(world.ask("GET", "/api/v1/calls", right, "").await.status, 200);
+    let mut tries = JoinSet::new();
+    for _ in 0..9 {
+        tries.spawn(exchange(world.address, "GET", "/api/v1/calls", wrong, ""));
+    }
+    let first = tokio::time::timeout(DEADLINE, tries.join_next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(first.status, 429);
+    assert!(first.head.contains("retry-after: 5"), "{}", first.head);
     assert_eq!(world.admin("GET", "/api/v1/calls", "").await.status, 200);
 }
 
@@ -172,12 +188,18 @@ async fn every_error_is_a_problem_that_names_what_is_wrong() {
     let (_, ticket) = world.call().await;
     let ticket = format!("/api/v1/tickets/{ticket}");
     let long = format!("{{\"fields\":{{\"title\":\"{}\"}}}}", "x".repeat(1 << 20));
-    let cases: [(&str, &str, &str, u16, Option<&str>); 12] = [
+    let cases: [(&str, &str, &str, u16, Option<&str>); 18] = [
         ("GET", "/nothing", "", 404, None),
         ("PUT", "/api/v1/calls", "", 405, None),
         ("GET", "/api/v1/calls/7", "", 400, Some("id")),
         ("GET", "/api/v1/calls?limit=0", "", 400, Some("limit")),
-        ("GET", "/api/v1/calls?limit=x", "", 400, Some("query")),
+        ("GET", "/api/v1/calls?limit=x", "", 400, Some("limit")),
+        ("GET", "/api/v1/calls?shoe=1", "", 400, Some("shoe")),
+        ("GET", "/api/v1/audit?before=x", "", 400, Some("before")),
+        ("PATCH", &ticket, r#"{"revision":"x","fields":{}}"#, 422, Some("revision")),
+        ("PATCH", &ticket, r#"{"revision":0,"fields":{"title":7}}"#, 422, Some("fields.title")),
+        ("PATCH", &ticket, r#"{"revision":0}"#, 422, Some("fields")),
+        ("PATCH", &ticket, r#"{"shoe":0,"fields":{}}"#, 422, Some("shoe")),
         ("GET", "/api/v1/calls?state=x", "", 400, Some("state")),
         ("PATCH", &ticket, "{", 400, Some("body")),
         ("PATCH", &ticket, "", 415, Some("body")),
@@ -191,14 +213,18 @@ async fn every_error_is_a_problem_that_names_what_is_wrong() {
         assert_eq!(answer.status, status, "{method} {path}");
         assert!(answer.head.contains("application/problem+json"), "{method} {path}");
         assert!(answer.head.contains("x-content-type-options: nosniff"));
-        assert_eq!(answer.json()["field"].as_str(), field, "{method} {path}");
+        assert_eq!(answer.json()["field"].as_str(), field, "{method} {path} {body:.80}");
     }
+    let body = r#"{"revision":0,"fields":13800138000}"#;
+    let answer = world.admin("PATCH", &ticket, body).await.json();
+    let detail = answer["detail"].as_str().unwrap();
+    assert!(detail.contains("expected a map") && !detail.contains("138"), "{detail}");
 }
 
 #[tokio::test]
 async fn a_ticket_is_edited_and_confirmed_at_the_revision_that_was_seen() {
     let world = World::new().await;
-    let (_, ticket) = world.call().await;
+    let (call, ticket) = world.call().await;
     let path = format!("/api/v1/tickets/{ticket}");
     assert!(world.admin("GET", &path, "").await.head.contains("etag: \"0\""));
     let body = json!({ "revision": 0, "fields": { "place": "五栋" } }).to_string();
@@ -212,7 +238,82 @@ async fn a_ticket_is_edited_and_confirmed_at_the_revision_that_was_seen() {
     let confirm = format!("{path}/confirm");
     let confirmed = world.admin("POST", &confirm, r#"{"revision":1}"#).await.json();
     assert_eq!((&confirmed["status"], &confirmed["revision"]), (&json!("confirmed"), &json!(2)));
+    let listener = world.events.publish(Event::CaptionsEnded { call });
     assert_eq!(world.admin("POST", &confirm, r#"{"revision":1}"#).await.status, 200);
+    // The second confirmation was nobody's news.
+    assert_eq!(world.events.publish(Event::CaptionsEnded { call }), listener + 1);
+}
+
+#[tokio::test]
+async fn a_seat_does_not_collide_with_the_machine_in_another_field() {
+    let world = World::new().await;
+    let (call, ticket) = world.call().await;
+    let path = format!("/api/v1/tickets/{ticket}");
+    for words in ["路灯不亮", "路灯不亮很久"] {
+        let evidence = Vec::new();
+        let tag = Tag { field: Field::Title, value: words.into(), confidence: 0.9, evidence };
+        let said = FinalSegment {
+            id: SegmentId::new(Uuid::now_v7()),
+            party: Party::Caller,
+            start_ms: 0,
+            end_ms: 1,
+            text: Pii::new(words.into()),
+            confidence: 0.9,
+        };
+        world.store.record_final(call, said, &[tag]).await.unwrap();
+    }
+    let headers = format!("{}If-Match: \"1\"\r\n", world.admin);
+    let place = r#"{"fields":{"place":"五栋"}}"#;
+    let edited = world.ask("PATCH", &path, &headers, place).await;
+    assert_eq!((edited.status, edited.json()["revision"].as_i64()), (200, Some(3)));
+    let title = r#"{"fields":{"title":"灯"}}"#;
+    assert_eq!(world.ask("PATCH", &path, &headers, title).await.status, 412);
+}
+
+#[tokio::test]
+async fn a_key_has_a_name_of_its_own() {
+    let world = World::new().await;
+    let body = |name: &str| json!({ "name": name, "role": "reader" }).to_string();
+    let mut answers = Vec::new();
+    for name in ["seat", "seat", "machine", "admin", "a\nb"] {
+        let answer = world.admin("POST", "/api/v1/api-keys", &body(name)).await;
+        answers.push((answer.status, answer.json()["field"].as_str().map(str::to_owned)));
+    }
+    let name = || Some("name".to_owned());
+    assert_eq!(answers[0], (201, None));
+    assert_eq!(answers[1..], [(409, name()), (422, name()), (422, name()), (422, name())]);
+}
+
+#[tokio::test]
+async fn who_read_what_is_in_the_audit() {
+    let world = World::new().await;
+    let (call, ticket) = world.call().await;
+    for path in [
+        format!("/api/v1/calls/{call}/transcript"),
+        format!("/api/v1/tickets/{ticket}"),
+        "/api/v1/tickets".to_owned(),
+        // Nothing is on this page.
+        format!("/api/v1/tickets?before={}", Uuid::nil()),
+    ] {
+        assert_eq!(world.admin("GET", &path, "").await.status, 200);
+    }
+    let audit = |query: &str| format!("/api/v1/audit?{query}");
+    let lines = world.admin("GET", &audit("limit=3"), "").await.json();
+    let actions: Vec<_> = lines["lines"].as_array().unwrap().iter().collect();
+    let expected = [
+        ("ticket.list", format!("{ticket}..{ticket}")),
+        ("ticket.read", ticket.to_string()),
+        ("transcript.read", call.to_string()),
+    ];
+    for (line, (action, subject)) in actions.iter().zip(&expected) {
+        assert_eq!((&line["action"], &line["subject"]), (&json!(action), &json!(subject)));
+        assert_eq!(line["by"], "a admin");
+    }
+    let next = audit(&format!("before={}", lines["next"]));
+    let rest = world.admin("GET", &next, "").await.json();
+    assert_eq!(rest["lines"][0]["action"], "key.create");
+    let of_call = world.admin("GET", &audit(&format!("subject={call}")), "").await.json();
+    assert_eq!(of_call["lines"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -235,7 +336,8 @@ async fn a_recording_is_read_in_parts_and_never_from_outside_its_folder() {
     assert!(outside.head.contains("content-range: bytes */10"));
     let head = world.admin("HEAD", &path, "").await;
     assert!(head.body.is_empty() && head.head.contains("content-length: 10"), "{}", head.head);
-    assert_eq!(world.store.audit_of(&call.to_string()).await.unwrap().len(), 2);
+    let reads = AuditQuery { limit: 9, subject: Some(call.to_string()), before: None };
+    assert_eq!(world.store.audit_lines(&reads).await.unwrap().len(), 2);
     world.store.answer_call(call, UnixMillis(2), Some("../q.db".into())).await.unwrap();
     assert_eq!(world.admin("GET", &path, "").await.status, 404);
 }
@@ -245,24 +347,90 @@ async fn events_reach_a_browser_that_gives_its_key_as_a_protocol() {
     let world = World::new().await;
     let (call, _) = world.call().await;
     world.events.publish(Event::CallAnswered { call });
-    let secret = world.store.create_key("console", Role::Reader).await.unwrap().secret;
+    let key = world.store.create_key("console", Role::Reader, "admin").await.unwrap();
+    let mut socket = listen(&world, &key.secret).await;
+    world.events.publish(Event::CaptionGap { call, from_ms: 1, to_ms: 2 });
+    for (seq, kind) in [(1, "call_answered"), (2, "caption_gap")] {
+        let Message::Text(text) = message(&mut socket).await else { panic!("the stream is over") };
+        let event: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&event["seq"], &event["type"]), (&json!(seq), &json!(kind)));
+        assert_eq!(event["call"], json!(call));
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_hears_nothing_more() {
+    let world = World::new().await;
+    let (call, _) = world.call().await;
+    let key = world.store.create_key("console", Role::Reader, "admin").await.unwrap();
+    let mut socket = listen(&world, &key.secret).await;
+    world.events.publish(Event::CallAnswered { call });
+    assert!(message(&mut socket).await.is_text());
+    let path = format!("/api/v1/api-keys/{}", key.info.id);
+    assert_eq!(world.admin("DELETE", &path, "").await.status, 204);
+    world.events.publish(Event::CaptionsEnded { call });
+    let Message::Close(Some(close)) = message(&mut socket).await else { panic!("still open") };
+    assert_eq!(u16::from(close.code), 1008);
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>;
+
+/// The event stream from its beginning, as a browser opens it.
+async fn listen(world: &World, secret: &str) -> Socket {
     let url = format!("ws://{}/api/v1/events?after=0", world.address);
     let mut request = url.into_client_request().unwrap();
     let protocols = format!("qingting, {secret}").parse().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", protocols);
-    let (mut socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let (socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
     assert_eq!(answer.headers()["sec-websocket-protocol"], "qingting");
-    world.events.publish(Event::CaptionGap { call, from_ms: 1, to_ms: 2 });
-    for (seq, kind) in [(1, "call_answered"), (2, "caption_gap")] {
-        let event = loop {
-            let message = tokio::time::timeout(DEADLINE, socket.next()).await;
-            let message = message.unwrap().unwrap().unwrap();
-            if message.is_text() {
-                break serde_json::from_str::<Value>(message.to_text().unwrap()).unwrap();
+    socket
+}
+
+/// The next message that is no ping.
+async fn message(socket: &mut Socket) -> Message {
+    loop {
+        let message = tokio::time::timeout(DEADLINE, socket.next()).await;
+        let message = message.unwrap().unwrap().unwrap();
+        if !message.is_ping() {
+            return message;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_server_stops_while_somebody_listens() {
+    let mut world = World::new().await;
+    let key = world.store.create_key("console", Role::Reader, "admin").await.unwrap();
+    let mut socket = listen(&world, &key.secret).await;
+    world.stop.take().unwrap().send(()).unwrap();
+    let Message::Close(Some(close)) = message(&mut socket).await else { panic!("still open") };
+    assert_eq!(u16::from(close.code), 1001);
+    let ended = tokio::time::timeout(DEADLINE, world.server.join_next()).await;
+    ended.unwrap().unwrap().unwrap();
+}
+
+#[test]
+fn the_description_says_how_to_sign_in_and_what_refuses() {
+    let description: Value = serde_json::from_str(&openapi_json()).unwrap();
+    assert_eq!(description["security"], json!([{ "key": [] }, { "password": [] }]));
+    let schemes = &description["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["key"]["scheme"], &schemes["password"]["scheme"]),
+        (&json!("bearer"), &json!("basic"))
+    );
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for operation in methods.as_object().unwrap().values() {
+            let open = operation["security"] == json!([{}]);
+            assert_eq!(open, ["/healthz", "/readyz"].contains(&path.as_str()), "{path}");
+            for (status, name) in
+                [("401", "Unauthorized"), ("403", "Forbidden"), ("429", "TooManyRequests")]
+            {
+                let shared = operation["responses"][status]["$ref"].as_str();
+                let wanted = format!("#/components/responses/{name}");
+                assert_eq!(shared, (!open).then_some(wanted.as_str()), "{path}");
+                assert!(description["components"]["responses"][name].is_object());
             }
-        };
-        assert_eq!((&event["seq"], &event["type"]), (&json!(seq), &json!(kind)));
-        assert_eq!(event["call"], json!(call));
+        }
     }
 }
 

@@ -15,10 +15,13 @@ CREATE TABLE calls (
     recording_duration_ms INTEGER,
     recording_bytes       INTEGER,
     recording_sha256      TEXT,
+    recording_incomplete  INTEGER NOT NULL DEFAULT 0,
+    recording_missing_ms  INTEGER NOT NULL DEFAULT 0,
     quality               TEXT
 ) STRICT;
-CREATE INDEX calls_by_start ON calls (started_at);
-CREATE INDEX calls_without_end ON calls (id) WHERE ended_at IS NULL;
+-- The order of lists: no filter on the time or on running calls needs a sort.
+CREATE INDEX calls_by_start ON calls (started_at, id);
+CREATE INDEX calls_without_end ON calls (started_at, id) WHERE ended_at IS NULL;
 
 CREATE TABLE legs (
     call_id     TEXT    NOT NULL REFERENCES calls (id),
@@ -67,8 +70,10 @@ CREATE TABLE tickets (
 ) STRICT;
 CREATE INDEX tickets_by_status ON tickets (status, id);
 
--- What a revision changed: field to new value, null where it was cleared. Evidence is left out: it
--- is in the current draft, and repeating it would make a long call's history grow with its square.
+-- What a revision changed: field to new value, null where it was cleared, {"keep": n, "add": text}
+-- where the first n characters of the value before stay and text follows them: a description grows
+-- with every sentence, and repeating it would make a long call's history grow with its square.
+-- Evidence is left out for the same reason: it is in the current draft.
 CREATE TABLE ticket_revisions (
     ticket_id TEXT    NOT NULL REFERENCES tickets (id),
     revision  INTEGER NOT NULL,
@@ -90,7 +95,7 @@ CREATE INDEX outbox_pending ON outbox (id) WHERE sent_at IS NULL;
 
 CREATE TABLE api_keys (
     id          TEXT    PRIMARY KEY,
-    name        TEXT    NOT NULL,
+    name        TEXT    NOT NULL UNIQUE COLLATE NOCASE,
     role        TEXT    NOT NULL,
     secret_hash TEXT    NOT NULL UNIQUE,
     created_at  INTEGER NOT NULL,

@@ -7,8 +7,8 @@ use crate::{PAGE_ROWS_MAX, Store, clock, outbox, rows, tickets};
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 /// The cause of a call that was running when the server stopped.
 pub const SERVER_RESTARTED: &str = "server_restarted";
@@ -16,7 +16,7 @@ pub const SERVER_RESTARTED: &str = "server_restarted";
 /// A call that has just come in.
 #[derive(Clone, Debug)]
 pub struct NewCall {
-    /// Its id, UUID version 7: lists are ordered by it.
+    /// Its id, UUID version 7.
     pub id: CallId,
     /// The caller's number as the trunk gave it.
     pub caller: Pii<String>,
@@ -60,6 +60,10 @@ pub struct RecordingInfo {
     pub bytes: Option<u64>,
     /// SHA-256 of the file in hex, where it was computed.
     pub sha256: Option<String>,
+    /// Whether something of the call is missing: audio was lost, a write failed, or the server died.
+    pub incomplete: bool,
+    /// How much audio is known to be lost, in milliseconds.
+    pub missing_ms: u64,
 }
 
 /// What one call's media path measured on the caller's leg.
@@ -146,7 +150,7 @@ impl CallRow {
     }
 }
 
-/// Which calls, newest first.
+/// Which calls, newest first: by their start, then by their id.
 #[derive(Clone, Debug, Default)]
 pub struct CallQuery {
     /// Only calls older than this one: the last of the page before.
@@ -194,43 +198,56 @@ impl Store {
 
     /// Calls, newest first.
     pub async fn calls(&self, query: &CallQuery) -> Result<Vec<CallRow>, StoreError> {
-        sqlx::query(
-            "SELECT calls.*, legs.sip_call_id, legs.remote, tickets.id AS ticket_id FROM calls
-             JOIN legs ON legs.call_id = calls.id AND legs.party = 'caller'
-             JOIN tickets ON tickets.call_id = calls.id
-             WHERE (?1 IS NULL OR calls.id < ?1)
-               AND (?2 IS NULL OR calls.started_at >= ?2)
-               AND (?3 IS NULL OR calls.started_at < ?3)
-               AND (?4 IS NULL OR ?4 = CASE WHEN calls.ended_at IS NOT NULL THEN 'ended'
-                    WHEN answered_at IS NOT NULL THEN 'active' ELSE 'ringing' END)
-             ORDER BY calls.id DESC LIMIT ?5",
-        )
-        .bind(query.before.map(|id| id.to_string()))
-        .bind(query.from.map(|at| at.0))
-        .bind(query.to.map(|at| at.0))
-        .bind(query.state.map(CallState::as_str))
-        .bind(query.limit.min(PAGE_ROWS_MAX))
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+        list(SELECT, query).build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
     /// One call.
     pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
-        sqlx::query(
-            "SELECT calls.*, legs.sip_call_id, legs.remote, tickets.id AS ticket_id FROM calls
-             JOIN legs ON legs.call_id = calls.id AND legs.party = 'caller'
-             JOIN tickets ON tickets.call_id = calls.id WHERE calls.id = ?1",
-        )
-        .bind(id.to_string())
-        .fetch_optional(self.readers())
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+        QueryBuilder::<Sqlite>::new(SELECT)
+            .push(" WHERE calls.id = ")
+            .push_bind(id.to_string())
+            .build()
+            .fetch_optional(self.readers())
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
     }
+}
+
+/// CROSS JOIN keeps SQLite from starting at the legs, which it would then have to read and sort all.
+pub(crate) const SELECT: &str =
+    "SELECT calls.*, legs.sip_call_id, legs.remote, tickets.id AS ticket_id
+     FROM calls
+     CROSS JOIN legs ON legs.call_id = calls.id AND legs.party = 'caller'
+     CROSS JOIN tickets ON tickets.call_id = calls.id";
+
+/// Only the filters that are used: a plan is made for the text, not for the values.
+pub(crate) fn list(select: &str, query: &CallQuery) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new(select);
+    sql.push(match query.state {
+        None => " WHERE true",
+        Some(CallState::Ended) => " WHERE calls.ended_at IS NOT NULL",
+        Some(CallState::Active) => {
+            " WHERE calls.ended_at IS NULL AND calls.answered_at IS NOT NULL"
+        }
+        Some(CallState::Ringing) => " WHERE calls.ended_at IS NULL AND calls.answered_at IS NULL",
+    });
+    if let Some(before) = query.before {
+        sql.push(
+            " AND (calls.started_at, calls.id) < (SELECT started_at, id FROM calls WHERE id = ",
+        );
+        sql.push_bind(before.to_string()).push(")");
+    }
+    if let Some(from) = query.from {
+        sql.push(" AND calls.started_at >= ").push_bind(from.0);
+    }
+    if let Some(to) = query.to {
+        sql.push(" AND calls.started_at < ").push_bind(to.0);
+    }
+    sql.push(" ORDER BY calls.started_at DESC, calls.id DESC LIMIT ");
+    sql.push_bind(query.limit.min(PAGE_ROWS_MAX));
+    sql
 }
 
 fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
@@ -255,6 +272,8 @@ fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
                 duration_ms: row.try_get::<Option<i64>, _>("recording_duration_ms")?.map(unsigned),
                 bytes: row.try_get::<Option<i64>, _>("recording_bytes")?.map(unsigned),
                 sha256: row.try_get("recording_sha256")?,
+                incomplete: row.try_get("recording_incomplete")?,
+                missing_ms: unsigned(row.try_get("recording_missing_ms")?),
             }),
         },
         quality: quality.map(|text| rows::json(&text, "quality")).transpose()?,
@@ -340,7 +359,10 @@ impl Command for EndCall {
         let updated = sqlx::query(
             "UPDATE calls SET ended_at = ?2, hung_up_by = ?3, cause = ?4, sip_code = ?5,
                 recording_file = coalesce(?6, recording_file), recording_duration_ms = ?7,
-                recording_bytes = ?8, recording_sha256 = ?9, quality = ?10
+                recording_bytes = ?8, recording_sha256 = ?9, quality = ?10,
+                -- A recording that was begun and of which nothing is known at the end.
+                recording_incomplete = coalesce(?11, recording_file IS NOT NULL),
+                recording_missing_ms = ?12
              WHERE id = ?1 AND ended_at IS NULL",
         )
         .bind(end.id.to_string())
@@ -353,6 +375,8 @@ impl Command for EndCall {
         .bind(recording.and_then(|info| info.bytes).map(signed))
         .bind(recording.and_then(|info| info.sha256.as_ref()))
         .bind(quality)
+        .bind(recording.map(|info| info.incomplete))
+        .bind(signed(recording.map_or(0, |info| info.missing_ms)))
         .execute(&mut *db)
         .await?;
         if updated.rows_affected() == 0 {
@@ -370,7 +394,8 @@ impl Command for CloseOrphans {
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<Vec<CallId>, StoreError> {
         let open = sqlx::query(
-            "UPDATE calls SET ended_at = max(?1, started_at), hung_up_by = 'system', cause = ?2
+            "UPDATE calls SET ended_at = max(?1, started_at), hung_up_by = 'system', cause = ?2,
+                recording_incomplete = recording_file IS NOT NULL
              WHERE ended_at IS NULL RETURNING id",
         )
         .bind(self.0.0)

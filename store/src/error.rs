@@ -60,12 +60,20 @@ pub enum StoreError {
         /// Its id.
         id: String,
     },
-    /// The same id was begun twice.
+    /// The same id was begun twice, or the name is taken.
     #[error("{what} {id} exists already")]
     Exists {
-        /// `call`.
+        /// `call` or `key`.
         what: &'static str,
-        /// Its id.
+        /// The call's id, the key's name.
+        id: String,
+    },
+    /// A name that the product signs with itself.
+    #[error("no {what} may be called {id}: choose another name")]
+    Reserved {
+        /// `key`.
+        what: &'static str,
+        /// The name.
         id: String,
     },
     /// A stored value does not read back.
@@ -105,7 +113,7 @@ pub enum EditError {
     /// No such ticket.
     #[error("there is no such ticket")]
     NotFound,
-    /// Somebody else, or the machine, changed the ticket first.
+    /// Somebody else, or the machine, changed first what is to be edited or confirmed.
     #[error(
         "the ticket is at revision {current} by now: read it again and repeat the change if it still applies"
     )]

@@ -6,8 +6,9 @@
 
 use crate::error::StoreError;
 use crate::rows::{at, maybe_at, parsed, unreadable};
+use crate::tickets::MACHINE;
 use crate::writer::Command;
-use crate::{Store, clock};
+use crate::{Store, audit, clock};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use qingting_common::UnixMillis;
@@ -18,14 +19,19 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Mutex;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 /// What every secret starts with, so that scanners for leaked keys find it.
 pub const SECRET_PREFIX: &str = "qt_";
+/// Authors of revisions that are no keys.
+const RESERVED_NAMES: [&str; 2] = [ADMIN, MACHINE];
 const SECRET_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
+
+/// Who signs what the administrator does with the password.
+pub const ADMIN: &str = "admin";
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,11 +101,36 @@ impl fmt::Debug for NewKey {
     }
 }
 
+/// What somebody proved, so that a long stream can ask whether it still stands.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A key's secret.
+    Key(Uuid),
+    /// The administrator's password, as the hash that it matched.
+    Password(Arc<str>),
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => f.debug_tuple("Key").field(id).finish(),
+            Self::Password(_) => f.write_str("Password"),
+        }
+    }
+}
+
 /// Guards the costly password check: one at a time, so that a flood of wrong passwords cannot take
 /// every core, and none for the password that was right a moment ago.
 pub(crate) struct PasswordCheck {
     one: Semaphore,
-    right: Mutex<Option<[u8; 32]>>,
+    right: Mutex<Option<Right>>,
+}
+
+/// A password's digest and the stored hash that it matched. Another process may store a new hash at
+/// any time: what was right for the old one says nothing of the new one.
+struct Right {
+    digest: [u8; 32],
+    stored: Arc<str>,
 }
 
 impl PasswordCheck {
@@ -107,22 +138,27 @@ impl PasswordCheck {
         Self { one: Semaphore::new(1), right: Mutex::new(None) }
     }
 
-    fn remembers(&self, digest: [u8; 32]) -> bool {
-        *self.lock() == Some(digest)
+    fn remembers(&self, digest: [u8; 32], stored: &str) -> bool {
+        self.lock().as_ref().is_some_and(|right| right.digest == digest && *right.stored == *stored)
     }
 
-    fn remember(&self, digest: Option<[u8; 32]>) {
-        *self.lock() = digest;
+    fn remember(&self, digest: [u8; 32], stored: Arc<str>) {
+        *self.lock() = Some(Right { digest, stored });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Right>> {
         self.right.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 impl Store {
-    /// Makes a key.
-    pub async fn create_key(&self, name: &str, role: Role) -> Result<NewKey, StoreError> {
+    /// Makes a key, and notes in the audit that `by` did. Revisions and the audit carry the name,
+    /// so no two keys ever have the same, whatever its case, and none is called like the product's
+    /// own authors.
+    pub async fn create_key(&self, name: &str, role: Role, by: &str) -> Result<NewKey, StoreError> {
+        if RESERVED_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+            return Err(StoreError::Reserved { what: "key", id: name.to_owned() });
+        }
         let mut bytes = [0u8; SECRET_BYTES];
         rand::rng().fill_bytes(&mut bytes);
         let secret = format!("{SECRET_PREFIX}{}", hex::encode(bytes));
@@ -133,7 +169,8 @@ impl Store {
             created_at: clock::now(),
             revoked_at: None,
         };
-        self.write(CreateKey { info: info.clone(), hash: hash(&secret) }).await?;
+        let (hash, by) = (hash(&secret), by.to_owned());
+        self.write(CreateKey { info: info.clone(), hash, by }).await?;
         Ok(NewKey { info, secret })
     }
 
@@ -161,9 +198,11 @@ impl Store {
             .collect()
     }
 
-    /// Revokes a key; revoking it again changes nothing.
-    pub async fn revoke_key(&self, id: Uuid) -> Result<(), StoreError> {
-        self.write(RevokeKey { id, at: clock::now() }).await
+    /// Revokes a key, and notes in the audit that `by` did; revoking it again changes nothing else.
+    pub async fn revoke_key(&self, id: Uuid, by: &str) -> Result<(), StoreError> {
+        self.write(RevokeKey { id, at: clock::now(), by: by.to_owned() }).await?;
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+        Ok(())
     }
 
     /// Sets the administrator's password; the old one stops working at once.
@@ -179,11 +218,8 @@ impl Store {
                 .map_err(|e| unreadable("password", e))
         })
         .await?;
-        let checks = &self.inner.passwords;
-        // A check of the old password that runs now must not be remembered after this.
-        let Ok(_turn) = checks.one.acquire().await else { return Err(StoreError::Closed) };
         self.write(SetPassword { hash, at: clock::now() }).await?;
-        checks.remember(None);
+        self.inner.credentials.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
@@ -192,31 +228,57 @@ impl Store {
         Ok(self.password_hash().await?.is_some())
     }
 
-    /// Whether that is the administrator's password.
-    pub async fn verify_admin(&self, password: &str) -> Result<bool, StoreError> {
+    /// What the password proves, if it is the administrator's.
+    pub async fn verify_admin(&self, password: &str) -> Result<Option<Credential>, StoreError> {
         let checks = &self.inner.passwords;
         let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();
-        if checks.remembers(digest) {
-            return Ok(true);
+        let Some(stored) = self.password_hash().await? else { return Ok(None) };
+        if checks.remembers(digest, &stored) {
+            return Ok(Some(Credential::Password(stored)));
         }
         let Ok(_turn) = checks.one.acquire().await else { return Err(StoreError::Closed) };
-        let Some(stored) = self.password_hash().await? else { return Ok(false) };
-        let password = password.to_owned();
+        if checks.remembers(digest, &stored) {
+            return Ok(Some(Credential::Password(stored)));
+        }
+        let (password, hash) = (password.to_owned(), stored.clone());
         let right = blocking(move || {
-            let hash = PasswordHash::new(&stored).map_err(|e| unreadable("admin_password", e))?;
+            let hash = PasswordHash::new(&hash).map_err(|e| unreadable("admin_password", e))?;
             Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
         })
         .await?;
-        if right {
-            checks.remember(Some(digest));
+        if !right {
+            return Ok(None);
         }
-        Ok(right)
+        checks.remember(digest, stored.clone());
+        Ok(Some(Credential::Password(stored)))
     }
 
-    async fn password_hash(&self) -> Result<Option<String>, StoreError> {
+    /// Whether what was once proved still opens anything: the key is not revoked, the password is
+    /// the same.
+    pub async fn stands(&self, credential: &Credential) -> Result<bool, StoreError> {
+        match credential {
+            Credential::Key(id) => {
+                let row =
+                    sqlx::query("SELECT 1 FROM api_keys WHERE id = ?1 AND revoked_at IS NULL")
+                        .bind(id.to_string())
+                        .fetch_optional(self.readers())
+                        .await?;
+                Ok(row.is_some())
+            }
+            Credential::Password(hash) => Ok(self.password_hash().await?.as_ref() == Some(hash)),
+        }
+    }
+
+    /// Changes when this process revoked a key or set the password: time to ask
+    /// [`Store::stands`]. Other processes' acts do not show here.
+    pub fn credentials(&self) -> watch::Receiver<u64> {
+        self.inner.credentials.subscribe()
+    }
+
+    async fn password_hash(&self) -> Result<Option<Arc<str>>, StoreError> {
         let row =
             sqlx::query("SELECT hash FROM admin_password").fetch_optional(self.readers()).await?;
-        Ok(row.map(|row| row.try_get("hash")).transpose()?)
+        Ok(row.map(|row| row.try_get::<String, _>("hash")).transpose()?.map(Arc::from))
     }
 }
 
@@ -244,6 +306,7 @@ fn read(row: &SqliteRow) -> Result<KeyInfo, StoreError> {
 struct CreateKey {
     info: KeyInfo,
     hash: String,
+    by: String,
 }
 
 impl Command for CreateKey {
@@ -251,24 +314,29 @@ impl Command for CreateKey {
     type Error = StoreError;
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query(
+        let KeyInfo { id, name, created_at, .. } = &self.info;
+        let inserted = sqlx::query(
             "INSERT INTO api_keys (id, name, role, secret_hash, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING",
         )
-        .bind(self.info.id.to_string())
-        .bind(&self.info.name)
+        .bind(id.to_string())
+        .bind(name)
         .bind(self.info.role.as_str())
         .bind(&self.hash)
-        .bind(self.info.created_at.0)
-        .execute(db)
+        .bind(created_at.0)
+        .execute(&mut *db)
         .await?;
-        Ok(())
+        if inserted.rows_affected() == 0 {
+            return Err(StoreError::Exists { what: "key", id: name.clone() });
+        }
+        audit::insert(db, *created_at, &self.by, "key.create", &id.to_string()).await
     }
 }
 
 struct RevokeKey {
     id: Uuid,
     at: UnixMillis,
+    by: String,
 }
 
 impl Command for RevokeKey {
@@ -280,12 +348,12 @@ impl Command for RevokeKey {
             sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
                 .bind(self.id.to_string())
                 .bind(self.at.0)
-                .execute(db)
+                .execute(&mut *db)
                 .await?;
         if updated.rows_affected() == 0 {
             return Err(StoreError::NotFound { what: "key", id: self.id.to_string() });
         }
-        Ok(())
+        audit::insert(db, self.at, &self.by, "key.revoke", &self.id.to_string()).await
     }
 }
 

@@ -21,15 +21,15 @@ pub mod tickets;
 pub mod transcript;
 mod writer;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditQuery};
 pub use calls::{
     CallEnd, CallQuery, CallRow, CallState, MediaQuality, NewCall, RecordingInfo, SERVER_RESTARTED,
 };
 pub use check::APPEAL_KINDS;
 pub use error::{EditError, StoreError};
-pub use keys::{KeyInfo, NewKey, Role};
+pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use outbox::OutboxRow;
-pub use tickets::{Revision, TicketQuery, TicketRow, TicketStatus};
+pub use tickets::{Confirmed, Revision, TicketQuery, TicketRow, TicketStatus};
 pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 
 use sqlx::ConnectOptions;
@@ -42,7 +42,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 /// Connections that read at the same time.
@@ -69,6 +69,8 @@ struct Inner {
     /// The writer's thread; it ends when it is told to or when the last handle is gone.
     task: Mutex<JoinSet<()>>,
     passwords: keys::PasswordCheck,
+    /// Counts revocations and new passwords of this process.
+    credentials: watch::Sender<u64>,
 }
 
 impl Store {
@@ -109,6 +111,7 @@ impl Store {
                 path: path.to_owned(),
                 task: Mutex::new(task),
                 passwords: keys::PasswordCheck::new(),
+                credentials: watch::Sender::new(0),
             }),
         })
     }

@@ -61,6 +61,8 @@ fn ended(id: CallId) -> CallEnd {
             duration_ms: Some(60_000),
             bytes: Some(1_920_044),
             sha256: None,
+            incomplete: true,
+            missing_ms: 40,
         }),
         quality: Some(MediaQuality { packets_sent: 3_000, ..MediaQuality::default() }),
     }
@@ -95,7 +97,9 @@ async fn a_call_has_a_draft_from_its_first_moment_and_ends_once() {
     let row = store.call(call).await.unwrap().unwrap();
     assert_eq!(row.state(), CallState::Ended);
     assert_eq!(row.cause.as_deref(), Some("caller_hung_up"));
-    assert_eq!(row.recording.unwrap().file, "a.wav");
+    let recording = row.recording.unwrap();
+    assert_eq!((recording.file.as_str(), recording.missing_ms), ("a.wav", 40));
+    assert!(recording.incomplete);
     assert_eq!(row.quality.unwrap().packets_sent, 3_000);
     let outbox = store.outbox_pending(10).await.unwrap();
     assert_eq!(outbox.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(), ["call.ended"]);
@@ -148,7 +152,8 @@ async fn a_sentence_fills_the_draft_but_never_what_a_person_wrote() {
         history.iter().map(|r| r.by.as_str()).collect::<Vec<_>>(),
         ["machine", "machine", "seat 7", "machine"]
     );
-    assert_eq!(history[2].changes[&Field::Place].as_deref(), Some("五栋"));
+    assert_eq!(history[2].changes[&Field::Place], Some(Pii::new("五栋".into())));
+    assert!(!format!("{history:?}").contains("五栋"));
 }
 
 #[tokio::test]
@@ -174,11 +179,13 @@ async fn a_confirmed_ticket_stands_still() {
         store.confirm_ticket(ticket, 4, "a").await,
         Err(EditError::StaleRevision { current: 0 })
     ));
-    let confirmed = store.confirm_ticket(ticket, 0, "a").await.unwrap();
+    let first = store.confirm_ticket(ticket, 0, "a").await.unwrap();
+    let confirmed = first.ticket;
+    assert!(first.is_new);
     assert_eq!((confirmed.revision, confirmed.confirmed_by.as_deref()), (1, Some("a")));
     for revision in [0, 1] {
         let again = store.confirm_ticket(ticket, revision, "b").await.unwrap();
-        assert_eq!(again.confirmed_by.as_deref(), Some("a"));
+        assert_eq!((again.ticket.confirmed_by.as_deref(), again.is_new), (Some("a"), false));
     }
     let edit = store.edit_ticket(ticket, 1, vec![(Field::Title, "x".into())], "a").await;
     assert!(matches!(edit, Err(EditError::Confirmed)));
@@ -244,7 +251,8 @@ async fn what_was_returned_outlives_a_store_that_is_never_closed() {
     assert_eq!(reopened.close_orphans(now).await.unwrap(), []);
     let row = reopened.call(call).await.unwrap().unwrap();
     assert_eq!((row.ended_at, row.cause.as_deref()), (Some(now), Some(SERVER_RESTARTED)));
-    assert_eq!(row.recording.unwrap().file, "x.wav");
+    let recording = row.recording.unwrap();
+    assert_eq!((recording.file.as_str(), recording.incomplete), ("x.wav", true));
 }
 
 #[tokio::test]
@@ -318,40 +326,178 @@ async fn one_refused_command_does_not_undo_its_group() {
 #[tokio::test]
 async fn keys_open_until_revoked_and_their_secrets_are_not_stored() {
     let (_dir, store) = fresh().await;
-    let key = store.create_key("console", Role::Operator).await.unwrap();
+    let key = store.create_key("console", Role::Operator, "admin").await.unwrap();
     assert!(key.secret.starts_with(keys::SECRET_PREFIX) && key.secret.len() == 67);
     assert!(!format!("{key:?}").contains(&key.secret));
     assert_eq!(store.verify_key(&key.secret).await.unwrap(), Some(key.info.clone()));
     assert_eq!(store.verify_key("qt_0").await.unwrap(), None);
-    store.revoke_key(key.info.id).await.unwrap();
+    store.revoke_key(key.info.id, "admin").await.unwrap();
     assert_eq!(store.verify_key(&key.secret).await.unwrap(), None);
     assert!(store.keys().await.unwrap()[0].revoked_at.is_some());
     assert!(matches!(
-        store.revoke_key(Uuid::now_v7()).await,
+        store.revoke_key(Uuid::now_v7(), "admin").await,
         Err(StoreError::NotFound { what: "key", .. })
     ));
     store.close().await;
 }
 
 #[tokio::test]
-async fn a_new_password_replaces_the_old_one_at_once() {
+async fn a_keys_name_is_its_own_and_its_making_and_its_end_are_in_the_audit() {
     let (_dir, store) = fresh().await;
-    assert!(!store.verify_admin("").await.unwrap());
+    let key = store.create_key("console", Role::Operator, "admin").await.unwrap();
+    let opened = Credential::Key(key.info.id);
+    assert!(store.stands(&opened).await.unwrap());
+    let mut credentials = store.credentials();
+    store.revoke_key(key.info.id, "chief").await.unwrap();
+    assert!(credentials.has_changed().unwrap());
+    credentials.mark_unchanged();
+    assert!(!store.stands(&opened).await.unwrap());
+    // Revoked, too: its name is in the history.
+    for name in ["console", "Console"] {
+        let taken = store.create_key(name, Role::Reader, "admin").await;
+        assert!(matches!(taken, Err(StoreError::Exists { what: "key", .. })), "{taken:?}");
+    }
+    for name in ["machine", "Admin"] {
+        let reserved = store.create_key(name, Role::Reader, "admin").await;
+        assert!(matches!(reserved, Err(StoreError::Reserved { .. })), "{reserved:?}");
+    }
+    let query = AuditQuery { limit: 9, subject: Some(key.info.id.to_string()), before: None };
+    let lines = store.audit_lines(&query).await.unwrap();
+    let lines: Vec<_> = lines.iter().map(|l| (l.by.as_str(), l.action.as_str())).collect();
+    assert_eq!(lines, [("chief", "key.revoke"), ("admin", "key.create")]);
+    assert_eq!(store.keys().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_password_replaces_the_old_one_at_once_whoever_sets_it() {
+    let (_dir, store) = fresh().await;
+    // Another process with the same file.
+    let other = Store::open(store.path()).await.unwrap();
+    assert_eq!(store.verify_admin("").await.unwrap(), None);
     store.set_admin_password("first").await.unwrap();
-    assert!(store.verify_admin("first").await.unwrap());
-    assert!(store.verify_admin("first").await.unwrap());
-    assert!(!store.verify_admin("second").await.unwrap());
-    store.set_admin_password("second").await.unwrap();
-    assert!(!store.verify_admin("first").await.unwrap());
-    assert!(store.verify_admin("second").await.unwrap());
+    let first = store.verify_admin("first").await.unwrap().unwrap();
+    assert!(store.verify_admin("first").await.unwrap().is_some());
+    assert!(store.verify_admin("second").await.unwrap().is_none());
+    for (setter, new, old) in [(&store, "second", "first"), (&other, "third", "second")] {
+        setter.set_admin_password(new).await.unwrap();
+        assert!(store.verify_admin(old).await.unwrap().is_none());
+        assert!(store.verify_admin(new).await.unwrap().is_some());
+    }
+    assert!(!store.stands(&first).await.unwrap());
 }
 
 #[tokio::test]
 async fn the_audit_keeps_who_did_what() {
     let (_dir, store) = fresh().await;
-    store.audit("seat 7", "recording.read", "call-1").await.unwrap();
-    let lines = store.audit_of("call-1").await.unwrap();
-    assert_eq!((lines.len(), lines[0].by.as_str()), (1, "seat 7"));
+    for subject in ["call-1", "call-2", "call-1"] {
+        store.audit("seat 7", "recording.read", subject).await.unwrap();
+    }
+    let mut query = AuditQuery { limit: 1, subject: Some("call-1".into()), before: None };
+    let mut ids = Vec::new();
+    while let [line] = store.audit_lines(&query).await.unwrap().as_slice() {
+        assert_eq!((line.by.as_str(), line.subject.as_str()), ("seat 7", "call-1"));
+        query.before = Some(line.id);
+        ids.push(line.id);
+    }
+    assert_eq!(ids, [3, 1]);
+}
+
+#[tokio::test]
+async fn a_seat_edits_while_the_machine_keeps_revising() {
+    let (_dir, store) = fresh().await;
+    let (call, ticket) = begun(&store).await;
+    let place = |value: &str| vec![(Field::Place, value.to_owned())];
+    let title = |value: &str| vec![(Field::Title, value.to_owned())];
+    let say = |words: &'static str| {
+        let tags = [tag(Field::Description, words), tag(Field::Place, "三栋")];
+        let store = store.clone();
+        async move { store.record_final(call, said(words), &tags).await.unwrap() }
+    };
+    let seen = say("一").await.revision;
+    say("一二").await;
+    say("一二三").await;
+    // Neither title nor place is what it was at `seen`, as far as anybody changed it.
+    let edited = store.edit_ticket(ticket, seen, title("井盖"), "甲").await.unwrap();
+    assert_eq!(edited.revision, seen + 3);
+    assert_eq!(edited.draft.field(Field::Description).unwrap().value.expose(), "一二三");
+    store.edit_ticket(ticket, seen, place("五栋"), "甲").await.unwrap();
+    // Now both were changed by a person, and the description by the machine.
+    for edits in [place("六栋"), title("灯"), vec![(Field::Description, "四".to_owned())]] {
+        let refused = store.edit_ticket(ticket, seen, edits, "乙").await;
+        assert!(matches!(refused, Err(EditError::StaleRevision { .. })), "{refused:?}");
+    }
+    // One of two fields is enough for a conflict, and then neither is written.
+    let both = [title("灯"), vec![(Field::Phone, "110".to_owned())]].concat();
+    assert!(store.edit_ticket(ticket, seen, both, "乙").await.is_err());
+    let row = store.ticket(ticket).await.unwrap().unwrap();
+    assert!(row.draft.field(Field::Phone).is_none());
+    for never in [-1, row.revision + 1] {
+        assert!(store.edit_ticket(ticket, never, title("灯"), "乙").await.is_err());
+    }
+    assert!(store.confirm_ticket(ticket, seen, "甲").await.is_err());
+    assert!(store.confirm_ticket(ticket, row.revision, "甲").await.unwrap().is_new);
+}
+
+#[tokio::test]
+async fn the_history_of_a_long_call_grows_with_its_words_not_with_their_square() {
+    const SENTENCES: usize = 300;
+    let (_dir, store) = fresh().await;
+    let (call, ticket) = begun(&store).await;
+    let mut words = String::new();
+    for n in 0..SENTENCES {
+        words.push_str(&format!("第{n}句说路灯不亮，"));
+        let tags = [tag(Field::Description, &format!("{}。", words.trim_end_matches('，')))];
+        store.record_final(call, said("路灯不亮"), &tags).await.unwrap();
+    }
+    let kept: i64 = sqlx::query_scalar("SELECT sum(length(changes)) FROM ticket_revisions")
+        .fetch_one(store.readers())
+        .await
+        .unwrap();
+    let chars_max = words.chars().count() + SENTENCES * 50;
+    assert!(usize::try_from(kept).unwrap() < chars_max, "{kept} > {chars_max}");
+    let history = store.revisions(ticket).await.unwrap();
+    let draft = store.ticket(ticket).await.unwrap().unwrap().draft;
+    let last = history.last().unwrap().changes[&Field::Description].as_ref();
+    assert_eq!(last, Some(&draft.field(Field::Description).unwrap().value));
+    assert_eq!(history.len(), SENTENCES + 1);
+}
+
+#[tokio::test]
+async fn lists_follow_an_index_and_sort_nothing() {
+    let (_dir, store) = fresh().await;
+    let (before, at) = (Some(CallId::new(Uuid::now_v7())), Some(START));
+    for (query, index) in [
+        (CallQuery::default(), "calls_by_start"),
+        (CallQuery { before, ..CallQuery::default() }, "calls_by_start"),
+        (CallQuery { before, from: at, to: at, ..CallQuery::default() }, "calls_by_start"),
+        (CallQuery { state: Some(CallState::Active), ..CallQuery::default() }, "calls_without_end"),
+        (CallQuery { state: Some(CallState::Ended), ..CallQuery::default() }, "calls_by_start"),
+    ] {
+        let plan = plan(&store, calls::list(&explain(calls::SELECT), &query)).await;
+        assert!(plan[0].contains(index), "{query:?}: {plan:#?}");
+        if query.before.is_some() || query.from.is_some() {
+            assert!(plan[0].starts_with("SEARCH"), "{query:?}: {plan:#?}");
+        }
+        let rest = &plan[1..];
+        assert!(!rest.iter().any(|step| step.starts_with("SCAN")), "{query:?}: {plan:#?}");
+        assert!(!rest.iter().any(|step| step.contains("TEMP")), "{query:?}: {plan:#?}");
+    }
+    let status = Some(TicketStatus::Draft);
+    let before = Some(TicketId::new(Uuid::now_v7()));
+    for before in [None, before] {
+        let query = TicketQuery { before, status, limit: 9 };
+        let plan = plan(&store, tickets::list(&explain(tickets::SELECT), &query)).await;
+        assert!(plan.len() == 1 && plan[0].contains("INDEX tickets_by_status"), "{plan:#?}");
+    }
+}
+
+fn explain(select: &str) -> String {
+    format!("EXPLAIN QUERY PLAN {select}")
+}
+
+async fn plan(store: &Store, mut sql: sqlx::QueryBuilder<sqlx::Sqlite>) -> Vec<String> {
+    let rows = sql.build().fetch_all(store.readers()).await.unwrap();
+    rows.iter().map(|row| sqlx::Row::get(row, "detail")).collect()
 }
 
 /// Runs a statement where only the writer's connection can.

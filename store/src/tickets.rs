@@ -5,11 +5,11 @@ use crate::error::{EditError, StoreError};
 use crate::rows::{at, maybe_at, parsed, unreadable};
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, clock, outbox, rows};
-use qingting_common::{CallId, TicketId, UnixMillis};
+use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -65,6 +65,15 @@ pub struct TicketRow {
     pub confirmed_by: Option<String>,
 }
 
+/// A ticket after somebody confirmed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confirmed {
+    /// The ticket.
+    pub ticket: TicketRow,
+    /// False when it was confirmed before.
+    pub is_new: bool,
+}
+
 /// What one revision changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revision {
@@ -74,9 +83,29 @@ pub struct Revision {
     pub at: UnixMillis,
     /// Who: a key's name, `admin` or `machine`.
     pub by: String,
-    /// The new values; none where the field was cleared.
-    pub changes: BTreeMap<Field, Option<String>>,
+    /// The new values; none where the field was cleared. What a person wrote is here also when the
+    /// machine had written the same.
+    pub changes: BTreeMap<Field, Option<Pii<String>>>,
 }
+
+/// A new value as a revision's row holds it; characters, not bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Change {
+    Cleared,
+    Value(String),
+    /// The first `keep` characters of the value before, and then `add`.
+    Tail {
+        keep: usize,
+        add: String,
+    },
+}
+
+/// The values of a draft's fields as its history gives them.
+type Values = BTreeMap<Field, String>;
+
+/// Shorter beginnings are written again: it reads better than a count.
+const KEEP_CHARS_MIN: usize = 32;
 
 /// Which tickets, newest first.
 #[derive(Clone, Debug, Default)]
@@ -102,22 +131,12 @@ impl Store {
 
     /// Tickets, newest first.
     pub async fn tickets(&self, query: &TicketQuery) -> Result<Vec<TicketRow>, StoreError> {
-        sqlx::query(
-            "SELECT * FROM tickets WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR status = ?2)
-             ORDER BY id DESC LIMIT ?3",
-        )
-        .bind(query.before.map(|id| id.to_string()))
-        .bind(query.status.map(TicketStatus::as_str))
-        .bind(query.limit.min(PAGE_ROWS_MAX))
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+        list(SELECT, query).build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
     /// The history of a ticket, oldest first; empty for an unknown ticket.
     pub async fn revisions(&self, id: TicketId) -> Result<Vec<Revision>, StoreError> {
+        let mut values = Values::new();
         sqlx::query(
             "SELECT revision, at, by, changes FROM ticket_revisions WHERE ticket_id = ?1
              ORDER BY revision",
@@ -127,18 +146,21 @@ impl Store {
         .await?
         .iter()
         .map(|row| {
+            let changed = replay(&mut values, row.try_get("changes")?)?;
+            let new = |field| (field, values.get(&field).cloned().map(Pii::new));
             Ok(Revision {
                 revision: row.try_get("revision")?,
                 at: at(row, "at")?,
                 by: row.try_get("by")?,
-                changes: rows::json(row.try_get("changes")?, "ticket_revisions.changes")?,
+                changes: changed.into_iter().map(new).collect(),
             })
         })
         .collect()
     }
 
-    /// Sets fields as a person decided, if the ticket is still at the revision that the person
-    /// saw. All edits or none; no edits leave the revision as it is.
+    /// Sets fields as a person decided, if each of them still has the value that the person saw at
+    /// `expected_revision`: the machine revises the ticket with every sentence, and other fields
+    /// are no conflict. All edits or none; no edits leave the revision as it is.
     pub async fn edit_ticket(
         &self,
         id: TicketId,
@@ -153,16 +175,32 @@ impl Store {
         self.write(EditTicket { id, expected_revision, edits, by: by.to_owned() }).await
     }
 
-    /// Confirms the ticket at the revision that the person saw. Confirming a confirmed ticket
+    /// Confirms the ticket at exactly the revision that the person saw. Confirming a confirmed ticket
     /// again, with the revision before or after its confirmation, changes nothing and succeeds.
     pub async fn confirm_ticket(
         &self,
         id: TicketId,
         expected_revision: i64,
         by: &str,
-    ) -> Result<TicketRow, EditError> {
+    ) -> Result<Confirmed, EditError> {
         self.write(ConfirmTicket { id, expected_revision, by: by.to_owned() }).await
     }
+}
+
+pub(crate) const SELECT: &str = "SELECT * FROM tickets";
+
+/// Only the filters that are used: a plan is made for the text, not for the values.
+pub(crate) fn list(select: &str, query: &TicketQuery) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new(select);
+    sql.push(" WHERE true");
+    if let Some(status) = query.status {
+        sql.push(" AND status = ").push_bind(status.as_str());
+    }
+    if let Some(before) = query.before {
+        sql.push(" AND id < ").push_bind(before.to_string());
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+    sql
 }
 
 pub(crate) fn new_id() -> TicketId {
@@ -198,21 +236,23 @@ pub(crate) async fn create(
     insert_revision(db, id, 0, now, MACHINE, "{}").await
 }
 
-/// Writes the ticket as the next revision and announces it.
+/// Writes the ticket as the next revision and announces it. `before` is its draft as it was.
 pub(crate) async fn revise(
     db: &mut SqliteConnection,
     ticket: &mut TicketRow,
+    before: &TicketDraft,
     changed: &[Field],
     by: &str,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     ticket.revision += 1;
     ticket.updated_at = now;
-    let changes: BTreeMap<Field, Option<&str>> = changed
+    let changes: BTreeMap<Field, Change> = changed
         .iter()
-        .map(|field| {
-            (*field, ticket.draft.field(*field).map(|value| value.value.expose().as_str()))
-        })
+        .map(|field| (*field, text(before, *field), text(&ticket.draft, *field)))
+        // New evidence for the same value is in the draft; that a person wrote it is history.
+        .filter(|(_, was, is)| was != is || by != MACHINE)
+        .map(|(field, was, is)| (field, Change::between(was, is)))
         .collect();
     let changes = rows::to_json(&changes, "ticket_revisions.changes")?;
     sqlx::query(
@@ -282,6 +322,60 @@ fn read(row: &SqliteRow) -> Result<TicketRow, StoreError> {
     })
 }
 
+fn text(draft: &TicketDraft, field: Field) -> Option<&str> {
+    draft.field(field).map(|value| value.value.expose().as_str())
+}
+
+impl Change {
+    fn between(was: Option<&str>, is: Option<&str>) -> Self {
+        let Some(is) = is else { return Self::Cleared };
+        let pairs = was.unwrap_or_default().chars().zip(is.chars());
+        let keep = pairs.take_while(|(was, is)| was == is).count();
+        if keep < KEEP_CHARS_MIN {
+            return Self::Value(is.to_owned());
+        }
+        Self::Tail { keep, add: is.chars().skip(keep).collect() }
+    }
+}
+
+/// Applies one revision's row and returns the fields that it names.
+fn replay(values: &mut Values, changes: &str) -> Result<Vec<Field>, StoreError> {
+    let changes: BTreeMap<Field, Change> = rows::json(changes, "ticket_revisions.changes")?;
+    let fields = changes.keys().copied().collect();
+    for (field, change) in changes {
+        match change {
+            Change::Cleared => values.remove(&field),
+            Change::Value(value) => values.insert(field, value),
+            Change::Tail { keep, add } => {
+                let was = values.remove(&field).unwrap_or_default();
+                values.insert(field, was.chars().take(keep).chain(add.chars()).collect())
+            }
+        };
+    }
+    Ok(fields)
+}
+
+/// The values that a person saw at a revision.
+async fn values_at(
+    db: &mut SqliteConnection,
+    id: TicketId,
+    revision: i64,
+) -> Result<Values, StoreError> {
+    let rows = sqlx::query(
+        "SELECT changes FROM ticket_revisions WHERE ticket_id = ?1 AND revision <= ?2
+         ORDER BY revision",
+    )
+    .bind(id.to_string())
+    .bind(revision)
+    .fetch_all(db)
+    .await?;
+    let mut values = Values::new();
+    for row in &rows {
+        replay(&mut values, row.try_get("changes")?)?;
+    }
+    Ok(values)
+}
+
 async fn insert_revision(
     db: &mut SqliteConnection,
     id: TicketId,
@@ -320,18 +414,28 @@ impl Command for EditTicket {
         if ticket.status == TicketStatus::Confirmed {
             return Err(EditError::Confirmed);
         }
-        if ticket.revision != self.expected_revision {
-            return Err(EditError::StaleRevision { current: ticket.revision });
+        let stale = EditError::StaleRevision { current: ticket.revision };
+        if !(0..=ticket.revision).contains(&self.expected_revision) {
+            return Err(stale);
+        }
+        if self.expected_revision < ticket.revision {
+            let seen = values_at(db, self.id, self.expected_revision).await?;
+            let is_as_seen =
+                |field: Field| text(&ticket.draft, field) == seen.get(&field).map(String::as_str);
+            if !self.edits.iter().all(|(field, _)| is_as_seen(*field)) {
+                return Err(stale);
+            }
         }
         if self.edits.is_empty() {
             return Ok(ticket);
         }
+        let before = ticket.draft.clone();
         let mut changed = Vec::with_capacity(self.edits.len());
         for (field, value) in &self.edits {
             ticket.draft.edit(*field, value.clone());
             changed.push(*field);
         }
-        revise(db, &mut ticket, &changed, &self.by, clock::now()).await?;
+        revise(db, &mut ticket, &before, &changed, &self.by, clock::now()).await?;
         Ok(ticket)
     }
 }
@@ -343,15 +447,15 @@ struct ConfirmTicket {
 }
 
 impl Command for ConfirmTicket {
-    type Output = TicketRow;
+    type Output = Confirmed;
     type Error = EditError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<TicketRow, EditError> {
+    async fn run(&self, db: &mut SqliteConnection) -> Result<Confirmed, EditError> {
         let mut ticket = by_id(&mut *db, self.id).await?.ok_or(EditError::NotFound)?;
         if ticket.status == TicketStatus::Confirmed {
             let seen = [ticket.revision - 1, ticket.revision];
             return match seen.contains(&self.expected_revision) {
-                true => Ok(ticket),
+                true => Ok(Confirmed { ticket, is_new: false }),
                 false => Err(EditError::StaleRevision { current: ticket.revision }),
             };
         }
@@ -362,8 +466,9 @@ impl Command for ConfirmTicket {
         ticket.status = TicketStatus::Confirmed;
         ticket.confirmed_at = Some(now);
         ticket.confirmed_by = Some(self.by.clone());
-        revise(db, &mut ticket, &[], &self.by, now).await?;
-        Ok(ticket)
+        let before = ticket.draft.clone();
+        revise(db, &mut ticket, &before, &[], &self.by, now).await?;
+        Ok(Confirmed { ticket, is_new: true })
     }
 }
 

@@ -151,12 +151,14 @@ impl Command for RecordFinal {
         .bind(f64::from(self.segment.confidence))
         .execute(&mut *db)
         .await?;
+        let before = ticket.draft.clone();
         let changed = match ticket.status {
             tickets::TicketStatus::Draft => ticket.draft.prefill(&self.tags),
             tickets::TicketStatus::Confirmed => Vec::new(),
         };
         if !changed.is_empty() {
-            tickets::revise(db, &mut ticket, &changed, tickets::MACHINE, clock::now()).await?;
+            let now = clock::now();
+            tickets::revise(db, &mut ticket, &before, &changed, tickets::MACHINE, now).await?;
         }
         Ok(DraftUpdate {
             ticket: ticket.id,

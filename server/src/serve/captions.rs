@@ -150,8 +150,7 @@ impl Captions {
     fn announce(&self, update: DraftUpdate) {
         let DraftUpdate { ticket, revision, changed, draft } = update;
         if !changed.is_empty() {
-            let call = self.call;
-            let event = Event::TicketUpdated { ticket, call, revision, changed, draft };
+            let event = Event::ticket_updated(ticket, self.call, revision, changed, &draft);
             self.hotline.events.publish(event);
         }
     }

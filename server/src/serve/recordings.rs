@@ -2,6 +2,7 @@
 
 use crate::home;
 use anyhow::{Context, Result};
+use qingting_common::limits::TICK_MS;
 use qingting_common::{CallId, UnixMillis};
 use qingting_media::RecordingReport;
 use qingting_nlu::LocalTime;
@@ -63,6 +64,8 @@ impl Recordings {
             duration_ms: Some(report.duration_ms),
             bytes: Some(bytes),
             sha256: Some(hex::encode(hash.finalize())),
+            incomplete: report.incomplete,
+            missing_ms: report.ticks_dropped * u64::from(TICK_MS),
         })
     }
 }

@@ -26,7 +26,7 @@ pub struct OwnKey {
 impl OwnKey {
     /// Ends it.
     pub async fn revoke(self) -> Result<()> {
-        self.store.revoke_key(self.id).await?;
+        self.store.revoke_key(self.id, "demo").await?;
         self.store.close().await;
         Ok(())
     }
@@ -36,7 +36,8 @@ impl Api {
     /// Makes a reader's key in the server's database, which only the server's own user can do.
     pub async fn with_own_key(config: &Config) -> Result<(Self, OwnKey)> {
         let store = Store::open(&home::database(config)).await?;
-        let key = store.create_key("demo", Role::Reader).await?;
+        let name = format!("demo {}", Uuid::now_v7());
+        let key = store.create_key(&name, Role::Reader, "demo").await?;
         let own = OwnKey { store, id: key.info.id };
         Ok((Self { base: config.http.listen, secret: key.secret }, own))
     }
