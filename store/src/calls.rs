@@ -43,10 +43,24 @@ pub struct CallEnd {
     pub cause: String,
     /// Final SIP response code where the call failed or was cancelled.
     pub sip_code: Option<u16>,
-    /// The finished recording.
-    pub recording: Option<RecordingInfo>,
+    /// Whether it had been answered. A caller may give up while the answer is on its way: then
+    /// the answer that was noted is taken back.
+    pub answered: bool,
+    /// What became of the recording.
+    pub recording: RecordingEnd,
     /// What the media path measured; absent when no media flowed.
     pub quality: Option<MediaQuality>,
+}
+
+/// What became of a call's recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingEnd {
+    /// There is none: the name that was noted at the answer is forgotten.
+    Nothing,
+    /// Nobody knows: the name stays, and what it holds counts as incomplete.
+    Unknown,
+    /// It is finished.
+    Made(RecordingInfo),
 }
 
 /// A recording's file.
@@ -353,16 +367,20 @@ impl Command for EndCall {
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         let end = &self.0;
-        let recording = end.recording.as_ref();
+        let recording = match &end.recording {
+            RecordingEnd::Made(info) => Some(info),
+            RecordingEnd::Nothing | RecordingEnd::Unknown => None,
+        };
+        let keeps_name = end.recording == RecordingEnd::Unknown;
         let quality =
             end.quality.as_ref().map(|quality| rows::to_json(quality, "quality")).transpose()?;
         let updated = sqlx::query(
             "UPDATE calls SET ended_at = ?2, hung_up_by = ?3, cause = ?4, sip_code = ?5,
-                recording_file = coalesce(?6, recording_file), recording_duration_ms = ?7,
+                recording_file = coalesce(?6, iif(?13, recording_file, NULL)),
+                recording_duration_ms = ?7,
                 recording_bytes = ?8, recording_sha256 = ?9, quality = ?10,
-                -- A recording that was begun and of which nothing is known at the end.
-                recording_incomplete = coalesce(?11, recording_file IS NOT NULL),
-                recording_missing_ms = ?12
+                recording_incomplete = coalesce(?11, ?13 AND recording_file IS NOT NULL),
+                recording_missing_ms = ?12, answered_at = iif(?14, answered_at, NULL)
              WHERE id = ?1 AND ended_at IS NULL",
         )
         .bind(end.id.to_string())
@@ -377,6 +395,8 @@ impl Command for EndCall {
         .bind(quality)
         .bind(recording.map(|info| info.incomplete))
         .bind(signed(recording.map_or(0, |info| info.missing_ms)))
+        .bind(keeps_name)
+        .bind(end.answered)
         .execute(&mut *db)
         .await?;
         if updated.rows_affected() == 0 {

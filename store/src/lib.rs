@@ -23,7 +23,8 @@ mod writer;
 
 pub use audit::{AuditEntry, AuditQuery};
 pub use calls::{
-    CallEnd, CallQuery, CallRow, CallState, MediaQuality, NewCall, RecordingInfo, SERVER_RESTARTED,
+    CallEnd, CallQuery, CallRow, CallState, MediaQuality, NewCall, RecordingEnd, RecordingInfo,
+    SERVER_RESTARTED,
 };
 pub use check::APPEAL_KINDS;
 pub use error::{EditError, StoreError};

@@ -56,7 +56,8 @@ fn ended(id: CallId) -> CallEnd {
         hung_up_by: "caller".into(),
         cause: "caller_hung_up".into(),
         sip_code: None,
-        recording: Some(RecordingInfo {
+        answered: true,
+        recording: RecordingEnd::Made(RecordingInfo {
             file: "a.wav".into(),
             duration_ms: Some(60_000),
             bytes: Some(1_920_044),
@@ -66,6 +67,28 @@ fn ended(id: CallId) -> CallEnd {
         }),
         quality: Some(MediaQuality { packets_sent: 3_000, ..MediaQuality::default() }),
     }
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_at_its_answer_has_neither_answer_nor_recording() {
+    let (_dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    store.answer_call(call, START, Some("a.wav".into())).await.unwrap();
+    let end = CallEnd { answered: false, recording: RecordingEnd::Nothing, ..ended(call) };
+    store.end_call(end).await.unwrap();
+    let row = store.call(call).await.unwrap().unwrap();
+    assert_eq!((row.answered_at, row.recording), (None, None));
+}
+
+#[tokio::test]
+async fn a_recording_of_which_nothing_is_known_stays_and_counts_as_incomplete() {
+    let (_dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    store.answer_call(call, START, Some("a.wav".into())).await.unwrap();
+    let end = CallEnd { recording: RecordingEnd::Unknown, ..ended(call) };
+    store.end_call(end).await.unwrap();
+    let recording = store.call(call).await.unwrap().unwrap().recording.unwrap();
+    assert_eq!((recording.file.as_str(), recording.incomplete), ("a.wav", true));
 }
 
 #[tokio::test]

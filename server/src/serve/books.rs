@@ -4,7 +4,7 @@ use super::Hotline;
 use crate::clock;
 use qingting_api::Event;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
-use qingting_store::{CallEnd, NewCall, StoreError};
+use qingting_store::{CallEnd, NewCall, RecordingEnd, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -71,7 +71,8 @@ impl Books {
                 hung_up_by: "system".to_owned(),
                 cause: FAULT.to_owned(),
                 sip_code: None,
-                recording: None,
+                answered: true,
+                recording: RecordingEnd::Unknown,
                 quality: None,
             })
             .await;
@@ -151,7 +152,8 @@ pub fn end_of(
         hung_up_by: hung_up_by.to_owned(),
         cause: cause.as_str().to_owned(),
         sip_code: refused.or_else(|| (!answered).then(|| cause.sip_status())),
-        recording: None,
+        answered,
+        recording: RecordingEnd::Unknown,
         quality: None,
     }
 }

@@ -16,7 +16,7 @@ use qingting_core::call::{
 use qingting_core::sdp::{self, Direction};
 use qingting_media::{LegConfig, LegHandle, LegReport, MediaEvent, RecordTo, RemoteMedia};
 use qingting_sip::{Dialog, DialogEvent, IncomingCall, Reply};
-use qingting_store::{CallEnd, MediaQuality, NewCall};
+use qingting_store::{CallEnd, MediaQuality, NewCall, RecordingEnd};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -391,7 +391,7 @@ async fn with_media(hotline: &Hotline, end: CallEnd, report: Option<LegReport>) 
             mos: report.mos,
         });
     let (Some(made), Some(recordings)) = (report.recording.take(), &hotline.recordings) else {
-        return CallEnd { quality, ..end };
+        return CallEnd { recording: RecordingEnd::Nothing, quality, ..end };
     };
     if made.incomplete {
         tracing::error!(call = %end.id, "a recording is incomplete");
@@ -402,7 +402,8 @@ async fn with_media(hotline: &Hotline, end: CallEnd, report: Option<LegReport>) 
         let error = format!("{error:#}");
         tracing::error!(call = %end.id, error, "a finished recording cannot be read");
     });
-    CallEnd { recording: recording.ok(), quality, ..end }
+    let recording = recording.map_or(RecordingEnd::Unknown, RecordingEnd::Made);
+    CallEnd { recording, quality, ..end }
 }
 
 fn config(hotline: &Hotline, id: CallId) -> CallConfig {
