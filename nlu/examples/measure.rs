@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors printed with `list`.
-const LISTED_MAX: usize = 400;
+const LISTED_MAX: usize = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
