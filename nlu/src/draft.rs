@@ -3,6 +3,7 @@
 use qingting_common::{Pii, SegmentId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A field of the ticket (工单).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,8 +126,9 @@ pub struct FieldValue {
     pub evidence: Vec<Evidence>,
 }
 
-/// What the machine read from the transcript: a candidate for one field.
-#[derive(Clone, Debug, PartialEq)]
+/// What the machine read from the transcript: a candidate for one field. `Debug` leaves the value out:
+/// it holds the caller's words.
+#[derive(Clone, PartialEq)]
 pub struct Tag {
     /// The field it would fill.
     pub field: Field,
@@ -136,6 +138,29 @@ pub struct Tag {
     pub confidence: f32,
     /// What it rests on; never empty.
     pub evidence: Vec<Evidence>,
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tag")
+            .field("field", &self.field)
+            .field("value", &"<redacted>")
+            .field("confidence", &self.confidence)
+            .field("evidence", &self.evidence)
+            .finish()
+    }
+}
+
+/// From this difference in confidence on, a reading of an equal value is news.
+const CONFIDENCE_STEP: f32 = 0.1;
+
+impl FieldValue {
+    /// Whether a seat who knows `known` learns something from this value.
+    fn is_news_after(&self, known: &Self) -> bool {
+        self.value != known.value
+            || self.source != known.source
+            || (self.confidence - known.confidence).abs() >= CONFIDENCE_STEP
+    }
 }
 
 /// The draft of a ticket. Invariant: a value with [`Source::Person`] is never changed by
@@ -159,6 +184,10 @@ impl TicketDraft {
 
     /// Takes the machine's reading of the whole transcript so far. Fields that a person set stay;
     /// fields that the machine no longer reads are cleared. Returns the fields that changed.
+    ///
+    /// An equal value whose confidence moved by less than 0.1 is no change and is kept as it was,
+    /// evidence included: the store makes a revision of each change, and a revision makes the edits
+    /// of seats conflict.
     pub fn prefill(&mut self, tags: &[Tag]) -> Vec<Field> {
         let mut changed = Vec::new();
         for field in Field::ALL {
@@ -175,7 +204,11 @@ impl TicketDraft {
                     source: Source::Machine,
                     evidence: tag.evidence.clone(),
                 });
-            if self.fields.get(&field) == best.as_ref() {
+            let same = match (self.fields.get(&field), &best) {
+                (Some(known), Some(best)) => !best.is_news_after(known),
+                (known, best) => known.is_none() && best.is_none(),
+            };
+            if same {
                 continue;
             }
             match best {
@@ -236,5 +269,35 @@ mod tests {
         assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "投诉");
         assert_eq!(draft.prefill(&[]), [Field::AppealKind]);
         assert!(draft.field(Field::AppealKind).is_none());
+    }
+
+    #[test]
+    fn the_same_value_from_other_words_is_no_change() {
+        let evidence = |end| Evidence {
+            segment: SegmentId::new(uuid::Uuid::nil()),
+            start: 0,
+            end,
+            quote: Pii::new("三栋".into()),
+        };
+        let place = |confidence, end| Tag {
+            evidence: vec![evidence(end)],
+            ..tag(Field::Place, "三栋", confidence)
+        };
+        let mut draft = TicketDraft::default();
+        draft.prefill(&[place(0.6, 2)]);
+        let first = draft.clone();
+        assert_eq!(draft.prefill(&[place(0.65, 9)]), []);
+        assert_eq!(draft, first);
+        assert_eq!(draft.prefill(&[place(0.69, 9)]), [], "small steps add up from the kept value");
+        assert_eq!(draft.prefill(&[place(0.75, 9)]), [Field::Place]);
+        assert_eq!(draft.field(Field::Place).unwrap().evidence[0].end, 9);
+        assert_eq!(draft.prefill(&[tag(Field::Place, "五栋", 0.75)]), [Field::Place]);
+    }
+
+    #[test]
+    fn a_tag_does_not_print_what_was_said() {
+        let printed = format!("{:?}", tag(Field::Phone, "13800138000", 0.9));
+        assert!(!printed.contains("138001"), "{printed}");
+        assert!(printed.contains("Phone") && printed.contains("0.9"), "{printed}");
     }
 }

@@ -94,7 +94,8 @@ fn appeals_that_rules_were_made_for() {
     let scores = score(include_str!("appeals/dev.txt"), true);
     for (field, score) in &scores {
         assert!(score.precision() >= 0.9, "{field:?} precision {}", score.precision());
-        assert!(score.recall() >= 0.9, "{field:?} recall {}", score.recall());
+        let recall_min = if *field == Field::Emergency { 1.0 } else { 0.9 };
+        assert!(score.recall() >= recall_min, "{field:?} recall {}", score.recall());
     }
 }
 
@@ -119,7 +120,7 @@ fn appeals_that_were_written_last() {
     let scores = score(include_str!("appeals/fresh.txt"), false);
     let floors = [
         (Field::AppealKind, 0.85, 0.65),
-        (Field::Emergency, 0.9, 0.7),
+        (Field::Emergency, 0.9, 1.0),
         (Field::Enterprise, 0.9, 0.5),
         (Field::Tourism, 0.9, 0.5),
         (Field::CallerName, 0.9, 0.9),

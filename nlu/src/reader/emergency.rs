@@ -1,8 +1,12 @@
 //! 紧急: what is happening now and belongs to 110, 119, 120 or 122.
 //!
-//! A word such as 着火了 gives the number; its surroundings may take it back: denied (没有着火), feared
-//! (万一着火), long past (上周着火了已经扑灭), a habit (经常打架). A caller in danger must not be missed,
-//! so what merely says "now" raises it; a seat sees the words and decides.
+//! **Missing one is worse than a false alarm**, which a seat dismisses with a glance. A word such as
+//! 着火了 gives the number; its surroundings may take it back: denied (没有着火), feared (怕着火),
+//! imagined (如果着火), long past (去年着火了), over (着火了已经扑灭), a habit (经常打架). What says
+//! "now" and stands nearer to the word takes that back in turn: 昨天打过电话现在又着火了.
+//!
+//! Surroundings end with the utterance: 着火了 in one and 已经扑灭了 in the next still gives 119. Two
+//! sentences may speak of two fires, and a seat who hears both decides.
 
 use super::lexicon::{Hit, Lexicon, after, before};
 use super::transcript::Transcript;
@@ -10,12 +14,14 @@ use crate::draft::{Field, Tag};
 use std::ops::Range;
 
 const NUMBERS: [&str; 4] = ["110", "119", "120", "122"];
-/// How far a denial reaches.
-const CLOSE_CHARS: usize = 4;
-/// How far a fear reaches.
+/// How far an imagined or feared event reaches.
 const FRONT_CHARS: usize = 12;
-/// How far the time of the event reaches, to both sides.
+/// How far the time of the event reaches.
 const AROUND_CHARS: usize = 24;
+/// From this weight on only a denial speaks against a word: 我不想活了 is of now, whatever was before.
+const CERTAIN: f32 = 0.97;
+/// Below this weight a word is doubtful by itself (火灾, 爆炸, 车祸), so its topic counts.
+const DOUBTFUL: f32 = 0.76;
 /// A number that everything speaks against is no candidate.
 const CONFIDENCE_SHOWN_MIN: f32 = 0.3;
 
@@ -34,12 +40,12 @@ impl Emergencies {
 
     /// At most one tag for each number, the surest first.
     pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
-        let hits = self.words.uncovered(&talk.chars);
+        let hits = self.words.standing(&talk.chars);
         let mut tags: Vec<Tag> = NUMBERS
             .iter()
             .filter_map(|number| {
                 let of_number = hits.iter().filter(|hit| hit.value == *number);
-                let judged = of_number.map(|hit| (self.confidence(talk, hit), hit));
+                let judged = of_number.map(|hit| (self.confidence(&talk.chars, hit), hit));
                 let (confidence, hit) = judged.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
                 let shown = confidence >= CONFIDENCE_SHOWN_MIN;
                 shown.then(|| talk.tag_at(Field::Emergency, *number, confidence, hit.range.clone()))
@@ -49,24 +55,82 @@ impl Emergencies {
         tags
     }
 
-    fn confidence(&self, talk: &Transcript<'_>, hit: &Hit) -> f32 {
-        let chars = &talk.chars;
-        let window = |range: Range<usize>, place: &str| {
-            let found = self.guards.uncovered(&chars[range]);
-            found.into_iter().filter(|guard| guard.value == place).map(|g| g.weight).collect()
-        };
-        let close: Vec<f32> = window(before(chars, &hit.range, CLOSE_CHARS), "close");
-        let front: Vec<f32> = window(before(chars, &hit.range, FRONT_CHARS), "front");
-        // The hit itself does not guard: 消防车 is no 消防通道.
-        let mut around: Vec<f32> = window(before(chars, &hit.range, AROUND_CHARS), "around");
-        let behind: Vec<f32> = window(after(chars, &hit.range, AROUND_CHARS), "around");
-        around.extend(behind);
-        let all = || close.iter().chain(&front).chain(&around).copied();
-        let against = all().fold(1.0, f32::min);
-        let reasons = all().filter(|factor| *factor < 1.0).count();
-        let urgent = all().fold(1.0, f32::max);
+    fn confidence(&self, chars: &[char], hit: &Hit) -> f32 {
+        let guards = Guards::around(&self.guards, chars, hit);
+        let mut against = guards.denials(hit);
+        if hit.weight < CERTAIN {
+            against.extend(guards.doubts(hit));
+        }
         // "Just now" outweighs one vague reason against, never two.
-        let urgent = if reasons > 1 { 1.0 } else { urgent };
-        (hit.weight * against * urgent).min(0.98)
+        let urgency = if against.len() > 1 { 1.0 } else { guards.urgency() };
+        let against = against.into_iter().fold(1.0, f32::min);
+        (hit.weight * against * urgency).min(0.98)
+    }
+}
+
+/// What stands around a hit. The second column of `emergency_guard.txt` says where each counts.
+struct Guards {
+    /// In front of the hit; positions count from the window's start.
+    front: Vec<Hit>,
+    behind: Vec<Hit>,
+    inside: Vec<Hit>,
+    /// Where the hit begins in the window of `front`.
+    start: usize,
+}
+
+impl Guards {
+    fn around(guards: &Lexicon, chars: &[char], hit: &Hit) -> Self {
+        let window = before(chars, &hit.range, AROUND_CHARS);
+        let found = |range: Range<usize>| guards.uncovered(&chars[range]);
+        Self {
+            start: window.len(),
+            front: found(window),
+            behind: found(after(chars, &hit.range, AROUND_CHARS)),
+            inside: found(hit.range.clone()),
+        }
+    }
+
+    /// `bound`, `nobody`, `inside`.
+    fn denials(&self, hit: &Hit) -> Vec<f32> {
+        let bound = self.front.iter().filter(|guard| {
+            let place = guard.value == "bound" || (guard.value == "nobody" && hit.value != "119");
+            place && guard.range.end == self.start
+        });
+        let inside = self.inside.iter().filter(|guard| guard.value == "inside");
+        bound.chain(inside).map(|guard| guard.weight).collect()
+    }
+
+    /// `if`, `fear`, `past`, `habit`, `over`, `topic`.
+    fn doubts(&self, hit: &Hit) -> Vec<f32> {
+        let (now, sudden) = (self.last("now"), self.last("sudden"));
+        let feared = matches!(hit.value, "119" | "122");
+        let front = self.front.iter().filter(|guard| {
+            let near = guard.range.end + FRONT_CHARS > self.start;
+            match guard.value {
+                "if" => near && guard.range.end > now,
+                "fear" => feared && near && guard.range.end > now,
+                "past" => guard.range.end > now.max(sudden),
+                "habit" => near && guard.range.end > now.max(sudden),
+                _ => false,
+            }
+        });
+        let over = self.behind.iter().filter(|guard| guard.value == "over");
+        let doubtful = hit.weight < DOUBTFUL;
+        let both = self.front.iter().chain(&self.behind);
+        let topic = both.filter(|guard| doubtful && guard.value == "topic");
+        front.chain(over).chain(topic).map(|guard| guard.weight).collect()
+    }
+
+    /// Where the guard of this place that is nearest to the hit ends; 0 if there is none.
+    fn last(&self, place: &str) -> usize {
+        let of_place = self.front.iter().filter(|guard| guard.value == place);
+        of_place.map(|guard| guard.range.end).max().unwrap_or(0)
+    }
+
+    /// The strongest of `now`, `sudden` and `around`, which speak for it.
+    fn urgency(&self) -> f32 {
+        let speaks = |guard: &&Hit| matches!(guard.value, "now" | "sudden" | "around");
+        let all = self.front.iter().chain(&self.behind).filter(speaks);
+        all.map(|guard| guard.weight).fold(1.0, f32::max)
     }
 }

@@ -107,6 +107,21 @@ impl Lexicon {
             .map(|at| all[at].clone())
             .collect()
     }
+
+    /// The hits that lie in no hit of 无. Unlike [`Lexicon::uncovered`], a long weak hit hides no
+    /// short strong one.
+    pub(crate) fn standing(&self, chars: &[char]) -> Vec<Hit> {
+        let (nothing, hits): (Vec<Hit>, Vec<Hit>) =
+            self.hits(chars).into_iter().partition(|hit| hit.value == NOTHING);
+        let covered = |hit: &Hit| {
+            let from = nothing
+                .partition_point(|other| other.range.start + COVER_CHARS_MAX <= hit.range.start);
+            let near =
+                nothing[from..].iter().take_while(|other| other.range.start <= hit.range.start);
+            near.into_iter().any(|other| other.range.end >= hit.range.end)
+        };
+        hits.into_iter().filter(|hit| !covered(hit)).collect()
+    }
 }
 
 impl Hit {

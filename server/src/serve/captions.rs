@@ -181,9 +181,11 @@ impl Captions {
 }
 
 /// A weak reading of a slot is worse than an empty field, because somebody must first take it out;
-/// a weak title is better than none.
+/// a weak title is better than none. A doubtful emergency passes from the reader's own, lower limit on:
+/// a seat dismisses a false alarm with a glance, and nobody sees one that was dropped.
 fn is_worth_filling(tag: &Tag) -> bool {
-    tag.confidence >= CONFIDENCE_MIN || matches!(tag.field, Field::Title | Field::Description)
+    let even_weak = matches!(tag.field, Field::Title | Field::Description | Field::Emergency);
+    tag.confidence >= CONFIDENCE_MIN || even_weak
 }
 
 fn new_segment() -> SegmentId {
