@@ -79,8 +79,10 @@ fn an_offer_without_a_common_codec_is_refused_with_the_reason_and_leaves_nothing
 
 #[test]
 fn a_number_that_takes_too_many_lines_is_busy_and_a_full_house_says_when_to_come_back() {
-    let plan =
-        ServerPlan::deaf().with("sip.calls_per_caller_max", 1).with("sip.concurrent_calls_max", 2);
+    let plan = ServerPlan::deaf()
+        .with("sip.calls_per_caller_max", 1)
+        .with("sip.concurrent_calls_max", 2)
+        .with("sip.trusted_peers", "[\"127.0.0.1\"]");
     let server = Server::start(&plan);
     let mut first = RawCall::new(server.sip());
     let offer = first.offer("8");

@@ -1,7 +1,7 @@
 //! Other people's telephones call the server: what they said is in its recording, its call list, its
 //! ticket and its transcript.
 
-use qingting_tests::audio::{RATE, Wav, align, speech_like};
+use qingting_tests::audio::{RATE, Wav, align, align_pieces, speech_like};
 use qingting_tests::clock::Deadline;
 use qingting_tests::peers::sipp::{self, Scenario, Sipp};
 use qingting_tests::peers::{CallPlan, Called, HangUp, Transport, baresip, linphone};
@@ -250,7 +250,12 @@ fn a_telephones_words_are_transcribed(place: impl FnOnce(&Server, &[i16])) {
     said.resize(said.len() + audio::samples_in(seconds(1.5)), 0);
     place(&server, &said);
     let call = ended_call(&server);
-    assert_left_channel_is(&said, &recorded(&server, &call), SAME);
+    // By pieces: with the recogniser on the same cores a telephone's packets come in bursts, and the
+    // jitter buffer shifts what follows one.
+    let recording = recorded(&server, &call);
+    let pieces = align_pieces(&said, &recording.channels[0], seconds(0.25));
+    let same = pieces.iter().filter(|piece| piece.correlation >= SAME).count();
+    assert!(same * 10 >= pieces.len() * 8, "{pieces:?}");
     let path = format!("/api/v1/calls/{}/transcript", text(&call["id"]));
     // The last words are decoded after the call: wait for a transcript that is good enough.
     let mut written = String::new();
