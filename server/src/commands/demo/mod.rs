@@ -42,8 +42,8 @@ const CITIZENS: [Citizen; 3] = [
     Citizen {
         title: "a question of an enterprise",
         voice: "jm_kumo",
-        words: "你好，我想咨询一下。我们公司上个星期刚刚注册，营业执照已经办好了，\
-                请问办理税务登记需要带什么材料？",
+        words: "你好，我是一家企业的负责人。我们企业想申请办理营业执照变更，\
+                请问需要准备什么材料？",
     },
     Citizen {
         title: "an emergency",
