@@ -29,7 +29,7 @@ impl fmt::Display for Problem {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("cannot read the configuration {}: {source}. Write one with `qingting check-config --write-default {}`", path.display(), path.display())]
+    #[error("cannot read the configuration {} (`qingting check-config --write-default {}` writes one)", path.display(), path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{} problem(s) in {}:{}", problems.len(), path.display(), list(problems))]
     Invalid { path: PathBuf, problems: Vec<Problem> },
@@ -58,7 +58,38 @@ pub(super) fn unknown_keys(text: &str) -> Result<Vec<Problem>, Problem> {
     Ok(problems)
 }
 
-/// A value of the wrong type or form, or broken TOML, where the parser points.
+/// The file without the values that cannot be read, and those values, each with its default.
+pub(super) fn readable(text: &str) -> (toml::Table, Vec<Problem>) {
+    let mut given: toml::Table = toml::from_str(text).unwrap_or_default();
+    let known: toml::Table = toml::from_str(DEFAULT_TOML).expect("the default file is TOML");
+    let mut wrong = Vec::new();
+    for (section, value) in &mut given {
+        let Some(keys) = value.as_table_mut() else { continue };
+        keys.retain(|key, value| {
+            let alone = toml::Table::from_iter([(key.to_string(), value.clone())]);
+            let alone = toml::Table::from_iter([(section.to_string(), toml::Value::Table(alone))]);
+            let Err(error) = alone.try_into::<Config>() else { return true };
+            let path = format!("{section}.{key}");
+            let default = known.get(section).and_then(|of| of.get(key));
+            wrong.push(Problem {
+                line: line_of(text, &path),
+                key: path,
+                what: format!(
+                    "{value} does not fit: {}",
+                    error.message().trim().replace('\n', " ")
+                ),
+                remedy: match default {
+                    Some(default) => format!("Give a value like the default, {default}"),
+                    None => "Remove it".into(),
+                },
+            });
+            false
+        });
+    }
+    (given, wrong)
+}
+
+/// Broken TOML, where the parser points, where the parser points.
 pub(super) fn wrong_value(text: &str, error: &toml::de::Error) -> Problem {
     let at = error.span().map_or(0, |span| span.start);
     let line = text[..at.min(text.len())].matches('\n').count() + 1;
@@ -283,6 +314,16 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_type_does_not_hide_the_next_mistake() {
+        let found = problems(
+            "[media]\nport_first = \"ten\"\n[hotline]\nring_ms = \"a\"\nvoice = \"nobody\"\n",
+        );
+        let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["media.port_first", "hotline.ring_ms", "hotline.voice"]);
+        assert!(found[1].remedy.contains("200"), "{}", found[1].remedy);
+    }
+
+    #[test]
     fn an_address_without_a_port_points_at_its_line() {
         let found = problems("[http]\nlisten = \"127.0.0.1\"\n");
         assert_eq!((found[0].line, found[0].key.as_str()), (2, "http.listen"));
@@ -302,7 +343,7 @@ mod tests {
         let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,
-            ["hotline.voice_sped", "media.port_first", "media.port_last", "hotline.notice"]
+            ["media.port_first", "media.port_last", "hotline.notice", "hotline.voice_sped"]
         );
         assert!(found.iter().all(|problem| problem.line > 0 && !problem.remedy.is_empty()));
     }

@@ -182,17 +182,19 @@ impl Config {
     /// The same for text that was read from `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let problems = |problems| ConfigError::Invalid { path: path.to_owned(), problems };
-        let unknown = check::unknown_keys(text).map_err(|problem| problems(vec![problem]))?;
-        let mut config: Self = match toml::from_str(text) {
+        let mut found = check::unknown_keys(text).map_err(|problem| problems(vec![problem]))?;
+        // One wrong value must not hide the next: what is left of the file is checked without it.
+        let (readable, wrong) = check::readable(text);
+        found.extend(wrong);
+        let mut config: Self = match readable.try_into() {
             Ok(config) => config,
             Err(error) => {
-                let mut found = unknown;
                 found.push(check::wrong_value(text, &error));
                 return Err(problems(found));
             }
         };
-        let mut found = unknown;
         found.extend(check::values(&config, text));
+        found.sort_by_key(|problem| problem.line);
         if !found.is_empty() {
             return Err(problems(found));
         }

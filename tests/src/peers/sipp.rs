@@ -146,10 +146,7 @@ impl Sipp {
 
     /// sipp says nothing when it is ready: its port is in use then.
     fn wait_until_bound(&self, transport: Transport) {
-        let taken = || match transport {
-            Transport::Udp => std::net::UdpSocket::bind(self.sip).err().map(|_| ()),
-            Transport::Tcp => bound(self.sip.port()).then_some(()),
-        };
+        let taken = || bound(transport, self.sip.port()).then_some(());
         assert!(
             Deadline::after(GRACE).poll(taken).is_some(),
             "sipp does not listen:\n{}",
@@ -158,11 +155,18 @@ impl Sipp {
     }
 }
 
-/// Whether somebody listens there, without connecting: sipp would count the connection.
-fn bound(port: u16) -> bool {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    table.contains(&format!("0100007F:{port:04X} 00000000:0000 0A"))
-        || table.contains(&format!("00000000:{port:04X} 00000000:0000 0A"))
+/// Whether somebody has the port, without connecting, which sipp would count, and without trying to
+/// bind it, which could take it away from sipp at the wrong moment.
+fn bound(transport: Transport, port: u16) -> bool {
+    // The states of an open UDP socket and of a TCP listener.
+    let (table, state) = match transport {
+        Transport::Udp => ("/proc/net/udp", "07"),
+        Transport::Tcp => ("/proc/net/tcp", "0A"),
+    };
+    let table = std::fs::read_to_string(table).unwrap_or_default();
+    ["0100007F", "00000000"]
+        .iter()
+        .any(|ip| table.contains(&format!("{ip}:{port:04X} 00000000:0000 {state}")))
 }
 
 fn arguments(to: Option<SocketAddr>, scenario: &Scenario, port: u16) -> Vec<String> {

@@ -85,6 +85,7 @@ impl Screen {
 pub fn ticket(ticket: &Value) {
     let text = |name: &str| ticket[name].as_str().unwrap_or_default().to_owned();
     println!("\n   工单 {}  ({}, revision {})", text("number"), text("status"), ticket["revision"]);
+    println!("     GET /api/v1/tickets/{}", text("id"));
     for field in Field::ALL {
         let value = &ticket["fields"][field.as_str()];
         let Some(said) = value["value"].as_str().filter(|said| !said.is_empty()) else { continue };

@@ -1,5 +1,5 @@
 //! Figures of the reader on data that is not part of the product, and the time of one reading:
-//! `cargo run --release -p qingting-nlu --example measure -- FOLDER [list]`, where FOLDER holds
+//! `cargo run --release -p qingting-nlu --example readings -- FOLDER [list]`, where FOLDER holds
 //! `appeals/`, `address/` and `divisions/`. With `list`, the first errors are printed.
 
 use qingting_common::{SegmentId, ids::Party};
