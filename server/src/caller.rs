@@ -320,8 +320,7 @@ impl Line<'_> {
             }
             waited += LOOK_EVERY;
             while let Some(frame) = self.tap.as_mut().and_then(RecogniserTap::pop) {
-                let sum: u32 = frame.samples.iter().map(|s| u32::from(s.unsigned_abs())).sum();
-                if sum / frame.samples.len() as u32 >= VOICE_LEVEL {
+                if frame.level() >= VOICE_LEVEL {
                     (voice, quiet) = (voice + 1, Duration::ZERO);
                 } else {
                     quiet += Duration::from_millis(20);

@@ -44,17 +44,19 @@ pub fn all(
     title: &str,
 ) -> Result<Vec<Arc<[i16]>>> {
     let cache = PromptCache::new(folder);
+    let kept: Vec<Option<Arc<[i16]>>> =
+        sayings.iter().map(|saying| saying.cached(&cache)).collect();
     let missing: Vec<&Saying> =
-        sayings.iter().filter(|saying| saying.cached(&cache).is_none()).collect();
+        sayings.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(s, _)| s).collect();
     if !missing.is_empty() {
         // Asked for here, so that the message names the model and the remedy.
         super::models::require(models, &["kokoro", "onnxruntime"])?;
         speak_missing(folder, &missing, &models::folder(models)?, title)?;
     }
-    sayings
-        .iter()
-        .map(|saying| saying.cached(&cache).context("a spoken text is not in the cache"))
-        .collect()
+    let spoken = |(saying, kept): (&Saying, Option<Arc<[i16]>>)| {
+        kept.or_else(|| saying.cached(&cache)).context("a spoken text is not in the cache")
+    };
+    sayings.iter().zip(kept).map(spoken).collect()
 }
 
 fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str) -> Result<()> {

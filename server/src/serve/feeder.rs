@@ -66,7 +66,7 @@ fn carry(feed: &mut Feed, loud: &mut u32) -> bool {
         if let Some(to) = &feed.to {
             to.push(frame.sample_index, &frame.samples);
         }
-        *loud = if level(&frame.samples) >= VOICE_LEVEL { *loud + 1 } else { 0 };
+        *loud = if frame.level() >= VOICE_LEVEL { *loud + 1 } else { 0 };
         if *loud == VOICE_FRAMES {
             // Full: it is known already.
             let _ = feed.voice.try_send(());
@@ -74,9 +74,4 @@ fn carry(feed: &mut Feed, loud: &mut u32) -> bool {
         }
     }
     !closed
-}
-
-fn level(samples: &[i16]) -> u32 {
-    let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
-    sum / samples.len().max(1) as u32
 }

@@ -18,6 +18,14 @@ pub struct Frame {
     pub samples: [i16; SAMPLES_PER_TICK],
 }
 
+impl Frame {
+    /// Mean absolute level, 0 to 32,768.
+    pub fn level(&self) -> u32 {
+        let sum: u32 = self.samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
+        sum / SAMPLES_PER_TICK as u32
+    }
+}
+
 /// One tick of both directions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
