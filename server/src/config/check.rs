@@ -1,6 +1,6 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
-use super::{Config, DEFAULT_TOML};
+use super::{Config, DEFAULT_TOML, lists};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -46,6 +46,9 @@ pub(super) fn unknown_keys(text: &str) -> Result<Vec<Problem>, Problem> {
     let known: toml::Table = toml::from_str(DEFAULT_TOML).expect("the default file is TOML");
     let mut problems = Vec::new();
     for (section, value) in &given {
+        if lists::NAMES.contains(&section.as_str()) {
+            continue;
+        }
         let Some(known_section) = known.get(section).and_then(toml::Value::as_table) else {
             problems.push(unknown(text, section, section, known.keys()));
             continue;
@@ -64,6 +67,10 @@ pub(super) fn readable(text: &str) -> (toml::Table, Vec<Problem>) {
     let known: toml::Table = toml::from_str(DEFAULT_TOML).expect("the default file is TOML");
     let mut wrong = Vec::new();
     for (section, value) in &mut given {
+        if let Some(entries) = value.as_array_mut() {
+            wrong.extend(lists::unreadable(text, section, entries));
+            continue;
+        }
         let Some(keys) = value.as_table_mut() else { continue };
         keys.retain(|key, value| {
             let alone = toml::Table::from_iter([(key.to_string(), value.clone())]);
@@ -128,7 +135,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "0 would refuse every call".into(),
         "Give the number of calls your trunk carries, such as 60",
     );
-    let families = sip.listen_udp.iter().chain(&sip.listen_tcp).map(std::net::SocketAddr::is_ipv4);
+    let families = sip.addresses().map(std::net::SocketAddr::is_ipv4);
     demand(
         families.clone().all(|v4| v4) || families.clone().all(|v4| !v4),
         "sip.listen_udp",
@@ -204,6 +211,68 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{} ms lets callers wait too long", hotline.ring_ms),
         "GB/T 33358-2016 asks for an answer within 15 s: give at most 10000",
     );
+    for (key, value, allowed, remedy) in [
+        ("seats.ring_s", config.seats.ring_s, 5..=120, "20 is usual"),
+        ("seats.expert_ring_s", config.seats.expert_ring_s, 5..=120, "25 is usual"),
+        ("seats.wrap_up_s", config.seats.wrap_up_s, 0..=3_600, "30 is usual"),
+        ("seats.no_answer_pause_s", config.seats.no_answer_pause_s, 0..=3_600, "60 is usual"),
+        ("sip.session_expires_s", sip.session_expires_s.into(), 90..=86_400, "1800 is usual"),
+    ] {
+        demand(
+            allowed.contains(&value),
+            key,
+            format!("{value} s is not between {} and {}", allowed.start(), allowed.end()),
+            remedy,
+        );
+    }
+    let seats = &config.seats;
+    for (key, prompt) in [
+        ("seats.please_wait", &seats.please_wait),
+        ("seats.still_waiting", &seats.still_waiting),
+        ("seats.call_back_offer", &seats.call_back_offer),
+        ("seats.call_back_promised", &seats.call_back_promised),
+        ("seats.three_party", &seats.three_party),
+        ("seats.returned", &seats.returned),
+        ("seats.nobody", &seats.nobody),
+    ] {
+        demand(
+            !prompt.trim().is_empty() && prompt.chars().count() <= PROMPT_CHARS_MAX,
+            key,
+            format!("a prompt has 1 to {PROMPT_CHARS_MAX} characters"),
+            "Write what the caller shall hear",
+        );
+    }
+    let needs_identity = !(sip.listen_tls.is_empty() && sip.listen_wss.is_empty());
+    for (key, file) in
+        [("sip.tls_certificate", &sip.tls_certificate), ("sip.tls_key", &sip.tls_key)]
+    {
+        demand(
+            !needs_identity || file.is_file(),
+            key,
+            format!("TLS needs it, and there is no file {:?}", file.display().to_string()),
+            "Give a PEM file, or leave sip.listen_tls and sip.listen_wss empty",
+        );
+    }
+    demand(
+        !sip.realm.is_empty() && sip.realm.chars().all(|c| c.is_ascii_graphic() && c != '"'),
+        "sip.realm",
+        format!("{:?} is not a realm", sip.realm),
+        "Give a short ASCII word, such as the city's domain",
+    );
+    demand(
+        seats.music.as_os_str().is_empty() || seats.music.is_file(),
+        "seats.music",
+        format!("there is no file {}", seats.music.display()),
+        "Give a WAV file (8 kHz, mono, 16 bit) or leave it empty",
+    );
+    for file in &config.recording.key_files {
+        demand(
+            file.is_file(),
+            "recording.key_files",
+            format!("there is no file {}", file.display()),
+            "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE`",
+        );
+    }
     demand(
         config.asr.threads <= 256,
         "asr.threads",
@@ -222,6 +291,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{:?} is not a log level or filter", config.log.level),
         "Give error, warn, info, debug or trace",
     );
+    problems.extend(lists::values(config, text));
     problems
 }
 
@@ -268,7 +338,7 @@ fn keys(text: &str) -> impl Iterator<Item = (usize, String)> {
     text.lines().enumerate().filter_map(move |(index, line)| {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('[') {
-            section = name.split(']').next().unwrap_or("").trim().into();
+            section = name.trim_start_matches('[').split(']').next().unwrap_or("").trim().into();
             return Some((index + 1, section.clone()));
         }
         let key = line.split_once('=')?.0.trim();

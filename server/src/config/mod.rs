@@ -1,8 +1,10 @@
 //! The configuration file: typed, with every key's default, and checked before anything starts.
 
 mod check;
+mod lists;
 
 pub use check::ConfigError;
+pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk, Treatment};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -18,12 +20,23 @@ pub struct Config {
     pub sip: Sip,
     pub media: Media,
     pub hotline: Hotline,
+    pub seats: Seats,
     pub recording: Recording,
     pub asr: Asr,
     pub nlu: Nlu,
     pub http: Http,
     pub data: Data,
     pub log: Log,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trunks: Vec<Trunk>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<Number>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<Queue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<Hours>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub menus: Vec<MenuNode>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +44,16 @@ pub struct Config {
 pub struct Sip {
     pub listen_udp: Vec<SocketAddr>,
     pub listen_tcp: Vec<SocketAddr>,
+    pub listen_tls: Vec<SocketAddr>,
+    pub listen_ws: Vec<SocketAddr>,
+    pub listen_wss: Vec<SocketAddr>,
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
+    pub tls_ca: PathBuf,
+    pub realm: String,
+    pub strangers: bool,
+    pub calls_per_second_max: u32,
+    pub session_expires_s: u32,
     #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
     pub advertised_ip: Option<IpAddr>,
     pub trusted_peers: Vec<IpAddr>,
@@ -63,10 +86,32 @@ pub struct Hotline {
     pub call_s_max: u64,
 }
 
+/// What callers hear around the seats, and how long seats and experts are rung.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Seats {
+    pub ring_s: u64,
+    pub expert_ring_s: u64,
+    pub wrap_up_s: u64,
+    pub no_answer_pause_s: u64,
+    pub please_wait: String,
+    pub still_waiting: String,
+    pub call_back_offer: String,
+    pub call_back_promised: String,
+    pub three_party: String,
+    pub returned: String,
+    pub nobody: String,
+    pub music: PathBuf,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Recording {
     pub enabled: bool,
+    pub encrypted: bool,
+    pub key_files: Vec<PathBuf>,
+    pub tracks: bool,
+    pub retention_days: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,12 +154,36 @@ pub enum LogFormat {
     Json,
 }
 
+impl Sip {
+    /// Every address that is listened on.
+    pub fn addresses(&self) -> impl Iterator<Item = &SocketAddr> + Clone {
+        let lists = [
+            &self.listen_udp,
+            &self.listen_tcp,
+            &self.listen_tls,
+            &self.listen_ws,
+            &self.listen_wss,
+        ];
+        lists.into_iter().flatten()
+    }
+}
+
 impl Default for Sip {
     fn default() -> Self {
         let any = SocketAddr::from(([0, 0, 0, 0], 5060));
         Self {
             listen_udp: vec![any],
             listen_tcp: vec![any],
+            listen_tls: Vec::new(),
+            listen_ws: Vec::new(),
+            listen_wss: Vec::new(),
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            tls_ca: PathBuf::new(),
+            realm: "qingting".into(),
+            strangers: true,
+            calls_per_second_max: 0,
+            session_expires_s: 1800,
             advertised_ip: None,
             trusted_peers: Vec::new(),
             concurrent_calls_max: 1000,
@@ -147,9 +216,34 @@ impl Default for Hotline {
     }
 }
 
+impl Default for Seats {
+    fn default() -> Self {
+        Self {
+            ring_s: 20,
+            expert_ring_s: 25,
+            wrap_up_s: 30,
+            no_answer_pause_s: 60,
+            please_wait: "正在为您转接人工座席，请稍候。".into(),
+            still_waiting: "座席仍在忙碌，请您继续等候。".into(),
+            call_back_offer: "如需稍后由我们回电，请按1；继续等候请不要挂机。".into(),
+            call_back_promised: "好的，我们会尽快给您回电，再见。".into(),
+            three_party: "现在为您接入承办单位专家，三方通话将被录音。".into(),
+            returned: "对方暂时无法接通，请稍候。".into(),
+            nobody: "暂时没有座席可以接听，请稍后再拨。".into(),
+            music: PathBuf::new(),
+        }
+    }
+}
+
 impl Default for Recording {
     fn default() -> Self {
-        Self { enabled: true }
+        Self {
+            enabled: true,
+            encrypted: true,
+            key_files: Vec::new(),
+            tracks: true,
+            retention_days: 0,
+        }
     }
 }
 

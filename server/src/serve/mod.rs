@@ -189,7 +189,7 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
 }
 
 fn media(config: &Config) -> Result<MediaEngine> {
-    let listen = config.sip.listen_udp.iter().chain(&config.sip.listen_tcp).next();
+    let listen = config.sip.addresses().next();
     let bind_ip = listen.context("no SIP address to listen on")?.ip();
     let media = &config.media;
     let shards = if media.shards == 0 { (cores() / 2).max(1) } else { media.shards };

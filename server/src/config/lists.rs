@@ -1,0 +1,350 @@
+//! What a city has several of: trunks, called numbers, queues, opening hours, menus.
+
+use super::Config;
+use super::check::Problem;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// Their names in the file.
+pub(super) const NAMES: [&str; 5] = ["trunks", "numbers", "queues", "hours", "menus"];
+
+/// A way to the public telephone network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trunk {
+    pub name: String,
+    /// `sip:host[:port]`, a name is looked up by SRV first.
+    pub uri: String,
+    #[serde(default = "udp")]
+    pub transport: String,
+    /// Addresses from which its calls come; those of `uri` when empty and numeric.
+    #[serde(default)]
+    pub peers: Vec<IpAddr>,
+    /// Lower numbers are tried first.
+    #[serde(default = "one")]
+    pub priority: u8,
+    #[serde(default)]
+    pub user: String,
+    #[serde(default)]
+    pub password: String,
+    #[serde(default)]
+    pub register: bool,
+    /// The number that our calls show.
+    #[serde(default)]
+    pub caller_id: String,
+    /// `national`, `e164`, or a prefix such as `9`.
+    #[serde(default = "national")]
+    pub number_form: String,
+    /// Seconds between OPTIONS; 0 asks nothing and takes the trunk as up.
+    #[serde(default = "thirty")]
+    pub options_s: u32,
+}
+
+/// A number that citizens call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Number {
+    pub number: String,
+    pub name: String,
+    /// In place of `hotline.greeting`.
+    #[serde(default)]
+    pub greeting: String,
+    #[serde(default)]
+    pub treatment: Treatment,
+    /// A name of `[[hours]]`; empty: always open.
+    #[serde(default)]
+    pub hours: String,
+    /// Said when closed; then the call ends.
+    #[serde(default)]
+    pub closed: String,
+    #[serde(default)]
+    pub priority: u8,
+    #[serde(default)]
+    pub enterprise: bool,
+}
+
+/// What becomes of a call to a number after the greeting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Treatment {
+    /// The machine listens and writes the draft.
+    #[default]
+    Machine,
+    /// A queue of seats.
+    Queue(String),
+    /// A menu, by its first node.
+    Menu(String),
+    /// A number through a trunk: the authorised transfer (授权转接).
+    Transfer(String),
+}
+
+/// Where callers wait for seats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    pub name: String,
+    /// The skill that a seat needs.
+    pub skill: String,
+    #[serde(default = "max_wait")]
+    pub wait_s_max: u64,
+    #[serde(default)]
+    pub overflow: Overflow,
+    /// Seconds after which seats with this queue's skill may help; needs `widen_to`.
+    #[serde(default)]
+    pub widen_to: String,
+    #[serde(default = "thirty_long")]
+    pub widen_s: u64,
+    #[serde(default = "twenty_long")]
+    pub sticky_s: u64,
+    #[serde(default = "thirty_long")]
+    pub announce_s: u64,
+    /// Seconds after which a call back is offered; 0: never.
+    #[serde(default = "sixty_long")]
+    pub call_back_s: u64,
+}
+
+/// What becomes of a call that waited too long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Overflow {
+    /// The machine listens and writes the draft.
+    #[default]
+    Machine,
+    Queue(String),
+    Transfer(String),
+    /// A sentence, then the end; the call is listed as missed.
+    Busy,
+}
+
+/// Opening hours by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    pub name: String,
+    /// Day of the week, `mon` to `sun`, to windows such as `["09:00-12:00", "14:00-18:00"]`.
+    pub weekly: BTreeMap<String, Vec<String>>,
+    /// Closed on these dates, `2026-10-01`.
+    #[serde(default)]
+    pub closed: Vec<String>,
+    /// Other windows on these dates (调休).
+    #[serde(default)]
+    pub dates: BTreeMap<String, Vec<String>>,
+}
+
+/// One node of a menu.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MenuNode {
+    pub name: String,
+    /// What is said.
+    pub say: String,
+    /// Key to node or `queue:NAME`, `transfer:NUMBER`, `machine`, `callback`, `hangup`.
+    #[serde(default)]
+    pub keys: BTreeMap<String, String>,
+    /// Spoken phrase to the same.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
+    /// Where a caller goes who chooses nothing.
+    #[serde(default)]
+    pub otherwise: String,
+    #[serde(default = "two")]
+    pub tries: u8,
+    #[serde(default = "six")]
+    pub wait_s: u64,
+}
+
+fn udp() -> String {
+    "udp".into()
+}
+
+fn national() -> String {
+    "national".into()
+}
+
+const fn one() -> u8 {
+    1
+}
+
+const fn two() -> u8 {
+    2
+}
+
+const fn six() -> u64 {
+    6
+}
+
+const fn thirty() -> u32 {
+    30
+}
+
+const fn twenty_long() -> u64 {
+    20
+}
+
+const fn thirty_long() -> u64 {
+    30
+}
+
+const fn sixty_long() -> u64 {
+    60
+}
+
+const fn max_wait() -> u64 {
+    300
+}
+
+/// Takes out of a list what cannot be read, and says why.
+pub(super) fn unreadable(text: &str, list: &str, entries: &mut Vec<toml::Value>) -> Vec<Problem> {
+    let mut wrong = Vec::new();
+    let mut number = 0;
+    entries.retain(|entry| {
+        number += 1;
+        let alone = toml::Value::Array(vec![entry.clone()]);
+        let alone = toml::Table::from_iter([(list.to_owned(), alone)]);
+        let Err(error) = alone.try_into::<Config>() else { return true };
+        wrong.push(Problem {
+            line: line_of(text, list, number),
+            key: format!("{list}[{number}]"),
+            what: error.message().trim().replace('\n', " "),
+            remedy: format!(
+                "Compare it with the example of [[{list}]] in `qingting check-config --print-default`"
+            ),
+        });
+        false
+    });
+    wrong
+}
+
+/// The line of the `number`th `[[list]]`.
+fn line_of(text: &str, list: &str, number: usize) -> usize {
+    let head = format!("[[{list}]]");
+    let heads = text.lines().enumerate().filter(|(_, line)| line.trim() == head);
+    heads.map(|(index, _)| index + 1).nth(number - 1).unwrap_or(0)
+}
+
+/// Names that do not fit together.
+pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut problem = |list: &str, index: usize, what: String, remedy: &str| {
+        problems.push(Problem {
+            line: line_of(text, list, index + 1),
+            key: format!("{list}[{}]", index + 1),
+            what,
+            remedy: remedy.to_owned(),
+        });
+    };
+    for (list, names) in [
+        ("trunks", config.trunks.iter().map(|of| &of.name).collect::<Vec<_>>()),
+        ("numbers", config.numbers.iter().map(|of| &of.number).collect()),
+        ("queues", config.queues.iter().map(|of| &of.name).collect()),
+        ("hours", config.hours.iter().map(|of| &of.name).collect()),
+        ("menus", config.menus.iter().map(|of| &of.name).collect()),
+    ] {
+        let mut seen = BTreeSet::new();
+        for (index, name) in names.iter().enumerate() {
+            if name.trim().is_empty() || !seen.insert(name.as_str()) {
+                problem(list, index, format!("{name:?} is empty or stands twice"), "Name each once");
+            }
+        }
+    }
+    let has_queue = |name: &str| config.queues.iter().any(|queue| queue.name == name);
+    let has_menu = |name: &str| config.menus.iter().any(|node| node.name == name);
+    for (index, number) in config.numbers.iter().enumerate() {
+        let (what, known) = match &number.treatment {
+            Treatment::Machine => continue,
+            Treatment::Queue(name) => (format!("there is no queue {name:?}"), has_queue(name)),
+            Treatment::Menu(name) => (format!("there is no menu node {name:?}"), has_menu(name)),
+            Treatment::Transfer(to) => (format!("{to:?} is not a number"), is_number(to)),
+        };
+        if !known {
+            problem("numbers", index, what, "Correct the name in `treatment`, or add it");
+        }
+    }
+    for (index, number) in config.numbers.iter().enumerate() {
+        if !number.hours.is_empty() && !config.hours.iter().any(|of| of.name == number.hours) {
+            let what = format!("there are no hours {:?}", number.hours);
+            problem("numbers", index, what, "Add [[hours]] of that name, or leave `hours` empty");
+        }
+        if !number.hours.is_empty() && number.closed.trim().is_empty() {
+            let what = "`closed` is empty".to_owned();
+            problem("numbers", index, what, "Write what a caller hears outside the hours");
+        }
+    }
+    for (index, queue) in config.queues.iter().enumerate() {
+        let known = match &queue.overflow {
+            Overflow::Machine | Overflow::Busy => true,
+            Overflow::Queue(name) => has_queue(name) && *name != queue.name,
+            Overflow::Transfer(to) => is_number(to),
+        };
+        if !known {
+            let what = format!("`overflow` goes nowhere: {:?}", queue.overflow);
+            problem("queues", index, what, "Name another queue, or a number of digits");
+        }
+    }
+    for (index, trunk) in config.trunks.iter().enumerate() {
+        if !["udp", "tcp", "tls"].contains(&trunk.transport.as_str()) {
+            let what = format!("there is no transport {:?}", trunk.transport);
+            problem("trunks", index, what, "Give udp, tcp or tls");
+        }
+        if trunk.uri.parse::<qingting_sip::message::SipUri>().is_err() {
+            let what = format!("{:?} is no SIP URI", trunk.uri);
+            problem("trunks", index, what, "Give one such as sip:203.0.113.10");
+        }
+        if trunk.register && (trunk.user.is_empty() || trunk.password.is_empty()) {
+            let what = "`register` needs `user` and `password`".to_owned();
+            problem("trunks", index, what, "Give what the operator gave you");
+        }
+    }
+    problems
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ConfigError;
+    use super::*;
+    use std::path::Path;
+
+    fn problems(text: &str) -> Vec<Problem> {
+        match Config::parse(text, Path::new("/etc/qingting/config.toml")) {
+            Err(ConfigError::Invalid { problems, .. }) => problems,
+            other => panic!("expected problems, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_default_file_can_be_used() {
+        let examples = super::super::DEFAULT_TOML.split("# Trunks to the telephone").nth(1).unwrap();
+        let text: String = examples
+            .lines()
+            .skip(2)
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.starts_with("[[") || line.contains(" = "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let text = format!("{text}\n[[queues]]\nname = \"企业\"\nskill = \"企业\"\n");
+        let config = Config::parse(&text, Path::new("/x/config.toml")).unwrap();
+        assert_eq!(config.numbers[0].treatment, Treatment::Queue("综合".into()));
+        assert_eq!((config.trunks.len(), config.menus.len(), config.hours.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_named_with_its_line() {
+        let found = problems("[[queues]]\nname = \"a\"\nskill = \"a\"\n[[queues]]\nname = 5\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (4, "queues[2]"));
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_found() {
+        let found = problems(
+            "[[numbers]]\nnumber = \"12345\"\nname = \"x\"\ntreatment = { queue = \"y\" }\n",
+        );
+        assert_eq!((found[0].line, found[0].key.as_str()), (1, "numbers[1]"));
+        assert!(found[0].what.contains("no queue"), "{}", found[0].what);
+    }
+}
