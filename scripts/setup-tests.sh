@@ -11,4 +11,7 @@ need linphonec linphone-cli
 # baresip-core has the program and its modules; the package baresip adds only GTK, X11 and FFmpeg.
 need baresip baresip-core
 need pkill procps
+# The seats' page with a real browser.
+need chromium chromium
+need chromedriver chromium-driver
 install_missing "Test telephones"

@@ -5,6 +5,7 @@
 //! sipp runs a [`sipp::Scenario`] and can break rules that a telephone keeps.
 
 pub mod baresip;
+pub mod browser;
 pub mod linphone;
 pub mod process;
 pub mod sipp;

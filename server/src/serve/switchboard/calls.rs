@@ -1,0 +1,220 @@
+//! The calls that run now, and the way to each of them.
+
+use qingting_common::CallId;
+use qingting_core::call::{By, Command, Hangup, QueueEvent, Refused};
+use qingting_core::queue::SeatId;
+use qingting_sip::IncomingCall;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Letters that wait for one call. A call reads at once; one that does not has a fault.
+const LETTERS_WAITING_MAX: usize = 64;
+
+/// Something for a running call.
+pub enum Letter {
+    /// End it.
+    Hangup(Hangup),
+    /// From the queue.
+    Queue(QueueEvent),
+    /// A person wants something of it.
+    Command {
+        /// Who: a seat by its leg, or the console.
+        by: Whose,
+        /// What.
+        command: Command,
+        /// Whether it was taken.
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    /// The seat's telephone calls somebody from its second line.
+    SecondLine {
+        /// The seat.
+        seat: SeatId,
+        /// The new dialog.
+        incoming: Box<IncomingCall>,
+    },
+    /// An INVITE with Replaces for one of this call's dialogs.
+    Replace {
+        /// The new dialog.
+        incoming: Box<IncomingCall>,
+    },
+}
+
+/// Who gives a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The seat, whichever leg is its.
+    Seat(SeatId),
+    /// Somebody who speaks for the seat of the call.
+    Console,
+}
+
+impl Whose {
+    /// As the call machine says it.
+    pub fn by(&self, leg_of: impl Fn(&SeatId) -> Option<qingting_core::call::LegId>) -> Option<By> {
+        match self {
+            Self::Console => Some(By::Console),
+            Self::Seat(seat) => leg_of(seat).map(By::Leg),
+        }
+    }
+}
+
+/// Running calls, by id, by caller and by the dialogs they hold.
+#[derive(Default)]
+pub struct Calls {
+    calls: Mutex<HashMap<CallId, Running>>,
+}
+
+struct Running {
+    caller: String,
+    letters: mpsc::Sender<Letter>,
+    seats: HashSet<SeatId>,
+    dialogs: HashSet<String>,
+}
+
+impl Calls {
+    /// Adds a call unless its caller already has `per_caller_max` of them (0: no limit; callers
+    /// without a number are not told apart). Gives what the call must read.
+    pub fn admit(
+        &self,
+        id: CallId,
+        caller: Option<&str>,
+        per_caller_max: usize,
+    ) -> Option<mpsc::Receiver<Letter>> {
+        let mut calls = self.lock();
+        if let Some(caller) = caller.filter(|_| per_caller_max > 0)
+            && calls.values().filter(|running| running.caller == caller).count() >= per_caller_max
+        {
+            return None;
+        }
+        let (letters, read) = mpsc::channel(LETTERS_WAITING_MAX);
+        let caller = caller.unwrap_or_default().to_owned();
+        let (seats, dialogs) = (HashSet::new(), HashSet::new());
+        calls.insert(id, Running { caller, letters, seats, dialogs });
+        Some(read)
+    }
+
+    /// Takes a call out.
+    pub fn remove(&self, id: CallId) {
+        self.lock().remove(&id);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Tells every call that the server shuts down.
+    pub fn drain(&self) {
+        for running in self.lock().values() {
+            // Full: it is told again.
+            let _ = running.letters.try_send(Letter::Hangup(Hangup::Drain));
+        }
+    }
+
+    /// Sends a letter; gives it back when there is no such call or it does not read.
+    pub fn post(&self, call: CallId, letter: Letter) -> Result<(), Box<Letter>> {
+        let Some(letters) = self.lock().get(&call).map(|running| running.letters.clone()) else {
+            return Err(Box::new(letter));
+        };
+        letters.try_send(letter).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(letter) => {
+                tracing::error!(call = %call, "a call does not read what it is told");
+                Box::new(letter)
+            }
+            mpsc::error::TrySendError::Closed(letter) => Box::new(letter),
+        })
+    }
+
+    /// A seat's telephone is in the call.
+    pub fn seat_came(&self, call: CallId, seat: &SeatId) {
+        if let Some(running) = self.lock().get_mut(&call) {
+            running.seats.insert(seat.clone());
+        }
+    }
+
+    /// It is no more.
+    pub fn seat_left(&self, call: CallId, seat: &SeatId) {
+        if let Some(running) = self.lock().get_mut(&call) {
+            running.seats.remove(seat);
+        }
+    }
+
+    /// The call that a seat's telephone is in.
+    pub fn of_seat(&self, seat: &SeatId) -> Option<CallId> {
+        self.lock().iter().find(|(_, running)| running.seats.contains(seat)).map(|(id, _)| *id)
+    }
+
+    /// Whether a seat's telephone is in this call.
+    pub fn takes_part(&self, call: CallId, seat: &SeatId) -> bool {
+        self.lock().get(&call).is_some_and(|running| running.seats.contains(seat))
+    }
+
+    /// The call holds a dialog of this Call-ID.
+    pub fn dialog_came(&self, call: CallId, call_id: &str) {
+        if let Some(running) = self.lock().get_mut(&call) {
+            running.dialogs.insert(call_id.to_owned());
+        }
+    }
+
+    /// The call that holds a dialog of this Call-ID.
+    pub fn of_dialog(&self, call_id: &str) -> Option<CallId> {
+        self.lock().iter().find(|(_, running)| running.dialogs.contains(call_id)).map(|(id, _)| *id)
+    }
+
+    /// Hangs up a running call; false when there is none of that id.
+    pub fn hang_up(&self, call: CallId) -> bool {
+        match self.post(call, Letter::Hangup(Hangup::Operator)) {
+            Ok(()) => true,
+            // Full: its end is among what it has not read.
+            Err(_) => self.lock().contains_key(&call),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallId, Running>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn id(n: u128) -> CallId {
+        CallId::new(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn one_number_cannot_take_every_line_but_the_nameless_are_many() {
+        let calls = Calls::default();
+        assert!(calls.admit(id(1), Some("138"), 1).is_some());
+        assert!(calls.admit(id(2), Some("138"), 1).is_none());
+        assert!(calls.admit(id(3), Some("139"), 1).is_some());
+        assert!(calls.admit(id(4), None, 1).is_some());
+        assert!(calls.admit(id(5), None, 1).is_some());
+        calls.remove(id(1));
+        assert!(calls.admit(id(6), Some("138"), 1).is_some());
+    }
+
+    #[test]
+    fn only_a_running_call_can_be_hung_up() {
+        let calls = Calls::default();
+        let mut read = calls.admit(id(1), None, 0).unwrap();
+        assert!(calls.hang_up(id(1)));
+        assert!(matches!(read.try_recv(), Ok(Letter::Hangup(Hangup::Operator))));
+        assert!(!calls.hang_up(id(2)));
+    }
+
+    #[test]
+    fn a_seat_is_in_the_call_until_it_leaves() {
+        let calls = Calls::default();
+        let _read = calls.admit(id(1), None, 0).unwrap();
+        let seat = SeatId::new("801");
+        assert_eq!(calls.of_seat(&seat), None);
+        calls.seat_came(id(1), &seat);
+        assert_eq!(calls.of_seat(&seat), Some(id(1)));
+        calls.seat_left(id(1), &seat);
+        assert_eq!(calls.of_seat(&seat), None);
+    }
+}

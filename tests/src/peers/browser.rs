@@ -1,0 +1,148 @@
+//! Chromium without a screen, driven through chromedriver (W3C WebDriver). Its microphone plays a WAV
+//! file, and what it hears is measured in the page.
+
+use super::process::Running;
+use crate::clock::Deadline;
+use crate::ports::free_port;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long Chromium gets for starting and for one command.
+const COMMAND_MAX: Duration = Duration::from_secs(30);
+/// The key under which WebDriver names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A running Chromium with one window.
+#[derive(Debug)]
+pub struct Browser {
+    agent: ureq::Agent,
+    session: String,
+    // Dropped in this order: the program first, then its folder.
+    driver: Running,
+    _home: TempDir,
+}
+
+impl Browser {
+    /// Starts one whose microphone plays this file over and over.
+    pub fn start(microphone: &Path) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let port = free_port(0);
+        let mut driver = Running::start("chromedriver", home.path(), |command| {
+            command.arg(format!("--port={port}"));
+        });
+        let ready = driver.wait_for(Deadline::after(COMMAND_MAX), |output| {
+            output.contains("started successfully").then_some(())
+        });
+        assert!(ready.is_some(), "chromedriver: {}", driver.output());
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(COMMAND_MAX))
+            .build()
+            .into();
+        let arguments = [
+            "--headless=new".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--use-fake-ui-for-media-stream".to_owned(),
+            "--use-fake-device-for-media-stream".to_owned(),
+            "--autoplay-policy=no-user-gesture-required".to_owned(),
+            format!("--use-file-for-fake-audio-capture={}", microphone.display()),
+            format!("--user-data-dir={}", home.path().join("profile").display()),
+        ];
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        }}});
+        let base = format!("http://127.0.0.1:{port}");
+        let mut browser = Self { agent, session: format!("{base}/session"), driver, _home: home };
+        let session = browser.command("POST", "", &wanted);
+        let id = session["sessionId"].as_str().expect("a session").to_owned();
+        browser.session = format!("{base}/session/{id}");
+        browser
+    }
+
+    /// Opens a page.
+    pub fn open(&self, url: &str) {
+        self.command("POST", "/url", &json!({ "url": url }));
+    }
+
+    /// Runs JavaScript in the page; a promise is waited for.
+    pub fn run(&self, script: &str) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; \
+             (async () => {{ {script} }})().then(done, error => done('error: ' + error));"
+        );
+        self.command("POST", "/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Types into the field of that id.
+    pub fn type_into(&self, id: &str, text: &str) {
+        let element = self.element(id);
+        self.command("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
+    }
+
+    /// Clicks what has that id.
+    pub fn click(&self, id: &str) {
+        let element = self.element(id);
+        self.command("POST", &format!("/element/{element}/click"), &json!({}));
+    }
+
+    /// The text that the element of that id shows.
+    pub fn text(&self, id: &str) -> String {
+        let element = self.element(id);
+        let text = self.command("GET", &format!("/element/{element}/text"), &Value::Null);
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the script gives something other than null or false.
+    pub fn wait_until(&self, what: &str, script: &str) -> Value {
+        let found = Deadline::after(COMMAND_MAX).poll(|| {
+            let value = self.run(script);
+            (value != Value::Null && value != Value::Bool(false)).then_some(value)
+        });
+        found.unwrap_or_else(|| panic!("waited in vain until {what}; console: {}", self.console()))
+    }
+
+    /// What the page wrote to its console.
+    pub fn console(&self) -> String {
+        self.command("POST", "/se/log", &json!({ "type": "browser" })).to_string()
+    }
+
+    /// A picture of the page, PNG, base64.
+    pub fn screenshot(&self) -> String {
+        self.command("GET", "/screenshot", &Value::Null).as_str().unwrap_or_default().to_owned()
+    }
+
+    fn element(&self, id: &str) -> String {
+        let by = json!({ "using": "css selector", "value": format!("#{id}") });
+        let found = self.command("POST", "/element", &by);
+        found[ELEMENT].as_str().unwrap_or_else(|| panic!("no element {id}")).to_owned()
+    }
+
+    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.session))
+            .header("Content-Type", "application/json")
+            .body(if body.is_null() { String::new() } else { body.to_string() })
+            .expect("a request");
+        let mut response = self.agent.run(request).expect("chromedriver answers");
+        let status = response.status();
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
+        assert!(status.is_success(), "{method} {path}: {text}\n{}", self.driver.output());
+        value["value"].clone()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Chromium ends with its session; chromedriver alone would leave it behind.
+        let _ = self.agent.delete(&self.session).call();
+    }
+}
