@@ -4,6 +4,8 @@
 //!   (RFC 3264).
 //! * [`call`] decides what happens on one inbound call. A driver feeds it inputs with the time,
 //!   carries out its outputs in order, and wakes it at the deadline that it names.
+//! * [`queue`] gives waiting calls to seats, all queues of the server in one machine.
 
 pub mod call;
+pub mod queue;
 pub mod sdp;
