@@ -5,7 +5,7 @@ use crate::serve::remote_media;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use qingting_common::Millis;
-use qingting_core::sdp::{Codec, LocalMedia, Session, SessionDescription};
+use qingting_core::sdp::{Codec, LocalMedia, LocalSecurity, Session, SessionDescription};
 use qingting_media::{
     Layout, LegConfig, LegHandle, LegReport, MediaConfig, MediaEngine, MediaEvent, RecogniserTap,
     RecordTo,
@@ -128,6 +128,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         session_id: u64::from(rand::random::<u32>()),
         version: 1,
         codecs: plan.codecs.clone(),
+        security: LocalSecurity::default(),
     });
     let clock = Clock::start();
     told(clock.now(), Step::Calling { uri: uri.to_string(), transport });

@@ -1,7 +1,7 @@
 //! Call machine and SDP offer/answer. Pure: no sockets, no clock, no runtime, no randomness.
 //!
-//! * [`sdp`] reads and writes session descriptions (RFC 8866) and negotiates G.711 audio
-//!   (RFC 3264).
+//! * [`sdp`] reads and writes session descriptions (RFC 8866) and negotiates audio, plain
+//!   or secured (RFC 3264, RFC 4568, RFC 5763).
 //! * [`call`] decides what happens on one inbound call. A driver feeds it inputs with the time,
 //!   carries out its outputs in order, and wakes it at the deadline that it names.
 //! * [`queue`] gives waiting calls to seats, all queues of the server in one machine.

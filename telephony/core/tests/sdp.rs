@@ -11,6 +11,7 @@ fn local() -> LocalMedia {
         session_id: 5,
         version: 1,
         codecs: Codec::ALL.to_vec(),
+        security: LocalSecurity::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How long a call waits, for what.
 
-use crate::sdp::Codec;
+use crate::sdp::{Codec, LocalSecurity};
 use std::time::Duration;
 
 /// Settings of one call, read once when it begins.
@@ -34,6 +34,8 @@ pub struct CallConfig {
     pub rtcp_mux: bool,
     /// Our codecs, best first.
     pub codecs: Vec<Codec>,
+    /// What we have to secure audio with; its keys are new for each call.
+    pub security: LocalSecurity,
 }
 
 impl Default for CallConfig {
@@ -53,6 +55,7 @@ impl Default for CallConfig {
             session_id: 1,
             rtcp_mux: false,
             codecs: Codec::ALL.to_vec(),
+            security: LocalSecurity::default(),
         }
     }
 }

@@ -226,6 +226,7 @@ impl Call {
             session_id: self.config.session_id,
             version: 1,
             codecs: self.config.codecs.clone(),
+            security: self.config.security,
         });
         let agreed = match offer {
             None => Agreed { sdp: session.offer().to_string(), remote: None },
@@ -605,7 +606,7 @@ fn read(text: &str, config: &CallConfig) -> Result<SessionDescription, Rejection
     let offer: SessionDescription = text
         .parse()
         .map_err(|error: crate::sdp::SdpError| Rejection::warned(400, error.warning()))?;
-    match Session::check(&offer, &config.codecs) {
+    match Session::check(&offer, &config.codecs, &config.security) {
         Ok(()) => Ok(offer),
         Err(error) => Err(Rejection::warned(488, error.warning())),
     }

@@ -1,11 +1,18 @@
 //! Answering an offer.
 
 use super::codec::telephone_event_in;
-use super::description::{Fmtp, Media, Origin, RtpMap, SessionDescription};
+use super::description::{Fmtp, Media, Origin, RtpMap, SessionDescription, Transport};
 use super::error::printable;
-use super::{Codec, Connection, Direction, LocalMedia, Negotiated, NegotiationError, RemoteMedia};
-use qingting_common::limits::{TELEPHONE_RATE_HZ, TICK_MS};
-use std::net::{IpAddr, SocketAddr};
+use super::security::{Asked, answered, asked, secure_line};
+use super::{
+    Codec, Connection, Crypto, Direction, LocalMedia, LocalSecurity, Negotiated, NegotiationError,
+    RemoteMedia, RemoteSecurity,
+};
+use qingting_common::limits::TICK_MS;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The stream and track of our audio (RFC 8830), so that a browser has a stream to play.
+pub(super) const MSID: &str = "qingting audio";
 
 /// The stream and codec that an answer to an offer would take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +23,18 @@ pub(super) struct Choice {
     pub(super) codec: Codec,
     /// Its payload type in the description.
     pub(super) payload_type: u8,
-    /// The payload type of telephone-event in the description.
+    /// The payload type of telephone-event at the codec's clock in the description.
     pub(super) dtmf_payload_type: Option<u8>,
+    /// How the stream is secured.
+    pub(super) asked: Asked,
 }
 
-/// Answers `offer` (RFC 3264 §6): the first audio stream with a common codec, in our order of
-/// preference, under the offerer's payload types; every other stream is refused with port 0.
+/// Answers `offer` (RFC 3264 §6): the first audio stream with a common codec and keys that we have,
+/// in our order of preference, under the offerer's payload types; every other stream is refused
+/// with port 0.
+///
+/// Comfort noise (RFC 3389) is never answered: a peer that then sent nothing in pauses would look
+/// like one that is gone.
 ///
 /// # Errors
 /// When no stream can be taken; the driver answers 488 with [`NegotiationError::warning`].
@@ -29,44 +42,70 @@ pub fn answer(
     offer: &SessionDescription,
     local: &LocalMedia,
 ) -> Result<Negotiated, NegotiationError> {
-    let choice = choose(offer, &local.codecs)?;
+    let choice = choose(offer, &local.codecs, &local.security)?;
     let offered = &offer.media[choice.index];
     let direction = offer.direction_of(offered).reversed();
-    let mux = offered.rtcp_mux && local.rtcp_mux;
-    let remote = remote(offer, offered, choice, local, direction, mux)?;
+    let security = answered(choice.asked, &local.security);
+    let over_ice = matches!(security, RemoteSecurity::Dtls { .. });
+    let mux = offered.rtcp_mux && (local.rtcp_mux || over_ice);
+    let remote = remote(offer, offered, choice, local, direction, mux, security)?;
 
+    let events: Vec<_> =
+        choice.dtmf_payload_type.map(|pt| (pt, choice.codec.clock_hz())).into_iter().collect();
+    let codecs = [(choice.codec, choice.payload_type)];
+    let line = audio_line(local, &offered.proto, &codecs, &events);
+    let mut line = Media { direction: Some(direction), rtcp_mux: mux, ..line };
+    match (choice.asked, security) {
+        (Asked::Sdes(theirs), RemoteSecurity::Sdes { suite, send, .. }) => {
+            secure_line(&mut line, vec![Crypto { tag: theirs.tag, suite, key: send }], None);
+        }
+        (_, RemoteSecurity::Dtls { role, .. }) => {
+            secure_line(&mut line, Vec::new(), local.security.dtls.map(|d| (d, role.setup())));
+            line.candidates = vec![SocketAddr::new(local.ip, local.rtp_port)];
+            line.msid = Some(MSID.to_owned());
+        }
+        _ => {}
+    }
+    line.mid.clone_from(&offered.mid);
+    let bundle = line.mid.iter().filter(|mid| offer.bundle.contains(mid)).cloned().collect();
     let mut media: Vec<Media> = offer.media.iter().map(Media::refused).collect();
-    let line = audio_line(
-        local,
-        &offered.proto,
-        &[(choice.codec, choice.payload_type)],
-        choice.dtmf_payload_type,
-    );
-    media[choice.index] = Media { direction: Some(direction), rtcp_mux: mux, ..line };
-    Ok(Negotiated { local: description(local, media), remote })
+    media[choice.index] = line;
+    Ok(Negotiated { local: SessionDescription { bundle, ..description(local, media) }, remote })
 }
 
 /// What an answer would take, before there is a local address.
 pub(super) fn choose(
     offer: &SessionDescription,
     codecs: &[Codec],
+    security: &LocalSecurity,
 ) -> Result<Choice, NegotiationError> {
-    let open = || offer.media.iter().enumerate().filter(|(_, m)| m.is_audio() && m.port != 0);
-    let (_, first) = open().next().ok_or(NegotiationError::NoAudio)?;
-    let mut plain = open().filter(|(_, m)| m.proto.eq_ignore_ascii_case("RTP/AVP")).peekable();
-    if plain.peek().is_none() {
-        return Err(NegotiationError::Transport { proto: printable(&first.proto) });
+    let mut refusal = NegotiationError::NoAudio;
+    let open = offer.media.iter().enumerate().filter(|(_, m)| m.is_audio() && m.port != 0);
+    for (index, media) in open {
+        match choose_of(offer, index, media, codecs, security) {
+            Ok(choice) => return Ok(choice),
+            // The reason that says most about what would do: a codec before keys before others.
+            Err(error) if error.closeness() > refusal.closeness() => refusal = error,
+            Err(_) => {}
+        }
     }
-    plain
-        .find_map(|(index, media)| {
-            let (codec, payload_type) =
-                codecs.iter().find_map(|codec| Some((*codec, codec.listed_in(media)?)))?;
-            let dtmf_payload_type = telephone_event_in(media);
-            Some(Choice { index, codec, payload_type, dtmf_payload_type })
-        })
-        .ok_or_else(|| NegotiationError::NoCommonCodec {
-            formats: printable(&first.formats.join(" ")),
-        })
+    Err(refusal)
+}
+
+fn choose_of(
+    offer: &SessionDescription,
+    index: usize,
+    media: &Media,
+    codecs: &[Codec],
+    security: &LocalSecurity,
+) -> Result<Choice, NegotiationError> {
+    let asked = asked(offer, media, security)?;
+    let (codec, payload_type) =
+        codecs.iter().find_map(|codec| Some((*codec, codec.listed_in(media)?))).ok_or_else(
+            || NegotiationError::NoCommonCodec { formats: printable(&media.formats.join(" ")) },
+        )?;
+    let dtmf_payload_type = telephone_event_in(media, codec.clock_hz());
+    Ok(Choice { index, codec, payload_type, dtmf_payload_type, asked })
 }
 
 /// Where and how the peer wants its media, from the stream that it wrote. `direction` is ours.
@@ -77,10 +116,15 @@ pub(super) fn remote(
     local: &LocalMedia,
     direction: Direction,
     mux: bool,
+    security: RemoteSecurity,
 ) -> Result<RemoteMedia, NegotiationError> {
+    let over_ice = matches!(security, RemoteSecurity::Dtls { .. });
     let connection = description.connection_of(media).ok_or(NegotiationError::NoConnection)?;
-    let ip = literal(connection, local.ip)?;
-    let rtp = SocketAddr::new(ip, media.port);
+    let ip = match over_ice {
+        true => unspecified(local.ip),
+        false => literal(connection, local.ip)?,
+    };
+    let rtp = SocketAddr::new(ip, if over_ice { 0 } else { media.port });
     let rtcp = match &media.rtcp {
         _ if mux => rtp,
         Some(rtcp) => {
@@ -99,7 +143,16 @@ pub(super) fn remote(
         payload_type: choice.payload_type,
         dtmf_payload_type: choice.dtmf_payload_type,
         direction,
+        security,
     })
+}
+
+/// The address that ICE has yet to find.
+const fn unspecified(local: IpAddr) -> IpAddr {
+    match local {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
 }
 
 /// The address literal of a `c=` line that names one host. Unspecified is the old way to hold
@@ -133,31 +186,40 @@ fn not_a_host(ip: IpAddr, local: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Our audio stream with these codecs under these payload types.
+/// Our audio stream with these codecs under these payload types, and telephone-event at these clocks.
 pub(super) fn audio_line(
     local: &LocalMedia,
     proto: &str,
     codecs: &[(Codec, u8)],
-    dtmf_payload_type: Option<u8>,
+    events: &[(u8, u32)],
 ) -> Media {
-    let mut formats: Vec<String> = codecs.iter().map(|(_, pt)| pt.to_string()).collect();
-    let mut rtpmaps: Vec<RtpMap> =
-        codecs.iter().map(|(codec, pt)| rtpmap(*pt, codec.name())).collect();
+    let mut formats = Vec::new();
+    let mut rtpmaps = Vec::new();
     let mut fmtps = Vec::new();
-    if let Some(pt) = dtmf_payload_type {
-        formats.push(pt.to_string());
-        rtpmaps.push(rtpmap(pt, "telephone-event"));
+    for (codec, payload_type) in codecs.iter().copied() {
+        formats.push(payload_type.to_string());
+        rtpmaps.push(RtpMap {
+            payload_type,
+            encoding: codec.name().to_owned(),
+            clock_hz: codec.clock_hz(),
+            channels: codec.channels(),
+        });
+        fmtps.extend(codec.parameters().map(|parameters| fmtp(payload_type, parameters)));
+    }
+    for (payload_type, clock_hz) in events.iter().copied() {
+        let encoding = "telephone-event".to_owned();
+        formats.push(payload_type.to_string());
+        rtpmaps.push(RtpMap { payload_type, encoding, clock_hz, channels: 1 });
         // Events 0 to 15 are the keys, 16 is the hook flash (RFC 4733 §3.2).
-        fmtps.push(Fmtp { format: pt.to_string(), parameters: "0-16".to_owned() });
+        fmtps.push(fmtp(payload_type, "0-16"));
     }
     let ptime_ms = u16::try_from(TICK_MS).ok();
     let line = Media::new("audio", local.rtp_port, proto, formats);
     Media { rtpmaps, fmtps, ptime_ms, ..line }
 }
 
-fn rtpmap(payload_type: u8, encoding: &str) -> RtpMap {
-    let encoding = encoding.to_owned();
-    RtpMap { payload_type, encoding, clock_hz: TELEPHONE_RATE_HZ, channels: 1 }
+fn fmtp(payload_type: u8, parameters: &str) -> Fmtp {
+    Fmtp { format: payload_type.to_string(), parameters: parameters.to_owned() }
 }
 
 /// Our description with these streams.
@@ -167,6 +229,10 @@ pub(super) fn description(local: &LocalMedia, media: Vec<Media>) -> SessionDescr
         name: "-".to_owned(),
         connection: Some(Connection::Ip(local.ip)),
         direction: None,
+        transport: Transport::default(),
+        // A lite agent says so to everybody with whom it speaks ICE (RFC 8839 §5.3).
+        ice_lite: media.iter().any(|media| media.transport.ice_ufrag.is_some()),
+        bundle: Vec::new(),
         media,
     }
 }

@@ -1,7 +1,8 @@
 //! What a session description says, after reading.
 
-use super::{Connection, Direction};
-use std::net::IpAddr;
+use super::security::ice_of;
+use super::{Connection, Crypto, Direction, Fingerprint, Setup};
+use std::net::{IpAddr, SocketAddr};
 
 /// A session description (RFC 8866 §5), with the lines that matter to telephone audio. Other
 /// lines are tolerated and dropped.
@@ -15,8 +16,27 @@ pub struct SessionDescription {
     pub connection: Option<Connection>,
     /// The session-level direction, which media lines without their own inherit.
     pub direction: Option<Direction>,
+    /// ICE and DTLS, for streams without their own.
+    pub transport: Transport,
+    /// The writer answers ICE checks and sends none (RFC 8445 §2.5).
+    pub ice_lite: bool,
+    /// The streams that share one transport, by their [`Media::mid`] (RFC 9143).
+    pub bundle: Vec<String>,
     /// The `m=` lines, in order.
     pub media: Vec<Media>,
+}
+
+/// ICE and DTLS of a stream (RFC 8839 §5, RFC 8842 §5). What cannot be read counts as not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transport {
+    /// The ICE user fragment.
+    pub ice_ufrag: Option<String>,
+    /// The ICE password.
+    pub ice_pwd: Option<String>,
+    /// The first fingerprint of a kind that we can check.
+    pub fingerprint: Option<Fingerprint>,
+    /// Who begins the DTLS handshake.
+    pub setup: Option<Setup>,
 }
 
 /// Who made the session, and which version of it this is (RFC 8866 §5.2). The numbers stay text:
@@ -59,6 +79,16 @@ pub struct Media {
     pub rtpmaps: Vec<RtpMap>,
     /// The `a=fmtp` lines.
     pub fmtps: Vec<Fmtp>,
+    /// The name of the stream in the session (RFC 5888).
+    pub mid: Option<String>,
+    /// The stream and track that a browser makes of it (RFC 8830).
+    pub msid: Option<String>,
+    /// ICE and DTLS of this stream, as far as it has its own.
+    pub transport: Transport,
+    /// The `a=crypto` lines that we could use, in order.
+    pub cryptos: Vec<Crypto>,
+    /// Where ICE may find the writer.
+    pub candidates: Vec<SocketAddr>,
 }
 
 /// `a=rtcp:` (RFC 3605).
@@ -94,12 +124,17 @@ pub struct Fmtp {
 
 impl SessionDescription {
     /// The direction of `media`, inherited or its own, from its writer's side. A `c=` of 0.0.0.0
-    /// is the old way to hold (RFC 3264 §8.4): its writer does not listen.
+    /// is the old way to hold (RFC 3264 §8.4): its writer does not listen. Over ICE it says only that
+    /// no address is known yet.
     pub fn direction_of(&self, media: &Media) -> Direction {
         let direction = media.direction.or(self.direction).unwrap_or_default();
         let held =
             matches!(self.connection_of(media), Some(Connection::Ip(ip)) if ip.is_unspecified());
-        if held { Direction::of(direction.sends(), false) } else { direction }
+        if held && ice_of(self, media).is_none() {
+            Direction::of(direction.sends(), false)
+        } else {
+            direction
+        }
     }
 
     /// The connection of `media`, inherited or its own.
@@ -123,12 +158,18 @@ impl Media {
             rtcp_mux: false,
             rtpmaps: Vec::new(),
             fmtps: Vec::new(),
+            mid: None,
+            msid: None,
+            transport: Transport::default(),
+            cryptos: Vec::new(),
+            candidates: Vec::new(),
         }
     }
 
-    /// The same stream, refused: port 0, nothing else (RFC 3264 §6).
+    /// The same stream, refused: port 0 and its name, nothing else (RFC 3264 §6).
     pub(super) fn refused(&self) -> Self {
-        Self::new(&self.kind, 0, &self.proto, self.formats.clone())
+        let line = Self::new(&self.kind, 0, &self.proto, self.formats.clone());
+        Self { mid: self.mid.clone(), ..line }
     }
 
     pub(super) fn is_audio(&self) -> bool {
@@ -145,11 +186,11 @@ impl Media {
 }
 
 impl RtpMap {
-    /// Whether this maps `encoding` at the telephone rate, in one channel.
-    pub(super) fn is(&self, encoding: &str) -> bool {
+    /// Whether this maps `encoding` at this clock, in as many channels.
+    pub(super) fn is(&self, encoding: &str, clock_hz: u32, channels: u8) -> bool {
         self.encoding.eq_ignore_ascii_case(encoding)
-            && self.clock_hz == qingting_common::limits::TELEPHONE_RATE_HZ
-            && self.channels == 1
+            && self.clock_hz == clock_hz
+            && self.channels == channels
     }
 }
 

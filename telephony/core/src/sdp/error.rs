@@ -77,6 +77,14 @@ pub enum NegotiationError {
         /// The transport of the first audio line, made safe to print.
         proto: String,
     },
+    /// A secured stream without what its transport needs.
+    #[error("audio over {proto} lacks its keys; add {wanted}")]
+    Keys {
+        /// The transport, made safe to print.
+        proto: String,
+        /// The attribute to add.
+        wanted: &'static str,
+    },
     /// No codec in common.
     #[error("no common codec in {formats}; offer PCMA/8000 or PCMU/8000")]
     NoCommonCodec {
@@ -129,9 +137,22 @@ impl NegotiationError {
             Self::NoAudio | Self::Refused => 304,
             Self::NoCommonCodec { .. } => 305,
             Self::NotAHost { kind: "multicast" } => 330,
-            Self::NotAHost { .. } | Self::NoConnection | Self::MediaCount { .. } => 399,
+            Self::NotAHost { .. }
+            | Self::NoConnection
+            | Self::MediaCount { .. }
+            | Self::Keys { .. } => 399,
         };
         Warning { code, text: self.to_string() }
+    }
+
+    /// How near a stream with this fault is to one that we take.
+    pub(super) const fn closeness(&self) -> u8 {
+        match self {
+            Self::NoAudio | Self::Refused => 0,
+            Self::Transport { .. } => 1,
+            Self::Keys { .. } => 2,
+            _ => 3,
+        }
     }
 }
 

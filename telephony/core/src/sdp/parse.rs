@@ -1,9 +1,10 @@
 //! Reading RFC 8866 text.
 
-use super::description::{Fmtp, Media, Origin, Rtcp, RtpMap, SessionDescription};
+use super::description::{Fmtp, Media, Origin, Rtcp, RtpMap, SessionDescription, Transport};
+use super::ice::{ice_text, keep_candidate};
 use super::{
-    Connection, Direction, Problem, SDP_ATTRIBUTES_MAX, SDP_BYTES_MAX, SDP_FORMATS_MAX,
-    SDP_MEDIA_LINES_MAX, SdpError,
+    Connection, Crypto, Direction, Fingerprint, Problem, SDP_ATTRIBUTES_MAX, SDP_BYTES_MAX,
+    SDP_FORMATS_MAX, SDP_MEDIA_LINES_MAX, SdpError, Setup,
 };
 use std::str::FromStr;
 
@@ -30,6 +31,9 @@ struct Reader {
     name: Option<String>,
     connection: Option<Connection>,
     direction: Option<Direction>,
+    transport: Transport,
+    ice_lite: bool,
+    bundle: Vec<String>,
     media: Vec<Media>,
     attributes: usize,
 }
@@ -86,9 +90,7 @@ impl Reader {
 
     fn attribute(&mut self, value: &str) -> Result<(), Problem> {
         let Some(media) = self.media.last_mut() else {
-            if let Some(direction) = Direction::parse(value) {
-                self.direction = Some(direction);
-            }
+            self.session_attribute(value);
             return Ok(());
         };
         if !media.is_audio() {
@@ -101,12 +103,33 @@ impl Reader {
         audio_attribute(media, value)
     }
 
+    fn session_attribute(&mut self, value: &str) {
+        if let Some(direction) = Direction::parse(value) {
+            self.direction = Some(direction);
+            return;
+        }
+        let (name, value) = value.split_once(':').unwrap_or((value, ""));
+        match name {
+            "ice-lite" => self.ice_lite = true,
+            "group" if self.bundle.is_empty() => {
+                let mut fields = value.split_whitespace();
+                if fields.next() == Some("BUNDLE") {
+                    self.bundle = fields.take(SDP_MEDIA_LINES_MAX).map(str::to_owned).collect();
+                }
+            }
+            _ => transport_attribute(&mut self.transport, name, value),
+        }
+    }
+
     fn finish(self) -> Result<SessionDescription, Problem> {
         Ok(SessionDescription {
             origin: self.origin.ok_or(Problem::OriginMissing)?,
             name: self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "-".to_owned()),
             connection: self.connection,
             direction: self.direction,
+            transport: self.transport,
+            ice_lite: self.ice_lite,
+            bundle: self.bundle,
             media: self.media,
         })
     }
@@ -159,9 +182,30 @@ fn audio_attribute(media: &mut Media, value: &str) -> Result<(), Problem> {
         "rtcp-mux" => media.rtcp_mux = true,
         // A wish, not a duty (RFC 8866 §6.4): one that cannot be read is not granted.
         "ptime" => media.ptime_ms = value.trim().parse().ok(),
-        _ => {}
+        "mid" => media.mid = token(value),
+        "msid" => media.msid = Some(value.trim().to_owned()).filter(|msid| !msid.is_empty()),
+        "crypto" => media.cryptos.extend(Crypto::parse(value)),
+        "candidate" => keep_candidate(&mut media.candidates, value),
+        _ => transport_attribute(&mut media.transport, name, value),
     }
     Ok(())
+}
+
+/// What cannot be read is left out: a stream that needs it is refused with the reason.
+fn transport_attribute(transport: &mut Transport, name: &str, value: &str) {
+    match name {
+        "ice-ufrag" => transport.ice_ufrag = ice_text(value),
+        "ice-pwd" => transport.ice_pwd = ice_text(value),
+        "setup" => transport.setup = Setup::parse(value),
+        "fingerprint" if transport.fingerprint.is_none() => {
+            transport.fingerprint = Fingerprint::parse(value);
+        }
+        _ => {}
+    }
+}
+
+fn token(value: &str) -> Option<String> {
+    value.split_whitespace().next().map(str::to_owned)
 }
 
 fn rtpmap(value: &str) -> Option<RtpMap> {

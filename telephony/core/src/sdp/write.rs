@@ -1,6 +1,7 @@
 //! Writing RFC 8866 text.
 
-use super::description::{Media, SessionDescription};
+use super::description::{Media, SessionDescription, Transport};
+use super::ice::host_candidate;
 use std::fmt;
 
 impl fmt::Display for SessionDescription {
@@ -16,6 +17,13 @@ impl fmt::Display for SessionDescription {
         if let Some(direction) = self.direction {
             write!(f, "a={}\r\n", direction.as_str())?;
         }
+        if self.ice_lite {
+            f.write_str("a=ice-lite\r\n")?;
+        }
+        if !self.bundle.is_empty() {
+            write!(f, "a=group:BUNDLE {}\r\n", self.bundle.join(" "))?;
+        }
+        self.transport.fmt(f)?;
         self.media.iter().try_for_each(|media| media.fmt(f))
     }
 }
@@ -54,6 +62,40 @@ impl fmt::Display for Media {
         if let Some(direction) = self.direction {
             write!(f, "a={}\r\n", direction.as_str())?;
         }
-        Ok(())
+        if let Some(mid) = &self.mid {
+            write!(f, "a=mid:{mid}\r\n")?;
+        }
+        if let Some(msid) = &self.msid {
+            write!(f, "a=msid:{msid}\r\n")?;
+        }
+        for crypto in &self.cryptos {
+            write!(f, "a=crypto:{crypto}\r\n")?;
+        }
+        self.transport.fmt(f)?;
+        for (index, at) in self.candidates.iter().enumerate() {
+            write!(f, "a=candidate:{}\r\n", host_candidate(index, *at))?;
+        }
+        match self.candidates.is_empty() {
+            true => Ok(()),
+            false => f.write_str("a=end-of-candidates\r\n"),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(ufrag) = &self.ice_ufrag {
+            write!(f, "a=ice-ufrag:{ufrag}\r\n")?;
+        }
+        if let Some(pwd) = &self.ice_pwd {
+            write!(f, "a=ice-pwd:{pwd}\r\n")?;
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            write!(f, "a=fingerprint:{fingerprint}\r\n")?;
+        }
+        match self.setup {
+            Some(setup) => write!(f, "a=setup:{}\r\n", setup.as_str()),
+            None => Ok(()),
+        }
     }
 }
