@@ -227,8 +227,6 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     }
     let seats = &config.seats;
     for (key, prompt) in [
-        ("seats.please_wait", &seats.please_wait),
-        ("seats.still_waiting", &seats.still_waiting),
         ("seats.call_back_offer", &seats.call_back_offer),
         ("seats.call_back_promised", &seats.call_back_promised),
         ("seats.three_party", &seats.three_party),
@@ -265,14 +263,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("there is no file {}", seats.music.display()),
         "Give a WAV file (8 kHz, mono, 16 bit) or leave it empty",
     );
-    for file in &config.recording.key_files {
-        demand(
-            file.is_file(),
-            "recording.key_files",
-            format!("there is no file {}", file.display()),
-            "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE`",
-        );
-    }
+    let key_file = &config.recording.key_file;
+    demand(
+        key_file.as_os_str().is_empty() || key_file.is_file(),
+        "recording.key_file",
+        format!("there is no file {}", key_file.display()),
+        "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE`",
+    );
     demand(
         config.asr.threads <= 256,
         "asr.threads",

@@ -50,8 +50,15 @@ pub struct Number {
     /// In place of `hotline.greeting`.
     #[serde(default)]
     pub greeting: String,
+    /// Where its callers wait for a person; empty: the machine listens and writes the draft.
     #[serde(default)]
-    pub treatment: Treatment,
+    pub queue: String,
+    /// A menu before the queue, by its first node.
+    #[serde(default)]
+    pub menu: String,
+    /// A number to which all calls go on: the authorised transfer (授权转接).
+    #[serde(default)]
+    pub transfer: String,
     /// A name of `[[hours]]`; empty: always open.
     #[serde(default)]
     pub hours: String,
@@ -62,21 +69,6 @@ pub struct Number {
     pub priority: u8,
     #[serde(default)]
     pub enterprise: bool,
-}
-
-/// What becomes of a call to a number after the greeting.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Treatment {
-    /// The machine listens and writes the draft.
-    #[default]
-    Machine,
-    /// A queue of seats.
-    Queue(String),
-    /// A menu, by its first node.
-    Menu(String),
-    /// A number through a trunk: the authorised transfer (授权转接).
-    Transfer(String),
 }
 
 /// Where callers wait for seats.
@@ -139,7 +131,7 @@ pub struct MenuNode {
     pub name: String,
     /// What is said.
     pub say: String,
-    /// Key to node or `queue:NAME`, `transfer:NUMBER`, `machine`, `callback`, `hangup`.
+    /// Key to node or `queue:NAME`, `transfer:NUMBER`, `callback`, `hangup`.
     #[serde(default)]
     pub keys: BTreeMap<String, String>,
     /// Spoken phrase to the same.
@@ -251,14 +243,15 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     let has_queue = |name: &str| config.queues.iter().any(|queue| queue.name == name);
     let has_menu = |name: &str| config.menus.iter().any(|node| node.name == name);
     for (index, number) in config.numbers.iter().enumerate() {
-        let (what, known) = match &number.treatment {
-            Treatment::Machine => continue,
-            Treatment::Queue(name) => (format!("there is no queue {name:?}"), has_queue(name)),
-            Treatment::Menu(name) => (format!("there is no menu node {name:?}"), has_menu(name)),
-            Treatment::Transfer(to) => (format!("{to:?} is not a number"), is_number(to)),
-        };
-        if !known {
-            problem("numbers", index, what, "Correct the name in `treatment`, or add it");
+        let Number { queue, menu, transfer, .. } = number;
+        for (what, is_good) in [
+            (format!("there is no queue {queue:?}"), queue.is_empty() || has_queue(queue)),
+            (format!("there is no menu node {menu:?}"), menu.is_empty() || has_menu(menu)),
+            (format!("{transfer:?} is no number"), transfer.is_empty() || is_number(transfer)),
+        ] {
+            if !is_good {
+                problem("numbers", index, what, "Correct the name, or add what it names");
+            }
         }
     }
     for (index, number) in config.numbers.iter().enumerate() {
@@ -329,7 +322,7 @@ mod tests {
             .collect();
         let text = format!("{text}\n[[queues]]\nname = \"企业\"\nskill = \"企业\"\n");
         let config = Config::parse(&text, Path::new("/x/config.toml")).unwrap();
-        assert_eq!(config.numbers[0].treatment, Treatment::Queue("综合".into()));
+        assert_eq!(config.numbers[0].queue, "综合");
         assert_eq!((config.trunks.len(), config.menus.len(), config.hours.len()), (1, 1, 1));
     }
 
@@ -342,7 +335,7 @@ mod tests {
     #[test]
     fn names_that_do_not_exist_are_found() {
         let found = problems(
-            "[[numbers]]\nnumber = \"12345\"\nname = \"x\"\ntreatment = { queue = \"y\" }\n",
+            "[[numbers]]\nnumber = \"12345\"\nname = \"x\"\nqueue = \"y\"\n",
         );
         assert_eq!((found[0].line, found[0].key.as_str()), (1, "numbers[1]"));
         assert!(found[0].what.contains("no queue"), "{}", found[0].what);

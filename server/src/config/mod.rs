@@ -4,7 +4,7 @@ mod check;
 mod lists;
 
 pub use check::ConfigError;
-pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk, Treatment};
+pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -94,8 +94,6 @@ pub struct Seats {
     pub expert_ring_s: u64,
     pub wrap_up_s: u64,
     pub no_answer_pause_s: u64,
-    pub please_wait: String,
-    pub still_waiting: String,
     pub call_back_offer: String,
     pub call_back_promised: String,
     pub three_party: String,
@@ -109,7 +107,7 @@ pub struct Seats {
 pub struct Recording {
     pub enabled: bool,
     pub encrypted: bool,
-    pub key_files: Vec<PathBuf>,
+    pub key_file: PathBuf,
     pub tracks: bool,
     pub retention_days: u32,
 }
@@ -223,8 +221,6 @@ impl Default for Seats {
             expert_ring_s: 25,
             wrap_up_s: 30,
             no_answer_pause_s: 60,
-            please_wait: "正在为您转接人工座席，请稍候。".into(),
-            still_waiting: "座席仍在忙碌，请您继续等候。".into(),
             call_back_offer: "如需稍后由我们回电，请按1；继续等候请不要挂机。".into(),
             call_back_promised: "好的，我们会尽快给您回电，再见。".into(),
             three_party: "现在为您接入承办单位专家，三方通话将被录音。".into(),
@@ -240,7 +236,7 @@ impl Default for Recording {
         Self {
             enabled: true,
             encrypted: true,
-            key_files: Vec::new(),
+            key_file: PathBuf::new(),
             tracks: true,
             retention_days: 0,
         }

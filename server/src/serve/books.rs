@@ -4,13 +4,15 @@ use super::Hotline;
 use crate::clock;
 use qingting_api::Event;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
-use qingting_store::{CallEnd, NewCall, RecordingEnd, StoreError};
+use qingting_store::{
+    CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, NewCall, RecordingEnd, StoreError,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries of one call that wait to be written; a call has three.
-const ENTRIES_WAITING_MAX: usize = 8;
+/// Entries of one call that wait to be written; a plain call has five.
+const ENTRIES_WAITING_MAX: usize = 32;
 /// Tries of a write that a running or ended call needs: with the waits below about five minutes.
 /// What is lost after that is mended at the next start, which ends calls without an end.
 const TRIES_MAX: u32 = 64;
@@ -23,6 +25,16 @@ pub enum Entry {
     Begin(NewCall, oneshot::Sender<bool>),
     /// It was answered then, and is being recorded to this file.
     Answered(UnixMillis, Option<String>),
+    /// A leg began.
+    LegBegan(LegBegin),
+    /// It was answered then, and its voice is being recorded to this file.
+    LegAnswered(LegRef, UnixMillis, Option<String>),
+    /// It is over.
+    LegEnded(Box<LegEnd>),
+    /// The way of the call through the house.
+    Route(CallRoute),
+    /// A line of its timeline.
+    Event(CallEvent),
     /// It is over.
     Ended(Box<CallEnd>),
 }
@@ -61,6 +73,7 @@ impl Books {
                     }
                 }
                 Entry::Ended(end) => self.end(*end).await,
+                other => self.note(other).await,
             }
         }
         if self.ticket.is_some() && !self.is_ended {
@@ -74,9 +87,29 @@ impl Books {
                 answered: true,
                 recording: RecordingEnd::Unknown,
                 quality: None,
+                missed: None,
             })
             .await;
         }
+    }
+
+    /// What nobody waits for.
+    async fn note(&self, entry: Entry) {
+        let store = &self.hotline.store;
+        match entry {
+            Entry::LegBegan(leg) => self.keep_trying(|| store.leg_began(leg.clone())).await,
+            Entry::LegAnswered(leg, at, track) => {
+                self.keep_trying(|| store.leg_answered(leg, at, track.clone())).await
+            }
+            Entry::LegEnded(end) => self.keep_trying(|| store.leg_ended((*end).clone())).await,
+            Entry::Route(route) => {
+                self.keep_trying(|| store.route_call(self.call, route.clone())).await
+            }
+            Entry::Event(event) => {
+                self.keep_trying(|| store.call_event(self.call, event.clone())).await
+            }
+            Entry::Begin(..) | Entry::Answered(..) | Entry::Ended(_) => true,
+        };
     }
 
     async fn begin(&mut self, call: NewCall, done: oneshot::Sender<bool>) {
@@ -155,5 +188,6 @@ pub fn end_of(
         answered,
         recording: RecordingEnd::Unknown,
         quality: None,
+        missed: None,
     }
 }

@@ -1,20 +1,23 @@
 //! From what the recogniser heard to the ticket: caption, tags, slots, draft, event.
 
 use super::Hotline;
-use super::identity::Identity;
+use super::call::Word;
+use super::switchboard::Beginning;
 use qingting_api::Event;
 use qingting_asr::AsrEvent;
 use qingting_asr::client::Heard;
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
+use qingting_core::call::LegId;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
 use qingting_nlu::{CallContext, LocalTime, Utterance};
 use qingting_store::{DraftUpdate, FinalSegment, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
 /// Tries of writing one sentence, a second apart; then it is in the recording only. Few, because
@@ -22,56 +25,70 @@ use uuid::Uuid;
 const TRIES_MAX: u32 = 20;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// One call's captions.
+/// Whose words they are.
+pub struct Speaker {
+    pub leg: LegId,
+    pub party: Party,
+    /// What the leg's times are behind those of the call, in ms.
+    pub shift_ms: Arc<AtomicI64>,
+    /// What everybody in the call has said.
+    pub said: Arc<Mutex<Vec<FinalSegment>>>,
+    /// Told at every word, for the clocks that wait for one.
+    pub heard: mpsc::Sender<Word>,
+}
+
+/// The captions of one leg.
 pub struct Captions {
     hotline: Arc<Hotline>,
     call: CallId,
     context: CallContext,
-    /// Told at every word, for the silence clock.
-    heard: mpsc::Sender<()>,
+    speaker: Speaker,
     /// Ids of segments that have no final yet.
     open: HashMap<u32, SegmentId>,
-    said: Vec<FinalSegment>,
 }
 
 impl Captions {
-    /// Captions of a call that has not spoken yet.
+    /// Captions of somebody who has not spoken yet.
     pub fn new(
         hotline: Arc<Hotline>,
         call: CallId,
-        identity: &Identity,
+        beginning: &Beginning,
         started: UnixMillis,
-        heard: mpsc::Sender<()>,
+        speaker: Speaker,
     ) -> Self {
         let context = CallContext {
             started: LocalTime::from_unix_ms(started),
-            caller: identity.caller_digits(),
-            called: identity.called.clone(),
+            caller: beginning.citizen_digits.clone(),
+            called: beginning.called.clone(),
         };
-        Self { hotline, call, context, heard, open: HashMap::new(), said: Vec::new() }
+        Self { hotline, call, context, speaker, open: HashMap::new() }
     }
 
     /// Takes everything that is heard, until the recogniser has said its last word.
     pub async fn run(mut self, mut events: mpsc::Receiver<AsrEvent>) {
         while let Some(event) = events.recv().await {
             match event {
-                AsrEvent::SpeechStarted { .. } => {
-                    let _ = self.heard.try_send(());
-                }
+                AsrEvent::SpeechStarted { .. } => self.heard(None),
                 AsrEvent::Partial(heard) => self.partial(&heard),
                 AsrEvent::Final(heard) => self.finish(heard).await,
-                AsrEvent::Gap { from_ms, to_ms } => self.gap(from_ms, to_ms).await,
+                AsrEvent::Gap { from_ms, to_ms } => {
+                    self.gap(self.in_call(from_ms), self.in_call(to_ms)).await;
+                }
                 AsrEvent::Ended => break,
             }
         }
-        self.hotline.events.publish(Event::CaptionsEnded { call: self.call });
+    }
+
+    /// Full: it is known already.
+    fn heard(&self, sentence: Option<String>) {
+        let _ = self.speaker.heard.try_send(Word { leg: self.speaker.leg, sentence });
     }
 
     fn partial(&mut self, heard: &Heard) {
         if heard.text.expose().is_empty() {
             return;
         }
-        let _ = self.heard.try_send(());
+        self.heard(None);
         let segment = *self.open.entry(heard.segment).or_insert_with(new_segment);
         self.publish(&self.segment(segment, heard), false);
     }
@@ -87,9 +104,12 @@ impl Captions {
             }
             return;
         }
-        let _ = self.heard.try_send(());
-        self.said.push(segment.clone());
-        let tags = self.read();
+        self.heard(Some(segment.text.expose().clone()));
+        // Held while it is stored: the sentences of two parties are read in one order.
+        let said = Arc::clone(&self.speaker.said);
+        let mut said = said.lock().await;
+        said.push(segment.clone());
+        let tags = self.read(&said);
         match self.store(&segment, &tags).await {
             Ok(update) => {
                 self.publish(&segment, true);
@@ -97,15 +117,14 @@ impl Captions {
             }
             Err(error) => {
                 tracing::error!(call = %self.call, %error, "a sentence could not be stored; it is in the recording");
-                self.said.pop();
+                said.pop();
                 self.gap(segment.start_ms, segment.end_ms).await;
             }
         }
     }
 
-    fn read(&self) -> Vec<Tag> {
-        let utterances: Vec<Utterance<'_>> = self
-            .said
+    fn read(&self, said: &[FinalSegment]) -> Vec<Tag> {
+        let utterances: Vec<Utterance<'_>> = said
             .iter()
             .map(|said| Utterance {
                 id: said.id,
@@ -155,6 +174,11 @@ impl Captions {
         }
     }
 
+    /// A time of the leg as one of the call.
+    fn in_call(&self, ms: u64) -> u64 {
+        ms.saturating_add_signed(self.speaker.shift_ms.load(Ordering::Relaxed))
+    }
+
     fn publish(&self, segment: &FinalSegment, is_final: bool) {
         self.hotline.events.publish(Event::Caption {
             call: self.call,
@@ -171,9 +195,9 @@ impl Captions {
     fn segment(&self, id: SegmentId, heard: &Heard) -> FinalSegment {
         FinalSegment {
             id,
-            party: Party::Caller,
-            start_ms: heard.start_ms,
-            end_ms: heard.end_ms,
+            party: self.speaker.party,
+            start_ms: self.in_call(heard.start_ms),
+            end_ms: self.in_call(heard.end_ms),
             text: Pii::new(heard.text.expose().clone()),
             confidence: heard.confidence,
         }

@@ -1,6 +1,8 @@
 //! Carries the callers' audio from the media threads to the recogniser: one task for all calls.
 
+use super::call::Word;
 use qingting_asr::StreamSender;
+use qingting_core::call::LegId;
 use qingting_media::RecogniserTap;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,7 +24,9 @@ pub struct Feed {
     pub to: Option<StreamSender>,
     /// Told when there is a voice. Whether words were recognised says too little: a recogniser may
     /// be away, behind, or deaf to a dialect, and nobody who speaks is hung up on for silence.
-    pub voice: mpsc::Sender<()>,
+    pub voice: mpsc::Sender<Word>,
+    /// Whose voice it is.
+    pub leg: LegId,
 }
 
 /// The way to the task.
@@ -69,7 +73,7 @@ fn carry(feed: &mut Feed, loud: &mut u32) -> bool {
         *loud = if frame.level() >= VOICE_LEVEL { *loud + 1 } else { 0 };
         if *loud == VOICE_FRAMES {
             // Full: it is known already.
-            let _ = feed.voice.try_send(());
+            let _ = feed.voice.try_send(Word { leg: feed.leg, sentence: None });
             *loud = 0;
         }
     }

@@ -1,54 +1,137 @@
 //! What callers hear: spoken once by the voice, kept as files, held in memory.
 
+use super::tones;
 use crate::cli::ModelsDir;
 use crate::commands::speech::{self, Saying};
 use crate::config::Config;
 use anyhow::Result;
 use qingting_common::limits::TELEPHONE_RATE_HZ;
 use qingting_core::call::Prompt;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Places in a queue that have a sentence of their own; those behind are asked to wait.
+const PLACES: [&str; 9] = ["一", "二", "三", "四", "五", "六", "七", "八", "九"];
+
 /// Every prompt's samples, 8 kHz.
 pub struct Prompts {
-    notice: Arc<[i16]>,
-    greeting: Arc<[i16]>,
-    are_you_there: Arc<[i16]>,
-    farewell: Arc<[i16]>,
+    fixed: Vec<(Prompt, Arc<[i16]>)>,
+    positions: Vec<Arc<[i16]>>,
+    own: Vec<Arc<[i16]>>,
+    by_text: HashMap<String, usize>,
+    music: Arc<[i16]>,
+    ringing: Arc<[i16]>,
 }
 
 impl Prompts {
     /// Takes the prompts from the cache; what is missing there is spoken first, with progress, in
     /// a process of its own.
     pub fn prepare(config: &Config, models: &ModelsDir) -> Result<Self> {
-        let hotline = &config.hotline;
-        let texts = [&hotline.notice, &hotline.greeting, &hotline.are_you_there, &hotline.farewell];
-        let sayings = texts.map(|text| Saying {
-            text: text.clone(),
-            voice: hotline.voice.clone(),
-            speed: hotline.voice_speed,
-        });
+        let fixed = fixed_texts(config);
+        let own = own_texts(config);
+        let positions = if config.queues.is_empty() { Vec::new() } else { position_texts() };
+        let texts = fixed.iter().map(|(_, text)| text).chain(&positions).chain(&own);
+        let sayings: Vec<Saying> = texts
+            .map(|text| Saying {
+                text: text.clone(),
+                voice: config.hotline.voice.clone(),
+                speed: config.hotline.voice_speed,
+            })
+            .collect();
         let cache = config.data.dir.join("prompts");
-        let spoken = speech::all(&cache, &sayings, models, "Speaking the prompts")?;
-        let [notice, greeting, are_you_there, farewell] =
-            <[Arc<[i16]>; 4]>::try_from(spoken).expect("as many recordings as texts");
-        Ok(Self { notice, greeting, are_you_there, farewell })
+        let mut spoken = speech::all(&cache, &sayings, models, "Speaking the prompts")?.into_iter();
+        Ok(Self {
+            fixed: fixed.iter().map(|(prompt, _)| *prompt).zip(spoken.by_ref()).collect(),
+            positions: spoken.by_ref().take(positions.len()).collect(),
+            own: spoken.collect(),
+            by_text: own.into_iter().enumerate().map(|(place, text)| (text, place)).collect(),
+            music: tones::music(&config.seats.music)?,
+            ringing: tones::ringing(),
+        })
     }
 
     /// The longest of them.
     pub fn longest(&self) -> Duration {
-        let all = [&self.notice, &self.greeting, &self.are_you_there, &self.farewell];
-        let samples = all.iter().map(|samples| samples.len()).max().unwrap_or_default();
+        let fixed = self.fixed.iter().map(|(_, samples)| samples);
+        let all = fixed.chain(&self.positions).chain(&self.own);
+        let samples = all.map(|samples| samples.len()).max().unwrap_or_default();
         Duration::from_millis(samples as u64 * 1_000 / u64::from(TELEPHONE_RATE_HZ))
+    }
+
+    /// A prompt's samples; none when the configuration has no use for it.
+    pub fn samples(&self, prompt: Prompt) -> Option<Arc<[i16]>> {
+        let samples = match prompt {
+            Prompt::Own(place) => self.own.get(usize::from(place)),
+            Prompt::Position { position, .. } => {
+                let place = (position as usize).saturating_sub(1);
+                self.positions.get(place).or(self.positions.last())
+            }
+            Prompt::Busy | Prompt::Closed => self.fixed(Prompt::NobodyThere),
+            fixed => self.fixed(fixed),
+        };
+        samples.cloned()
+    }
+
+    /// One of the operator's own, by its text.
+    pub fn own(&self, text: &str) -> Option<Arc<[i16]>> {
+        self.own.get(*self.by_text.get(text)?).cloned()
+    }
+
+    /// For whoever waits.
+    pub fn music(&self) -> Arc<[i16]> {
+        Arc::clone(&self.music)
+    }
+
+    /// For whoever is being connected.
+    pub fn ringing(&self) -> Arc<[i16]> {
+        Arc::clone(&self.ringing)
+    }
+
+    fn fixed(&self, wanted: Prompt) -> Option<&Arc<[i16]>> {
+        self.fixed.iter().find(|(prompt, _)| *prompt == wanted).map(|(_, samples)| samples)
     }
 }
 
-/// A prompt's samples.
-pub fn prompt_samples(prompts: &Prompts, prompt: Prompt) -> Arc<[i16]> {
-    Arc::clone(match prompt {
-        Prompt::Notice => &prompts.notice,
-        Prompt::Greeting => &prompts.greeting,
-        Prompt::AreYouThere => &prompts.are_you_there,
-        Prompt::Farewell => &prompts.farewell,
-    })
+/// The operator's own prompt of that place in [`own_texts`].
+pub fn own_prompt(place: usize) -> Prompt {
+    Prompt::Own(u16::try_from(place).unwrap_or(u16::MAX))
+}
+
+/// What numbers and menus say, each text once.
+pub fn own_texts(config: &Config) -> Vec<String> {
+    let numbers = config.numbers.iter().flat_map(|number| [&number.greeting, &number.closed]);
+    let menus = config.menus.iter().map(|node| &node.say);
+    let mut texts: Vec<String> =
+        numbers.chain(menus).filter(|text| !text.is_empty()).cloned().collect();
+    let mut seen = std::collections::HashSet::new();
+    texts.retain(|text| seen.insert(text.clone()));
+    texts
+}
+
+/// A hotline without seats needs four sentences; the others are spoken when there are seats.
+fn fixed_texts(config: &Config) -> Vec<(Prompt, String)> {
+    let (hotline, seats) = (&config.hotline, &config.seats);
+    let mut texts = vec![
+        (Prompt::Notice, hotline.notice.clone()),
+        (Prompt::Greeting, hotline.greeting.clone()),
+        (Prompt::AreYouThere, hotline.are_you_there.clone()),
+        (Prompt::Farewell, hotline.farewell.clone()),
+    ];
+    let has_seats = !(config.queues.is_empty() && config.trunks.is_empty());
+    if has_seats || !config.numbers.is_empty() {
+        texts.extend([
+            (Prompt::PleaseWait, seats.returned.clone()),
+            (Prompt::OfferCallback, seats.call_back_offer.clone()),
+            (Prompt::CallbackPromised, seats.call_back_promised.clone()),
+            (Prompt::ThreePartyConsent, seats.three_party.clone()),
+            (Prompt::NobodyThere, seats.nobody.clone()),
+        ]);
+    }
+    texts
+}
+
+fn position_texts() -> Vec<String> {
+    let places = PLACES.iter().map(|place| format!("您排在第{place}位，请稍候。"));
+    places.chain(["座席仍在忙碌，请您继续等候。".to_owned()]).collect()
 }

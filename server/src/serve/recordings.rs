@@ -1,39 +1,67 @@
-//! Where recordings lie, and what is known of a finished one.
+//! Where recordings lie, with which keys, and what is known of a finished one.
 
+use crate::config::Config;
 use crate::home;
 use anyhow::{Context, Result};
+use qingting_api::{RecordingFile, RecordingSource};
 use qingting_common::limits::TICK_MS;
 use qingting_common::{CallId, UnixMillis};
-use qingting_media::RecordingReport;
+use qingting_media::{Layout, RecordTo, RecordingReport};
 use qingting_nlu::LocalTime;
-use qingting_store::RecordingInfo;
+use qingting_recording::{MasterKeys, Reader};
+use qingting_store::{Pause, RecordingInfo};
 use sha2::{Digest, Sha256};
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The recordings' folder: one folder a day, one file a call, named by the call's id so that a
-/// listing tells nobody's number.
+/// The ending of encrypted recordings, and of plain ones.
+const SEALED: &str = "qtr";
+const PLAIN: &str = "wav";
+/// The master key that is made at the first start, in the data folder.
+const KEY_FILE: &str = "recording.key";
+/// The name under which systemd may hold it (`LoadCredential=`).
+const CREDENTIAL: &str = "qingting-recording-key";
+
+/// The recordings' folder: one folder a day, one file a call and one for each party's voice, named by
+/// the call's id so that a listing tells nobody's number.
 pub struct Recordings {
     root: PathBuf,
+    keys: Option<Arc<MasterKeys>>,
     /// The newest day whose folder exists.
     made: Mutex<String>,
 }
 
 impl Recordings {
-    /// Makes the folder where it is missing.
-    pub fn open(root: PathBuf) -> Result<Self> {
+    /// Makes the folder where it is missing, and the key at the first start.
+    pub fn open(config: &Config) -> Result<Self> {
+        let keys = config.recording.encrypted.then(|| keys(config)).transpose()?;
+        Self::with(home::recordings(config), keys.map(Arc::new))
+    }
+
+    fn with(root: PathBuf, keys: Option<Arc<MasterKeys>>) -> Result<Self> {
         home::closed_dir(&root)?;
-        Ok(Self { root, made: Mutex::default() })
+        Ok(Self { root, keys, made: Mutex::default() })
     }
 
-    /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// The file for the mix of a call, relative to the folder, and as the media engine wants it; its
+    /// day's folder exists afterwards.
+    pub fn mix(&self, call: CallId, started: UnixMillis) -> Result<(String, RecordTo)> {
+        self.file(call, started, "")
     }
 
-    /// The file for a call, relative to the folder; its day's folder exists afterwards.
-    pub fn file(&self, call: CallId, started: UnixMillis) -> Result<String> {
+    /// The same for the voice of the call's `number`th leg.
+    pub fn track(
+        &self,
+        call: CallId,
+        started: UnixMillis,
+        number: u32,
+    ) -> Result<(String, RecordTo)> {
+        self.file(call, started, &format!(".{number}"))
+    }
+
+    fn file(&self, call: CallId, started: UnixMillis, which: &str) -> Result<(String, RecordTo)> {
         let day = LocalTime::from_unix_ms(started);
         let day = format!("{:04}-{:02}-{:02}", day.year, day.month, day.day);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,32 +69,125 @@ impl Recordings {
             home::private_dir(&self.root.join(&day))?;
             made.clone_from(&day);
         }
-        Ok(format!("{day}/{call}.wav"))
+        let ending = if self.keys.is_some() { SEALED } else { PLAIN };
+        let file = format!("{day}/{call}{which}.{ending}");
+        let path = self.root.join(&file);
+        Ok((file, RecordTo { path, layout: Layout::default(), sealed: self.keys.clone() }))
     }
 
-    /// Size and SHA-256 of a finished recording; reads the whole file.
-    pub fn describe(&self, report: &RecordingReport) -> Result<RecordingInfo> {
+    /// What the books say of a finished recording. A plain one is read for its hash; an encrypted one
+    /// has its own chain.
+    pub fn describe(&self, report: &RecordingReport, pauses: Vec<Pause>) -> Result<RecordingInfo> {
+        let name = report.path.display();
         let mut file = std::fs::File::open(&report.path)
-            .with_context(|| format!("cannot read the recording {}", report.path.display()))?;
-        let (mut hash, mut bytes) = (Sha256::new(), 0);
-        let mut chunk = vec![0; 64 * 1024];
-        loop {
-            let read = file.read(&mut chunk)?;
-            if read == 0 {
-                break;
-            }
-            hash.update(&chunk[..read]);
-            bytes += read as u64;
-        }
+            .with_context(|| format!("cannot read the recording {name}"))?;
+        let bytes = file.metadata()?.len();
+        let sha256 = match &report.chain_head {
+            Some(_) => None,
+            None => Some(sha256(&mut file)?),
+        };
         let relative = report.path.strip_prefix(&self.root).unwrap_or(&report.path);
         Ok(RecordingInfo {
             file: relative.display().to_string(),
             duration_ms: Some(report.duration_ms),
             bytes: Some(bytes),
-            sha256: Some(hex::encode(hash.finalize())),
+            sha256,
             incomplete: report.incomplete,
             missing_ms: report.ticks_dropped * u64::from(TICK_MS),
+            key_id: self.keys.as_ref().map(|keys| keys.newest().to_string()),
+            chain_head: report.chain_head.clone(),
+            pauses,
         })
+    }
+
+    /// Closes what the last run left open, so that it can be verified.
+    pub fn recover(&self, file: &str) {
+        let Some(keys) = self.keys.as_ref().filter(|_| file.ends_with(SEALED)) else { return };
+        if let Err(error) = qingting_recording::recover(&self.root.join(file), keys) {
+            tracing::error!(file, %error, "a recording of the last run cannot be closed");
+        }
+    }
+}
+
+impl RecordingSource for Recordings {
+    fn open(&self, file: &str) -> io::Result<Box<dyn RecordingFile>> {
+        let path = self.root.join(file);
+        match self.keys.as_ref().filter(|_| file.ends_with(SEALED)) {
+            Some(keys) => {
+                let reader = Reader::open(&path, keys).map_err(io::Error::other)?;
+                Ok(Box::new(Sealed { reader, at: 0 }))
+            }
+            None => Ok(Box::new(std::fs::File::open(path)?)),
+        }
+    }
+}
+
+/// An encrypted recording, read as the WAV file that it stands for.
+struct Sealed {
+    reader: Reader,
+    at: u64,
+}
+
+impl Read for Sealed {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read_at(self.at, out).map_err(io::Error::other)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Sealed {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let length = self.reader.wav_len();
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// The master keys: the configured files, else systemd's credential, else a file of our own.
+pub fn keys(config: &Config) -> Result<MasterKeys> {
+    let file = &config.recording.key_file;
+    if !file.as_os_str().is_empty() {
+        return MasterKeys::read(file).context("recording.key_file");
+    }
+    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some()
+        && let Ok(keys) = MasterKeys::from_credential(CREDENTIAL)
+    {
+        return Ok(keys);
+    }
+    let path = config.data.dir.join(KEY_FILE);
+    if !path.exists() {
+        make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
+        tracing::warn!(
+            file = %path.display(),
+            "made the key of the recordings: keep a copy apart, without it no recording can be heard"
+        );
+    }
+    Ok(MasterKeys::read(&path)?)
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    let key: [u8; 32] = rand::random();
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, format!("{}\n", hex::encode(key)).as_bytes())?;
+    file.sync_all()
+}
+
+fn sha256(file: &mut std::fs::File) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(hex::encode(hash.finalize()));
+        }
+        hash.update(&chunk[..read]);
     }
 }
 
@@ -78,17 +199,29 @@ mod tests {
     #[test]
     fn a_call_is_filed_under_its_day_in_china() {
         let dir = tempfile::tempdir().unwrap();
-        let recordings = Recordings::open(dir.path().join("recordings")).unwrap();
+        let recordings = Recordings::with(dir.path().join("recordings"), None).unwrap();
+        let call = CallId::new(Uuid::from_u128(1));
         // 2026-11-24T16:30:00Z is half past midnight of the 25th in China.
-        let file = recordings
-            .file(CallId::new(Uuid::from_u128(1)), UnixMillis(1_795_537_800_000))
-            .unwrap();
+        let started = UnixMillis(1_795_537_800_000);
+        let (file, to) = recordings.mix(call, started).unwrap();
         assert_eq!(file, "2026-11-25/00000000-0000-0000-0000-000000000001.wav");
-        let path = recordings.root().join(&file);
-        std::fs::write(&path, b"abc").unwrap();
-        let report = RecordingReport { path, duration_ms: 5, ticks_dropped: 0, incomplete: false };
-        let info = recordings.describe(&report).unwrap();
+        let (track, _) = recordings.track(call, started, 2).unwrap();
+        assert_eq!(track, "2026-11-25/00000000-0000-0000-0000-000000000001.2.wav");
+        std::fs::write(&to.path, b"abc").unwrap();
+        let report = RecordingReport { path: to.path, duration_ms: 5, ..Default::default() };
+        let info = recordings.describe(&report, Vec::new()).unwrap();
         assert_eq!((info.file, info.bytes), (file, Some(3)));
         assert!(info.sha256.unwrap().starts_with("ba7816bf"));
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_for_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = dir.path().to_owned();
+        let made = keys(&config).unwrap().newest();
+        assert_eq!(keys(&config).unwrap().newest(), made);
+        let mode = std::fs::metadata(dir.path().join(KEY_FILE)).unwrap();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
     }
 }

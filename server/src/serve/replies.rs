@@ -21,6 +21,11 @@ pub fn ok(sdp: String) -> Reply {
     Reply { code: 200, phrase: None, headers: Vec::new(), body: Some(sdp.into()) }
 }
 
+/// 183 with a session description: early media.
+pub fn progress(sdp: String) -> Reply {
+    Reply { code: 183, phrase: None, headers: Vec::new(), body: Some(sdp.into()) }
+}
+
 /// 486: this number has all the lines that one number may have.
 pub fn busy() -> Reply {
     let reason = "Q.850;cause=17;text=\"too many calls of this number at once\"";

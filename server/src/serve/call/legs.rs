@@ -1,11 +1,14 @@
 //! The legs of one call as the driver holds them: a SIP dialog and a media leg each.
 
-use qingting_core::call::{LEGS_MAX, LegId, Role, Target};
+use qingting_common::{CallId, UnixMillis};
+use qingting_core::call::{Cause, HungUpBy, LEGS_MAX, LegId, Role, Target};
 use qingting_core::queue::SeatId;
-use qingting_media::{LegHandle, MediaEvent};
+use qingting_media::{LegHandle, LegReport, MediaEvent};
 use qingting_sip::{Dialog, DialogEvent, OutgoingInvite};
+use qingting_store::LegRef;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
@@ -15,8 +18,16 @@ pub(super) struct LegIo {
     pub(super) target: Option<Target>,
     /// The seat whose telephone it is.
     pub(super) seat: Option<SeatId>,
-    /// Counts the call's legs: a slot is used again.
+    /// Counts the call's legs from 1.
     pub(super) number: u32,
+    /// Counts the uses of its slot from 0.
+    seq: u32,
+    /// Our address as the peer should see it.
+    pub(super) local_ip: Option<IpAddr>,
+    /// The peer's, for the books.
+    pub(super) remote: Option<String>,
+    /// Its peer wants audio as browsers do.
+    pub(super) is_browser: bool,
     pub(super) dialog: Option<Dialog>,
     pub(super) events: Option<mpsc::Receiver<DialogEvent>>,
     pub(super) media: Option<LegHandle>,
@@ -25,24 +36,40 @@ pub(super) struct LegIo {
     pub(super) other_ways: VecDeque<OutgoingInvite>,
     /// Somebody at the far end has reacted: other ways are not tried any more.
     pub(super) is_heard_of: bool,
+    /// The machine has given up the dial.
+    pub(super) is_given_up: bool,
+    pub(super) is_answered: bool,
     /// The final refusal that we gave, for the books.
     pub(super) refused: Option<u16>,
+    /// The file of its track, until it is noted.
+    pub(super) track: Option<String>,
+    pub(super) report: Option<LegReport>,
+    pub(super) end: Option<(Cause, HungUpBy, UnixMillis)>,
 }
 
 impl LegIo {
-    pub(super) fn new(number: u32, role: Role, target: Option<Target>) -> Self {
+    fn new(number: u32, seq: u32, role: Role, target: Option<Target>) -> Self {
         Self {
             role,
             target,
             seat: None,
             number,
+            seq,
+            local_ip: None,
+            remote: None,
+            is_browser: false,
             dialog: None,
             events: None,
             media: None,
             media_events: None,
             other_ways: VecDeque::new(),
             is_heard_of: false,
+            is_given_up: false,
+            is_answered: false,
             refused: None,
+            track: None,
+            report: None,
+            end: None,
         }
     }
 }
@@ -51,8 +78,9 @@ impl LegIo {
 #[derive(Default)]
 pub(super) struct Legs {
     slots: [Option<LegIo>; LEGS_MAX],
-    /// Legs that there have been.
+    /// Legs that there have been, in all and in each slot.
     count: u32,
+    uses: [u32; LEGS_MAX],
     /// The slot that is asked first next time, so that no leg's events starve another's.
     turn: usize,
 }
@@ -69,7 +97,22 @@ impl Legs {
     /// A new leg in this slot.
     pub(super) fn open(&mut self, leg: LegId, role: Role, target: Option<Target>) -> &mut LegIo {
         self.count += 1;
-        self.slots[leg.slot()].insert(LegIo::new(self.count, role, target))
+        let seq = self.uses[leg.slot()];
+        self.uses[leg.slot()] += 1;
+        self.slots[leg.slot()].insert(LegIo::new(self.count, seq, role, target))
+    }
+
+    /// The leg of this slot, a new one where there is none.
+    pub(super) fn ensure(&mut self, leg: LegId, role: Role, target: Option<Target>) -> &mut LegIo {
+        if self.get(leg).is_none() {
+            self.open(leg, role, target);
+        }
+        self.slots[leg.slot()].as_mut().expect("it is there or was just opened")
+    }
+
+    /// How the store names the leg of this slot.
+    pub(super) fn reference(&self, call: CallId, leg: LegId) -> LegRef {
+        LegRef { call, slot: leg.0, seq: self.get(leg).map_or(0, |io| io.seq) }
     }
 
     pub(super) fn get(&self, leg: LegId) -> Option<&LegIo> {

@@ -1,0 +1,432 @@
+//! The loop: carry out what the machine wants, wait for what happens, tell the machine.
+
+use super::legs::{Happening, LegIo, Legs};
+use super::spoken::Word;
+use crate::clock;
+use crate::serve::Hotline;
+use crate::serve::books::Entry;
+use crate::serve::switchboard::{Beginning, Letter, MenuRun};
+use bytes::Bytes;
+use qingting_common::{CallId, UnixMillis};
+use qingting_core::call::{
+    Call, CallConfig, Cause, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent, Refused,
+    Role,
+};
+use qingting_core::leg::{LegEvent, Replaces};
+use qingting_core::queue::Offer;
+use qingting_media::{MediaEvent, RoomEvent, RoomHandle, RoomReport};
+use qingting_sip::{DialogEvent, IncomingCall};
+use qingting_store::{MissedEnd, Pause};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Words that wait to be noticed; more change nothing.
+const WORDS_WAITING_MAX: usize = LEGS_MAX;
+
+pub(super) struct Driver {
+    pub(super) hotline: Arc<Hotline>,
+    pub(super) id: CallId,
+    pub(super) started: UnixMillis,
+    pub(super) machine: Call,
+    pub(super) beginning: Beginning,
+    pub(super) legs: Legs,
+    pub(super) room: Option<RoomHandle>,
+    pub(super) room_events: Option<mpsc::Receiver<RoomEvent>>,
+    pub(super) room_report: Option<RoomReport>,
+    pub(super) pauses: Vec<Pause>,
+    pub(super) entries: mpsc::Sender<Entry>,
+    letters: mpsc::Receiver<Letter>,
+    pub(super) begun: Option<oneshot::Receiver<bool>>,
+    /// What the driver itself knows at once; fed before anything else.
+    pub(super) known: VecDeque<Input>,
+    results: HashMap<CommandId, oneshot::Sender<Result<(), Refused>>>,
+    commands: u64,
+    /// The offer of a seat that is being settled.
+    pub(super) offer: Option<Offer>,
+    pub(super) menu: Option<MenuRun>,
+    /// The menu promised a call back.
+    pub(super) wants_callback: bool,
+    /// The menu was all that the caller wanted.
+    pub(super) is_served: bool,
+    /// The file that the mix is recorded to, until it is noted.
+    pub(super) recording: Option<String>,
+    pub(super) answered: bool,
+    pub(super) reached: bool,
+    pub(super) refused: Option<u16>,
+    pub(super) missed: Option<MissedEnd>,
+    pub(super) end: Option<(Cause, UnixMillis)>,
+    pub(super) words: (mpsc::Sender<Word>, mpsc::Receiver<Word>),
+    pub(super) captions: JoinSet<()>,
+    /// Where each leg's samples begin in the room's, in ms, for its captions.
+    pub(super) caption_shift: [Arc<AtomicI64>; LEGS_MAX],
+    pub(super) said: super::spoken::Said,
+    /// Legs that are over and wait for their media to be put away.
+    pub(super) closing: JoinSet<()>,
+    /// The dialogs of second lines and replacements, until the machine has taken them.
+    waiting: Option<IncomingCall>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        hotline: Arc<Hotline>,
+        id: CallId,
+        beginning: Beginning,
+        entries: mpsc::Sender<Entry>,
+        letters: mpsc::Receiver<Letter>,
+    ) -> Self {
+        let machine = Call::new(config(&hotline, id), beginning.origin.clone());
+        Self {
+            hotline,
+            id,
+            started: clock::unix_now(),
+            machine,
+            beginning,
+            legs: Legs::default(),
+            room: None,
+            room_events: None,
+            room_report: None,
+            pauses: Vec::new(),
+            entries,
+            letters,
+            begun: None,
+            known: VecDeque::new(),
+            results: HashMap::new(),
+            commands: 0,
+            offer: None,
+            menu: None,
+            wants_callback: false,
+            is_served: false,
+            recording: None,
+            answered: false,
+            reached: false,
+            refused: None,
+            missed: None,
+            end: None,
+            words: mpsc::channel(WORDS_WAITING_MAX),
+            captions: JoinSet::new(),
+            caption_shift: std::array::from_fn(|_| Arc::default()),
+            said: super::spoken::Said::default(),
+            closing: JoinSet::new(),
+            waiting: None,
+        }
+    }
+
+    /// Takes the dialog that begins the call as leg 0; gives its offer.
+    pub(super) fn take_first(&mut self, incoming: IncomingCall) -> Option<String> {
+        let role = if self.beginning.seat.is_some() { Role::Seat } else { Role::Citizen };
+        let seat = self.beginning.seat.clone();
+        self.take_dialog(LegId(0), role, seat, incoming)
+    }
+
+    fn take_dialog(
+        &mut self,
+        leg: LegId,
+        role: Role,
+        seat: Option<qingting_core::queue::SeatId>,
+        incoming: IncomingCall,
+    ) -> Option<String> {
+        let offer = incoming.request.sdp().map(|body| text(&body));
+        let calls = &self.hotline.switchboard.calls;
+        calls.dialog_came(self.id, incoming.dialog.call_id());
+        if let Some(seat) = &seat {
+            calls.seat_came(self.id, seat);
+        }
+        let io = self.legs.open(leg, role, None);
+        io.seat = seat;
+        io.remote = Some(format!("{}:{}", incoming.transport, incoming.source));
+        io.local_ip = Some(incoming.local.ip());
+        io.dialog = Some(incoming.dialog);
+        io.events = Some(incoming.events);
+        // The request holds its whole datagram: not for as long as people talk.
+        offer
+    }
+
+    pub(super) async fn run(mut self, first: Input) -> (JoinSet<()>, bool) {
+        let mut input = first;
+        loop {
+            self.machine.handle_input(self.hotline.clock.now(), input);
+            while let Some(output) = self.machine.poll_output() {
+                self.perform(output).await;
+            }
+            if self.machine.is_over() {
+                break;
+            }
+            input = match self.known.pop_front() {
+                Some(known) => known,
+                None => self.next_input().await,
+            };
+        }
+        self.close().await
+    }
+
+    async fn next_input(&mut self) -> Input {
+        let deadline = self.machine.next_deadline().into_iter();
+        let deadline = deadline.chain(self.menu.as_ref().and_then(MenuRun::deadline)).min();
+        let deadline = deadline.map(|at| self.hotline.clock.instant(at));
+        loop {
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                begun = ready(&mut self.begun) => {
+                    self.begun = None;
+                    return if begun { Input::Persisted } else { Input::PersistFailed };
+                }
+                happening = self.legs.next() => {
+                    let input = match happening {
+                        Happening::Dialog(leg, event) => self.dialog_input(leg, event),
+                        Happening::Media(leg, event) => self.media_input(leg, event),
+                    };
+                    if let Some(input) = input { return input }
+                }
+                Some(event) = next(&mut self.room_events) => self.room_event(event),
+                Some(letter) = self.letters.recv() => {
+                    if let Some(input) = self.letter_input(letter) { return input }
+                }
+                Some(word) = self.words.1.recv() => {
+                    if let Some(input) = self.word_input(word) { return input }
+                }
+                Some(_) = self.closing.join_next() => {}
+                () = timer => {
+                    self.menu_timer();
+                    return Input::Timer;
+                }
+            }
+            if let Some(known) = self.known.pop_front() {
+                return known;
+            }
+        }
+    }
+
+    fn dialog_input(&mut self, leg: LegId, event: Option<DialogEvent>) -> Option<Input> {
+        let io = self.legs.get_mut(leg)?;
+        let Some(event) = event else {
+            // The SIP endpoint forgot the dialog: nobody can be reached any more.
+            return Some(Input::Leg { leg, event: LegEvent::TransportLost });
+        };
+        let event = match event {
+            DialogEvent::Ack { body } => LegEvent::Ack { answer: body.map(|body| text(&body)) },
+            DialogEvent::AckTimeout => LegEvent::AckTimeout,
+            DialogEvent::Cancel => LegEvent::Cancel,
+            DialogEvent::Bye { .. } => LegEvent::Bye,
+            DialogEvent::Reinvite { offer } => {
+                LegEvent::Reinvite { offer: offer.map(|body| text(&body)) }
+            }
+            DialogEvent::Update { offer } => LegEvent::Update { offer: text(&offer) },
+            DialogEvent::Progress { code, body, .. } => {
+                io.is_heard_of = true;
+                LegEvent::Progress { code, body: body.map(|body| text(&body)) }
+            }
+            DialogEvent::Answered { body } => {
+                LegEvent::Answered { body: body.map(|body| text(&body)) }
+            }
+            DialogEvent::Failed { code, .. } => {
+                if try_another_way(&self.hotline, io, code) {
+                    return None;
+                }
+                LegEvent::Failed { code }
+            }
+            DialogEvent::TransportLost => {
+                if try_another_way(&self.hotline, io, 503) {
+                    return None;
+                }
+                LegEvent::TransportLost
+            }
+            DialogEvent::SessionExpired => LegEvent::SessionExpired,
+            DialogEvent::Refer { target, replaces, .. } => {
+                let replaces = replaces.map(|replaced| {
+                    let ours = self.legs.of_dialog(&replaced.call_id);
+                    ours.map_or(Replaces::Elsewhere, Replaces::Leg)
+                });
+                match self.hotline.switchboard.target_of_uri(&target) {
+                    Some(target) => LegEvent::Refer { target, replaces },
+                    None => {
+                        if let Some(dialog) = self.legs.get(leg).and_then(|io| io.dialog.as_ref()) {
+                            dialog.reject_refer(404);
+                        }
+                        return None;
+                    }
+                }
+            }
+            DialogEvent::InfoDtmf { digit, .. } => return Some(Input::Dtmf { leg, digit }),
+            DialogEvent::Prack { .. } => {
+                // Our early media is settled with its answer; a new offer that soon is not taken.
+                if let Some(dialog) = &io.dialog {
+                    dialog.respond_prack(qingting_sip::Reply::new(488));
+                }
+                return None;
+            }
+            DialogEvent::UpdateFailed { .. }
+            | DialogEvent::Updated { .. }
+            | DialogEvent::PrackAnswer { .. }
+            | DialogEvent::Refreshed { .. }
+            | DialogEvent::ReferProgress { .. }
+            | DialogEvent::ByeDone => return None,
+            DialogEvent::PrackTimeout => LegEvent::TransportLost,
+        };
+        Some(Input::Leg { leg, event })
+    }
+
+    fn media_input(&mut self, leg: LegId, event: MediaEvent) -> Option<Input> {
+        match event {
+            MediaEvent::PromptDone(id) => {
+                if self.menu_prompt_done(id) {
+                    return None;
+                }
+                Some(Input::PromptDone { leg, id: PromptId(id) })
+            }
+            MediaEvent::Dtmf { digit, .. } => Some(Input::Dtmf { leg, digit }),
+            MediaEvent::Inactive => Some(Input::Leg { leg, event: LegEvent::MediaInactive }),
+            MediaEvent::Closed(report) => {
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.report = Some(*report);
+                }
+                Some(Input::Leg { leg, event: LegEvent::MediaFailed })
+            }
+            MediaEvent::StrangerRtp => {
+                self.hotline.counters.stranger();
+                tracing::warn!(call = %self.id, "RTP of a stranger was dropped");
+                None
+            }
+            MediaEvent::RecordingFailed { error } => {
+                tracing::error!(call = %self.id, error, "a recording cannot be written; the call goes on");
+                None
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn room_event(&mut self, event: RoomEvent) {
+        match event {
+            RoomEvent::LegBegan { slot, room_sample, leg_sample } => {
+                let is = |io: &LegIo| io.media.as_ref().is_some_and(|media| media.slot() == slot);
+                if let Some((leg, _)) = self.legs.iter().find(|(_, io)| is(io)) {
+                    let shift = (room_sample as i64 - leg_sample as i64) / 8;
+                    self.caption_shift[leg.slot()]
+                        .store(shift, std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+            RoomEvent::RecordingPaused { from_sample, to_sample } => {
+                self.pauses.push(Pause { from_ms: from_sample / 8, to_ms: to_sample / 8 });
+            }
+            RoomEvent::RecordingFailed { error } => {
+                tracing::error!(call = %self.id, error, "a recording cannot be written; the call goes on");
+            }
+            RoomEvent::Closed(report) => self.room_report = Some(*report),
+        }
+    }
+
+    fn letter_input(&mut self, letter: Letter) -> Option<Input> {
+        match letter {
+            Letter::Hangup(by) => Some(Input::Hangup(by)),
+            Letter::Offer(offer) => {
+                let seat = self.hotline.switchboard.seat_id(&offer.seat)?;
+                self.offer = Some(offer);
+                Some(Input::Queue(QueueEvent::Offer { seat }))
+            }
+            Letter::Withdraw(offer) => {
+                let is_open = self.offer.as_ref() == Some(&offer);
+                let seat = self.hotline.switchboard.seat_id(&offer.seat).filter(|_| is_open)?;
+                self.offer = None;
+                Some(Input::Queue(QueueEvent::Withdrawn { seat }))
+            }
+            Letter::Queue(event) => Some(Input::Queue(event)),
+            Letter::Command { by, command, reply } => {
+                let Some(by) = by.by(|seat| self.legs.of_seat(seat)) else {
+                    // Nobody waits for the answer any more when this fails.
+                    let _ = reply.send(Err(Refused::NotAllowed));
+                    return None;
+                };
+                self.commands += 1;
+                let id = CommandId(self.commands);
+                self.results.insert(id, reply);
+                Some(Input::Command { id, by, command })
+            }
+            Letter::SecondLine { seat, incoming } => {
+                let first = self.legs.of_seat(&seat);
+                let target = self.hotline.switchboard.target_of_uri(&incoming.request.uri);
+                let (Some(leg), Some(first), Some(target)) =
+                    (self.machine.free_leg(), first, target)
+                else {
+                    incoming.dialog.respond(qingting_sip::Reply::new(486));
+                    return None;
+                };
+                let offer = self.take_dialog(leg, Role::SeatSecondLine, Some(seat), *incoming);
+                Some(Input::SecondLine { leg, first, targets: vec![target], offer })
+            }
+            Letter::Replace { incoming } => {
+                let named = incoming.replaces.as_ref().map(|of| of.replaces.call_id.clone());
+                let replaces = named.and_then(|call_id| self.legs.of_dialog(&call_id));
+                let (Some(leg), Some(replaces)) = (self.machine.free_leg(), replaces) else {
+                    incoming.dialog.respond(qingting_sip::Reply::new(481));
+                    return None;
+                };
+                let role = self.legs.get(replaces).map_or(Role::Other, |io| io.role);
+                let seat = incoming.user.as_deref().map(qingting_core::queue::SeatId::new);
+                let offer = self.take_dialog(leg, role, seat, *incoming);
+                Some(Input::Replace { leg, replaces, offer })
+            }
+        }
+    }
+
+    pub(super) fn answer_command(&mut self, id: CommandId, result: Result<(), Refused>) {
+        if let Some(reply) = self.results.remove(&id) {
+            // Whoever asked may be gone.
+            let _ = reply.send(result);
+        }
+    }
+}
+
+/// Whether a dial that failed goes on by another way: one that has rung belongs to its way.
+fn try_another_way(hotline: &Hotline, io: &mut LegIo, code: u16) -> bool {
+    let is_way = matches!(code, 408 | 500..=599) && !io.is_heard_of && !io.is_given_up;
+    let Some(invite) = io.other_ways.pop_front().filter(|_| is_way) else { return false };
+    let (dialog, events) = hotline.endpoint().invite(invite);
+    (io.dialog, io.events) = (Some(dialog), Some(events));
+    true
+}
+
+fn config(hotline: &Hotline, id: CallId) -> CallConfig {
+    let (spoken, media, seats) =
+        (&hotline.config.hotline, &hotline.config.media, &hotline.config.seats);
+    CallConfig {
+        ring: Duration::from_millis(spoken.ring_ms),
+        call_max: Duration::from_secs(spoken.call_s_max),
+        media_inactive: Duration::from_secs(media.inactivity_s),
+        silence_prompt: Duration::from_secs(spoken.silence_prompt_s),
+        silence_hangup: Duration::from_secs(spoken.silence_hangup_s),
+        prompt_max: hotline.prompts.longest() + Duration::from_secs(5),
+        ring_seat: Duration::from_secs(seats.ring_s),
+        ring_expert: Duration::from_secs(seats.expert_ring_s),
+        // Any number that is new for each call; 62 bits, because some gateways read it signed.
+        session_id: (id.0.as_u128() as u64) >> 2,
+        ..CallConfig::default()
+    }
+}
+
+async fn ready(begun: &mut Option<oneshot::Receiver<bool>>) -> bool {
+    match begun {
+        // The books drop the sender only when they end, which they do after the driver.
+        Some(begun) => begun.await.unwrap_or(false),
+        None => std::future::pending().await,
+    }
+}
+
+async fn next<T>(events: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) fn text(body: &Bytes) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}

@@ -1,0 +1,75 @@
+//! One call with all its parties: the loop around the pure call machine. No policy lives here.
+
+mod driver;
+mod legs;
+mod media;
+mod menu;
+mod perform;
+mod records;
+mod spoken;
+
+pub use media::remote_media;
+pub use spoken::Word;
+
+use super::Hotline;
+use super::books::Books;
+use super::switchboard::Beginning;
+use super::switchboard::Letter;
+use driver::Driver;
+use qingting_api::Event;
+use qingting_common::CallId;
+use qingting_core::call::Input;
+use qingting_sip::IncomingCall;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Longest wait for the recogniser's last words after a call: it may be behind, or restarting.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(120);
+
+/// Carries a call that came in, or that begins with our own INVITE when nothing is `incoming`, until
+/// everything of it is stored. It must be in the register already.
+pub async fn run(
+    hotline: Arc<Hotline>,
+    id: CallId,
+    beginning: Beginning,
+    incoming: Option<IncomingCall>,
+    letters: mpsc::Receiver<Letter>,
+) {
+    // Taken out of the register however this task ends.
+    let registered = Registered(&hotline, id);
+    let (entries, books) = Books::open(Arc::clone(&hotline), id);
+    let books = hotline.app.spawn(books.run());
+    let missed = beginning.missed;
+    let mut driver = Driver::new(Arc::clone(&hotline), id, beginning, entries, letters);
+    let first = match incoming {
+        Some(incoming) => Input::Invite { offer: driver.take_first(incoming) },
+        None => Input::Start,
+    };
+    let (mut captions, reached) = driver.run(first).await;
+    if books.await.is_err() {
+        tracing::error!(call = %id, "the books of a call failed");
+    }
+    if let Some(missed) = missed
+        && let Err(error) = hotline.store.called_back(missed, reached).await
+    {
+        tracing::error!(call = %id, %error, "the outcome of a call back could not be stored");
+    }
+    drop(registered);
+    let is_captioned = !captions.is_empty();
+    let last_words = async { while captions.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_WORDS_MAX, last_words).await.is_err() {
+        tracing::error!(call = %id, "the recogniser did not finish a call; its last words are in the recording");
+    }
+    if is_captioned {
+        hotline.events.publish(Event::CaptionsEnded { call: id });
+    }
+}
+
+struct Registered<'a>(&'a Hotline, CallId);
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.0.switchboard.calls.remove(self.1);
+    }
+}

@@ -1,0 +1,268 @@
+//! What the machine wants, carried out.
+
+use super::driver::Driver;
+use super::legs::LegIo;
+use crate::serve::replies::{bye_reason, ok, progress, refusal};
+use qingting_api::Event;
+use qingting_common::Pii;
+use qingting_core::call::{
+    Cause, Input, LegId, News, OfferFailure, Output, QueueRequest, Response, Role, Target,
+};
+use qingting_core::leg::LegEvent;
+use qingting_core::queue;
+use qingting_sip::Reply;
+use std::time::Duration;
+
+/// Longest wait for what is known of a caller from before; without it the call is one like any other.
+const LOOK_BACK_MAX: Duration = Duration::from_millis(500);
+/// A citizen who calls again within this time goes before others.
+const REPEAT_MS_MAX: i64 = 24 * 3_600_000;
+
+impl Driver {
+    pub(super) async fn perform(&mut self, output: Output) {
+        match output {
+            Output::Persist(record) => self.persist(record).await,
+            Output::OpenMedia { leg, role, target, inactive_after } => {
+                self.open_media(leg, role, target, inactive_after);
+            }
+            Output::ConnectMedia { leg, remote } => self.connect_media(leg, remote),
+            Output::CloseMedia { leg } => self.close_media(leg),
+            Output::Respond { leg, response } => self.respond(leg, response),
+            Output::AnswerReinvite { leg, sdp } => {
+                self.with_dialog(leg, |dialog| dialog.respond_reinvite(ok(sdp)));
+            }
+            Output::RejectReinvite { leg, rejection } => {
+                self.with_dialog(leg, |dialog| dialog.respond_reinvite(refusal(&rejection, None)));
+            }
+            Output::AnswerUpdate { leg, sdp } => {
+                self.with_dialog(leg, |dialog| dialog.respond_update(ok(sdp)));
+            }
+            Output::RejectUpdate { leg, rejection } => {
+                self.with_dialog(leg, |dialog| dialog.respond_update(refusal(&rejection, None)));
+            }
+            Output::Dial { leg, offer, .. } => self.dial(leg, offer),
+            Output::AckAnswer { leg, sdp } => {
+                self.with_dialog(leg, |dialog| dialog.ack(Some(sdp.into())));
+            }
+            Output::CancelDial { leg } => {
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.is_given_up = true;
+                }
+                self.with_dialog(leg, qingting_sip::Dialog::cancel);
+            }
+            Output::SendBye { leg, reason } => {
+                self.with_dialog(leg, |dialog| dialog.bye(Some(bye_reason(reason))));
+                // Nothing more is wanted of it.
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.events = None;
+                }
+            }
+            Output::Reoffer { leg, sdp } => {
+                self.with_dialog(leg, |dialog| dialog.reinvite(Some(sdp.into())));
+            }
+            Output::Route(routes) => self.route(routes),
+            Output::Play { leg, id, prompt } => self.play(leg, id, prompt),
+            Output::StopPrompts { leg } => {
+                if let Some(media) = self.media(leg) {
+                    media.stop_prompts();
+                }
+            }
+            Output::Music { leg, on } => {
+                let music = on.then(|| self.hotline.prompts.music());
+                self.loop_of(leg, music);
+            }
+            Output::Ringback { leg, on } => {
+                let ringing = on.then(|| self.hotline.prompts.ringing());
+                self.loop_of(leg, ringing);
+            }
+            Output::StartRecognition { leg } => self.start_recognition(leg),
+            Output::PauseRecording => {
+                self.room.iter().for_each(qingting_media::RoomHandle::pause_recording);
+            }
+            Output::ResumeRecording => {
+                self.room.iter().for_each(qingting_media::RoomHandle::resume_recording);
+            }
+            Output::Queue(request) => self.to_queue(request).await,
+            Output::MenuStart => self.menu_start(),
+            Output::MenuKey { digit } => self.menu_key(digit),
+            Output::AcceptRefer { leg } => {
+                self.with_dialog(leg, qingting_sip::Dialog::accept_refer);
+            }
+            Output::RejectRefer { leg, code } => {
+                self.with_dialog(leg, |dialog| dialog.reject_refer(code));
+            }
+            Output::NotifyRefer { leg, code, is_final } => {
+                let phrase = qingting_sip::message::reason_phrase(code);
+                self.with_dialog(leg, |dialog| dialog.notify_refer(code, phrase, is_final));
+            }
+            Output::CommandResult { id, result } => self.answer_command(id, result),
+            Output::Tell(news) => self.tell(&news),
+            Output::Finished => {}
+        }
+    }
+
+    fn with_dialog(&self, leg: LegId, command: impl FnOnce(&qingting_sip::Dialog)) {
+        if let Some(dialog) = self.legs.get(leg).and_then(|io| io.dialog.as_ref()) {
+            command(dialog);
+        }
+    }
+
+    fn respond(&mut self, leg: LegId, response: Response) {
+        let reply = match response {
+            Response::Ringing => Reply::new(180),
+            Response::Progress { sdp } => progress(sdp),
+            Response::Answer { sdp } => ok(sdp),
+            Response::Reject(rejection) => {
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.refused = Some(rejection.status);
+                }
+                if leg == LegId(0) {
+                    self.refused = Some(rejection.status);
+                    self.hotline.counters.refused(rejection.status);
+                }
+                tracing::debug!(call = %self.id, status = rejection.status, reason = rejection.phrase, "call refused");
+                refusal(&rejection, self.end.map(|(cause, _)| cause))
+            }
+        };
+        self.with_dialog(leg, |dialog| dialog.respond(reply));
+    }
+
+    /// Looks for the ways to a target before its media is opened: they say from which of our
+    /// addresses it is reached, and whether it is a browser.
+    pub(super) fn find_ways(&mut self, leg: LegId, role: Role, target: &Target) {
+        let ways = self.hotline.switchboard.ways(self.id, role, target, &self.beginning);
+        let seat = self.hotline.switchboard.seat_of(target);
+        let io = self.legs.ensure(leg, role, Some(target.clone()));
+        io.seat = seat;
+        if let Some(first) = ways.front() {
+            io.local_ip = Some(first.local_ip);
+            io.is_browser = first.is_browser;
+        }
+        io.other_ways = ways.into_iter().map(|way| way.invite).collect();
+    }
+
+    fn dial(&mut self, leg: LegId, offer: Option<String>) {
+        let Some(io) = self.legs.get_mut(leg) else { return };
+        let offer = offer.map(bytes::Bytes::from);
+        for way in &mut io.other_ways {
+            way.offer.clone_from(&offer);
+        }
+        let Some(invite) = io.other_ways.pop_front() else {
+            // Nobody is registered there, or no trunk is up.
+            let event = LegEvent::Failed { code: 480 };
+            self.known.push_back(Input::Leg { leg, event });
+            return;
+        };
+        let (dialog, events) = self.hotline.endpoint().invite(invite);
+        let calls = &self.hotline.switchboard.calls;
+        calls.dialog_came(self.id, dialog.call_id());
+        if let Some(seat) = &io.seat {
+            calls.seat_came(self.id, seat);
+        }
+        (io.dialog, io.events) = (Some(dialog), Some(events));
+    }
+
+    async fn to_queue(&mut self, request: QueueRequest) {
+        let input = match request {
+            QueueRequest::Enqueue { queue, front } => match self.enqueue(queue, front).await {
+                Some(wants) => queue::Input::Enqueue(wants),
+                None => return,
+            },
+            QueueRequest::Accepted { .. } => match self.offer.take() {
+                Some(offer) => queue::Input::OfferAccepted(offer),
+                None => return,
+            },
+            QueueRequest::OfferFailed { why, .. } => match self.offer.take() {
+                Some(offer) => queue::Input::OfferFailed { offer, why: failure(why) },
+                None => return,
+            },
+            QueueRequest::Abandon => {
+                self.offer = None;
+                queue::Input::Abandon { call: self.id }
+            }
+            QueueRequest::CallbackWanted => {
+                self.offer = None;
+                queue::Input::CallbackRequested { call: self.id }
+            }
+            QueueRequest::Ended { seat } => match self.hotline.switchboard.seat_name(seat) {
+                Some(seat) => queue::Input::CallEnded { call: self.id, seat },
+                None => return,
+            },
+        };
+        self.hotline.switchboard.queues.tell(input);
+    }
+
+    async fn enqueue(
+        &mut self,
+        queue: qingting_core::call::QueueId,
+        front: bool,
+    ) -> Option<queue::Enqueue> {
+        let name = self.hotline.switchboard.queue_name(queue)?;
+        let mut wants = queue::Enqueue::new(self.id, name);
+        wants.priority = self.beginning.priority;
+        wants.returned = front;
+        let look_back = self.look_back();
+        if let Ok((sticky, repeat)) = tokio::time::timeout(LOOK_BACK_MAX, look_back).await {
+            (wants.sticky, wants.repeat) = (sticky, repeat);
+        }
+        Some(wants)
+    }
+
+    /// The seat that this citizen talked to last, and whether it called lately.
+    async fn look_back(&self) -> (Option<queue::SeatId>, bool) {
+        let (store, citizen) = (&self.hotline.store, self.beginning.citizen.expose());
+        let since = qingting_common::UnixMillis(self.started.0 - REPEAT_MS_MAX);
+        let seat = store.last_seat_of(citizen).await.ok().flatten();
+        let calls = store.recent_calls_of(citizen, since).await.unwrap_or_default();
+        let before = calls.iter().filter(|call| call.id != self.id).count();
+        (seat.map(|extension| queue::SeatId::new(&extension)), before > 0)
+    }
+
+    fn tell(&self, news: &News) {
+        let (what, leg) = match news {
+            News::Dialling { leg, .. } => ("dialling", Some(*leg)),
+            News::Ringing { leg } => {
+                if let Some(offer) = &self.offer {
+                    self.hotline.switchboard.queues.tell(queue::Input::OfferRinging(offer.clone()));
+                }
+                ("ringing", Some(*leg))
+            }
+            News::Failed { leg, .. } => ("failed", Some(*leg)),
+            News::NobodyCame => ("nobody_came", None),
+            News::Consulting { leg } => ("consulting", Some(*leg)),
+            News::Joined { leg } => ("joined", Some(*leg)),
+            News::Left { leg } => ("left", Some(*leg)),
+            News::Held { on: true } => ("held", None),
+            News::Held { on: false } => ("resumed", None),
+            News::Requeued => ("requeued", None),
+        };
+        let party = leg.and_then(|leg| self.legs.get(leg));
+        self.hotline.events.publish(Event::CallState {
+            call: self.id,
+            state: what,
+            slot: leg.map(|leg| leg.0),
+            role: party.map(|io| io.role.as_str()),
+            seats: self.seats(),
+        });
+    }
+
+    /// The seats in the call.
+    pub(super) fn seats(&self) -> Vec<String> {
+        self.legs.iter().filter_map(|(_, io)| Some(io.seat.as_ref()?.as_str().to_owned())).collect()
+    }
+
+    fn close_media(&mut self, leg: LegId) {
+        if let Some(io) = self.legs.get_mut(leg) {
+            io.media = None;
+        }
+        self.put_away(leg);
+    }
+}
+
+const fn failure(why: OfferFailure) -> queue::OfferFailure {
+    match why {
+        OfferFailure::Busy => queue::OfferFailure::Busy,
+        OfferFailure::NoAnswer | OfferFailure::NotWaiting => queue::OfferFailure::NoAnswer,
+        OfferFailure::Unreachable | OfferFailure::NoMedia => queue::OfferFailure::Unreachable,
+    }
+}

@@ -1,0 +1,320 @@
+//! What of a call is written: handed to the books in the machine's order, with the wall-clock time.
+
+use super::driver::Driver;
+use super::legs::LegIo;
+use crate::clock;
+use crate::serve::Hotline;
+use crate::serve::books::{Entry, end_of};
+use crate::serve::recordings::Recordings;
+use qingting_api::Event;
+use qingting_common::{Pii, UnixMillis};
+use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Target};
+use qingting_media::{LegReport, MediaEvent, RecordingReport, RoomEvent};
+use qingting_store::{
+    CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, LegRole, MediaQuality, MissedEnd,
+    NewCall, Pause, RecordingEnd, RecordingInfo,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Longest wait for the media engine to close a leg or a room and finish its recordings.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+impl Driver {
+    /// Handed to the books before anything behind it: the books' queue keeps the order.
+    pub(super) async fn persist(&mut self, record: Record) {
+        match record {
+            Record::Begin => self.begin().await,
+            Record::Answered => {
+                self.answered = true;
+                self.write(Entry::Answered(clock::unix_now(), self.recording.take())).await;
+            }
+            Record::LegBegan { leg, role, target } => self.leg_began(leg, role, target).await,
+            Record::LegAnswered { leg } => {
+                let track = self.legs.get_mut(leg).and_then(|io| {
+                    io.is_answered = true;
+                    io.track.take()
+                });
+                if let Some(io) = self.legs.get(leg) {
+                    let citizen = io.role == Role::Citizen;
+                    self.reached |= citizen && leg != LegId(0);
+                    let of = self.legs.reference(self.id, leg);
+                    self.write(Entry::LegAnswered(of, clock::unix_now(), track)).await;
+                }
+            }
+            Record::LegEnded { leg, cause, by } => {
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.end = Some((cause, by, clock::unix_now()));
+                }
+                self.put_away(leg);
+            }
+            Record::Queued { queue } => {
+                let queue = self.hotline.switchboard.queue_name(queue);
+                let queue = queue.map(|name| name.as_str().to_owned());
+                let route = CallRoute { queue: queue.clone(), ..CallRoute::default() };
+                self.write(Entry::Route(route)).await;
+                self.event("queued", json!({ "queue": queue })).await;
+            }
+            Record::SeatAnswered { seat, leg, wait } => {
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                let queue_wait_ms = Some(wait_ms);
+                self.write(Entry::Route(CallRoute { queue_wait_ms, ..CallRoute::default() })).await;
+                let seat = self.hotline.switchboard.seat_name(seat);
+                let seat = seat.map(|seat| seat.as_str().to_owned());
+                let detail = json!({ "seat": seat, "leg": leg.0, "wait_ms": wait_ms });
+                self.event("seat_answered", detail).await;
+            }
+            Record::Transferred { from, to, blind } => {
+                let to = to.map(|leg| leg.0);
+                let detail = json!({ "from": from.0, "to": to, "blind": blind });
+                self.event("transfer", detail).await;
+            }
+            Record::Supervised { leg, mode } => {
+                let seat = self.legs.get(leg).and_then(|io| io.seat.as_ref());
+                let detail = json!({ "leg": leg.0, "supervisor": seat.map(|seat| seat.as_str()) });
+                self.event(&format!("supervise_{}", mode.as_str()), detail).await;
+            }
+            Record::RecordingPaused => self.event("recording_paused", Value::Null).await,
+            Record::RecordingResumed => self.event("recording_resumed", Value::Null).await,
+            Record::Missed { .. } if self.is_served => {}
+            Record::Missed { why } => {
+                let why = if self.wants_callback { MissedWhy::CallbackWanted } else { why };
+                let wanted = why == MissedWhy::CallbackWanted;
+                self.missed = Some(MissedEnd { why: why.as_str().to_owned(), wanted });
+            }
+            // Written when the recording is finished, a moment later, in one row with it.
+            Record::Ended(cause) => self.end = Some((cause, clock::unix_now())),
+        }
+    }
+
+    async fn begin(&mut self) {
+        let (done, begun) = oneshot::channel();
+        self.begun = Some(begun);
+        let beginning = &self.beginning;
+        let call = NewCall {
+            id: self.id,
+            direction: beginning.direction,
+            caller: beginning.citizen.clone(),
+            called: beginning.called.clone(),
+            number_name: beginning.number_name.clone(),
+            enterprise: beginning.enterprise,
+            dialog: beginning.dialog.clone(),
+            started_at: self.started,
+        };
+        self.write(Entry::Begin(call, done)).await;
+    }
+
+    async fn leg_began(&mut self, leg: LegId, role: Role, target: Option<Target>) {
+        self.legs.ensure(leg, role, target);
+        let Some(io) = self.legs.get(leg) else { return };
+        // A citizen's own dialog is stored with its call.
+        if leg == LegId(0) && role == Role::Citizen && self.beginning.dialog.is_some() {
+            return;
+        }
+        let number = match (&io.seat, &io.target) {
+            (Some(seat), _) => seat.as_str().to_owned(),
+            (None, Some(target)) => self.hotline.switchboard.number_of(target),
+            (None, None) => String::new(),
+        };
+        let begin = LegBegin {
+            leg: self.legs.reference(self.id, leg),
+            role: leg_role(role),
+            target: Pii::new(number),
+            name: None,
+            sip_call_id: io.dialog.as_ref().map(|dialog| dialog.call_id().to_owned()),
+            remote: io.remote.clone(),
+            at: clock::unix_now(),
+        };
+        self.write(Entry::LegBegan(begin)).await;
+        self.publish_legs();
+    }
+
+    pub(super) async fn event(&self, kind: &str, detail: Value) {
+        let event =
+            CallEvent { at: clock::unix_now(), kind: kind.to_owned(), detail: Pii::new(detail) };
+        self.write(Entry::Event(event)).await;
+    }
+
+    fn publish_legs(&self) {
+        let legs = self.legs.iter().map(|(leg, io)| (leg.0, io.role.as_str()));
+        let legs = legs.map(|(slot, role)| json!({ "slot": slot, "role": role })).collect();
+        self.hotline.events.publish(Event::CallLegs { call: self.id, legs, seats: self.seats() });
+    }
+
+    /// A leg whose end is known and whose media is closed leaves its slot; its books follow.
+    pub(super) fn put_away(&mut self, leg: LegId) {
+        let is_over = |io: &LegIo| io.end.is_some() && io.media.is_none();
+        if !self.legs.get(leg).is_some_and(is_over) {
+            return;
+        }
+        let of = self.legs.reference(self.id, leg);
+        let Some(io) = self.legs.take(leg) else { return };
+        if let Some(seat) = io.seat.as_ref().filter(|seat| self.legs.of_seat(seat).is_none()) {
+            self.hotline.switchboard.calls.seat_left(self.id, seat);
+        }
+        let (hotline, entries) = (Arc::clone(&self.hotline), self.entries.clone());
+        self.closing.spawn(write_leg_end(hotline, entries, of, io));
+        self.publish_legs();
+    }
+
+    /// Waits for the recordings to be finished and writes the call's end. Gives the captions that
+    /// still come, and whether the citizen was reached.
+    pub(super) async fn close(mut self) -> (JoinSet<()>, bool) {
+        for slot in 0..qingting_core::call::LEGS_MAX {
+            let leg = LegId(slot as u8);
+            if let Some(io) = self.legs.get_mut(leg) {
+                io.media = None;
+                io.end.get_or_insert((Cause::Draining, HungUpBy::System, clock::unix_now()));
+            }
+            self.put_away(leg);
+        }
+        self.room = None;
+        while self.closing.join_next().await.is_some() {}
+        let report = self.room_report().await;
+        if let Some((cause, at)) = self.end {
+            // A call that was cancelled while our answer was on its way was never answered.
+            let answered = self.answered && cause != Cause::CallerCancelled;
+            if answered {
+                self.hotline.counters.answered();
+            }
+            let end = CallEnd {
+                recording: self.recording_end(report).await,
+                missed: self.missed.take(),
+                ..end_of(self.id, (cause, at), answered, self.refused)
+            };
+            tracing::info!(call = %self.id, cause = end.cause, "call over");
+            self.hotline.counters.ended(cause);
+            self.write(Entry::Ended(Box::new(end))).await;
+        }
+        let reached = self.reached;
+        (self.captions, reached)
+    }
+
+    async fn recording_end(&self, report: Option<RecordingReport>) -> RecordingEnd {
+        let (Some(report), Some(recordings)) = (report, &self.hotline.recordings) else {
+            return RecordingEnd::Nothing;
+        };
+        let described = describe(&self.hotline, recordings, report, self.pauses.clone()).await;
+        described.map_or(RecordingEnd::Unknown, RecordingEnd::Made)
+    }
+
+    async fn room_report(&mut self) -> Option<RecordingReport> {
+        let mut events = self.room_events.take()?;
+        let wait = async {
+            while let Some(event) = events.recv().await {
+                self.room_event(event);
+            }
+        };
+        if tokio::time::timeout(CLOSE_MAX, wait).await.is_err() {
+            tracing::error!(call = %self.id, "the media engine did not close a room in time");
+        }
+        self.room_report.take().and_then(|report| report.recording)
+    }
+
+    pub(super) async fn write(&self, entry: Entry) {
+        // The books outlive the driver: they end when its senders do.
+        let _ = self.entries.send(entry).await;
+    }
+}
+
+async fn write_leg_end(
+    hotline: Arc<Hotline>,
+    entries: mpsc::Sender<Entry>,
+    leg: LegRef,
+    io: LegIo,
+) {
+    let report = leg_report(io.report, io.media_events).await;
+    let quality = report.as_ref().and_then(quality);
+    let track = match (report.and_then(|report| report.track), &hotline.recordings) {
+        (Some(track), Some(recordings)) => describe(&hotline, recordings, track, Vec::new()).await,
+        _ => None,
+    };
+    let Some((cause, by, at)) = io.end else { return };
+    let sip_code = io.refused.or_else(|| (!io.is_answered).then(|| cause.sip_status()));
+    let end = LegEnd {
+        leg,
+        at,
+        hung_up_by: by_name(by).to_owned(),
+        cause: cause.as_str().to_owned(),
+        sip_code,
+        quality,
+        track,
+    };
+    let _ = entries.send(Entry::LegEnded(Box::new(end))).await;
+}
+
+async fn leg_report(
+    known: Option<LegReport>,
+    events: Option<mpsc::Receiver<MediaEvent>>,
+) -> Option<LegReport> {
+    if known.is_some() {
+        return known;
+    }
+    let mut events = events?;
+    let wait = async {
+        while let Some(event) = events.recv().await {
+            if let MediaEvent::Closed(report) = event {
+                return Some(*report);
+            }
+        }
+        None
+    };
+    tokio::time::timeout(CLOSE_MAX, wait).await.ok().flatten()
+}
+
+fn quality(report: &LegReport) -> Option<MediaQuality> {
+    (report.packets_received > 0 || report.packets_sent > 0).then_some(MediaQuality {
+        packets_sent: report.packets_sent,
+        packets_received: report.packets_received,
+        packets_lost: report.packets_lost,
+        jitter_ms: report.jitter_ms,
+        rtt_ms: report.rtt_ms,
+        mos: report.mos,
+    })
+}
+
+/// What is known of a finished recording; reading it takes its time on the other runtime.
+async fn describe(
+    hotline: &Hotline,
+    recordings: &Arc<Recordings>,
+    report: RecordingReport,
+    pauses: Vec<Pause>,
+) -> Option<RecordingInfo> {
+    if report.incomplete {
+        tracing::error!(file = %report.path.display(), "a recording is incomplete");
+    }
+    let recordings = Arc::clone(recordings);
+    let described = hotline.app.spawn_blocking(move || recordings.describe(&report, pauses)).await;
+    let described = described.map_err(anyhow::Error::from).flatten();
+    described
+        .inspect_err(|error| {
+            tracing::error!(error = format!("{error:#}"), "a finished recording cannot be read");
+        })
+        .ok()
+}
+
+pub(super) const fn leg_role(role: Role) -> LegRole {
+    match role {
+        Role::Citizen => LegRole::Citizen,
+        Role::Seat => LegRole::Seat,
+        Role::SeatSecondLine => LegRole::SeatSecondLine,
+        Role::Expert => LegRole::Expert,
+        Role::Emergency => LegRole::Emergency,
+        Role::Supervisor => LegRole::Supervisor,
+        Role::Other => LegRole::Other,
+    }
+}
+
+fn by_name(by: HungUpBy) -> &'static str {
+    match by {
+        HungUpBy::Caller => "caller",
+        HungUpBy::System => "system",
+        HungUpBy::Operator => "operator",
+        HungUpBy::Network => "network",
+        _ => "peer",
+    }
+}
+

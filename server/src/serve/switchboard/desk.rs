@@ -1,0 +1,64 @@
+//! Seats at work: their telephones come and go, and they say what they want to do.
+
+use super::Switchboard;
+use crate::serve::Hotline;
+use qingting_core::queue::{BreakReason, Input, SeatId};
+use qingting_sip::registrar::RegistrationEvent;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+impl Switchboard {
+    /// A seat's telephone can be reached, or no more. A telephone that comes signs its seat in: a
+    /// desk phone has no page to do it with. Signing out and breaks are the seat's own wish and stay.
+    pub fn telephone(&self, extension: &str, is_there: bool) {
+        if !self.seats.takes_calls(extension) {
+            return;
+        }
+        let seat = SeatId::new(extension);
+        if !is_there {
+            return self.queues.tell(Input::Unregistered { seat });
+        }
+        self.queues.tell(Input::Registered { seat: seat.clone() });
+        self.sign_in(&seat);
+    }
+
+    /// A seat begins work.
+    pub fn sign_in(&self, seat: &SeatId) {
+        let skills = self.seats.skills(seat.as_str());
+        self.queues.tell(Input::SignIn { seat: seat.clone(), skills });
+    }
+
+    /// A seat wants a break.
+    pub fn take_break(&self, seat: &SeatId, reason: &str) {
+        let reason = BreakReason::new(reason);
+        self.queues.tell(Input::SetBreak { seat: seat.clone(), reason });
+    }
+}
+
+/// Carries registrations to the queues until the endpoint is gone.
+pub async fn watch_telephones(
+    hotline: Arc<Hotline>,
+    mut events: broadcast::Receiver<RegistrationEvent>,
+) {
+    loop {
+        match events.recv().await {
+            Ok(RegistrationEvent { user, registered }) => {
+                hotline.switchboard.telephone(&user, registered);
+            }
+            Err(RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "registrations came faster than they were taken");
+                look_at_all(&hotline);
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// What was missed is looked up: every seat's telephone is there or not.
+fn look_at_all(hotline: &Hotline) {
+    for extension in hotline.switchboard.seats.extensions() {
+        let is_there = !hotline.endpoint.bindings(&extension).is_empty();
+        hotline.switchboard.telephone(&extension, is_there);
+    }
+}

@@ -1,0 +1,151 @@
+//! The switchboard: which call goes where, who sits where, and how everybody is reached.
+
+mod calls;
+mod control;
+mod desk;
+mod duty;
+mod menu;
+mod plans;
+mod queues;
+mod seats;
+mod ways;
+
+pub use calls::{Letter, Whose};
+pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
+pub use ways::Way;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use anyhow::Result;
+use calls::Calls;
+use duty::Duty;
+use plans::Plans;
+use qingting_api::EventBus;
+use qingting_common::{CallId, Pii};
+use qingting_core::call::{self, Origin, QueueId, Target};
+use qingting_core::numbers::Number;
+use qingting_core::queue::{self, QueueName};
+use qingting_sip::message::SipUri;
+use qingting_store::{CallerDialog, Direction, Store};
+use queues::Queues;
+use seats::Seats;
+use std::sync::Arc;
+use ways::Trunks;
+
+/// What is known of a call when it begins.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    pub direction: Direction,
+    pub origin: Origin,
+    /// The citizen's number as the trunk gave it; `anonymous` when withheld.
+    pub citizen: Pii<String>,
+    /// The same as it is dialled in China, when it is a number.
+    pub citizen_digits: Option<String>,
+    /// The number of ours that was called, or that is shown.
+    pub called: String,
+    /// Its entry in the configuration.
+    pub number: Option<usize>,
+    pub number_name: Option<String>,
+    pub enterprise: bool,
+    pub priority: i32,
+    /// The dialog in which a citizen called.
+    pub dialog: Option<CallerDialog>,
+    /// The seat that begins the call.
+    pub seat: Option<queue::SeatId>,
+    /// The missed call that this one makes good.
+    pub missed: Option<CallId>,
+}
+
+/// See above.
+pub struct Switchboard {
+    pub calls: Arc<Calls>,
+    pub queues: Arc<Queues>,
+    pub seats: Arc<Seats>,
+    pub duty: Duty,
+    plans: Plans,
+    trunks: Trunks,
+    queue_names: Vec<QueueName>,
+    realm: String,
+}
+
+impl Switchboard {
+    /// Everything that the configuration says, and the seats and the duty list of the database.
+    pub async fn new(
+        config: &Config,
+        clock: Clock,
+        store: &Store,
+        events: EventBus,
+        seats: Arc<Seats>,
+        trunks: Trunks,
+    ) -> Result<Self> {
+        let calls = Arc::<Calls>::default();
+        let queues = Arc::new(Queues::new(config, clock, Arc::clone(&calls), events)?);
+        let duty = Duty::default();
+        duty.load(store).await?;
+        Ok(Self {
+            calls,
+            queues,
+            seats,
+            duty,
+            plans: Plans::new(config)?,
+            trunks,
+            queue_names: config.queues.iter().map(|queue| QueueName::new(&queue.name)).collect(),
+            realm: config.sip.realm.clone(),
+        })
+    }
+
+    /// A queue by the call machine's number.
+    pub fn queue_name(&self, queue: QueueId) -> Option<QueueName> {
+        self.queue_names.get(queue.0 as usize).cloned()
+    }
+
+    /// The call machine's number of a queue.
+    pub fn queue_id(&self, name: &str) -> Option<QueueId> {
+        let place = self.queue_names.iter().position(|known| known.as_str() == name)?;
+        u32::try_from(place).ok().map(QueueId)
+    }
+
+    /// A seat as the call machine names it.
+    pub fn seat_id(&self, seat: &queue::SeatId) -> Option<call::SeatId> {
+        seats::seat_number(seat)
+    }
+
+    /// And as everybody else does.
+    pub fn seat_name(&self, seat: call::SeatId) -> Option<queue::SeatId> {
+        Some(seats::seat_name(seat))
+    }
+
+    /// The seat that a target is.
+    pub fn seat_of(&self, target: &Target) -> Option<queue::SeatId> {
+        match target {
+            Target::Seat(seat) => Some(seats::seat_name(*seat)),
+            Target::Extension(extension) => Some(queue::SeatId::new(extension)),
+            Target::Number(_) => None,
+        }
+    }
+
+    /// What a person typed, or a telephone dialled: an extension of ours, else a number of the
+    /// telephone network. `None` for what is neither, and for a number when there is no trunk.
+    pub fn target(&self, typed: &str) -> Option<Target> {
+        let typed = typed.trim();
+        if self.seats.has(typed) {
+            return Some(Target::Extension(typed.to_owned()));
+        }
+        let number = Number::read(typed, None).ok()?;
+        (!self.trunks.is_empty()).then(|| Target::Number(Pii::new(number.national())))
+    }
+
+    /// The same of a SIP URI's user.
+    pub fn target_of_uri(&self, uri: &SipUri) -> Option<Target> {
+        self.target(&uri.user_name()?)
+    }
+
+    /// A target for the books.
+    pub fn number_of(&self, target: &Target) -> String {
+        match target {
+            Target::Seat(seat) => seats::seat_name(*seat).as_str().to_owned(),
+            Target::Extension(extension) => extension.clone(),
+            Target::Number(number) => number.expose().clone(),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What becomes of a call that comes in: by who calls, which number was called, and the hour.
+
+use super::{Beginning, Switchboard};
+use crate::config::{self, Config};
+use crate::serve::identity::Identity;
+use crate::serve::prompts::own_prompt;
+use anyhow::{Context, Result};
+use qingting_common::{Pii, UnixMillis};
+use qingting_core::call::{Origin, Plan, Prompt, Target, Treatment};
+use qingting_core::hours::{Day, LocalDate, LocalDateTime, OpeningHours, Window};
+use qingting_core::menu::MenuGraph;
+use qingting_core::numbers::Number;
+use qingting_core::queue;
+use qingting_nlu::LocalTime;
+use qingting_sip::IncomingCall;
+use qingting_store::{CallerDialog, Direction};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The names of weekdays in the configuration, from Monday.
+const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// The called numbers and their hours.
+pub(super) struct Plans {
+    numbers: Vec<config::Number>,
+    hours: HashMap<String, OpeningHours>,
+    /// Own prompts by their text.
+    prompts: HashMap<String, Prompt>,
+    /// Menus by their first node.
+    menus: HashMap<String, Arc<MenuGraph>>,
+}
+
+impl Plans {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        let hours = config.hours.iter().map(|hours| {
+            let read = opening_hours(hours);
+            Ok((hours.name.clone(), read.with_context(|| format!("[[hours]] {:?}", hours.name))?))
+        });
+        let prompts = crate::serve::prompts::own_texts(config).into_iter().enumerate();
+        Ok(Self {
+            numbers: config.numbers.clone(),
+            hours: hours.collect::<Result<_>>()?,
+            prompts: prompts.map(|(place, text)| (text, own_prompt(place))).collect(),
+            menus: super::menu::graphs(config)?,
+        })
+    }
+
+    fn prompt(&self, text: &str) -> Option<Prompt> {
+        self.prompts.get(text).copied()
+    }
+
+    /// The entry of a called number: the whole number, or its end where the trunk adds an area code.
+    fn entry(&self, called: &str) -> Option<(usize, &config::Number)> {
+        let called = Number::read(called, None).map_or_else(|_| called.to_owned(), |n| n.national());
+        let whole = |number: &config::Number| number.number == called;
+        let end = |number: &config::Number| called.ends_with(&number.number);
+        let numbers = || self.numbers.iter().enumerate();
+        numbers().find(|(_, number)| whole(number)).or_else(|| numbers().find(|(_, n)| end(n)))
+    }
+
+    fn is_open(&self, number: &config::Number, now: UnixMillis) -> bool {
+        let Some(hours) = self.hours.get(&number.hours) else { return true };
+        local(now).is_none_or(|now| hours.is_open(now))
+    }
+}
+
+impl Switchboard {
+    /// A citizen's call.
+    pub fn citizen_calls(
+        &self,
+        incoming: &IncomingCall,
+        identity: &Identity,
+        now: UnixMillis,
+    ) -> Beginning {
+        let found = self.plans.entry(&identity.called);
+        let mut plan = Plan::default();
+        if let Some((_, number)) = found {
+            if !number.greeting.is_empty() {
+                plan.greeting = self.plans.prompt(&number.greeting);
+            }
+            plan.treatment = if self.plans.is_open(number, now) {
+                self.treatment(number)
+            } else {
+                plan.greeting = None;
+                let prompt = self.plans.prompt(&number.closed).unwrap_or(Prompt::Closed);
+                Treatment::Closed { prompt }
+            };
+        }
+        let number = found.map(|(_, number)| number);
+        Beginning {
+            direction: Direction::Inbound,
+            origin: Origin::Citizen(plan),
+            citizen: identity.caller.clone(),
+            citizen_digits: identity.caller_digits(),
+            called: identity.called.clone(),
+            number: found.map(|(place, _)| place),
+            number_name: number.map(|number| number.name.clone()),
+            enterprise: number.is_some_and(|number| number.enterprise),
+            priority: number.map_or(0, |number| number.priority.into()),
+            dialog: Some(CallerDialog {
+                sip_call_id: incoming.request.call_id.clone(),
+                remote: format!("{}:{}", incoming.transport, incoming.source),
+            }),
+            seat: None,
+            missed: None,
+        }
+    }
+
+    /// A seat's own telephone calls somebody; `None` when that is nobody whom we can reach.
+    pub fn seat_calls(&self, seat: &queue::SeatId, incoming: &IncomingCall) -> Option<Beginning> {
+        let target = self.target_of_uri(&incoming.request.uri)?;
+        let citizen = matches!(target, Target::Number(_));
+        let seat_id = self.seat_id(seat)?;
+        let number = Pii::new(self.number_of(&target));
+        let origin = Origin::Seat { seat: seat_id, targets: vec![target], citizen };
+        Some(Beginning { seat: Some(seat.clone()), ..self.outgoing(origin, number) })
+    }
+
+    /// The page asks for a call: the seat's telephone is rung first.
+    pub fn click_to_dial(&self, seat: &queue::SeatId, typed: &str) -> Option<Beginning> {
+        let target = self.target(typed)?;
+        let number = Pii::new(self.number_of(&target));
+        let origin = Origin::ClickToDial { seat: self.seat_id(seat)?, target };
+        Some(self.outgoing(origin, number))
+    }
+
+    fn outgoing(&self, origin: Origin, citizen: Pii<String>) -> Beginning {
+        let citizen_digits =
+            Number::read(citizen.expose(), None).ok().map(|number| number.national());
+        Beginning {
+            direction: Direction::Outbound,
+            origin,
+            citizen,
+            citizen_digits,
+            called: self.trunks.caller_id(),
+            number: None,
+            number_name: None,
+            enterprise: false,
+            priority: 0,
+            dialog: None,
+            seat: None,
+            missed: None,
+        }
+    }
+
+    /// Where a number's calls go when somebody works.
+    fn treatment(&self, number: &config::Number) -> Treatment {
+        if !number.transfer.is_empty() {
+            return self.transfer_to(&number.transfer);
+        }
+        if !number.menu.is_empty() {
+            return Treatment::Menu;
+        }
+        self.queue_or_machine(&number.queue)
+    }
+
+    /// The menu of a called number.
+    pub fn menu_of(&self, number: Option<usize>) -> Option<Arc<MenuGraph>> {
+        self.plans.menus.get(&self.plans.numbers.get(number?)?.menu).cloned()
+    }
+
+    /// The queue of a called number; empty when it has none.
+    pub fn queue_of(&self, number: Option<usize>) -> String {
+        let number = number.and_then(|number| self.plans.numbers.get(number));
+        number.map(|number| number.queue.clone()).unwrap_or_default()
+    }
+
+    /// On to a number of the telephone network.
+    pub fn transfer_to(&self, number: &str) -> Treatment {
+        Treatment::Dial { targets: vec![Target::Number(Pii::new(number.to_owned()))] }
+    }
+
+    /// A queue by its name; the machine where there is none.
+    pub fn queue_or_machine(&self, name: &str) -> Treatment {
+        self.queue_id(name).map_or(Treatment::Machine, |queue| Treatment::Queue { queue })
+    }
+}
+
+/// A moment in China's civil time.
+pub(super) fn local(at: UnixMillis) -> Option<LocalDateTime> {
+    let at = LocalTime::from_unix_ms(at);
+    let date = LocalDate::new(at.year.try_into().ok()?, at.month as u8, at.day as u8)?;
+    LocalDateTime::new(date, u16::from(at.hour as u8) * 60 + u16::from(at.minute as u8))
+}
+
+fn opening_hours(hours: &config::Hours) -> Result<OpeningHours> {
+    if let Some(wrong) = hours.weekly.keys().find(|day| !WEEKDAYS.contains(&day.as_str())) {
+        anyhow::bail!("{wrong:?} is not one of {}", WEEKDAYS.join(", "));
+    }
+    let of = |day: &str| windows(hours.weekly.get(day).map_or(&[], Vec::as_slice));
+    let mut weekly: [Vec<Window>; 7] = Default::default();
+    for (place, day) in WEEKDAYS.iter().enumerate() {
+        weekly[place] = of(day)?;
+    }
+    let mut exceptions = BTreeMap::new();
+    for date in &hours.closed {
+        exceptions.insert(self::date(date)?, Day::Closed);
+    }
+    for (date, open) in &hours.dates {
+        exceptions.insert(self::date(date)?, Day::Open(windows(open)?));
+    }
+    OpeningHours::new(weekly, exceptions).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(errors.join("; "))
+    })
+}
+
+fn date(text: &str) -> Result<LocalDate> {
+    text.parse().ok().with_context(|| format!("{text:?} is not a date such as 2026-10-01"))
+}
+
+fn windows(texts: &[String]) -> Result<Vec<Window>> {
+    texts.iter().map(|text| window(text)).collect()
+}
+
+fn window(text: &str) -> Result<Window> {
+    let minute = |text: &str| {
+        let (hour, minute) = text.trim().split_once(':')?;
+        let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour <= 24 && minute < 60).then_some(hour * 60 + minute)
+    };
+    text.split_once('-')
+        .and_then(|(from, to)| Some(Window { from: minute(from)?, to: minute(to)? }))
+        .with_context(|| format!("{text:?} is not a time such as 09:00-12:00"))
+}

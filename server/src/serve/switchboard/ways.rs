@@ -1,0 +1,191 @@
+//! How a target is reached: the bindings of a telephone of ours, or the trunks in their order.
+
+use super::{Beginning, Switchboard};
+use crate::config::{self, Config};
+use anyhow::{Context, Result};
+use qingting_common::CallId;
+use qingting_core::call::{Role, Target};
+use qingting_core::numbers::{Number, TrunkForm, TrunkRule};
+use qingting_sip::auth::Credentials;
+use qingting_sip::message::{HeaderName, NameAddr, SipUri};
+use qingting_sip::{Endpoint, OutgoingInvite, Transport};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+/// The call's id and what the called seat is in it, for the seat's page.
+const CALL_HEADER: &str = "X-Qingting-Call";
+const ROLE_HEADER: &str = "X-Qingting-Role";
+
+/// One way to somebody.
+pub struct Way {
+    /// The INVITE, less the offer.
+    pub invite: OutgoingInvite,
+    /// Our address as that peer should see it.
+    pub local_ip: Option<IpAddr>,
+    /// Whether it is a browser, which takes audio by DTLS and ICE alone.
+    pub is_browser: bool,
+}
+
+/// The trunks, as the configuration describes them.
+pub struct Trunks {
+    trunks: Vec<Trunk>,
+}
+
+struct Trunk {
+    settings: config::Trunk,
+    uri: SipUri,
+    transport: Transport,
+    rule: TrunkRule,
+}
+
+impl Trunks {
+    /// Those of the configuration; `check-config` has looked at them.
+    pub fn new(config: &Config) -> Result<Self> {
+        let mut trunks: Vec<Trunk> = config.trunks.iter().map(trunk).collect::<Result<_>>()?;
+        trunks.sort_by_key(|trunk| trunk.settings.priority);
+        Ok(Self { trunks })
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.trunks.is_empty()
+    }
+
+    /// The number that our calls show by the first trunk.
+    pub fn caller_id(&self) -> String {
+        self.trunks.first().map(|trunk| trunk.settings.caller_id.clone()).unwrap_or_default()
+    }
+
+    /// Addresses from which trunks call.
+    pub fn peers(&self) -> Vec<IpAddr> {
+        let peers = self.trunks.iter().flat_map(|trunk| {
+            let own = trunk.uri.host.parse::<IpAddr>().ok();
+            let listed = &trunk.settings.peers;
+            listed.iter().copied().chain(own.filter(|_| listed.is_empty()))
+        });
+        peers.collect()
+    }
+}
+
+fn trunk(settings: &config::Trunk) -> Result<Trunk> {
+    let name = || format!("trunk {:?}", settings.name);
+    let uri: SipUri = settings.uri.parse().ok().with_context(name)?;
+    let transport = match settings.transport.as_str() {
+        "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
+        _ => Transport::Udp,
+    };
+    let (form, prefix) = match settings.number_form.as_str() {
+        "e164" => (TrunkForm::E164, String::new()),
+        "national" => (TrunkForm::National, String::new()),
+        prefix => (TrunkForm::National, prefix.to_owned()),
+    };
+    let rule = TrunkRule { form, prefix, local_area: None };
+    Ok(Trunk { settings: settings.clone(), uri, transport, rule })
+}
+
+impl Switchboard {
+    /// How to reach a target, best first; nothing when there is no way.
+    pub fn ways(
+        &self,
+        endpoint: &Endpoint,
+        call: CallId,
+        role: Role,
+        target: &Target,
+        beginning: &Beginning,
+    ) -> VecDeque<Way> {
+        match target {
+            Target::Number(number) => self.by_trunk(role, number.expose(), beginning),
+            _ => match self.seat_of(target) {
+                Some(seat) => self.to_telephone(endpoint, call, role, seat.as_str(), beginning),
+                None => VecDeque::new(),
+            },
+        }
+    }
+
+    /// Every telephone that is registered as this extension, of the kind of the newest: one offer
+    /// goes to all of them.
+    fn to_telephone(
+        &self,
+        endpoint: &Endpoint,
+        call: CallId,
+        role: Role,
+        extension: &str,
+        beginning: &Beginning,
+    ) -> VecDeque<Way> {
+        let bindings = endpoint.bindings(extension);
+        let is_browser = |transport| matches!(transport, Transport::Ws | Transport::Wss);
+        let Some(newest) = bindings.first().map(|binding| is_browser(binding.transport)) else {
+            return VecDeque::new();
+        };
+        let shown = beginning.citizen.expose();
+        let Some(from) = address(shown, &self.realm) else { return VecDeque::new() };
+        let same = bindings.into_iter().filter(|binding| is_browser(binding.transport) == newest);
+        same.map(|binding| {
+            let headers = vec![
+                (HeaderName::Other(CALL_HEADER.to_owned()), call.to_string()),
+                (HeaderName::Other(ROLE_HEADER.to_owned()), role.as_str().to_owned()),
+            ];
+            let invite = OutgoingInvite {
+                headers,
+                flow: Some(binding.flow),
+                ..OutgoingInvite::new(binding.contact, binding.transport, from.clone())
+            };
+            Way { invite, local_ip: Some(binding.flow.local.ip()), is_browser: newest }
+        })
+        .collect()
+    }
+
+    fn by_trunk(&self, role: Role, number: &str, beginning: &Beginning) -> VecDeque<Way> {
+        let Ok(number) = Number::read(number, None) else { return VecDeque::new() };
+        let ways = self.trunks.trunks.iter().filter_map(|trunk| {
+            let user = trunk.rule.dial(&number);
+            let host = &trunk.uri.host;
+            let port = trunk.uri.port.map(|port| format!(":{port}")).unwrap_or_default();
+            let target: SipUri = format!("sip:{user}@{host}{port}").parse().ok()?;
+            let shown = &trunk.settings.caller_id;
+            let mut headers = Vec::new();
+            if !shown.is_empty() {
+                let asserted = format!("<sip:{shown}@{host}>");
+                headers.push((HeaderName::PAssertedIdentity, asserted));
+            }
+            // A call that goes on to somebody else says from which number it was sent there.
+            if role == Role::Other && !beginning.called.is_empty() {
+                let diversion = format!("<sip:{}@{host}>;reason=unconditional", beginning.called);
+                headers.push((HeaderName::Other("Diversion".to_owned()), diversion));
+            }
+            let settings = &trunk.settings;
+            let credentials = (!settings.user.is_empty())
+                .then(|| Credentials::new(&settings.user, &settings.password));
+            let from = address(shown, host)?;
+            let invite = OutgoingInvite {
+                headers,
+                credentials,
+                ..OutgoingInvite::new(target, trunk.transport, from)
+            };
+            Some(Way { invite, local_ip: own_ip(&trunk.uri), is_browser: false })
+        });
+        ways.collect()
+    }
+}
+
+/// Who calls, as a SIP address.
+fn address(user: &str, host: &str) -> Option<NameAddr> {
+    let user = if user.is_empty() { "anonymous" } else { user };
+    NameAddr::parse(&format!("<sip:{user}@{host}>"))
+}
+
+/// The address of ours that reaches a trunk; none of one that has a name, whose address is not known
+/// yet.
+fn own_ip(uri: &SipUri) -> Option<IpAddr> {
+    let ip: IpAddr = uri.host.trim_matches(['[', ']']).parse().ok()?;
+    let any: SocketAddr = if ip.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        ([0_u16; 8], 0).into()
+    };
+    // Nothing is sent: the kernel only chooses the route.
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect((ip, uri.port.unwrap_or(5060))).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
