@@ -4,10 +4,12 @@
 //!   (RFC 3264).
 //! * [`call`] decides what happens on one inbound call. A driver feeds it inputs with the time,
 //!   carries out its outputs in order, and wakes it at the deadline that it names.
+//! * [`duty`] says whom of a department to ring.
 //! * [`hours`] says when somebody is there, in local civil time.
 //! * [`queue`] gives waiting calls to seats, all queues of the server in one machine.
 
 pub mod call;
+pub mod duty;
 pub mod hours;
 pub mod queue;
 pub mod sdp;

@@ -4,5 +4,6 @@
 mod civil;
 mod windows;
 
+pub(crate) use civil::minute_of_day;
 pub use civil::{LocalDate, LocalDateTime, Weekday};
 pub use windows::{Day, HoursError, OpeningHours, Window};
