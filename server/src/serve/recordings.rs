@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(file, "2026-11-25/00000000-0000-0000-0000-000000000001.wav");
         let path = recordings.root().join(&file);
         std::fs::write(&path, b"abc").unwrap();
-        let report = RecordingReport { path, duration_ms: 5, ticks_dropped: 0, incomplete: false };
+        let report = RecordingReport { path, duration_ms: 5, ..RecordingReport::default() };
         let info = recordings.describe(&report).unwrap();
         assert_eq!((info.file, info.bytes), (file, Some(3)));
         assert!(info.sha256.unwrap().starts_with("ba7816bf"));
