@@ -223,3 +223,54 @@ fn finish(
     let (key, dropped) = of?;
     recordings.remove(&key)?.finish(dropped, counters)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tap;
+    use qingting_recording::{Mark, MarkKind};
+    use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn a_recording_begins_once_its_folder_can_be_written_and_its_beginning_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        let day = folder.path().join("2026-11-25");
+        let to = RecordTo { path: day.join("call.wav"), ..RecordTo::default() };
+        let (mut producer, consumer) = tap::recorder();
+        let (tell, told) = sync_channel(8);
+        let tell_failed = Box::new(move |error| tell.try_send(error).unwrap());
+        let mut recording = Recording::new(1, to, Tape::Mono(consumer), tell_failed);
+        let counters = RecorderCounters::default();
+        let mut speak = |ticks: std::ops::Range<u64>| {
+            for tick in ticks {
+                let voice = Voice { sample_index: tick * 160, paused: false, samples: [3; 160] };
+                producer.push(voice).unwrap();
+            }
+        };
+        for round in 0..3 {
+            speak(round * 5..round * 5 + 5);
+            recording.write(&counters);
+        }
+        let told: Vec<String> = told.try_iter().collect();
+        assert!(told.len() == 1 && told[0].contains("Free space"), "{told:?}");
+        assert_eq!(counters.write_errors.load(Ordering::Relaxed), 3, "once a round");
+
+        std::fs::create_dir(&day).unwrap();
+        speak(15..40);
+        let report = recording.finish(0, &counters).unwrap();
+        assert_eq!(report.duration_ms, 800);
+        assert!(report.incomplete);
+        assert_eq!(report.marks.list, [Mark { kind: MarkKind::Lost, from: 0, to: 2_400 }]);
+        assert_eq!(counters.bytes.load(Ordering::Relaxed), report.bytes);
+    }
+
+    #[test]
+    fn a_call_that_was_never_connected_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = RecordTo { path: folder.path().join("call.wav"), ..RecordTo::default() };
+        let (_producer, consumer) = tap::recorder();
+        let recording = Recording::new(1, to, Tape::Stereo(consumer), Box::new(|_| {}));
+        assert_eq!(recording.finish(0, &RecorderCounters::default()), None);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
