@@ -116,7 +116,11 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
     .await?;
     let media = engine(ip)?;
     let (mut leg, events) = media.open(LegConfig {
-        record: plan.record.clone().map(|path| RecordTo { path, layout: Layout::SentLeft }),
+        record: plan.record.clone().map(|path| RecordTo {
+            path,
+            layout: Layout::SentLeft,
+            ..RecordTo::default()
+        }),
         recognise: true,
         inactivity: Duration::from_secs(3_600),
         ..LegConfig::default()

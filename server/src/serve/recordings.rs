@@ -6,15 +6,16 @@ use anyhow::{Context, Result};
 use qingting_api::{RecordingFile, RecordingSource};
 use qingting_common::limits::TICK_MS;
 use qingting_common::{CallId, UnixMillis};
-use qingting_media::{Layout, RecordTo, RecordingReport};
+use qingting_media::{Layout, RecordTo, RecordingReport, Seal};
 use qingting_nlu::LocalTime;
-use qingting_recording::{MasterKeys, Reader};
+use qingting_recording::{MarkKind, MasterKeys, Reader, RecordingId};
 use qingting_store::{Pause, RecordingInfo};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use uuid::Uuid;
 
 /// The ending of encrypted recordings, and of plain ones.
 const SEALED: &str = "qtr";
@@ -72,7 +73,11 @@ impl Recordings {
         let ending = if self.keys.is_some() { SEALED } else { PLAIN };
         let file = format!("{day}/{call}{which}.{ending}");
         let path = self.root.join(&file);
-        Ok((file, RecordTo { path, layout: Layout::default(), sealed: self.keys.clone() }))
+        let sealed = self.keys.as_ref().map(|keys| {
+            let id = RecordingId(Uuid::now_v7().into_bytes());
+            Seal { keys: Arc::clone(keys), id }
+        });
+        Ok((file, RecordTo { path, layout: Layout::default(), sealed }))
     }
 
     /// What the books say of a finished recording. A plain one is read for its hash; an encrypted one

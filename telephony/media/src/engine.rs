@@ -11,6 +11,7 @@ use crate::room::Room;
 use crate::room_handle::RoomHandle;
 use crate::routes::LEGS_PER_ROOM_MAX;
 use crate::shard::{self, ROOMS_PER_SHARD_MAX, ROOMS_WAITING_MAX, Shard};
+use qingting_recording::{MasterKeys, RecordingId};
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -98,10 +99,21 @@ impl Default for LegConfig {
 /// A recording to make.
 #[derive(Clone, Debug, Default)]
 pub struct RecordTo {
-    /// The WAV file; it must not exist yet.
+    /// The file; it must not exist yet.
     pub path: PathBuf,
     /// Which voice is on which channel.
     pub layout: Layout,
+    /// Encrypts the file, which is then a `.qtr` ([`qingting_recording`]) and else a WAV file.
+    pub sealed: Option<Seal>,
+}
+
+/// What encrypts a recording.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    /// Wrap its own key.
+    pub keys: Arc<MasterKeys>,
+    /// Its name, which is in the file and binds its seconds to it.
+    pub id: RecordingId,
 }
 
 /// Why a leg could not be opened or the engine not started.

@@ -1,5 +1,6 @@
 //! What a leg and a room tell their owner.
 
+use qingting_recording::{ChainHead, Marks};
 use std::path::PathBuf;
 
 /// Something that happened on a leg.
@@ -103,7 +104,7 @@ pub struct RoomReport {
 }
 
 /// A finished recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordingReport {
     /// The file.
     pub path: PathBuf,
@@ -111,6 +112,12 @@ pub struct RecordingReport {
     pub duration_ms: u64,
     /// Ticks that never reached the recorder: silence in the file.
     pub ticks_dropped: u64,
-    /// Whether some of the call is missing from it.
+    /// Whether some of the call is missing from it, or its books could not be written.
     pub incomplete: bool,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Its silent stretches, paused or lost.
+    pub marks: Marks,
+    /// What a sealed file's chain must end in when it is verified later.
+    pub chain_head: Option<ChainHead>,
 }

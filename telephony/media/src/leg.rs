@@ -15,7 +15,7 @@ use crate::rtcp::{self, ReportBlock};
 use crate::rtp::{PAYLOAD_COMFORT_NOISE, Packet, is_rtcp};
 use crate::sending::Sending;
 use crate::stats::ntp_of_unix_ns;
-use crate::tap::{Frame, Pair};
+use crate::tap::{Frame, Pair, Voice};
 use qingting_common::limits::{SAMPLES_PER_TICK, TICK_MS};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
@@ -65,12 +65,18 @@ pub enum Layout {
 
 impl Layout {
     /// The two channels.
-    pub(crate) fn pair(self, sample_index: u64, heard: &Samples, sent: &Samples) -> Pair {
+    pub(crate) fn pair(
+        self,
+        sample_index: u64,
+        paused: bool,
+        heard: &Samples,
+        sent: &Samples,
+    ) -> Pair {
         let (left, right) = match self {
             Self::HeardLeft => (*heard, *sent),
             Self::SentLeft => (*sent, *heard),
         };
-        Pair { sample_index, left, right }
+        Pair { sample_index, paused, left, right }
     }
 }
 
@@ -147,7 +153,7 @@ pub(crate) struct Parts {
     /// Both directions.
     pub(crate) recorder: Option<(u64, Producer<Pair>, Layout)>,
     /// The peer's voice alone.
-    pub(crate) track: Option<(u64, Producer<Frame>)>,
+    pub(crate) track: Option<(u64, Producer<Voice>)>,
     pub(crate) recogniser: Option<Producer<Frame>>,
     pub(crate) jitter_ms: std::ops::RangeInclusive<u32>,
     pub(crate) inactivity_ns: u64,
@@ -502,11 +508,11 @@ impl Leg {
         const SILENCE: Samples = [0; SAMPLES_PER_TICK];
         let (kept, sent) = if paused { (&SILENCE, &SILENCE) } else { (heard, sent) };
         if let Some((_, recorder, layout)) = &mut self.parts.recorder {
-            let full = recorder.push(layout.pair(sample_index, kept, sent)).is_err();
+            let full = recorder.push(layout.pair(sample_index, paused, kept, sent)).is_err();
             self.recorder_dropped += u64::from(full);
         }
         if let Some((_, track)) = &mut self.parts.track {
-            let full = track.push(Frame { sample_index, samples: *kept }).is_err();
+            let full = track.push(Voice { sample_index, paused, samples: *kept }).is_err();
             self.track_dropped += u64::from(full);
         }
         if let Some(recogniser) = &mut self.parts.recogniser {

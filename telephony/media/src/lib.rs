@@ -37,13 +37,14 @@ pub mod rtcp;
 pub mod rtp;
 mod sending;
 mod shard;
+mod sink;
 pub mod stats;
 mod tap;
 pub mod wav;
 
 pub use codec::Codec;
 pub use engine::{
-    LegConfig, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo, RoomConfig,
+    LegConfig, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo, RoomConfig, Seal,
 };
 pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
 pub use handle::LegHandle;

@@ -166,14 +166,14 @@ impl Opener {
         events: &mpsc::Sender<E>,
         tell_of: fn(String) -> E,
     ) -> Result<(u64, Producer<T>, Layout), MediaError> {
-        let key = self.key();
+        let (key, layout) = (self.key(), to.layout);
         let (producer, consumer) = tap::recorder();
         let events = events.clone();
         let tell_failed = Box::new(move |error| {
             // A full queue belongs to a driver that is busy; the counter still tells.
             let _ = events.try_send(tell_of(error));
         });
-        let recording = Box::new(Recording::new(key, to.path, tape(consumer), tell_failed));
+        let recording = Box::new(Recording::new(key, to, tape(consumer), tell_failed));
         // The opener is the SIP thread: a hanging disk costs this call, not all that SIP carries.
         let jobs = lock(&self.jobs);
         let jobs = jobs.as_ref().ok_or(MediaError::RecorderGone)?;
@@ -181,7 +181,7 @@ impl Opener {
             TrySendError::Full(_) => MediaError::Overloaded,
             TrySendError::Disconnected(_) => MediaError::RecorderGone,
         })?;
-        Ok((key, producer, to.layout))
+        Ok((key, producer, layout))
     }
 
     fn key(&self) -> u64 {

@@ -211,7 +211,7 @@ impl Room {
         self.note_pause(paused, sample_index);
         if let Some((_, recorder, layout)) = &mut self.parts.recorder {
             let (left, right) = if paused { (&SILENCE, &SILENCE) } else { (left, right) };
-            let full = recorder.push(layout.pair(sample_index, left, right)).is_err();
+            let full = recorder.push(layout.pair(sample_index, paused, left, right)).is_err();
             self.recorder_dropped += u64::from(full);
         }
     }

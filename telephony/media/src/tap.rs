@@ -26,12 +26,23 @@ impl Frame {
     }
 }
 
-/// One tick of both directions.
+/// One tick of both directions, for the recorder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
     pub(crate) sample_index: u64,
+    /// Silence because its owner wants it so.
+    pub(crate) paused: bool,
     pub(crate) left: [i16; SAMPLES_PER_TICK],
     pub(crate) right: [i16; SAMPLES_PER_TICK],
+}
+
+/// One tick of one voice, for the recorder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    pub(crate) sample_index: u64,
+    /// As in [`Pair`].
+    pub(crate) paused: bool,
+    pub(crate) samples: [i16; SAMPLES_PER_TICK],
 }
 
 /// What the recogniser reads: the received audio, lost stretches concealed.

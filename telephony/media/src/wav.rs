@@ -1,4 +1,4 @@
-//! A stereo recording that is a valid WAV file at every moment.
+//! A plain recording that is a valid WAV file at every moment.
 //!
 //! Written by position instead of through `hound`: a stretch that could not be written (full disk,
 //! full tap) stays a hole, which reads as silence, so that everything after it keeps its time.
@@ -8,46 +8,43 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use qingting_common::limits::TELEPHONE_RATE_HZ;
+use qingting_recording::{Channels, WAV_HEADER_BYTES, wav_header};
 
-/// Length of the RIFF, `fmt ` and `data` headers, in bytes.
-const HEADER_BYTES: u32 = 44;
-/// Two 16-bit channels.
-const BYTES_PER_SAMPLE: u32 = 4;
-
-/// A 16-bit, 8 kHz, two-channel WAV file under construction, readable by its owner alone.
+/// A 16-bit, 8 kHz WAV file under construction, readable by its owner alone.
 #[derive(Debug)]
-pub struct StereoWav {
+pub struct WavFile {
     file: File,
+    channels: Channels,
     samples: u32,
 }
 
-impl StereoWav {
+impl WavFile {
     /// Makes a new file of mode 0600; never replaces one that exists.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub fn create(path: &Path, channels: Channels) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        if let Err(error) = file.write_all_at(&header(0), 0) {
+        if let Err(error) = file.write_all_at(&wav_header(channels, 0), 0) {
             // A file without a header would be in the way of the next try. Should it stay, that
             // try says so.
             let _ = std::fs::remove_file(path);
             return Err(error);
         }
-        Ok(Self { file, samples: 0 })
+        Ok(Self { file, channels, samples: 0 })
     }
 
-    /// Writes interleaved little-endian samples (left, right) at a sample index, then the header
+    /// Writes little-endian samples, two channels interleaved, at a sample index, then the header
     /// that covers them: killed in between, the file is valid and merely shorter. After an error
     /// the file is still valid and a later write may succeed.
     pub fn write_at(&mut self, sample_index: u32, interleaved: &[u8]) -> io::Result<()> {
-        let offset = u64::from(sample_index) * u64::from(BYTES_PER_SAMPLE);
+        let offset = u64::from(sample_index) * self.channels.frame_bytes() as u64;
         let end = offset + interleaved.len() as u64;
-        let limit = u64::from(u32::MAX - HEADER_BYTES);
+        let limit = u64::from(u32::MAX - WAV_HEADER_BYTES);
         if end > limit {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "WAV files end at 4 GiB"));
         }
-        self.file.write_all_at(interleaved, offset + u64::from(HEADER_BYTES))?;
-        let samples = self.samples.max(end as u32 / BYTES_PER_SAMPLE);
-        self.file.write_all_at(&header(samples), 0)?;
+        self.file.write_all_at(interleaved, offset + u64::from(WAV_HEADER_BYTES))?;
+        let samples = self.samples.max(end as u32 / self.channels.frame_bytes() as u32);
+        let audio = samples * self.channels.frame_bytes() as u32;
+        self.file.write_all_at(&wav_header(self.channels, audio), 0)?;
         self.samples = samples;
         Ok(())
     }
@@ -56,24 +53,12 @@ impl StereoWav {
     pub fn samples(&self) -> u32 {
         self.samples
     }
-}
 
-fn header(samples: u32) -> [u8; HEADER_BYTES as usize] {
-    let data = samples * BYTES_PER_SAMPLE;
-    let mut out = [0; HEADER_BYTES as usize];
-    out[0..4].copy_from_slice(b"RIFF");
-    out[4..8].copy_from_slice(&(data + HEADER_BYTES - 8).to_le_bytes());
-    out[8..16].copy_from_slice(b"WAVEfmt ");
-    out[16..20].copy_from_slice(&16u32.to_le_bytes());
-    out[20..22].copy_from_slice(&1u16.to_le_bytes()); // PCM
-    out[22..24].copy_from_slice(&2u16.to_le_bytes());
-    out[24..28].copy_from_slice(&TELEPHONE_RATE_HZ.to_le_bytes());
-    out[28..32].copy_from_slice(&(TELEPHONE_RATE_HZ * BYTES_PER_SAMPLE).to_le_bytes());
-    out[32..34].copy_from_slice(&(BYTES_PER_SAMPLE as u16).to_le_bytes());
-    out[34..36].copy_from_slice(&16u16.to_le_bytes());
-    out[36..40].copy_from_slice(b"data");
-    out[40..44].copy_from_slice(&data.to_le_bytes());
-    out
+    /// Length of the file.
+    pub fn bytes(&self) -> u64 {
+        let audio = u64::from(self.samples) * self.channels.frame_bytes() as u64;
+        u64::from(WAV_HEADER_BYTES) + audio
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +70,7 @@ mod tests {
     fn an_unfinished_file_reads_to_its_end_and_a_gap_stays_a_gap() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("call.wav");
-        let mut wav = StereoWav::create(&path).unwrap();
+        let mut wav = WavFile::create(&path, Channels::Stereo).unwrap();
         wav.write_at(0, &[1, 0, 2, 0]).unwrap();
         wav.write_at(3, &[3, 0, 4, 0]).unwrap();
         let mut reader = hound::WavReader::open(&path).unwrap();
@@ -100,7 +85,10 @@ mod tests {
     fn an_existing_recording_is_never_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("call.wav");
-        StereoWav::create(&path).unwrap();
-        assert_eq!(StereoWav::create(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        WavFile::create(&path, Channels::Stereo).unwrap();
+        assert_eq!(
+            WavFile::create(&path, Channels::Stereo).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
     }
 }

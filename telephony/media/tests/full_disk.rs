@@ -1,6 +1,7 @@
 //! A recording that could not be begun for want of space is begun once there is some.
 
-use qingting_media::wav::StereoWav;
+use qingting_media::wav::WavFile;
+use qingting_recording::Channels;
 
 /// The soft limit of file sizes: to this process, a full disk.
 #[allow(unsafe_code, reason = "the limit's signal can only be ignored through libc")]
@@ -20,10 +21,10 @@ fn a_recording_begins_after_the_disk_was_full() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("call.wav");
     limit_file_bytes(0);
-    let refused = StereoWav::create(&path);
+    let refused = WavFile::create(&path, Channels::Stereo);
     limit_file_bytes(libc::RLIM_INFINITY);
     assert!(refused.is_err());
-    let mut wav = StereoWav::create(&path).unwrap();
+    let mut wav = WavFile::create(&path, Channels::Stereo).unwrap();
     wav.write_at(0, &[1, 0, 2, 0]).unwrap();
     assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 1);
 }

@@ -7,6 +7,7 @@ use qingting_media::{
     Codec, LegConfig, MediaConfig, MediaEngine, MediaError, MediaEvent, RecordTo, RoomConfig,
     RoomEvent, RoomHandle, RoomReport, Routes, Side, TakeError,
 };
+use qingting_recording::{Mark, MarkKind};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -178,6 +179,8 @@ fn the_recording_has_the_citizen_left_and_all_who_are_heard_right() {
     assert_eq!(began, 3);
     let recording = report.recording.expect("it was recorded");
     assert!(!recording.incomplete && recording.duration_ms >= 1_500, "{recording:?}");
+    let paused = Mark { kind: MarkKind::Paused, from, to };
+    assert_eq!(recording.marks.list, [paused]);
 
     let (from, to) = (from as usize, to as usize);
     let [left, right] = channels(&recording.path);
@@ -193,7 +196,9 @@ fn the_recording_has_the_citizen_left_and_all_who_are_heard_right() {
             break report.track.expect("the seat was recorded");
         }
     };
-    let [seat, _] = channels(&track.path);
+    let seat: Vec<i16> =
+        hound::WavReader::open(&track.path).unwrap().samples().map(Result::unwrap).collect();
+    assert_eq!(seat.len() as u64, track.duration_ms * 8, "one channel");
     assert_eq!(tones(&seat[from - 1_600..from]), [0, 10, 0, 0]);
     assert!(seat[from + 320..to - 320].iter().all(|sample| *sample == 0));
 }

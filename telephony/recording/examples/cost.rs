@@ -8,7 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
-const SECONDS: usize = 600;
+const SECONDS: usize = 100;
+const ROUNDS: usize = 20;
 const TICK: usize = 160;
 
 #[allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
@@ -23,28 +24,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keys = MasterKeys::read(&key)?;
     let voice: Vec<i16> = (0..8_000_i32).map(|at| (at * 31 % 20_011 - 10_000) as i16).collect();
     for (name, channels) in [("mono", Channels::Mono), ("stereo", Channels::Stereo)] {
-        let path = folder.join(name);
-        let mut writer = Writer::create(&path, channels, RecordingId([1; 16]), &keys)?;
-        let began = Instant::now();
-        for second in 0..SECONDS {
-            for (number, tick) in voice.chunks(TICK).enumerate() {
-                let at = (second * 8_000 + number * TICK) as u64;
+        // The least of several: what else the machine does is not the recording's cost.
+        let mut least = [u128::MAX; 3];
+        for round in 0..ROUNDS {
+            let path = folder.join(format!("{name}-{round}"));
+            let mut writer = Writer::create(&path, channels, RecordingId([1; 16]), &keys)?;
+            let began = Instant::now();
+            for (number, tick) in voice.chunks(TICK).cycle().take(SECONDS * 50).enumerate() {
+                let at = (number * TICK) as u64;
                 match channels {
                     Channels::Mono => writer.write(at, Voices::Mono(tick))?,
                     Channels::Stereo => writer.write(at, Voices::Stereo(tick, tick))?,
                 }
             }
+            writer.finish()?;
+            least[0] = least[0].min(began.elapsed().as_nanos());
+            let mut reader = Reader::open(&path, &keys)?;
+            let began = Instant::now();
+            reader.verify()?;
+            least[1] = least[1].min(began.elapsed().as_nanos());
+            let mut wav = vec![0; reader.wav_len() as usize];
+            let began = Instant::now();
+            reader.read_at(0, &mut wav)?;
+            least[2] = least[2].min(began.elapsed().as_nanos());
+            std::fs::remove_file(&path)?;
         }
-        writer.finish()?;
-        println!("{name}: write {} ns per second", began.elapsed().as_nanos() as usize / SECONDS);
-        let mut reader = Reader::open(&path, &keys)?;
-        let began = Instant::now();
-        reader.verify()?;
-        println!("{name}: verify {} ns per second", began.elapsed().as_nanos() as usize / SECONDS);
-        let mut wav = vec![0; reader.wav_len() as usize];
-        let began = Instant::now();
-        reader.read_at(0, &mut wav)?;
-        println!("{name}: read {} ns per second", began.elapsed().as_nanos() as usize / SECONDS);
+        let [write, verify, read] = least.map(|ns| ns / SECONDS as u128);
+        println!("{name}, ns for each second: write {write}, verify {verify}, read {read}");
     }
     std::fs::remove_dir_all(&folder)?;
     Ok(())

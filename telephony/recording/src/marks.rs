@@ -52,8 +52,8 @@ impl Marks {
             let from = start + (tick * SAMPLES_PER_TICK) as u64;
             match map.state(tick) {
                 Tick::Audio => {}
-                Tick::Paused => self.add_tick(MarkKind::Paused, from),
-                Tick::Lost => self.add_tick(MarkKind::Lost, from),
+                Tick::Paused => self.mark(MarkKind::Paused, from, from + SAMPLES_PER_TICK as u64),
+                Tick::Lost => self.mark(MarkKind::Lost, from, from + SAMPLES_PER_TICK as u64),
                 Tick::Absent => continue,
             }
             samples = ((tick + 1) * SAMPLES_PER_TICK) as u64;
@@ -61,11 +61,12 @@ impl Marks {
         samples
     }
 
-    fn add_tick(&mut self, kind: MarkKind, from: u64) {
-        let to = from + SAMPLES_PER_TICK as u64;
+    /// Adds a stretch that begins where the newest ended, which it then goes on with when it is of
+    /// its kind, or later.
+    pub fn mark(&mut self, kind: MarkKind, from: u64, to: u64) {
         match kind {
-            MarkKind::Paused => self.paused_samples += SAMPLES_PER_TICK as u64,
-            MarkKind::Lost => self.lost_samples += SAMPLES_PER_TICK as u64,
+            MarkKind::Paused => self.paused_samples += to - from,
+            MarkKind::Lost => self.lost_samples += to - from,
         }
         let goes_on = self.newest.replace((kind, to)) == Some((kind, from));
         if !goes_on && self.list.len() == MARKS_MAX {

@@ -120,7 +120,8 @@ impl Writer {
     }
 
     /// Takes audio for a position. What is missing before it becomes silence, marked as lost; what
-    /// lies before the end is left out.
+    /// lies before the end is left out. Panics when the voices are not those of the recording's
+    /// channels: that is a fault of the caller.
     pub fn write(&mut self, at: u64, voices: Voices<'_>) -> Result<(), Error> {
         let length = match (voices, self.fixed.channels) {
             (Voices::Mono(samples), Channels::Mono) => samples.len(),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{bytes, folder, keys, mono, speak};
 use proptest::prelude::*;
-use qingting_recording::{Error, MasterKeys, Part, Reader, State, Verified, recover};
+use qingting_recording::{Error, MasterKeys, Part, Reader, State, Verified, export_wav, recover};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -135,6 +135,9 @@ fn a_broken_second_is_named_and_the_others_are_still_heard() {
     assert!(reader.read_at(44, &mut second).is_ok());
     assert!(reader.read_at(44 + 16_000, &mut second).is_err());
     assert!(reader.read_at(44 + 48_000, &mut second).is_ok());
+    let to = folder.path().join("call.wav");
+    assert_eq!(broken(export_wav(&path, &keys, &to)), Some(Part::Chunk(1)));
+    assert!(!to.exists());
 }
 
 fn hostile(whole: &[u8], edits: &[(usize, u8)], length: usize) -> Vec<u8> {
