@@ -25,6 +25,7 @@ mod recorder;
 pub mod rtcp;
 pub mod rtp;
 mod shard;
+pub mod srtp;
 pub mod stats;
 mod tap;
 pub mod wav;
