@@ -13,6 +13,7 @@ pub mod emodel;
 mod engine;
 mod event;
 pub mod g711;
+pub mod ice;
 pub mod jitter;
 pub mod latch;
 pub mod lateness;
