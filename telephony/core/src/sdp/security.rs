@@ -113,6 +113,9 @@ pub(super) fn asked(
     ours.dtls.ok_or_else(transport)?;
     let fingerprint = fingerprint.ok_or_else(|| missing("a=fingerprint:sha-256"))?;
     ice_of(description, media).ok_or_else(|| missing("a=ice-ufrag and a=ice-pwd"))?;
+    if description.ice_lite {
+        return Err(missing("full ICE: checks are answered here and must come from there"));
+    }
     if !media.rtcp_mux {
         return Err(missing("a=rtcp-mux"));
     }
