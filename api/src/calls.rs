@@ -48,8 +48,8 @@ pub(crate) struct CallView {
     /// The caller's number.
     caller: String,
     called: String,
-    sip_call_id: String,
-    remote: String,
+    sip_call_id: Option<String>,
+    remote: Option<String>,
     started_at: i64,
     answered_at: Option<i64>,
     ended_at: Option<i64>,
@@ -125,6 +125,8 @@ pub(crate) async fn list(
         from: query.from.map(UnixMillis),
         to: query.to.map(UnixMillis),
         state: query.state.map(|text| call_state(&text)).transpose()?,
+        queue: None,
+        with_seat: None,
     };
     let rows = state.store.calls(&wanted).await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string()));

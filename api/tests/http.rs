@@ -6,7 +6,7 @@ use qingting_api::{ApiState, CallControl, Event, EventBus, openapi_json, router,
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, Tag};
-use qingting_store::{AuditQuery, FinalSegment, NewCall, Role, Store};
+use qingting_store::{AuditQuery, CallerDialog, Direction, FinalSegment, NewCall, Role, Store};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -83,11 +83,16 @@ impl World {
         let id = CallId::new(Uuid::now_v7());
         let call = NewCall {
             id,
+            direction: Direction::Inbound,
             caller: Pii::new("13800138000".into()),
             called: "12345".into(),
-            sip_call_id: "x".into(),
+            number_name: None,
+            enterprise: false,
+            dialog: Some(CallerDialog {
+                sip_call_id: "x".into(),
+                remote: "udp:192.0.2.1:5060".into(),
+            }),
             started_at: UnixMillis(1_767_196_800_000),
-            remote: "udp:192.0.2.1:5060".into(),
         };
         (id, self.store.begin_call(call).await.unwrap())
     }

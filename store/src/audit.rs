@@ -17,10 +17,11 @@ pub struct AuditEntry {
     pub at: UnixMillis,
     /// Who: a key's name or `admin`.
     pub by: String,
-    /// What: `recording.read`, `transcript.read`, `ticket.read`, `ticket.list`, `events.open`,
-    /// `call.hang_up`, `key.create`, `key.revoke`, `admin.password`.
+    /// What, e.g. `recording.read`, `ticket.list`, `call.hang_up`, `key.revoke`, `seat.change`,
+    /// `recording.delete`.
     pub action: String,
-    /// On what: an id; of a page of tickets, the newest id and the oldest, `newest..oldest`.
+    /// On what: an id or an extension; of a page of tickets, the newest id and the oldest,
+    /// `newest..oldest`; of a list of calls, its filter.
     pub subject: String,
 }
 

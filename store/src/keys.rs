@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 /// What every secret starts with, so that scanners for leaked keys find it.
 pub const SECRET_PREFIX: &str = "qt_";
-/// Authors of revisions that are no keys.
+/// Authors of revisions that are no keys; seats sign with their extensions, which are digits.
 const RESERVED_NAMES: [&str; 2] = [ADMIN, MACHINE];
 const SECRET_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
@@ -45,11 +45,20 @@ pub enum Role {
     Reader,
     /// Metrics alone: no personal data.
     Metrics,
+    /// A seat (座席): the calls in which it takes part. No key has it: seats log in.
+    Seat,
+    /// Leads seats: every call. Keys may have it, too.
+    Supervisor,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Reader, Self::Metrics];
+    pub const ALL: [Self; 6] =
+        [Self::Admin, Self::Operator, Self::Reader, Self::Metrics, Self::Seat, Self::Supervisor];
+
+    /// Roles that a key may have.
+    pub const OF_KEYS: [Self; 5] =
+        [Self::Admin, Self::Operator, Self::Reader, Self::Metrics, Self::Supervisor];
 
     /// The name in the database and the API.
     pub const fn as_str(self) -> &'static str {
@@ -58,17 +67,20 @@ impl Role {
             Self::Operator => "operator",
             Self::Reader => "reader",
             Self::Metrics => "metrics",
+            Self::Seat => "seat",
+            Self::Supervisor => "supervisor",
         }
     }
 }
 
+/// Of a key: no key is a seat's.
 impl FromStr for Role {
     type Err = String;
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
+        Self::OF_KEYS
             .into_iter()
             .find(|role| role.as_str() == name)
-            .ok_or_else(|| "not one of admin, operator, reader, metrics".into())
+            .ok_or_else(|| "not one of admin, operator, reader, metrics, supervisor".into())
     }
 }
 
@@ -108,6 +120,8 @@ pub enum Credential {
     Key(Uuid),
     /// The administrator's password, as the hash that it matched.
     Password(Arc<str>),
+    /// A seat's session.
+    Session(Uuid),
 }
 
 impl fmt::Debug for Credential {
@@ -115,6 +129,7 @@ impl fmt::Debug for Credential {
         match self {
             Self::Key(id) => f.debug_tuple("Key").field(id).finish(),
             Self::Password(_) => f.write_str("Password"),
+            Self::Session(id) => f.debug_tuple("Session").field(id).finish(),
         }
     }
 }
@@ -138,6 +153,17 @@ impl PasswordCheck {
         Self { one: Semaphore::new(1), right: Mutex::new(None) }
     }
 
+    /// Whether a password has that hash; one check at a time.
+    pub(crate) async fn matches(&self, password: &str, stored: &str) -> Result<bool, StoreError> {
+        let Ok(_turn) = self.one.acquire().await else { return Err(StoreError::Closed) };
+        let (password, hash) = (password.to_owned(), stored.to_owned());
+        blocking(move || {
+            let hash = PasswordHash::new(&hash).map_err(|e| unreadable("password hash", e))?;
+            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        })
+        .await
+    }
+
     fn remembers(&self, digest: [u8; 32], stored: &str) -> bool {
         self.lock().as_ref().is_some_and(|right| right.digest == digest && *right.stored == *stored)
     }
@@ -154,9 +180,10 @@ impl PasswordCheck {
 impl Store {
     /// Makes a key, and notes in the audit that `by` did. Revisions and the audit carry the name,
     /// so no two keys ever have the same, whatever its case, and none is called like the product's
-    /// own authors.
+    /// own authors or like a seat's extension.
     pub async fn create_key(&self, name: &str, role: Role, by: &str) -> Result<NewKey, StoreError> {
-        if RESERVED_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        let is_extension = name.bytes().all(|byte| byte.is_ascii_digit());
+        if is_extension || RESERVED_NAMES.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
             return Err(StoreError::Reserved { what: "key", id: name.to_owned() });
         }
         let mut bytes = [0u8; SECRET_BYTES];
@@ -207,17 +234,7 @@ impl Store {
 
     /// Sets the administrator's password; the old one stops working at once.
     pub async fn set_admin_password(&self, password: &str) -> Result<(), StoreError> {
-        let mut salt = [0u8; SALT_BYTES];
-        rand::rng().fill_bytes(&mut salt);
-        let password = password.to_owned();
-        let hash = blocking(move || {
-            let salt = SaltString::encode_b64(&salt).map_err(|e| unreadable("salt", e))?;
-            Argon2::default()
-                .hash_password(password.as_bytes(), &salt)
-                .map(|hash| hash.to_string())
-                .map_err(|e| unreadable("password", e))
-        })
-        .await?;
+        let hash = hash_password(password).await?;
         self.write(SetPassword { hash, at: clock::now() }).await?;
         self.inner.credentials.send_modify(|changes| *changes += 1);
         Ok(())
@@ -236,17 +253,7 @@ impl Store {
         if checks.remembers(digest, &stored) {
             return Ok(Some(Credential::Password(stored)));
         }
-        let Ok(_turn) = checks.one.acquire().await else { return Err(StoreError::Closed) };
-        if checks.remembers(digest, &stored) {
-            return Ok(Some(Credential::Password(stored)));
-        }
-        let (password, hash) = (password.to_owned(), stored.clone());
-        let right = blocking(move || {
-            let hash = PasswordHash::new(&hash).map_err(|e| unreadable("admin_password", e))?;
-            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-        })
-        .await?;
-        if !right {
+        if !checks.matches(password, &stored).await? {
             return Ok(None);
         }
         checks.remember(digest, stored.clone());
@@ -265,6 +272,7 @@ impl Store {
                         .await?;
                 Ok(row.is_some())
             }
+            Credential::Session(id) => self.session_stands(*id).await,
             Credential::Password(hash) => Ok(self.password_hash().await?.as_ref() == Some(hash)),
         }
     }
@@ -282,6 +290,21 @@ impl Store {
     }
 }
 
+/// The Argon2id hash of a password.
+pub(crate) async fn hash_password(password: &str) -> Result<String, StoreError> {
+    let mut salt = [0u8; SALT_BYTES];
+    rand::rng().fill_bytes(&mut salt);
+    let password = password.to_owned();
+    blocking(move || {
+        let salt = SaltString::encode_b64(&salt).map_err(|e| unreadable("salt", e))?;
+        Argon2::default()
+            .hash_password(password.as_bytes(), &salt)
+            .map(|hash| hash.to_string())
+            .map_err(|e| unreadable("password", e))
+    })
+    .await
+}
+
 /// Argon2 takes tens of milliseconds: never on a thread that serves others.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -289,7 +312,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
 }
 
-fn hash(secret: &str) -> String {
+pub(crate) fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 

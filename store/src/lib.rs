@@ -1,4 +1,5 @@
-//! The database: calls, transcripts, tickets with revisions, outbox, keys, audit.
+//! The database: calls with their legs, events and recordings, transcripts, tickets with revisions,
+//! seats, the duty list, missed calls, outbox, keys, audit.
 //!
 //! **What a method has returned is committed.** A write is one transaction: a spoken sentence, the
 //! draft that it filled and the outbox row that announces it are all there or none is. The only
@@ -10,26 +11,45 @@
 //! also in the recording.
 
 pub mod audit;
+pub mod call_events;
 pub mod calls;
 mod check;
 mod clock;
+pub mod duty;
 mod error;
 pub mod keys;
+pub mod legs;
+pub mod lookups;
+pub mod missed;
 pub mod outbox;
+pub mod recordings;
 mod rows;
+pub mod seats;
 pub mod tickets;
 pub mod transcript;
 mod writer;
 
 pub use audit::{AuditEntry, AuditQuery};
+pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use calls::{
-    CallEnd, CallQuery, CallRow, CallState, MediaQuality, NewCall, RecordingEnd, RecordingInfo,
-    SERVER_RESTARTED,
+    CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,
+    NewCall, SERVER_RESTARTED,
 };
 pub use check::APPEAL_KINDS;
+pub use duty::{Date, Department, DutyList, Shift, Weekdays};
 pub use error::{EditError, StoreError};
 pub use keys::{Credential, KeyInfo, NewKey, Role};
+pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
+pub use lookups::RecentCall;
+pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
 pub use outbox::OutboxRow;
+pub use recordings::{
+    Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
+};
+pub use seats::{
+    NewSeat, NewSession, SeatChange, SeatCredential, SeatError, SeatInfo, SeatRole, SeatSession,
+    Skills,
+};
 pub use tickets::{Confirmed, Revision, TicketQuery, TicketRow, TicketStatus};
 pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 

@@ -32,11 +32,18 @@ pub(crate) fn to_json<T: serde::Serialize>(
 }
 
 pub(crate) fn party(row: &SqliteRow) -> Result<Party, StoreError> {
-    let name: String = row.try_get("party")?;
-    [Party::Caller, Party::Seat, Party::Expert]
-        .into_iter()
-        .find(|party| party.as_str() == name)
-        .ok_or_else(|| unreadable("party", name))
+    named(row, "party", [Party::Caller, Party::Seat, Party::Expert], Party::as_str)
+}
+
+/// One of `all` by the name that the column holds.
+pub(crate) fn named<T: Copy, const N: usize>(
+    row: &SqliteRow,
+    column: &'static str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, StoreError> {
+    let text: &str = row.try_get(column)?;
+    all.into_iter().find(|known| name(*known) == text).ok_or_else(|| unreadable(column, text))
 }
 
 pub(crate) fn pii(row: &SqliteRow, column: &'static str) -> Result<Pii<String>, StoreError> {

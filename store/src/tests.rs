@@ -1,5 +1,10 @@
 //! The store on real files: editors that race, a full disk, a newer schema, a flood of writes.
 
+mod migration;
+mod missed;
+mod seats;
+mod switchboard;
+
 use crate::writer::Command;
 use crate::*;
 use qingting_common::ids::Party;
@@ -20,11 +25,16 @@ async fn fresh() -> (TempDir, Store) {
 fn new_call() -> NewCall {
     NewCall {
         id: CallId::new(Uuid::now_v7()),
+        direction: Direction::Inbound,
         caller: Pii::new("13800138000".into()),
         called: "12345".into(),
-        sip_call_id: "a@b".into(),
+        number_name: Some("main".into()),
+        enterprise: false,
+        dialog: Some(CallerDialog {
+            sip_call_id: "a@b".into(),
+            remote: "udp:192.0.2.1:5060".into(),
+        }),
         started_at: START,
-        remote: "udp:192.0.2.1:5060".into(),
     }
 }
 
@@ -61,11 +71,12 @@ fn ended(id: CallId) -> CallEnd {
             file: "a.wav".into(),
             duration_ms: Some(60_000),
             bytes: Some(1_920_044),
-            sha256: None,
             incomplete: true,
             missing_ms: 40,
+            ..RecordingInfo::default()
         }),
         quality: Some(MediaQuality { packets_sent: 3_000, ..MediaQuality::default() }),
+        missed: None,
     }
 }
 
@@ -295,7 +306,7 @@ async fn a_closed_store_refuses_writes_and_opens_again() {
 #[tokio::test]
 async fn a_file_of_a_newer_program_is_refused_and_garbage_too() {
     let (dir, store) = fresh().await;
-    store.write(Sql("UPDATE _sqlx_migrations SET version = 9999")).await.unwrap();
+    store.write(Sql("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2")).await.unwrap();
     let path = store.path().to_owned();
     store.close().await;
     let refused = Store::open(&path).await.err().unwrap();
@@ -380,7 +391,7 @@ async fn a_keys_name_is_its_own_and_its_making_and_its_end_are_in_the_audit() {
         let taken = store.create_key(name, Role::Reader, "admin").await;
         assert!(matches!(taken, Err(StoreError::Exists { what: "key", .. })), "{taken:?}");
     }
-    for name in ["machine", "Admin"] {
+    for name in ["machine", "Admin", "1001"] {
         let reserved = store.create_key(name, Role::Reader, "admin").await;
         assert!(matches!(reserved, Err(StoreError::Reserved { .. })), "{reserved:?}");
     }
@@ -504,6 +515,12 @@ async fn lists_follow_an_index_and_sort_nothing() {
         let rest = &plan[1..];
         assert!(!rest.iter().any(|step| step.starts_with("SCAN")), "{query:?}: {plan:#?}");
         assert!(!rest.iter().any(|step| step.contains("TEMP")), "{query:?}: {plan:#?}");
+    }
+    for (state, index) in [(None, "by_time"), (Some(MissedState::Open), "by_state")] {
+        let query = MissedQuery { before, state, limit: 9 };
+        let plan = plan(&store, crate::missed::list(&explain(crate::missed::SELECT), &query)).await;
+        assert!(plan[0].starts_with("SEARCH") && plan[0].contains(index), "{plan:#?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP")), "{plan:#?}");
     }
     let status = Some(TicketStatus::Draft);
     let before = Some(TicketId::new(Uuid::now_v7()));

@@ -1,0 +1,364 @@
+//! Calls: begun with a ticket draft, answered, ended once.
+
+mod write;
+
+pub(crate) use write::found;
+
+use crate::error::StoreError;
+use crate::missed::MissedEnd;
+use crate::recordings::{self, RecordingEnd, RecordingInfo};
+use crate::rows::{at, maybe_at, named, parsed, pii, unsigned};
+use crate::{PAGE_ROWS_MAX, Store, rows, tickets};
+use qingting_common::{CallId, Pii, TicketId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+/// The cause of a call that was running when the server stopped.
+pub const SERVER_RESTARTED: &str = "server_restarted";
+
+/// Which way a call goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// A citizen calls the hotline.
+    #[default]
+    Inbound,
+    /// A seat calls somebody.
+    Outbound,
+    /// A seat calls back somebody who reached nobody.
+    Callback,
+}
+
+impl Direction {
+    /// Every direction.
+    pub const ALL: [Self; 3] = [Self::Inbound, Self::Outbound, Self::Callback];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Callback => "callback",
+        }
+    }
+}
+
+/// A call that has just come in, or that a seat is about to make.
+#[derive(Clone, Debug)]
+pub struct NewCall {
+    /// Its id, UUID version 7.
+    pub id: CallId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The citizen's number, whichever way the call goes; of a caller, as the trunk gave it.
+    pub caller: Pii<String>,
+    /// The number of ours that was called, or that is shown to who is called.
+    pub called: String,
+    /// The entry of that number in the configuration.
+    pub number_name: Option<String>,
+    /// Whether that number is for enterprises.
+    pub enterprise: bool,
+    /// The caller's dialog; none for a call that we make, whose legs begin later.
+    pub dialog: Option<CallerDialog>,
+    /// When the INVITE came, or when the seat asked for the call.
+    pub started_at: UnixMillis,
+}
+
+/// The dialog in which a call came in.
+#[derive(Clone, Debug)]
+pub struct CallerDialog {
+    /// `Call-ID` (RFC 3261 §20.8).
+    pub sip_call_id: String,
+    /// Transport address of the peer, e.g. `udp:192.0.2.1:5060`.
+    pub remote: String,
+}
+
+/// What became known of a running call's way; none leaves what is stored.
+#[derive(Clone, Debug, Default)]
+pub struct CallRoute {
+    /// The queue that it waits or waited in.
+    pub queue: Option<String>,
+    /// How long it waited until a seat took it or it left, in milliseconds.
+    pub queue_wait_ms: Option<u64>,
+    /// Whether it is an enterprise's.
+    pub enterprise: Option<bool>,
+}
+
+/// A call that is over.
+#[derive(Clone, Debug)]
+pub struct CallEnd {
+    /// The call.
+    pub id: CallId,
+    /// When it ended.
+    pub ended_at: UnixMillis,
+    /// Who hung up: `caller`, `operator`, `system` or `network`.
+    pub hung_up_by: String,
+    /// Why: a name such as `caller_hung_up`, the same in metrics.
+    pub cause: String,
+    /// Final SIP response code where the call failed or was cancelled.
+    pub sip_code: Option<u16>,
+    /// Whether it had been answered. A caller may give up while the answer is on its way: then
+    /// the answer that was noted is taken back.
+    pub answered: bool,
+    /// What became of the recording.
+    pub recording: RecordingEnd,
+    /// What the media path measured; absent when no media flowed.
+    pub quality: Option<MediaQuality>,
+    /// Set when the citizen reached nobody: the call is on the list of missed calls in the same
+    /// transaction.
+    pub missed: Option<MissedEnd>,
+}
+
+/// What one call's media path measured on the caller's leg.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaQuality {
+    /// RTP packets sent to the caller.
+    pub packets_sent: u64,
+    /// RTP packets received from the caller.
+    pub packets_received: u64,
+    /// RTP packets that the caller sent and that never came (RFC 3550 §6.4.1).
+    pub packets_lost: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1), in milliseconds.
+    pub jitter_ms: f64,
+    /// Round-trip time from RTCP, in milliseconds; absent without RTCP from the peer.
+    pub rtt_ms: Option<f64>,
+    /// Mean opinion score by the E-model (ITU-T G.107), 1 to 4.5.
+    pub mos: Option<f64>,
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// Not answered yet.
+    Ringing,
+    /// Answered and running.
+    Active,
+    /// Over.
+    Ended,
+}
+
+impl CallState {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ringing => "ringing",
+            Self::Active => "active",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A call as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRow {
+    /// Its id.
+    pub id: CallId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The citizen's number.
+    pub caller: Pii<String>,
+    /// The number of ours that was called or shown.
+    pub called: String,
+    /// The entry of that number.
+    pub number_name: Option<String>,
+    /// Whether it is an enterprise's.
+    pub enterprise: bool,
+    /// The last queue that it waited in.
+    pub queue: Option<String>,
+    /// How long it waited.
+    pub queue_wait_ms: Option<u64>,
+    /// The extension of the first seat that talked.
+    pub seat: Option<String>,
+    /// Why the citizen reached nobody.
+    pub missed: Option<String>,
+    /// `Call-ID` of the caller's dialog.
+    pub sip_call_id: Option<String>,
+    /// Transport address of the peer.
+    pub remote: Option<String>,
+    /// When the INVITE came, or when a seat asked for the call.
+    pub started_at: UnixMillis,
+    /// When it was answered.
+    pub answered_at: Option<UnixMillis>,
+    /// When it ended.
+    pub ended_at: Option<UnixMillis>,
+    /// Who hung up.
+    pub hung_up_by: Option<String>,
+    /// Why it ended.
+    pub cause: Option<String>,
+    /// Final SIP response code where there is one.
+    pub sip_code: Option<u16>,
+    /// The recording of all legs together, unless it was deleted.
+    pub recording: Option<RecordingInfo>,
+    /// What the media path measured on the citizen's leg.
+    pub quality: Option<MediaQuality>,
+    /// The call's ticket.
+    pub ticket: TicketId,
+    /// Its number.
+    pub ticket_number: String,
+}
+
+impl CallRow {
+    /// Where the call is.
+    pub fn state(&self) -> CallState {
+        match (self.answered_at, self.ended_at) {
+            (_, Some(_)) => CallState::Ended,
+            (Some(_), None) => CallState::Active,
+            (None, None) => CallState::Ringing,
+        }
+    }
+}
+
+/// Which calls, newest first: by their start, then by their id.
+#[derive(Clone, Debug, Default)]
+pub struct CallQuery {
+    /// Only calls older than this one: the last of the page before.
+    pub before: Option<CallId>,
+    /// Rows, at most [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+    /// Only calls that started at this time or later.
+    pub from: Option<UnixMillis>,
+    /// Only calls that started before this time.
+    pub to: Option<UnixMillis>,
+    /// Only calls in this state.
+    pub state: Option<CallState>,
+    /// Only calls of this queue.
+    pub queue: Option<String>,
+    /// Only calls in which this extension took part.
+    pub with_seat: Option<String>,
+}
+
+impl Store {
+    /// Writes the call, the leg of a citizen who calls (slot 0) and revision 0 of its ticket's
+    /// draft: a call that is answered always has a draft, however it ends.
+    pub async fn begin_call(&self, call: NewCall) -> Result<TicketId, StoreError> {
+        let ticket = tickets::new_id();
+        self.write(write::BeginCall { call, ticket }).await
+    }
+
+    /// Notes that the call was answered, and where it is being recorded, so that a recording is
+    /// found even when the server dies during the call; the file is relative to the recordings
+    /// folder. The time of a first answer stays.
+    pub async fn answer_call(
+        &self,
+        id: CallId,
+        at: UnixMillis,
+        recording: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.write(write::AnswerCall { id, at, recording }).await
+    }
+
+    /// Notes what became known of the call's way.
+    pub async fn route_call(&self, id: CallId, route: CallRoute) -> Result<(), StoreError> {
+        self.write(write::RouteCall { id, route }).await
+    }
+
+    /// Ends the call and its legs and announces it in the outbox. A call that has ended already stays as it is.
+    pub async fn end_call(&self, end: CallEnd) -> Result<(), StoreError> {
+        self.write(write::EndCall(end)).await
+    }
+
+    /// At start: ends every call that the last run left open, with its legs, with cause
+    /// [`SERVER_RESTARTED`] and `now` as the end, which is later than the true one. Where there are
+    /// seats, a caller who had reached none of them is on the list of missed calls.
+    pub async fn close_orphans(&self, now: UnixMillis) -> Result<Vec<CallId>, StoreError> {
+        self.write(write::CloseOrphans(now)).await
+    }
+
+    /// Calls, newest first.
+    pub async fn calls(&self, query: &CallQuery) -> Result<Vec<CallRow>, StoreError> {
+        list(SELECT, query).build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    }
+
+    /// One call.
+    pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
+        QueryBuilder::<Sqlite>::new(SELECT)
+            .push(" WHERE calls.id = ")
+            .push_bind(id.to_string())
+            .build()
+            .fetch_optional(self.readers())
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
+    }
+}
+
+/// CROSS JOIN keeps SQLite from starting at the tickets, which it would then have to read and sort all.
+pub(crate) const SELECT: &str = "SELECT calls.*, legs.sip_call_id, legs.remote, recordings.file,
+        recordings.key_id, recordings.chain_head, recordings.duration_ms, recordings.bytes,
+        recordings.sha256, recordings.pauses, recordings.incomplete, recordings.missing_ms,
+        tickets.id AS ticket_id, tickets.number AS ticket_number
+     FROM calls
+     CROSS JOIN tickets ON tickets.call_id = calls.id
+     LEFT JOIN legs ON legs.call_id = calls.id AND legs.slot = 0 AND legs.seq = 0
+     LEFT JOIN recordings ON recordings.call_id = calls.id AND recordings.kind = 'mix'
+        AND recordings.slot = 0 AND recordings.seq = 0 AND recordings.deleted_at IS NULL";
+
+/// Only the filters that are used: a plan is made for the text, not for the values.
+pub(crate) fn list(select: &str, query: &CallQuery) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new(select);
+    sql.push(match query.state {
+        None => " WHERE true",
+        Some(CallState::Ended) => " WHERE calls.ended_at IS NOT NULL",
+        Some(CallState::Active) => {
+            " WHERE calls.ended_at IS NULL AND calls.answered_at IS NOT NULL"
+        }
+        Some(CallState::Ringing) => " WHERE calls.ended_at IS NULL AND calls.answered_at IS NULL",
+    });
+    if let Some(before) = query.before {
+        sql.push(
+            " AND (calls.started_at, calls.id) < (SELECT started_at, id FROM calls WHERE id = ",
+        );
+        sql.push_bind(before.to_string()).push(")");
+    }
+    if let Some(from) = query.from {
+        sql.push(" AND calls.started_at >= ").push_bind(from.0);
+    }
+    if let Some(to) = query.to {
+        sql.push(" AND calls.started_at < ").push_bind(to.0);
+    }
+    if let Some(queue) = &query.queue {
+        sql.push(" AND calls.queue = ").push_bind(queue.clone());
+    }
+    if let Some(extension) = &query.with_seat {
+        sql.push(
+            " AND EXISTS (SELECT 1 FROM legs AS own WHERE own.call_id = calls.id
+                AND own.role IN ('seat', 'seat_second_line', 'supervisor') AND own.target = ",
+        );
+        sql.push_bind(extension.clone()).push(")");
+    }
+    sql.push(" ORDER BY calls.started_at DESC, calls.id DESC LIMIT ");
+    sql.push_bind(query.limit.min(PAGE_ROWS_MAX));
+    sql
+}
+
+fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
+    let quality: Option<String> = row.try_get("quality")?;
+    let has_recording = row.try_get::<Option<&str>, _>("file")?.is_some();
+    Ok(CallRow {
+        id: parsed(row, "id")?,
+        direction: named(row, "direction", Direction::ALL, Direction::as_str)?,
+        caller: pii(row, "caller")?,
+        called: row.try_get("called")?,
+        number_name: row.try_get("number_name")?,
+        enterprise: row.try_get("enterprise")?,
+        queue: row.try_get("queue")?,
+        queue_wait_ms: row.try_get::<Option<i64>, _>("queue_wait_ms")?.map(unsigned),
+        seat: row.try_get("seat")?,
+        missed: row.try_get("missed")?,
+        sip_call_id: row.try_get("sip_call_id")?,
+        remote: row.try_get("remote")?,
+        started_at: at(row, "started_at")?,
+        answered_at: maybe_at(row, "answered_at")?,
+        ended_at: maybe_at(row, "ended_at")?,
+        hung_up_by: row.try_get("hung_up_by")?,
+        cause: row.try_get("cause")?,
+        sip_code: row.try_get("sip_code")?,
+        recording: has_recording.then(|| recordings::read_info(row)).transpose()?,
+        quality: quality.map(|text| rows::json(&text, "quality")).transpose()?,
+        ticket: parsed(row, "ticket_id")?,
+        ticket_number: row.try_get("ticket_number")?,
+    })
+}

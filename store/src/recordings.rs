@@ -1,0 +1,325 @@
+//! Recordings: one mix a call and a track for each leg, and when they must go.
+//!
+//! **Nothing is due for deletion while no retention is set.**
+
+use crate::error::StoreError;
+use crate::rows::{maybe_at, named, parsed, signed, unsigned};
+use crate::writer::Command;
+use crate::{PAGE_ROWS_MAX, Store, audit, clock, rows};
+use qingting_common::{CallId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::time::Duration;
+
+/// What became of a call's recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingEnd {
+    /// There is none: the name that was noted at the answer is forgotten.
+    Nothing,
+    /// Nobody knows: the name stays, and what it holds counts as incomplete.
+    Unknown,
+    /// It is finished.
+    Made(RecordingInfo),
+}
+
+/// A recording's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordingInfo {
+    /// Path relative to the recordings folder.
+    pub file: String,
+    /// Its length; absent while the call runs or when the server died during it.
+    pub duration_ms: Option<u64>,
+    /// Size of the file; absent as above.
+    pub bytes: Option<u64>,
+    /// SHA-256 of the file in hex, where it was computed.
+    pub sha256: Option<String>,
+    /// Whether something of the call is missing: audio was lost, a write failed, or the server died.
+    pub incomplete: bool,
+    /// How much audio is known to be lost, in milliseconds.
+    pub missing_ms: u64,
+    /// The key that the file is encrypted with; none of a plain WAV file.
+    pub key_id: Option<String>,
+    /// The head of the file's chain of hashes in hex: proves that nothing was cut off or changed.
+    pub chain_head: Option<String>,
+    /// Where recording was paused.
+    pub pauses: Vec<Pause>,
+}
+
+/// A stretch that was left out on purpose, in milliseconds since the recording began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Its start.
+    pub from_ms: u64,
+    /// Its end.
+    pub to_ms: u64,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordingKind {
+    /// All legs together.
+    Mix,
+    /// One leg alone.
+    Track,
+}
+
+impl RecordingKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Mix, Self::Track];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mix => "mix",
+            Self::Track => "track",
+        }
+    }
+}
+
+/// Which recording; of a mix, slot and seq are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RecordingKey {
+    /// The call.
+    pub call: CallId,
+    /// What it holds.
+    pub kind: RecordingKind,
+    /// The leg's slot.
+    pub slot: u8,
+    /// Which use of the slot.
+    pub seq: u32,
+}
+
+/// A recording as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingRow {
+    /// Which.
+    pub key: RecordingKey,
+    /// Its file.
+    pub info: RecordingInfo,
+    /// When it must go; none while no retention is set or the call runs.
+    pub delete_after: Option<UnixMillis>,
+    /// When it was deleted.
+    pub deleted_at: Option<UnixMillis>,
+}
+
+impl Store {
+    /// Sets how long recordings are kept after the end of their call, for those that there are and
+    /// those to come; none keeps them for ever.
+    pub async fn retain_recordings(&self, keep: Option<Duration>) -> Result<(), StoreError> {
+        let keep = keep.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        self.write(Retain(keep)).await
+    }
+
+    /// Recordings of a call, the mix first, deleted ones included.
+    pub async fn recordings(&self, call: CallId) -> Result<Vec<RecordingRow>, StoreError> {
+        sqlx::query("SELECT * FROM recordings WHERE call_id = ?1 ORDER BY kind, slot, seq")
+            .bind(call.to_string())
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// Recordings that must go by now, the longest due first, at most `limit` and at most
+    /// [`PAGE_ROWS_MAX`]. Empty while no retention is set.
+    pub async fn recordings_due(
+        &self,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM recordings WHERE delete_after IS NOT NULL AND deleted_at IS NULL
+                AND delete_after <= ?1 ORDER BY delete_after LIMIT ?2",
+        )
+        .bind(now.0)
+        .bind(limit.min(PAGE_ROWS_MAX))
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+    }
+
+    /// Notes that the file is gone, and in the audit that `by` deleted it. Call it after the
+    /// deletion: what a crash left between the two is due again, and deleting nothing is no harm.
+    pub async fn recording_deleted(&self, key: RecordingKey, by: &str) -> Result<(), StoreError> {
+        self.write(Deleted { key, at: clock::now(), by: by.to_owned() }).await
+    }
+}
+
+pub(crate) const fn mix(call: CallId) -> RecordingKey {
+    RecordingKey { call, kind: RecordingKind::Mix, slot: 0, seq: 0 }
+}
+
+pub(crate) fn read_info(row: &SqliteRow) -> Result<RecordingInfo, StoreError> {
+    Ok(RecordingInfo {
+        file: row.try_get("file")?,
+        duration_ms: row.try_get::<Option<i64>, _>("duration_ms")?.map(unsigned),
+        bytes: row.try_get::<Option<i64>, _>("bytes")?.map(unsigned),
+        sha256: row.try_get("sha256")?,
+        incomplete: row.try_get("incomplete")?,
+        missing_ms: unsigned(row.try_get("missing_ms")?),
+        key_id: row.try_get("key_id")?,
+        chain_head: row.try_get("chain_head")?,
+        pauses: rows::json(row.try_get("pauses")?, "recordings.pauses")?,
+    })
+}
+
+fn read(row: &SqliteRow) -> Result<RecordingRow, StoreError> {
+    let key = RecordingKey {
+        call: parsed(row, "call_id")?,
+        kind: named(row, "kind", RecordingKind::ALL, RecordingKind::as_str)?,
+        slot: row.try_get("slot")?,
+        seq: row.try_get("seq")?,
+    };
+    Ok(RecordingRow {
+        key,
+        info: read_info(row)?,
+        delete_after: maybe_at(row, "delete_after")?,
+        deleted_at: maybe_at(row, "deleted_at")?,
+    })
+}
+
+/// Notes the file of a recording that begins; a later name replaces an earlier one.
+pub(crate) async fn begin(
+    db: &mut SqliteConnection,
+    key: RecordingKey,
+    file: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO recordings (call_id, kind, slot, seq, file) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (call_id, kind, slot, seq) DO UPDATE SET file = excluded.file",
+    )
+    .bind(key.call.to_string())
+    .bind(key.kind.as_str())
+    .bind(key.slot)
+    .bind(key.seq)
+    .bind(file)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes what a finished recording holds.
+pub(crate) async fn put(
+    db: &mut SqliteConnection,
+    key: RecordingKey,
+    info: &RecordingInfo,
+) -> Result<(), StoreError> {
+    begin(db, key, &info.file).await?;
+    sqlx::query(
+        "UPDATE recordings SET key_id = ?5, chain_head = ?6, duration_ms = ?7, bytes = ?8,
+            sha256 = ?9, pauses = ?10, incomplete = ?11, missing_ms = ?12,
+            delete_after = (SELECT calls.ended_at + retention.keep_ms FROM calls, retention
+                WHERE calls.id = ?1)
+         WHERE call_id = ?1 AND kind = ?2 AND slot = ?3 AND seq = ?4",
+    )
+    .bind(key.call.to_string())
+    .bind(key.kind.as_str())
+    .bind(key.slot)
+    .bind(key.seq)
+    .bind(&info.key_id)
+    .bind(&info.chain_head)
+    .bind(info.duration_ms.map(signed))
+    .bind(info.bytes.map(signed))
+    .bind(&info.sha256)
+    .bind(rows::to_json(&info.pauses, "recordings.pauses")?)
+    .bind(info.incomplete)
+    .bind(signed(info.missing_ms))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn forget(db: &mut SqliteConnection, key: RecordingKey) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM recordings WHERE call_id = ?1 AND kind = ?2 AND slot = ?3 AND seq = ?4",
+    )
+    .bind(key.call.to_string())
+    .bind(key.kind.as_str())
+    .bind(key.slot)
+    .bind(key.seq)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The call is over: a recording of which nothing was told counts as incomplete, and each has its
+/// day of deletion where a retention is set.
+pub(crate) async fn end_all(
+    db: &mut SqliteConnection,
+    call: CallId,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE recordings SET incomplete = incomplete OR (bytes IS NULL AND duration_ms IS NULL),
+            delete_after = ?2 + (SELECT keep_ms FROM retention) WHERE call_id = ?1",
+    )
+    .bind(call.to_string())
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+struct Retain(Option<i64>);
+
+impl Command for Retain {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let before: Option<i64> =
+            sqlx::query_scalar("SELECT keep_ms FROM retention").fetch_optional(&mut *db).await?;
+        if before == self.0 {
+            return Ok(());
+        }
+        sqlx::query("DELETE FROM retention").execute(&mut *db).await?;
+        if let Some(keep) = self.0 {
+            sqlx::query("INSERT INTO retention (only_row, keep_ms) VALUES (1, ?1)")
+                .bind(keep)
+                .execute(&mut *db)
+                .await?;
+        }
+        sqlx::query(
+            "UPDATE recordings SET delete_after =
+                (SELECT ended_at FROM calls WHERE id = call_id) + (SELECT keep_ms FROM retention)
+             WHERE deleted_at IS NULL",
+        )
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+struct Deleted {
+    key: RecordingKey,
+    at: UnixMillis,
+    by: String,
+}
+
+impl Command for Deleted {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let RecordingKey { call, kind, slot, seq } = self.key;
+        let updated = sqlx::query(
+            "UPDATE recordings SET deleted_at = ?5
+             WHERE call_id = ?1 AND kind = ?2 AND slot = ?3 AND seq = ?4 AND deleted_at IS NULL",
+        )
+        .bind(call.to_string())
+        .bind(kind.as_str())
+        .bind(slot)
+        .bind(seq)
+        .bind(self.at.0)
+        .execute(&mut *db)
+        .await?;
+        if updated.rows_affected() == 0 {
+            return Ok(());
+        }
+        audit::insert(db, self.at, &self.by, "recording.delete", &call.to_string()).await
+    }
+}

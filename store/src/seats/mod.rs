@@ -1,0 +1,266 @@
+//! Seats (座席): who has a telephone here, with what skills, and how it signs in.
+//!
+//! **A seat's password is stored nowhere.** SIP digest needs hashes that are as good as the password
+//! to who steals them (RFC 7616 §5.13), so they leave the store for the SIP directory alone; the page
+//! login has an Argon2id hash of its own.
+
+mod check;
+mod sessions;
+mod write;
+
+pub use sessions::{NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};
+
+use crate::error::StoreError;
+use crate::rows::{at, named};
+use crate::{Store, clock, keys, rows};
+use md5::Md5;
+use qingting_common::{Pii, UnixMillis};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
+
+/// What a seat may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatRole {
+    /// Takes calls.
+    Seat,
+    /// Leads seats: sees and commands every call.
+    Supervisor,
+}
+
+impl SeatRole {
+    /// Every role.
+    pub const ALL: [Self; 2] = [Self::Seat, Self::Supervisor];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seat => "seat",
+            Self::Supervisor => "supervisor",
+        }
+    }
+}
+
+/// Skills by name, each with a level: 1 is best, 9 is last resort.
+pub type Skills = BTreeMap<String, u8>;
+
+/// A seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatInfo {
+    /// Its telephone number in the house: digits.
+    pub extension: String,
+    /// Who sits there.
+    pub name: String,
+    /// What it may do.
+    pub role: SeatRole,
+    /// What it can do.
+    pub skills: Skills,
+    /// Whether it may neither register nor log in.
+    pub disabled: bool,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it last changed.
+    pub updated_at: UnixMillis,
+}
+
+/// A seat to make.
+#[derive(Clone, Debug)]
+pub struct NewSeat {
+    /// 2 to 8 digits.
+    pub extension: String,
+    /// 1 to 50 characters.
+    pub name: String,
+    /// What it may do.
+    pub role: SeatRole,
+    /// What it can do.
+    pub skills: Skills,
+    /// The realm of the SIP server, which its telephone's password is hashed with.
+    pub realm: String,
+    /// 8 to 128 characters, for telephone and page.
+    pub password: Pii<String>,
+}
+
+/// Changes of a seat; none leaves what is stored.
+#[derive(Clone, Debug, Default)]
+pub struct SeatChange {
+    /// 1 to 50 characters.
+    pub name: Option<String>,
+    /// What it may do.
+    pub role: Option<SeatRole>,
+    /// What it can do.
+    pub skills: Option<Skills>,
+    /// Whether it may neither register nor log in.
+    pub disabled: Option<bool>,
+    /// A new password and the realm to hash it with. Ends the seat's sessions.
+    pub password: Option<(Pii<String>, String)>,
+}
+
+/// What the SIP server checks a telephone with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatCredential {
+    /// The seat.
+    pub seat: SeatInfo,
+    /// The realm that the hashes are for: telephones of another realm cannot register until their
+    /// password is set again.
+    pub realm: String,
+    /// `MD5(extension:realm:password)` in hex (RFC 2617 §3.2.2.2).
+    pub ha1_md5: Pii<String>,
+    /// The same with SHA-256 (RFC 8760 §2.4).
+    pub ha1_sha256: Pii<String>,
+}
+
+/// Why a seat was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatError {
+    /// No such seat.
+    #[error("there is no such seat")]
+    NotFound,
+    /// The extension is taken.
+    #[error("another seat has this extension")]
+    Exists,
+    /// A value that cannot be.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// `extension`, `name`, `skills` or `password`.
+        field: &'static str,
+        /// What would be right.
+        problem: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for SeatError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Makes a seat, and notes in the audit that `by` did.
+    pub async fn create_seat(&self, seat: NewSeat, by: &str) -> Result<SeatInfo, SeatError> {
+        check::extension(&seat.extension)?;
+        check::name(&seat.name)?;
+        check::skills(&seat.skills)?;
+        check::password(seat.password.expose())?;
+        let secrets = Secrets::of(&seat.extension, &seat.realm, &seat.password).await?;
+        let now = clock::now();
+        let info = SeatInfo {
+            extension: seat.extension,
+            name: seat.name,
+            role: seat.role,
+            skills: seat.skills,
+            disabled: false,
+            created_at: now,
+            updated_at: now,
+        };
+        self.write(write::Create { info: info.clone(), secrets, by: by.to_owned() }).await?;
+        Ok(info)
+    }
+
+    /// Changes a seat, and notes in the audit that `by` did. A new password and `disabled` end its
+    /// sessions.
+    pub async fn change_seat(
+        &self,
+        extension: &str,
+        change: SeatChange,
+        by: &str,
+    ) -> Result<SeatInfo, SeatError> {
+        change.name.as_deref().map_or(Ok(()), check::name)?;
+        change.skills.as_ref().map_or(Ok(()), check::skills)?;
+        let secrets = match &change.password {
+            None => None,
+            Some((password, realm)) => {
+                check::password(password.expose())?;
+                Some(Secrets::of(extension, realm, password).await?)
+            }
+        };
+        let (extension, by, now) = (extension.to_owned(), by.to_owned(), clock::now());
+        let seat = self.write(write::Change { extension, change, secrets, by, now }).await?;
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+        Ok(seat)
+    }
+
+    /// Removes a seat with its sessions, and notes in the audit that `by` did. Its calls keep its
+    /// extension.
+    pub async fn delete_seat(&self, extension: &str, by: &str) -> Result<(), SeatError> {
+        let (extension, by, now) = (extension.to_owned(), by.to_owned(), clock::now());
+        self.write(write::Delete { extension, by, now }).await?;
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+        Ok(())
+    }
+
+    /// One seat.
+    pub async fn seat(&self, extension: &str) -> Result<Option<SeatInfo>, StoreError> {
+        sqlx::query("SELECT * FROM seats WHERE extension = ?1")
+            .bind(extension)
+            .fetch_optional(self.readers())
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
+    }
+
+    /// Every seat by its extension.
+    pub async fn seats(&self) -> Result<Vec<SeatInfo>, StoreError> {
+        sqlx::query("SELECT * FROM seats ORDER BY extension")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// What the SIP directory knows: every seat that may register.
+    pub async fn seat_credentials(&self) -> Result<Vec<SeatCredential>, StoreError> {
+        sqlx::query("SELECT * FROM seats WHERE NOT disabled ORDER BY extension")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(SeatCredential {
+                    seat: read(row)?,
+                    realm: row.try_get("realm")?,
+                    ha1_md5: rows::pii(row, "ha1_md5")?,
+                    ha1_sha256: rows::pii(row, "ha1_sha256")?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<SeatInfo, StoreError> {
+    Ok(SeatInfo {
+        extension: row.try_get("extension")?,
+        name: row.try_get("name")?,
+        role: named(row, "role", SeatRole::ALL, SeatRole::as_str)?,
+        skills: rows::json(row.try_get("skills")?, "seats.skills")?,
+        disabled: row.try_get("disabled")?,
+        created_at: at(row, "created_at")?,
+        updated_at: at(row, "updated_at")?,
+    })
+}
+
+/// What is kept of a password.
+struct Secrets {
+    realm: String,
+    ha1_md5: Pii<String>,
+    ha1_sha256: Pii<String>,
+    password_hash: Pii<String>,
+}
+
+impl Secrets {
+    async fn of(extension: &str, realm: &str, password: &Pii<String>) -> Result<Self, StoreError> {
+        let a1 = format!("{extension}:{realm}:{}", password.expose());
+        Ok(Self {
+            realm: realm.to_owned(),
+            ha1_md5: Pii::new(hex::encode(Md5::digest(a1.as_bytes()))),
+            ha1_sha256: Pii::new(hex::encode(Sha256::digest(a1.as_bytes()))),
+            password_hash: Pii::new(keys::hash_password(password.expose()).await?),
+        })
+    }
+}

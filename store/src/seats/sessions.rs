@@ -1,0 +1,182 @@
+//! Sessions: a seat that has logged in to the page.
+
+use super::{SeatInfo, read};
+use crate::error::StoreError;
+use crate::rows::{at, parsed};
+use crate::writer::Command;
+use crate::{Store, audit, clock, keys};
+use qingting_common::{Pii, UnixMillis};
+use rand::RngCore;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+use std::fmt;
+use uuid::Uuid;
+
+/// What every session's token starts with, so that scanners for leaked tokens find it.
+pub const SESSION_PREFIX: &str = "qts_";
+
+/// How long a session lasts: a shift and its overtime.
+pub const SESSION_MS_MAX: i64 = 12 * 3_600_000;
+
+const TOKEN_BYTES: usize = 32;
+
+/// A session and who it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatSession {
+    /// Its id.
+    pub id: Uuid,
+    /// The seat.
+    pub seat: SeatInfo,
+    /// When it ends by itself.
+    pub expires_at: UnixMillis,
+}
+
+/// A session at its beginning, the only moment at which its token is known.
+pub struct NewSession {
+    /// The session.
+    pub session: SeatSession,
+    /// `qts_` and 64 hexadecimal digits.
+    pub token: String,
+}
+
+impl fmt::Debug for NewSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSession").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Logs a seat in; none when there is no such seat, it is disabled, or the password is wrong.
+    pub async fn open_session(
+        &self,
+        extension: &str,
+        password: &Pii<String>,
+    ) -> Result<Option<NewSession>, StoreError> {
+        let row = sqlx::query("SELECT * FROM seats WHERE extension = ?1 AND NOT disabled")
+            .bind(extension)
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let stored: String = row.try_get("password_hash")?;
+        if !self.inner.passwords.matches(password.expose(), &stored).await? {
+            return Ok(None);
+        }
+        let mut bytes = [0u8; TOKEN_BYTES];
+        rand::rng().fill_bytes(&mut bytes);
+        let token = format!("{SESSION_PREFIX}{}", hex::encode(bytes));
+        let now = clock::now();
+        let session = SeatSession {
+            id: Uuid::now_v7(),
+            seat: read(&row)?,
+            expires_at: UnixMillis(now.0.saturating_add(SESSION_MS_MAX)),
+        };
+        let hash = keys::hash(&token);
+        let opened = self.write(Open { session: session.clone(), stored, hash, now }).await?;
+        Ok(opened.then_some(NewSession { session, token }))
+    }
+
+    /// The session of that token, unless it is unknown, over or revoked, or its seat disabled.
+    pub async fn verify_session(&self, token: &str) -> Result<Option<SeatSession>, StoreError> {
+        if !token.starts_with(SESSION_PREFIX) {
+            return Ok(None);
+        }
+        let row = sqlx::query(
+            "SELECT seats.*, seat_sessions.id AS session_id, seat_sessions.expires_at
+             FROM seat_sessions JOIN seats ON seats.extension = seat_sessions.extension
+             WHERE secret_hash = ?1 AND revoked_at IS NULL AND expires_at > ?2 AND NOT disabled",
+        )
+        .bind(keys::hash(token))
+        .bind(clock::now().0)
+        .fetch_optional(self.readers())
+        .await?;
+        row.map(|row| {
+            Ok(SeatSession {
+                id: parsed(&row, "session_id")?,
+                seat: read(&row)?,
+                expires_at: at(&row, "expires_at")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Ends a session; ending it again changes nothing.
+    pub async fn close_session(&self, id: Uuid) -> Result<(), StoreError> {
+        self.write(Close { id, now: clock::now() }).await?;
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+        Ok(())
+    }
+
+    /// Whether a session is still open, and the seat still has the role that it had.
+    pub(crate) async fn session_stands(&self, id: Uuid) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT 1 FROM seat_sessions JOIN seats ON seats.extension = seat_sessions.extension
+             WHERE seat_sessions.id = ?1 AND revoked_at IS NULL AND expires_at > ?2
+                AND NOT disabled",
+        )
+        .bind(id.to_string())
+        .bind(clock::now().0)
+        .fetch_optional(self.readers())
+        .await?;
+        Ok(row.is_some())
+    }
+}
+
+struct Open {
+    session: SeatSession,
+    /// The hash that the password matched.
+    stored: String,
+    hash: String,
+    now: UnixMillis,
+}
+
+impl Command for Open {
+    type Output = bool;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
+        let extension = &self.session.seat.extension;
+        // A token of a session that is long over proves nothing: it need not be kept.
+        sqlx::query("DELETE FROM seat_sessions WHERE expires_at < ?1")
+            .bind(self.now.0)
+            .execute(&mut *db)
+            .await?;
+        // Meanwhile the password may have been changed or the seat disabled.
+        let inserted = sqlx::query(
+            "INSERT INTO seat_sessions (id, extension, secret_hash, created_at, expires_at)
+             SELECT ?1, extension, ?3, ?4, ?5 FROM seats
+             WHERE extension = ?2 AND NOT disabled AND password_hash = ?6",
+        )
+        .bind(self.session.id.to_string())
+        .bind(extension)
+        .bind(&self.hash)
+        .bind(self.now.0)
+        .bind(self.session.expires_at.0)
+        .bind(&self.stored)
+        .execute(&mut *db)
+        .await?;
+        if inserted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::insert(db, self.now, extension, "session.open", extension).await?;
+        Ok(true)
+    }
+}
+
+struct Close {
+    id: Uuid,
+    now: UnixMillis,
+}
+
+impl Command for Close {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query("UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
+            .bind(self.id.to_string())
+            .bind(self.now.0)
+            .execute(db)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Writes of seats, each with its line in the audit.
+
+use super::{SeatChange, SeatError, SeatInfo, Secrets, read};
+use crate::writer::Command;
+use crate::{audit, rows};
+use qingting_common::UnixMillis;
+use sqlx::sqlite::SqliteConnection;
+
+pub(super) struct Create {
+    pub(super) info: SeatInfo,
+    pub(super) secrets: Secrets,
+    pub(super) by: String,
+}
+
+impl Command for Create {
+    type Output = ();
+    type Error = SeatError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), SeatError> {
+        let (info, secrets) = (&self.info, &self.secrets);
+        let inserted = sqlx::query(
+            "INSERT INTO seats (extension, name, role, skills, realm, ha1_md5, ha1_sha256,
+                password_hash, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT (extension) DO NOTHING",
+        )
+        .bind(&info.extension)
+        .bind(&info.name)
+        .bind(info.role.as_str())
+        .bind(rows::to_json(&info.skills, "seats.skills")?)
+        .bind(&secrets.realm)
+        .bind(secrets.ha1_md5.expose())
+        .bind(secrets.ha1_sha256.expose())
+        .bind(secrets.password_hash.expose())
+        .bind(info.created_at.0)
+        .execute(&mut *db)
+        .await?;
+        if inserted.rows_affected() == 0 {
+            return Err(SeatError::Exists);
+        }
+        Ok(audit::insert(db, info.created_at, &self.by, "seat.create", &info.extension).await?)
+    }
+}
+
+pub(super) struct Change {
+    pub(super) extension: String,
+    pub(super) change: SeatChange,
+    pub(super) secrets: Option<Secrets>,
+    pub(super) by: String,
+    pub(super) now: UnixMillis,
+}
+
+impl Command for Change {
+    type Output = SeatInfo;
+    type Error = SeatError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<SeatInfo, SeatError> {
+        let (change, secrets) = (&self.change, self.secrets.as_ref());
+        let skills = change.skills.as_ref().map(|skills| rows::to_json(skills, "seats.skills"));
+        let row = sqlx::query(
+            "UPDATE seats SET name = coalesce(?2, name), role = coalesce(?3, role),
+                skills = coalesce(?4, skills), disabled = coalesce(?5, disabled),
+                realm = coalesce(?6, realm), ha1_md5 = coalesce(?7, ha1_md5),
+                ha1_sha256 = coalesce(?8, ha1_sha256),
+                password_hash = coalesce(?9, password_hash), updated_at = ?10
+             WHERE extension = ?1 RETURNING *",
+        )
+        .bind(&self.extension)
+        .bind(&change.name)
+        .bind(change.role.map(super::SeatRole::as_str))
+        .bind(skills.transpose()?)
+        .bind(change.disabled)
+        .bind(secrets.map(|secrets| &secrets.realm))
+        .bind(secrets.map(|secrets| secrets.ha1_md5.expose()))
+        .bind(secrets.map(|secrets| secrets.ha1_sha256.expose()))
+        .bind(secrets.map(|secrets| secrets.password_hash.expose()))
+        .bind(self.now.0)
+        .fetch_optional(&mut *db)
+        .await?
+        .ok_or(SeatError::NotFound)?;
+        let seat = read(&row)?;
+        if secrets.is_some() || seat.disabled {
+            sqlx::query(
+                "UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, ?2) WHERE extension = ?1",
+            )
+            .bind(&self.extension)
+            .bind(self.now.0)
+            .execute(&mut *db)
+            .await?;
+        }
+        audit::insert(db, self.now, &self.by, "seat.change", &self.extension).await?;
+        Ok(seat)
+    }
+}
+
+pub(super) struct Delete {
+    pub(super) extension: String,
+    pub(super) by: String,
+    pub(super) now: UnixMillis,
+}
+
+impl Command for Delete {
+    type Output = ();
+    type Error = SeatError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), SeatError> {
+        let deleted = sqlx::query("DELETE FROM seats WHERE extension = ?1")
+            .bind(&self.extension)
+            .execute(&mut *db)
+            .await?;
+        if deleted.rows_affected() == 0 {
+            return Err(SeatError::NotFound);
+        }
+        Ok(audit::insert(db, self.now, &self.by, "seat.delete", &self.extension).await?)
+    }
+}

@@ -1,0 +1,134 @@
+//! Seats: made, changed, signed in, and their passwords nowhere.
+
+use super::*;
+
+const PASSWORD: &str = "correct horse";
+
+pub(super) async fn make(store: &Store, extension: &str) -> SeatInfo {
+    let seat = NewSeat {
+        extension: extension.into(),
+        name: "王芳".into(),
+        role: SeatRole::Seat,
+        skills: Skills::from([("综合".into(), 1), ("企业".into(), 3)]),
+        realm: "qingting".into(),
+        password: Pii::new(PASSWORD.into()),
+    };
+    store.create_seat(seat, "admin").await.unwrap()
+}
+
+async fn log_in(store: &Store, extension: &str, password: &str) -> Option<NewSession> {
+    store.open_session(extension, &Pii::new(password.into())).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_directory_has_hashes_and_the_file_no_password() {
+    let (dir, store) = fresh().await;
+    let made = make(&store, "1001").await;
+    assert_eq!(store.seats().await.unwrap(), std::slice::from_ref(&made));
+    let [credential] = <[_; 1]>::try_from(store.seat_credentials().await.unwrap()).unwrap();
+    assert_eq!((&credential.seat, credential.realm.as_str()), (&made, "qingting"));
+    // printf '1001:qingting:correct horse' | md5sum, and sha256sum
+    assert_eq!(credential.ha1_md5.expose(), "5905e9966769dc6a744386d0f041c7be");
+    assert_eq!(
+        credential.ha1_sha256.expose(),
+        "1086d216cd7ffd98a465ba23d7fbbfabc0e6777736a32d89530531c098cd767a"
+    );
+    assert!(!format!("{credential:?}").contains(credential.ha1_md5.expose()));
+    store.close().await;
+    for file in std::fs::read_dir(dir.path().join("data")).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn an_impossible_seat_is_refused_with_its_field() {
+    let (_dir, store) = fresh().await;
+    make(&store, "1001").await;
+    let good = NewSeat {
+        extension: "1002".into(),
+        name: "李".into(),
+        role: SeatRole::Supervisor,
+        skills: Skills::new(),
+        realm: "qingting".into(),
+        password: Pii::new(PASSWORD.into()),
+    };
+    let cases = [
+        (NewSeat { extension: "1".into(), ..good.clone() }, "extension"),
+        (NewSeat { extension: "10a2".into(), ..good.clone() }, "extension"),
+        (NewSeat { extension: "110".into(), ..good.clone() }, "extension"),
+        (NewSeat { name: String::new(), ..good.clone() }, "name"),
+        (NewSeat { skills: Skills::from([("综合".into(), 10)]), ..good.clone() }, "skills"),
+        (NewSeat { skills: Skills::from([(String::new(), 1)]), ..good.clone() }, "skills"),
+        (NewSeat { password: Pii::new("short".into()), ..good.clone() }, "password"),
+    ];
+    for (seat, wrong) in cases {
+        let refused = store.create_seat(seat, "admin").await;
+        assert!(
+            matches!(refused, Err(SeatError::Invalid { field, .. }) if field == wrong),
+            "{refused:?}"
+        );
+    }
+    let taken = NewSeat { extension: "1001".into(), ..good };
+    assert!(matches!(store.create_seat(taken, "admin").await, Err(SeatError::Exists)));
+    let change = SeatChange::default();
+    assert!(matches!(store.change_seat("1009", change, "admin").await, Err(SeatError::NotFound)));
+    assert!(matches!(store.delete_seat("1009", "admin").await, Err(SeatError::NotFound)));
+}
+
+#[tokio::test]
+async fn a_session_opens_until_it_is_closed_or_its_seat_changes() {
+    let (_dir, store) = fresh().await;
+    make(&store, "1001").await;
+    assert!(log_in(&store, "1001", "wrong horse").await.is_none());
+    assert!(log_in(&store, "1002", PASSWORD).await.is_none());
+    let opened = log_in(&store, "1001", PASSWORD).await.unwrap();
+    assert!(opened.token.starts_with(crate::seats::SESSION_PREFIX) && opened.token.len() == 68);
+    assert!(!format!("{opened:?}").contains(&opened.token));
+    let credential = Credential::Session(opened.session.id);
+    assert_eq!(store.verify_session(&opened.token).await.unwrap(), Some(opened.session.clone()));
+    assert_eq!(store.verify_session("qts_00").await.unwrap(), None);
+    assert_eq!(store.verify_key(&opened.token).await.unwrap(), None);
+    assert!(store.stands(&credential).await.unwrap());
+    let credentials = store.credentials();
+    store.close_session(opened.session.id).await.unwrap();
+    assert!(credentials.has_changed().unwrap());
+    assert_eq!(store.verify_session(&opened.token).await.unwrap(), None);
+    assert!(!store.stands(&credential).await.unwrap());
+
+    let password = Some((Pii::new("battery staple".into()), "qingting".to_owned()));
+    let changes = [
+        SeatChange { password, ..SeatChange::default() },
+        SeatChange { disabled: Some(true), ..SeatChange::default() },
+    ];
+    for (change, password) in changes.into_iter().zip([PASSWORD, "battery staple"]) {
+        let opened = log_in(&store, "1001", password).await.unwrap();
+        store.change_seat("1001", change, "admin").await.unwrap();
+        assert_eq!(store.verify_session(&opened.token).await.unwrap(), None);
+        assert!(log_in(&store, "1001", password).await.is_none());
+    }
+    assert!(store.seat_credentials().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_removed_seat_takes_its_sessions_with_it_and_stays_in_the_audit() {
+    let (_dir, store) = fresh().await;
+    make(&store, "1001").await;
+    let opened = log_in(&store, "1001", PASSWORD).await.unwrap();
+    let change = SeatChange { name: Some("李娜".into()), ..SeatChange::default() };
+    assert_eq!(store.change_seat("1001", change, "chief").await.unwrap().name, "李娜");
+    // A new name is no reason to log in again.
+    assert!(store.verify_session(&opened.token).await.unwrap().is_some());
+    store.delete_seat("1001", "chief").await.unwrap();
+    assert_eq!(store.verify_session(&opened.token).await.unwrap(), None);
+    let query = AuditQuery { limit: 9, subject: Some("1001".into()), before: None };
+    let lines = store.audit_lines(&query).await.unwrap();
+    let lines: Vec<_> = lines.iter().map(|l| (l.by.as_str(), l.action.as_str())).collect();
+    let expected = [
+        ("chief", "seat.delete"),
+        ("chief", "seat.change"),
+        ("1001", "session.open"),
+        ("admin", "seat.create"),
+    ];
+    assert_eq!(lines, expected);
+}
