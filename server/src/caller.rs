@@ -109,9 +109,9 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
     let (endpoint, _nobody_calls_us) = Endpoint::bind(EndpointConfig {
         udp: vec![any],
         tcp: vec![any],
-        advertised_ip: None,
         product: concat!("Qingting-call/", env!("CARGO_PKG_VERSION")).to_owned(),
         calls_max: 1,
+        ..EndpointConfig::default()
     })
     .await?;
     let media = engine(ip)?;
@@ -144,6 +144,8 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         offer: Some(Bytes::from(session.offer().to_string())),
         headers: Vec::new(),
         call_id: plan.call_id.clone(),
+        credentials: None,
+        flow: None,
     });
     let call_id = dialog.call_id().to_owned();
     let tap = leg.take_recogniser_tap();

@@ -185,6 +185,7 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         advertised_ip: config.sip.advertised_ip,
         product: concat!("Qingting/", env!("CARGO_PKG_VERSION")).to_owned(),
         calls_max: config.sip.concurrent_calls_max,
+        ..EndpointConfig::default()
     }
 }
 

@@ -16,9 +16,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = EndpointConfig {
         udp: vec![address],
         tcp: vec![address],
-        advertised_ip: None,
         product: "qingting-answer".to_owned(),
         calls_max: CALLS_MAX,
+        ..EndpointConfig::default()
     };
     let (endpoint, mut calls) = Endpoint::bind(config).await?;
     println!("listening on {:?}", endpoint.bound());

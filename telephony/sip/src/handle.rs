@@ -1,8 +1,10 @@
 //! What the owner of a call holds: a handle to command it and a stream of what happens to it.
 
 use crate::agent::{CallKey, Command};
-use crate::message::{HeaderName, NameAddr, Request, SipUri};
-use crate::transport::Transport;
+use crate::auth::Credentials;
+use crate::message::{HeaderName, NameAddr, Request, Response, SipUri};
+use crate::request::{OutgoingRequest, RequestError};
+use crate::transport::{Flow, Transport};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +86,8 @@ impl DialogEvent {
 pub struct IncomingCall {
     /// The INVITE.
     pub request: Box<Request>,
+    /// The user of the directory who proved to be the caller; `None` for anybody else.
+    pub user: Option<String>,
     /// How it came.
     pub transport: Transport,
     /// From where.
@@ -111,6 +115,27 @@ pub struct OutgoingInvite {
     pub headers: Vec<(HeaderName, String)>,
     /// Call-ID; a random one when `None`.
     pub call_id: Option<String>,
+    /// For when the peer asks for a password: 401 and 407 are answered, also later in the dialog.
+    pub credentials: Option<Credentials>,
+    /// By this way and no other, as of a [`Binding`](crate::registrar::Binding); `target` is only
+    /// the Request-URI then.
+    pub flow: Option<Flow>,
+}
+
+impl OutgoingInvite {
+    /// A call without offer.
+    pub fn new(target: SipUri, transport: Transport, from: NameAddr) -> Self {
+        Self {
+            target,
+            transport,
+            from,
+            offer: None,
+            headers: Vec::new(),
+            call_id: None,
+            credentials: None,
+            flow: None,
+        }
+    }
 }
 
 /// A response.
@@ -215,6 +240,11 @@ pub(crate) enum Order {
         invite: Box<OutgoingInvite>,
         call_id: String,
         events: mpsc::Sender<DialogEvent>,
+    },
+    /// A request outside any call.
+    Request {
+        request: Box<OutgoingRequest>,
+        done: oneshot::Sender<Result<Box<Response>, RequestError>>,
     },
     /// Finish what is open, then end and say so.
     Close { done: oneshot::Sender<()> },

@@ -2,17 +2,27 @@
 //!
 //! **Everything that RFC 3261 decides is decided without I/O.** [`message`] reads and writes,
 //! [`transaction`] and [`dialog`] are machines that are told the time, [`agent`] joins them into
-//! one user agent, and [`Endpoint`] drives that agent over UDP and TCP.
+//! one user agent, and [`Endpoint`] drives that agent over UDP, TCP, TLS and WebSocket. [`admission`],
+//! [`auth`] and [`registrar`] decide who is heard and who is whom.
 
+pub mod admission;
 pub mod agent;
+pub mod auth;
 mod clock;
 pub mod dialog;
 mod endpoint;
 mod handle;
+mod locate;
 pub mod message;
+mod recent;
+pub mod registrar;
+mod request;
 pub mod transaction;
 mod transport;
 
-pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics};
+pub use agent::EdgeConfig;
+pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics, TlsError, TlsIdentity};
 pub use handle::{Dialog, DialogEvent, IncomingCall, OutgoingInvite, Reply};
+pub use ipnet::IpNet;
+pub use request::{OutgoingRequest, RequestError};
 pub use transport::{Flow, Link, Transport};

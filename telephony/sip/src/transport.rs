@@ -3,19 +3,35 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// A transport protocol (RFC 3261 §18).
+/// A transport protocol (RFC 3261 §18, RFC 7118).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// Datagrams: messages are retransmitted by timers.
     Udp,
     /// Streams: nothing is retransmitted but the 2xx to an INVITE.
     Tcp,
+    /// Streams within TLS.
+    Tls,
+    /// Browsers: one message for each WebSocket message. We only accept such connections.
+    Ws,
+    /// The same within TLS.
+    Wss,
 }
 
 impl Transport {
     /// Whether the transport itself delivers, so that transactions need not retransmit.
     pub const fn is_reliable(self) -> bool {
-        matches!(self, Self::Tcp)
+        !matches!(self, Self::Udp)
+    }
+
+    /// Whether it is a WebSocket: nobody can be reached by it who has not come by it.
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// Whether it begins with a TLS handshake.
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
     }
 
     /// The name in a Via header.
@@ -23,20 +39,30 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// The name in a URI's `transport` parameter.
+    pub(crate) const fn uri_name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws | Self::Wss => "ws",
         }
     }
 }
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        })
+        f.write_str(if *self == Self::Wss { "wss" } else { self.uri_name() })
     }
 }
 
-/// The driver's number for a UDP socket or a TCP connection.
+/// The driver's number for a UDP socket or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Link(pub u64);
 

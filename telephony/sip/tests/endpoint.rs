@@ -20,9 +20,9 @@ fn config() -> EndpointConfig {
     EndpointConfig {
         udp: vec![any],
         tcp: vec![any],
-        advertised_ip: None,
         product: "test".to_owned(),
         calls_max: 100,
+        ..EndpointConfig::default()
     }
 }
 
@@ -37,14 +37,14 @@ fn address(endpoint: &Endpoint, wanted: Transport) -> SocketAddr {
 fn call(from: &Endpoint, host: &str, to: SocketAddr, transport: Transport) -> Talk {
     let target = SipUri::sip("12345", host, Some(to.port()));
     let (dialog, events) = from.invite(OutgoingInvite {
-        target,
-        transport,
-        from: NameAddr::parse("\"a\" <sip:a@127.0.0.1>").unwrap(),
         offer: Some(Bytes::from_static(b"v=0 offer")),
-        headers: vec![],
-        call_id: None,
+        ..OutgoingInvite::new(target, transport, from_a())
     });
     Talk { dialog, events }
+}
+
+fn from_a() -> NameAddr {
+    NameAddr::parse("\"a\" <sip:a@127.0.0.1>").unwrap()
 }
 
 /// One side of a call.

@@ -57,7 +57,13 @@ impl World {
         let agent = |side: u8| {
             let (calls_max, calls_unacked_max) = (1_000, 1_000);
             let seed = [side; 32];
-            Agent::new(AgentConfig { product: String::new(), calls_max, calls_unacked_max, seed })
+            Agent::new(AgentConfig {
+                product: String::new(),
+                calls_max,
+                calls_unacked_max,
+                seed,
+                edge: Default::default(),
+            })
         };
         Self {
             rng: StdRng::seed_from_u64(seed),
@@ -134,6 +140,7 @@ impl World {
                     self.open[at].remove(&call).expect("one end for each call");
                 }
                 Output::Resolve { .. } => panic!("no names here"),
+                Output::Registration { .. } | Output::Responded { .. } => {}
             }
         }
     }
@@ -198,12 +205,15 @@ impl World {
             offer: None,
             headers: vec![],
             call_id: None,
+            credentials: None,
+            flow: None,
         });
         let command = Command::Invite {
             call,
             invite,
             call_id: format!("{at}-{number}"),
             flow: Some(flow(at)),
+            others: vec![],
         };
         self.open[at].insert(call, 0);
         let begin = self.rng.random_range(0..BUSY_MS);

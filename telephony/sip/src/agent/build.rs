@@ -106,11 +106,22 @@ pub(super) fn cancel(sent: &Sent) -> (Headers, Bytes) {
 fn contact(flow: Flow) -> String {
     match flow.transport {
         Transport::Udp => format!("<sip:{}>", flow.local),
-        Transport::Tcp => format!("<sip:{};transport=tcp>", flow.local),
+        transport => format!("<sip:{};transport={}>", flow.local, transport.uri_name()),
     }
 }
 
-fn via(flow: Flow, branch: &str) -> String {
+/// The same with a user.
+pub(super) fn contact_of(user: &str, flow: Flow) -> String {
+    contact(flow).replacen("sip:", &format!("sip:{user}@"), 1)
+}
+
+/// Header fields with another top Via.
+pub(super) fn with_via(headers: &Headers, via: String) -> Headers {
+    let rest = headers.iter().filter(|(name, _)| *name != HeaderName::Via).cloned();
+    std::iter::once((HeaderName::Via, via)).chain(rest).collect()
+}
+
+pub(super) fn via(flow: Flow, branch: &str) -> String {
     format!("SIP/2.0/{} {};rport;branch={branch}", flow.transport.via_name(), flow.local)
 }
 

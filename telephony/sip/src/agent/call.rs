@@ -2,12 +2,14 @@
 
 use super::output::Outbound;
 use super::table::TxId;
+use crate::auth::Credentials;
 use crate::dialog::{DialogState, socket_addr, transport_of};
 use crate::message::SipUri;
 use crate::transaction::Answer;
 use crate::transport::{Flow, Transport};
 use qingting_common::Millis;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// 2xx of one call that wait for their ACK, at most.
 pub(super) const ANSWERS_UNACKED_MAX: usize = 8;
@@ -35,6 +37,10 @@ pub(super) struct Call {
     pub(super) cancel: Cancel,
     /// The caller gave up before our final response.
     pub(super) given_up: bool,
+    /// Its requests go by the way of the last INVITE, wherever the peer's Contact points.
+    pub(super) pinned: bool,
+    /// For when the peer asks for a password.
+    pub(super) credentials: Option<Arc<Credentials>>,
     /// The address of the next hop's name.
     pub(super) resolved: Option<(String, SocketAddr)>,
     pub(super) scheduled: Option<Millis>,
@@ -86,6 +92,8 @@ impl Call {
             bye_wanted: None,
             cancel: Cancel::No,
             given_up: false,
+            pinned: false,
+            credentials: None,
             resolved: None,
             scheduled: None,
         }
@@ -105,13 +113,22 @@ impl Call {
 
     /// The way to a next hop, from the way of the last INVITE.
     pub(super) fn flow_to(&self, hop: &SipUri) -> Flow {
-        flow_to(self.flow, hop, self.resolved.as_ref())
+        flow_to(self.flow, self.pinned, hop, self.resolved.as_ref())
     }
 }
 
 /// Where a request goes. A connection to the hop's host is used while it lives; a name that is
-/// not looked up yet stands for the address that we know.
-pub(super) fn flow_to(base: Flow, hop: &SipUri, resolved: Option<&(String, SocketAddr)>) -> Flow {
+/// not looked up yet stands for the address that we know. A browser is only ever reached by the
+/// connection that it made.
+pub(super) fn flow_to(
+    base: Flow,
+    pinned: bool,
+    hop: &SipUri,
+    resolved: Option<&(String, SocketAddr)>,
+) -> Flow {
+    if pinned || base.transport.is_web() {
+        return base;
+    }
     let transport = transport_of(hop, base.transport);
     let remote = socket_addr(hop).unwrap_or_else(|(host, _)| match resolved {
         Some((name, addr)) if *name == host => *addr,
@@ -120,7 +137,7 @@ pub(super) fn flow_to(base: Flow, hop: &SipUri, resolved: Option<&(String, Socke
     let same_way = transport == base.transport
         && match transport {
             Transport::Udp => remote.is_ipv4() == base.remote.is_ipv4(),
-            Transport::Tcp => remote.ip() == base.remote.ip(),
+            _ => remote.ip() == base.remote.ip(),
         };
     Flow { transport, link: base.link.filter(|_| same_way), local: base.local, remote }
 }

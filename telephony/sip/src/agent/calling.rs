@@ -1,18 +1,20 @@
 //! Our own INVITEs.
 
 use super::Agent;
-use super::build::{cancel, hop_ack};
+use super::build::{cancel, hop_ack, via, with_via};
 use super::call::{Call, CallKey, Cancel, Phase, flow_to};
 use super::output::{Origin, Outbound};
 use super::receive::dialog_index;
+use super::retry::Retry;
 use super::table::{ClientMachine, ClientTx, Purpose, Sent, TxId};
 use crate::dialog::{DialogState, Outgoing};
 use crate::handle::{DialogEvent, OutgoingInvite};
-use crate::message::{HeaderName, Headers, Method, Response, SipUri};
+use crate::message::{HeaderName, Headers, Method, Response, SipUri, write_request};
 use crate::transaction::{Client, InviteClient, TIMEOUT, key_of_branch};
 use crate::transport::Flow;
 use bytes::Bytes;
 use qingting_common::Millis;
+use std::sync::Arc;
 
 /// Branches of a fork that are answered, at most.
 const FORKS_MAX: usize = 8;
@@ -29,6 +31,7 @@ impl Agent {
         invite: &OutgoingInvite,
         call_id: String,
         flow: Option<Flow>,
+        mut others: Vec<Flow>,
     ) {
         let Some(flow) = flow else {
             self.tell(key, DialogEvent::TransportLost);
@@ -38,11 +41,16 @@ impl Agent {
         let tag = self.ids.tag();
         let index = dialog_index(&call_id, &tag);
         let outgoing = first_request(invite, &call_id, &tag);
-        let call = Call::new(index.clone(), Phase::Calling, flow);
+        let mut call = Call::new(index.clone(), Phase::Calling, flow);
+        call.pinned = invite.flow.is_some();
+        call.credentials = invite.credentials.clone().map(Arc::new);
+        others.reverse();
+        let retry = Retry { credentials: call.credentials.clone(), others, ..Retry::default() };
         self.calls.insert(key, call);
         self.dialogs.insert(index, key);
         let offer = invite.offer.as_ref();
-        let id = self.start(now, key, flow, outgoing, Purpose::Invite, &invite.headers, offer);
+        let (purpose, extra) = (Purpose::Invite, &invite.headers);
+        let id = self.start_with(now, key, flow, outgoing, purpose, extra, offer, retry);
         if let Some(call) = self.calls.get_mut(&key) {
             call.invite_out = Some(id);
         }
@@ -83,15 +91,40 @@ impl Agent {
         extra: &[(HeaderName, String)],
         body: Option<&Bytes>,
     ) -> TxId {
+        let credentials = self.calls.get(&call).and_then(|call| call.credentials.clone());
+        let retry = Retry { credentials, ..Retry::default() };
+        self.start_with(now, call, flow, outgoing, purpose, extra, body, retry)
+    }
+
+    /// The same, with what it takes to send it once more.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of one message")]
+    pub(super) fn start_with(
+        &mut self,
+        now: Millis,
+        call: CallKey,
+        mut flow: Flow,
+        outgoing: Outgoing,
+        purpose: Purpose,
+        extra: &[(HeaderName, String)],
+        body: Option<&Bytes>,
+        mut retry: Retry,
+    ) -> TxId {
         let branch = self.ids.branch();
-        let (headers, bytes) = self.finish_request(&outgoing, flow, &branch, extra, body);
+        let (mut headers, mut bytes) = self.finish_request(&outgoing, flow, &branch, extra, body);
         let Outgoing { method, uri, cseq, .. } = outgoing;
-        let key = key_of_branch(&branch, &method);
-        self.start_sent(now, call, flow, &method, Sent { uri, cseq, headers }, purpose, key, bytes)
+        retry.body = body.cloned();
+        let pinned = self.calls.get(&call).is_some_and(|call| call.pinned);
+        if let Some(tcp) = self.way_of(flow, pinned, bytes.len()) {
+            retry.datagram = Some(std::mem::replace(&mut flow, tcp));
+            headers = with_via(&headers, via(flow, &branch));
+            bytes = write_request(&method, &uri, &headers, body.map_or(&[], |body| &body[..]));
+        }
+        let (key, sent) = (key_of_branch(&branch, &method), Sent { uri, cseq, headers });
+        self.start_sent(now, call, flow, &method, sent, purpose, key, bytes, retry)
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of one message")]
-    fn start_sent(
+    pub(super) fn start_sent(
         &mut self,
         now: Millis,
         call: CallKey,
@@ -101,6 +134,7 @@ impl Agent {
         purpose: Purpose,
         key: String,
         bytes: Bytes,
+        retry: Retry,
     ) -> TxId {
         let reliable = flow.transport.is_reliable();
         let machine = if *method == Method::Invite {
@@ -109,8 +143,10 @@ impl Agent {
             ClientMachine::Other(Client::new(now, reliable, bytes.clone()))
         };
         let acks = Vec::new();
-        let tx = ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None };
-        let kept = size_of::<ClientTx>() + tx.sent.headers.bytes() + bytes.len();
+        let pinned = self.calls.get(&call).is_some_and(|call| call.pinned);
+        let tx = ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None, pinned, retry };
+        let body = tx.retry.body.as_ref().map_or(0, Bytes::len);
+        let kept = size_of::<ClientTx>() + tx.sent.headers.bytes() + bytes.len() + body;
         let id = self.clients.insert(key, tx, kept);
         self.arm_client(id);
         self.send(flow, bytes, Origin::Client(id.0), true);
@@ -140,7 +176,8 @@ impl Agent {
         call.cancel = Cancel::Sent { until: now + TIMEOUT };
         let branch = sent.headers.first(&HeaderName::Via).and_then(branch_of).unwrap_or_default();
         let tx_key = key_of_branch(&branch, &Method::Cancel);
-        self.start_sent(now, key, flow, &Method::Cancel, sent, Purpose::Quiet, tx_key, bytes);
+        let (method, retry) = (Method::Cancel, Retry::default());
+        self.start_sent(now, key, flow, &method, sent, Purpose::Quiet, tx_key, bytes, retry);
         self.arm_call(key);
     }
 
@@ -169,7 +206,7 @@ impl Agent {
             self.stats.stray += 1;
             return;
         }
-        let (call_key, base, first) = (tx.call, tx.flow, tx.acks.is_empty());
+        let (call_key, base, first) = (tx.call, (tx.base_flow(), tx.pinned), tx.acks.is_empty());
         let initial = matches!(tx.purpose, Purpose::Invite);
         let dialog = dialog_of(tx, response);
         let ack = self.send_ack(id, base, &dialog);
@@ -186,10 +223,15 @@ impl Agent {
         }
     }
 
-    fn send_ack(&mut self, id: TxId, base: Flow, dialog: &DialogState) -> Outbound {
+    fn send_ack(
+        &mut self,
+        id: TxId,
+        (base, pinned): (Flow, bool),
+        dialog: &DialogState,
+    ) -> Outbound {
         let cseq = self.clients.entry(id).map_or(FIRST_CSEQ, |tx| tx.sent.cseq);
         let outgoing = dialog.ack(cseq);
-        let flow = flow_to(base, &outgoing.next_hop, None);
+        let flow = flow_to(base, pinned, &outgoing.next_hop, None);
         let branch = self.ids.branch();
         let (_, bytes) = self.finish_request(&outgoing, flow, &branch, &[], None);
         let ack = Outbound { flow, bytes: bytes.clone(), origin: Origin::Nobody, dial: true };
@@ -238,9 +280,15 @@ impl Agent {
     }
 
     /// A second branch of a fork answered too: acknowledged already, now it is ended.
-    fn hang_up_fork(&mut self, now: Millis, key: CallKey, base: Flow, mut dialog: DialogState) {
+    fn hang_up_fork(
+        &mut self,
+        now: Millis,
+        key: CallKey,
+        (base, pinned): (Flow, bool),
+        mut dialog: DialogState,
+    ) {
         let outgoing = dialog.request(Method::Bye);
-        let flow = flow_to(base, &outgoing.next_hop, None);
+        let flow = flow_to(base, pinned, &outgoing.next_hop, None);
         self.start(now, key, flow, outgoing, Purpose::Quiet, &[], None);
     }
 }
@@ -252,7 +300,7 @@ fn dialog_of(tx: &ClientTx, response: &Response) -> DialogState {
             dialog.refresh_target(response.contact());
             dialog
         }
-        Purpose::Invite | Purpose::Bye | Purpose::Quiet => {
+        Purpose::Invite | Purpose::Bye | Purpose::Outside(_) | Purpose::Quiet => {
             DialogState::uac(&tx.sent.headers, &tx.sent.uri, tx.sent.cseq, response)
         }
     }

@@ -3,6 +3,7 @@
 use super::Agent;
 use super::call::CallKey;
 use crate::handle::{OutgoingInvite, Reply};
+use crate::request::OutgoingRequest;
 use crate::transport::Flow;
 use bytes::Bytes;
 use qingting_common::Millis;
@@ -59,6 +60,17 @@ pub enum Command {
         call_id: String,
         /// By which socket and where to; `None` when the target's name has no address.
         flow: Option<Flow>,
+        /// Where to when nobody answers there, or with 503, the best first.
+        others: Vec<Flow>,
+    },
+    /// Send a request outside any dialog.
+    Request {
+        /// A number that was not used before.
+        number: u64,
+        /// What to send.
+        request: Box<OutgoingRequest>,
+        /// By which ways, the best first.
+        ways: Vec<Flow>,
     },
     /// The answer to [`Output::Resolve`](super::Output::Resolve).
     Resolved {
@@ -69,6 +81,8 @@ pub enum Command {
         /// Its address.
         addr: SocketAddr,
     },
+    /// Drop the bindings of users who have left the directory.
+    RecheckUsers,
     /// Refuse new calls from now on.
     Drain,
 }
@@ -83,14 +97,18 @@ impl Agent {
             Command::Abandon { call } => self.hang_up(now, call, None),
             Command::Cancel { call } => self.cancel(now, call),
             Command::Reinvite { call, offer } => self.reinvite(now, call, offer),
-            Command::Invite { call, invite, call_id, flow } => {
-                self.invite(now, call, &invite, call_id, flow);
+            Command::Invite { call, invite, call_id, flow, others } => {
+                self.invite(now, call, &invite, call_id, flow, others);
+            }
+            Command::Request { number, request, ways } => {
+                self.request_outside(now, number, &request, ways);
             }
             Command::Resolved { call, host, addr } => {
                 if let Some(call) = self.calls.get_mut(&call) {
                     call.resolved = Some((host, addr));
                 }
             }
+            Command::RecheckUsers => self.recheck_users(),
             Command::Drain => self.draining = true,
         }
     }

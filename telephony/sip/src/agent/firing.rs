@@ -6,12 +6,14 @@ use super::output::{Origin, Outbound};
 use super::table::{Purpose, TxId};
 use super::timers::Wake;
 use crate::handle::DialogEvent;
+use crate::request::RequestError;
 use crate::transaction::{AnswerFired, Fired};
 use qingting_common::Millis;
 
 impl Agent {
     /// Does everything that is due.
     pub fn fire(&mut self, now: Millis) {
+        self.fire_registrar(now);
         while let Some((at, wake)) = self.timers.pop(now) {
             self.stats.wakes += 1;
             match wake {
@@ -47,11 +49,15 @@ impl Agent {
 
     /// Timers B and F: as if 408 had come (RFC 3261 §8.1.3.1).
     fn request_unanswered(&mut self, now: Millis, id: TxId) {
+        if self.fail_over(now, id) {
+            return;
+        }
         let Some(tx) = self.clients.entry(id) else { return };
         let key = tx.call;
         match tx.purpose {
             Purpose::Quiet => {}
             Purpose::Bye => self.bye_done(now, key),
+            Purpose::Outside(number) => self.responded(number, Err(RequestError::Timeout)),
             Purpose::Invite | Purpose::Reinvite(_) => {
                 self.failed(now, key, id, no_answer(), true);
             }

@@ -6,6 +6,7 @@ use super::output::Output;
 use super::table::{ClientMachine, Purpose, TxId};
 use crate::handle::{DialogEvent, Reply};
 use crate::message::{HeaderName, Method};
+use crate::request::RequestError;
 use qingting_common::Millis;
 
 impl Agent {
@@ -53,9 +54,11 @@ impl Agent {
 
     /// A request could not be sent at all.
     pub(super) fn request_lost(&mut self, now: Millis, id: TxId) {
-        let Some(tx) = self.clients.remove(id) else { return };
+        let again = self.fall_back(now, id) || self.fail_over(now, id);
+        let Some(tx) = self.clients.remove(id).filter(|_| !again) else { return };
         match tx.purpose {
             Purpose::Quiet => {}
+            Purpose::Outside(number) => self.responded(number, Err(RequestError::TransportLost)),
             Purpose::Invite | Purpose::Reinvite(_) | Purpose::Bye => {
                 if self.calls.contains_key(&tx.call) {
                     self.tell(tx.call, DialogEvent::TransportLost);

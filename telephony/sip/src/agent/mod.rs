@@ -7,13 +7,17 @@ mod build;
 mod call;
 mod calling;
 mod command;
+mod edge;
 mod firing;
+mod guard;
 mod ids;
 mod invited;
 mod leaving;
 mod output;
 mod receive;
+mod requesting;
 mod responses;
+mod retry;
 mod stats;
 mod table;
 mod timers;
@@ -21,13 +25,16 @@ mod within;
 
 pub use call::CallKey;
 pub use command::Command;
+pub use edge::{EMERGENCY_USERS, EdgeConfig};
 pub use output::{Origin, Outbound, Output};
+pub use retry::UDP_REQUEST_BYTES_MAX;
 pub use stats::Stats;
 
 use crate::handle::DialogEvent;
 use crate::transport::Flow;
 use bytes::Bytes;
 use call::Call;
+use edge::Edge;
 use ids::Ids;
 use qingting_common::Millis;
 use std::collections::{HashMap, VecDeque};
@@ -55,8 +62,10 @@ pub struct AgentConfig {
     pub calls_max: usize,
     /// See [`CALLS_UNACKED_MAX`].
     pub calls_unacked_max: usize,
-    /// Makes every tag and branch; equal seeds make equal ids.
+    /// Makes every tag, branch and nonce; equal seeds make equal ids.
     pub seed: [u8; 32],
+    /// Whom the agent hears and whom it knows.
+    pub edge: EdgeConfig,
 }
 
 /// **One SIP user agent: equal inputs at equal times give equal outputs.**
@@ -65,6 +74,7 @@ pub struct AgentConfig {
 /// closed; every transaction ends by itself, in 32 s at most after its final response.
 pub struct Agent {
     config: AgentConfig,
+    edge: Edge,
     ids: Ids,
     stats: Stats,
     draining: bool,
@@ -72,6 +82,7 @@ pub struct Agent {
     timers: Timers,
     servers: Table<ServerTx>,
     clients: Table<ClientTx>,
+    datagram_peers: retry::DatagramPeers,
     /// INVITEs outside a dialog by what their merged copies share.
     merged: HashMap<String, TxId>,
     calls: HashMap<CallKey, Call>,
@@ -86,6 +97,7 @@ impl Agent {
     pub fn new(config: AgentConfig) -> Self {
         Self {
             ids: Ids::new(config.seed),
+            edge: Edge::new(config.edge.clone(), config.seed),
             config,
             stats: Stats::default(),
             draining: false,
@@ -93,6 +105,7 @@ impl Agent {
             timers: Timers::default(),
             servers: Table::default(),
             clients: Table::default(),
+            datagram_peers: Default::default(),
             merged: HashMap::new(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
@@ -107,7 +120,7 @@ impl Agent {
 
     /// When to call [`Agent::fire`]. May be early, when what it was set for has gone.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.edge.registrar.deadline()).min()
     }
 
     /// Counters and sizes.
@@ -117,6 +130,10 @@ impl Agent {
             unacked: self.unacked,
             transactions: self.servers.len() + self.clients.len(),
             transaction_bytes: self.transaction_bytes(),
+            auth: self.edge.verifier.counts(),
+            admission: self.edge.gate.as_ref().map(|gate| gate.counts()).unwrap_or_default(),
+            users_registered: self.edge.registrar.sizes().0,
+            bindings: self.edge.registrar.sizes().1,
             ..self.stats
         }
     }

@@ -2,7 +2,9 @@
 
 use super::call::CallKey;
 use crate::handle::DialogEvent;
-use crate::message::Request;
+use crate::message::{Request, Response};
+use crate::registrar::Binding;
+use crate::request::RequestError;
 use crate::transport::Flow;
 use bytes::Bytes;
 
@@ -20,6 +22,8 @@ pub enum Output {
         request: Box<Request>,
         /// How it came.
         flow: Flow,
+        /// The user who proved to be its caller.
+        user: Option<String>,
     },
     /// Tell the owner of a call.
     Event {
@@ -32,6 +36,20 @@ pub enum Output {
     Over {
         /// The call.
         call: CallKey,
+    },
+    /// The end of [`Command::Request`](super::Command::Request).
+    Responded {
+        /// Its number.
+        number: u64,
+        /// The final response.
+        result: Result<Box<Response>, RequestError>,
+    },
+    /// A user is reached elsewhere from now on.
+    Registration {
+        /// The user.
+        user: String,
+        /// All bindings; none when the user cannot be reached any more.
+        bindings: Vec<Binding>,
     },
     /// Look up a name and report [`Command::Resolved`](super::Command::Resolved). Until then
     /// requests go where the dialog's messages came from.

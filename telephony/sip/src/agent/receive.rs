@@ -1,9 +1,11 @@
 //! Messages from the network, up to where a dialog takes them.
 
 use super::Agent;
+use super::guard::Guarded;
 use super::call::{Call, CallKey, Phase};
 use super::output::{Origin, Outbound, Output};
 use super::table::{ServerMachine, ServerTx, TxId};
+use crate::admission::{Asks, Verdict as Admission};
 use crate::dialog::{DialogState, socket_addr};
 use crate::handle::Reply;
 use crate::message::{
@@ -33,22 +35,22 @@ impl Agent {
         }
         self.stats.messages_in += 1;
         let framing = match flow.transport {
-            Transport::Udp => Framing::Datagram,
-            Transport::Tcp => Framing::Stream,
+            Transport::Udp | Transport::Ws | Transport::Wss => Framing::Datagram,
+            Transport::Tcp | Transport::Tls => Framing::Stream,
         };
         match parse(bytes, framing) {
             Ok(Message::Request(request)) => self.request(now, flow, request),
             Ok(Message::Response(response)) => self.response(now, *response),
             Err(Fault::Garbage(_)) => self.stats.garbage += 1,
             Err(Fault::Refused { head, code, reason }) => {
-                self.refuse_broken(flow, *head, code, reason);
+                self.refuse_broken(now, flow, *head, code, reason);
             }
         }
     }
 
     /// A request that could not be read is answered without state; an ACK never is.
-    fn refuse_broken(&mut self, flow: Flow, head: Head, code: u16, reason: &str) {
-        if head.method == "ACK" {
+    fn refuse_broken(&mut self, now: Millis, flow: Flow, head: Head, code: u16, reason: &str) {
+        if head.method == "ACK" || self.admission(now, flow, Asks::Other) != Admission::Pass {
             self.stats.garbage += 1;
             return;
         }
@@ -72,6 +74,12 @@ impl Agent {
         if request.method == Method::Cancel {
             return self.cancelled(now, flow, key, &request);
         }
+        if self.dialog_of(&request).is_none() && !self.is_heard(now, flow, &request) {
+            return;
+        }
+        if request.method == Method::Register && self.edge.config.directory.is_some() {
+            return self.register(now, flow, key, &request);
+        }
         if let Some(refusal) = screen(&request) {
             return self.refuse_screened(flow, &request, refusal);
         }
@@ -92,8 +100,9 @@ impl Agent {
 
     /// A request without To tag.
     fn outside(&mut self, now: Millis, flow: Flow, key: String, request: Box<Request>) {
+        let Guarded::Pass(user) = self.guard(now, flow, &request) else { return };
         match request.method {
-            Method::Invite => self.new_call(now, flow, key, request),
+            Method::Invite => self.new_call(now, flow, key, request, user),
             Method::Options if self.draining => self.not_admitted(flow, &request),
             Method::Options => self.options(flow, &request),
             _ => self.refuse(flow, &request, 481, Vec::new()),
@@ -101,7 +110,14 @@ impl Agent {
     }
 
     /// An INVITE that asks for a call. What is not admitted leaves no trace.
-    fn new_call(&mut self, now: Millis, flow: Flow, key: String, request: Box<Request>) {
+    fn new_call(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        key: String,
+        request: Box<Request>,
+        user: Option<String>,
+    ) {
         let merge = merge_key(&request);
         if self.merged.contains_key(&merge) {
             return self.refuse(flow, &request, 482, Vec::new());
@@ -121,10 +137,12 @@ impl Agent {
         let mut call = Call::new(index.clone(), Phase::Incoming, flow);
         call.dialog = Some(DialogState::uas(&request, &tag, 0));
         call.invite_in = Some(id);
+        // NAT and browsers: the Contact of a user of ours may lead nowhere, the way back does.
+        call.pinned = user.is_some() || self.edge.registrar.knows(flow);
         self.calls.insert(call_key, call);
         self.dialogs.insert(index, call_key);
         self.look_up_next_hop(call_key);
-        self.outputs.push_back(Output::Incoming { call: call_key, request, flow });
+        self.outputs.push_back(Output::Incoming { call: call_key, request, flow, user });
     }
 
     /// Opens the transaction of an INVITE and says 100 at once. One outside a dialog has a merge key.
@@ -170,8 +188,7 @@ impl Agent {
         id
     }
 
-    /// Answers a non-INVITE request and remembers the answer for its retransmissions, while there
-    /// is room for it.
+    /// Answers a non-INVITE request without further fields.
     pub(super) fn answer(
         &mut self,
         now: Millis,
@@ -181,14 +198,24 @@ impl Agent {
         code: u16,
         tag: &str,
     ) {
-        let bytes = self.plain_response(
-            &request.headers,
-            &request.via,
-            tag,
-            code,
-            reason_phrase(code),
-            Vec::new(),
-        );
+        self.answer_with(now, flow, key, request, code, tag, Vec::new());
+    }
+
+    /// Answers a non-INVITE request and remembers the answer for its retransmissions, while there
+    /// is room for it.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of one response")]
+    pub(super) fn answer_with(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        key: String,
+        request: &Request,
+        code: u16,
+        tag: &str,
+        extra: Vec<(HeaderName, String)>,
+    ) {
+        let (headers, via) = (&request.headers, &request.via);
+        let bytes = self.plain_response(headers, via, tag, code, reason_phrase(code), extra);
         let flow = reply_flow(&request.via, flow);
         let machine = Server::completed(now, flow.transport.is_reliable(), bytes.clone());
         let repeated = bytes.len();
@@ -247,7 +274,7 @@ impl Agent {
         self.reply_stateless(flow, request, 503, extra);
     }
 
-    fn reply_stateless(
+    pub(super) fn reply_stateless(
         &mut self,
         flow: Flow,
         request: &Request,
@@ -289,7 +316,7 @@ pub(super) fn dialog_index(call_id: &str, tag: &str) -> String {
 /// Where the response to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): back on its connection,
 /// or to the host that it came from, at the port that it came from when `rport` asks for it.
 fn reply_flow(via: &Via, flow: Flow) -> Flow {
-    if flow.transport == Transport::Tcp || via.params.value("rport").is_some() {
+    if flow.transport.is_reliable() || via.params.value("rport").is_some() {
         return flow;
     }
     let port = via.port.unwrap_or(DEFAULT_PORT);

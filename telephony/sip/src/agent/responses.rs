@@ -22,16 +22,31 @@ impl Agent {
         match &mut tx.machine {
             ClientMachine::Other(machine) => {
                 let done = machine.response(now, response.code);
-                let (bye, call) = (matches!(tx.purpose, Purpose::Bye), tx.call);
-                self.arm_client(id);
-                if done && bye {
-                    self.bye_done(now, call);
+                if done && !self.goes_on(now, id, &response) {
+                    self.request_answered(now, id, response);
                 }
+                self.arm_client(id);
             }
             ClientMachine::Invite(machine) => {
                 let meaning = machine.response(now, response.code);
                 self.invite_answered(now, id, meaning, &response);
             }
+        }
+    }
+
+    /// Whether a request that was refused is sent once more.
+    fn goes_on(&mut self, now: Millis, id: TxId, response: &Response) -> bool {
+        self.authenticate(now, id, response) || response.code == 503 && self.fail_over(now, id)
+    }
+
+    /// The end of a request that is no INVITE.
+    fn request_answered(&mut self, now: Millis, id: TxId, response: Response) {
+        let Some(tx) = self.clients.entry(id) else { return };
+        let call = tx.call;
+        match tx.purpose {
+            Purpose::Bye => self.bye_done(now, call),
+            Purpose::Outside(number) => self.responded(number, Ok(Box::new(response))),
+            Purpose::Invite | Purpose::Reinvite(_) | Purpose::Quiet => {}
         }
     }
 
@@ -52,7 +67,9 @@ impl Agent {
             }
             OnResponse::Refused => {
                 self.acknowledge_refusal(id, response);
-                self.refused(now, id, response);
+                if !self.goes_on(now, id, response) {
+                    self.refused(now, id, response);
+                }
                 self.arm_client(id);
             }
         }

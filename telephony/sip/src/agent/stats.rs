@@ -1,5 +1,7 @@
 //! What an agent has counted.
 
+use crate::{admission, auth};
+
 /// Counters since the start, and sizes of now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -23,6 +25,26 @@ pub struct Stats {
     pub stray: u64,
     /// Timer entries handled, stale ones included: the work that time alone makes.
     pub wakes: u64,
+    /// Challenges to our requests that we answered.
+    pub authenticated_out: u64,
+    /// Requests of ours that went to a further address.
+    pub failed_over: u64,
+    /// Requests of ours that were too long for UDP.
+    pub switched_to_tcp: u64,
+    /// Requests that were asked for a password.
+    pub challenged: u64,
+    /// Requests of strangers, or of users in another's name.
+    pub forbidden: u64,
+    /// REGISTERs that were carried out.
+    pub registered: u64,
+    /// Passwords that were looked at.
+    pub auth: auth::Counts,
+    /// Whom the limits kept out.
+    pub admission: admission::Counts,
+    /// Users with a binding.
+    pub users_registered: usize,
+    /// Their bindings.
+    pub bindings: usize,
     /// Dialogs, early ones included.
     pub dialogs: usize,
     /// Calls whose 2xx waits for its ACK.

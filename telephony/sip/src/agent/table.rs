@@ -2,6 +2,7 @@
 
 use super::call::CallKey;
 use super::output::Outbound;
+use super::retry::Retry;
 use crate::dialog::DialogState;
 use crate::message::{Headers, SipUri};
 use crate::transaction::{Client, Fired, InviteClient, InviteServer, Server};
@@ -160,6 +161,9 @@ pub(super) struct ClientTx {
     /// The ACKs of each 2xx by its To tag, for when it comes again.
     pub(super) acks: Vec<(String, Outbound)>,
     pub(super) scheduled: Option<Millis>,
+    /// As of its call.
+    pub(super) pinned: bool,
+    pub(super) retry: Retry,
 }
 
 /// A request as it was sent.
@@ -175,6 +179,8 @@ pub(super) enum Purpose {
     Invite,
     Reinvite(Box<DialogState>),
     Bye,
+    /// Outside any call; the number is its owner's.
+    Outside(u64),
     /// CANCEL, and BYE for a branch of a fork that is not wanted: nobody waits for the answer.
     Quiet,
 }

@@ -1,11 +1,13 @@
 //! Opening the sockets.
 
 use super::EndpointConfig;
+use super::tls::{self, TlsError};
 use crate::transport::Transport;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Kernel buffer asked for in each direction of a UDP socket, in bytes; the kernel may give less.
 const UDP_BUFFER_BYTES: usize = 4 << 20;
@@ -30,6 +32,12 @@ pub enum BindError {
     /// The configuration names no address.
     #[error("no address to listen on for SIP: set sip.listen_udp or sip.listen_tcp")]
     NoAddress,
+    /// TLS is wanted without a certificate.
+    #[error("SIP over {0} needs a certificate: set its PEM file and that of its key")]
+    NoIdentity(Transport),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 fn remedy(error: &io::Error, transport: Transport) -> String {
@@ -51,30 +59,67 @@ fn remedy(error: &io::Error, transport: Transport) -> String {
 /// What was opened.
 pub(super) struct Sockets {
     pub(super) udp: Vec<UdpSocket>,
-    pub(super) tcp: Vec<TcpListener>,
+    /// For every transport but UDP, with their addresses.
+    pub(super) listeners: Vec<(Transport, TcpListener, SocketAddr)>,
     pub(super) bound: Vec<(Transport, SocketAddr)>,
+    /// What the kernel granted the least of the UDP sockets to receive into, in bytes.
+    pub(super) udp_receive_bytes: usize,
+    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) connector: TlsConnector,
 }
 
 pub(super) fn bind(config: &EndpointConfig) -> Result<Sockets, BindError> {
-    if config.udp.is_empty() && config.tcp.is_empty() {
+    let streams = [
+        (Transport::Tcp, &config.tcp),
+        (Transport::Tls, &config.tls),
+        (Transport::Ws, &config.ws),
+        (Transport::Wss, &config.wss),
+    ];
+    let streams: Vec<(Transport, SocketAddr)> = streams
+        .into_iter()
+        .flat_map(|(transport, addresses)| addresses.iter().map(move |at| (transport, *at)))
+        .collect();
+    if config.udp.is_empty() && streams.is_empty() {
         return Err(BindError::NoAddress);
     }
-    let mut sockets = Sockets { udp: Vec::new(), tcp: Vec::new(), bound: Vec::new() };
+    let secure = streams.iter().find(|(transport, _)| transport.is_secure());
+    if let (Some((transport, _)), None) = (secure, &config.tls_identity) {
+        return Err(BindError::NoIdentity(*transport));
+    }
+    let mut sockets = Sockets {
+        udp: Vec::new(),
+        listeners: Vec::new(),
+        bound: Vec::new(),
+        udp_receive_bytes: usize::MAX,
+        acceptor: config.tls_identity.as_ref().map(tls::acceptor).transpose()?,
+        connector: tls::connector(config.tls_ca.as_deref())?,
+    };
     let refused =
         |transport, address| move |source| BindError::Address { transport, address, source };
     for &address in &config.udp {
         let refused = refused(Transport::Udp, address);
         let socket = udp(address).map_err(refused)?;
         let local = socket.local_addr().map_err(refused)?;
+        let granted = SockRef::from(&socket).recv_buffer_size().map_err(refused)?;
+        sockets.udp_receive_bytes = sockets.udp_receive_bytes.min(granted);
         sockets.bound.push((Transport::Udp, local));
         sockets.udp.push(socket);
     }
-    for &address in &config.tcp {
-        let refused = refused(Transport::Tcp, address);
+    for (transport, address) in streams {
+        let refused = refused(transport, address);
         let listener = tcp(address).map_err(refused)?;
         let local = listener.local_addr().map_err(refused)?;
-        sockets.bound.push((Transport::Tcp, local));
-        sockets.tcp.push(listener);
+        sockets.bound.push((transport, local));
+        sockets.listeners.push((transport, listener, local));
+    }
+    if sockets.udp.is_empty() {
+        sockets.udp_receive_bytes = 0;
+    } else if sockets.udp_receive_bytes < UDP_BUFFER_BYTES {
+        tracing::info!(
+            granted_bytes = sockets.udp_receive_bytes,
+            wanted_bytes = UDP_BUFFER_BYTES,
+            "the kernel gives SIP less room for a burst of datagrams: raise net.core.rmem_max"
+        );
     }
     Ok(sockets)
 }

@@ -2,16 +2,19 @@
 
 use super::bind::Sockets;
 use super::local_ip::LocalIp;
-use super::lookup::{Found, Lookups};
+use super::lookup::{Errand, Found, Lookups};
 use super::metrics::{DriverCounts, Published};
 use super::send::Connections;
 use super::stream::{self, StreamEvent};
+use super::users::Users;
 use super::{EVENTS_MAX, EndpointConfig};
-use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, Output};
+use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, EdgeConfig, Output};
 use crate::clock::Clock;
-use crate::dialog::socket_addr;
-use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite, Reply};
-use crate::message::{HeaderName, Request};
+use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, Reply};
+use crate::locate::{Plan, plan};
+use crate::message::{HeaderName, Request, Response};
+use crate::recent::Recent;
+use crate::request::RequestError;
 use crate::transport::{Flow, Link, Transport};
 use bytes::Bytes;
 use qingting_common::Millis;
@@ -27,6 +30,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until, timeout};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Datagrams of one socket, stream events and orders that are handled before others have their
 /// turn.
@@ -34,6 +38,12 @@ const BURST_MAX: usize = 64;
 
 /// Places of an event channel that are kept for essential events.
 const EVENTS_ESSENTIAL: usize = 8;
+
+/// Peers whose names are remembered for their certificates, at most.
+const NAMES_MAX: usize = 1_024;
+
+/// Requests outside calls that wait for their end, at most.
+const REQUESTS_MAX: usize = 4_096;
 
 /// How long the driver sleeps when no timer is set.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -52,7 +62,12 @@ pub(super) struct Driver {
     pub(super) counts: DriverCounts,
     /// A task for each connection.
     pub(super) tasks: JoinSet<()>,
-    /// A task for each TCP listener.
+    pub(super) edge: EdgeConfig,
+    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) connector: TlsConnector,
+    /// The names that led to addresses.
+    pub(super) names: Recent<SocketAddr, String>,
+    /// A task for each listener.
     listeners: JoinSet<()>,
     pub(super) to_driver: mpsc::Sender<StreamEvent>,
     from_streams: mpsc::Receiver<StreamEvent>,
@@ -61,12 +76,24 @@ pub(super) struct Driver {
     commands: Commands,
     incoming: mpsc::Sender<IncomingCall>,
     events: HashMap<CallKey, mpsc::Sender<DialogEvent>>,
+    requests: HashMap<u64, oneshot::Sender<Result<Box<Response>, RequestError>>>,
+    last_request: u64,
     bound: Vec<(Transport, SocketAddr)>,
     metrics: Arc<Published>,
+    users: Arc<Users>,
     links: u64,
     buffer: Vec<u8>,
     sleep: Pin<Box<Sleep>>,
     closing: Option<(Millis, oneshot::Sender<()>)>,
+}
+
+/// Where the driver's orders come from and its news go to.
+pub(super) struct Ends {
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) commands: Commands,
+    pub(super) incoming: mpsc::Sender<IncomingCall>,
+    pub(super) metrics: Arc<Published>,
+    pub(super) users: Arc<Users>,
 }
 
 /// A UDP socket and its address.
@@ -85,14 +112,8 @@ enum Wake {
 }
 
 impl Driver {
-    pub(super) fn new(
-        config: &EndpointConfig,
-        sockets: Sockets,
-        orders: mpsc::Receiver<Order>,
-        commands: Commands,
-        incoming: mpsc::Sender<IncomingCall>,
-        metrics: Arc<Published>,
-    ) -> Self {
+    pub(super) fn new(config: &EndpointConfig, sockets: Sockets, ends: Ends) -> Self {
+        let Ends { orders, commands, incoming, metrics, users } = ends;
         let clock = Clock::start();
         let (to_driver, from_streams) = mpsc::channel(stream::EVENTS_MAX);
         let of = |wanted| {
@@ -100,8 +121,8 @@ impl Driver {
             bound.map(|(_, address)| *address)
         };
         let mut listeners = JoinSet::new();
-        for (listener, bound) in sockets.tcp.into_iter().zip(of(Transport::Tcp)) {
-            listeners.spawn(stream::accept(listener, bound, to_driver.clone()));
+        for (transport, listener, bound) in sockets.listeners {
+            listeners.spawn(stream::accept(transport, listener, bound, to_driver.clone()));
         }
         let udp: Vec<UdpPort> = (sockets.udp.into_iter().zip(of(Transport::Udp)))
             .map(|(socket, bound)| UdpPort { socket, bound })
@@ -112,13 +133,24 @@ impl Driver {
                 calls_max: config.calls_max,
                 calls_unacked_max: CALLS_UNACKED_MAX,
                 seed: rand::random(),
+                edge: config.edge.clone(),
             }),
+            edge: config.edge.clone(),
+            acceptor: sockets.acceptor,
+            connector: sockets.connector,
+            names: Recent::new(NAMES_MAX),
+            requests: HashMap::new(),
+            last_request: 0,
+            users,
             clock,
             links: udp.len() as u64,
             udp,
             connections: Connections::default(),
             local_ip: LocalIp::new(config.advertised_ip),
-            counts: DriverCounts::default(),
+            counts: DriverCounts {
+                udp_receive_bytes: sockets.udp_receive_bytes,
+                ..DriverCounts::default()
+            },
             listeners,
             tasks: JoinSet::new(),
             to_driver,
@@ -152,7 +184,9 @@ impl Driver {
             self.agent.fire(self.clock.now());
             self.carry_out();
             let stats = self.agent.stats();
-            self.metrics.write(&stats, &self.counts, self.connections.len());
+            let (secure, web) = self.connections.kinds();
+            let connections = (self.connections.len(), secure, web);
+            self.metrics.write(&stats, &self.counts, connections);
             let over = |(at, _): &(Millis, _)| stats.dialogs == 0 || self.clock.now() >= *at;
             if self.closing.as_ref().is_some_and(over) {
                 break;
@@ -242,33 +276,70 @@ impl Driver {
             }
             Order::Invite { call, invite, call_id, events } => {
                 self.events.insert(call, events);
-                match socket_addr(&invite.target) {
-                    Ok(addr) => self.start_invite(call, invite, call_id, Some(addr)),
-                    Err(name) => self.lookups.target(call, invite, call_id, name),
-                }
+                self.start_or_look_up(Errand::Invite { call, invite, call_id });
             }
+            Order::Request { request, done } => {
+                if self.requests.len() >= REQUESTS_MAX {
+                    // Who waits may have gone.
+                    let _ = done.send(Err(RequestError::Unavailable));
+                    return;
+                }
+                self.last_request += 1;
+                let number = self.last_request;
+                self.requests.insert(number, done);
+                self.start_or_look_up(Errand::Request { number, request });
+            }
+        }
+    }
+
+    fn start_or_look_up(&mut self, errand: Errand) {
+        let (target, transport, flow) = match &errand {
+            Errand::Invite { invite, .. } => (&invite.target, invite.transport, invite.flow),
+            Errand::Request { request, .. } => (&request.target, request.transport, request.flow),
+        };
+        match (flow, plan(target, transport)) {
+            (Some(flow), _) => self.start(errand, vec![flow]),
+            (None, Plan::Address(address)) => self.start_to(errand, &[address]),
+            (None, plan) => self.lookups.target(errand, plan),
         }
     }
 
     fn found(&mut self, found: Found) {
         match found {
-            Found::Hop(Some(command)) => self.agent.command(self.clock.now(), command),
+            Found::Hop(Some(command)) => {
+                if let Command::Resolved { host, addr, .. } = &command {
+                    self.names.touch(addr, String::new).clone_from(host);
+                }
+                self.agent.command(self.clock.now(), command);
+            }
             Found::Hop(None) => {}
-            Found::Target { call, invite, call_id, addr } => {
-                self.start_invite(call, invite, call_id, addr);
+            Found::Target { errand, host, addrs } => {
+                for addr in &addrs {
+                    self.names.touch(addr, String::new).clone_from(&host);
+                }
+                self.start_to(errand, &addrs);
             }
         }
     }
 
-    fn start_invite(
-        &mut self,
-        call: CallKey,
-        invite: Box<OutgoingInvite>,
-        call_id: String,
-        addr: Option<SocketAddr>,
-    ) {
-        let flow = addr.and_then(|addr| self.flow_to(invite.transport, addr));
-        self.agent.command(self.clock.now(), Command::Invite { call, invite, call_id, flow });
+    fn start_to(&mut self, errand: Errand, addrs: &[SocketAddr]) {
+        let transport = match &errand {
+            Errand::Invite { invite, .. } => invite.transport,
+            Errand::Request { request, .. } => request.transport,
+        };
+        let ways = addrs.iter().filter_map(|addr| self.flow_to(transport, *addr)).collect();
+        self.start(errand, ways);
+    }
+
+    fn start(&mut self, errand: Errand, mut ways: Vec<Flow>) {
+        let command = match errand {
+            Errand::Invite { call, invite, call_id } => {
+                let flow = (!ways.is_empty()).then(|| ways.remove(0));
+                Command::Invite { call, invite, call_id, flow, others: ways }
+            }
+            Errand::Request { number, request } => Command::Request { number, request, ways },
+        };
+        self.agent.command(self.clock.now(), command);
     }
 
     /// The way to an address that no dialog leads to yet.
@@ -283,7 +354,12 @@ impl Driver {
                 let at = self.udp.iter().position(|port| suits(&port.bound))?;
                 (Some(Link(at as u64)), self.udp[at].bound)
             }
-            Transport::Tcp => (None, of(Transport::Tcp).or_else(|| of(Transport::Udp))?),
+            // A browser has to come to us.
+            Transport::Ws | Transport::Wss => return None,
+            transport => {
+                let usual = [transport, Transport::Tcp, Transport::Udp];
+                (None, usual.into_iter().find_map(of)?)
+            }
         };
         let local = self.local_ip.seen_by(remote.ip(), bound);
         Some(Flow { transport, link, local, remote })
@@ -299,7 +375,16 @@ impl Driver {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Send(outbound) => self.send(&outbound),
-                Output::Incoming { call, request, flow } => self.offer_call(call, request, flow),
+                Output::Incoming { call, request, flow, user } => {
+                    self.offer_call(call, request, flow, user);
+                }
+                Output::Responded { number, result } => {
+                    if let Some(done) = self.requests.remove(&number) {
+                        // Who asked may have stopped waiting.
+                        let _ = done.send(result);
+                    }
+                }
+                Output::Registration { user, bindings } => self.users.set(user, bindings),
                 Output::Event { call, event } => self.tell(call, event),
                 Output::Over { call } => {
                     self.events.remove(&call);
@@ -309,11 +394,18 @@ impl Driver {
         }
     }
 
-    fn offer_call(&mut self, call: CallKey, request: Box<Request>, flow: Flow) {
+    fn offer_call(
+        &mut self,
+        call: CallKey,
+        request: Box<Request>,
+        flow: Flow,
+        user: Option<String>,
+    ) {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let dialog = Dialog::new(call, request.call_id.clone(), self.commands.clone());
         let incoming = IncomingCall {
             request,
+            user,
             transport: flow.transport,
             source: flow.remote,
             local: flow.local,

@@ -7,19 +7,28 @@ mod lookup;
 mod metrics;
 mod send;
 mod stream;
+mod tls;
+mod users;
+mod web;
 
 pub use bind::BindError;
 pub use metrics::EndpointMetrics;
+pub use tls::{TlsError, TlsIdentity};
 
-use crate::agent::{CallKey, Command};
+use crate::agent::{CallKey, Command, EdgeConfig};
 use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite};
+use crate::message::Response;
+use crate::registrar::{Binding, RegistrationEvent};
+use crate::request::{OutgoingRequest, RequestError};
 use crate::transport::Transport;
-use driver::Driver;
+use driver::{Driver, Ends};
 use metrics::Published;
+use std::path::PathBuf;
+use users::Users;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Commands on their way to the driver, at most; see [`Dialog`] for what happens beyond.
@@ -38,6 +47,17 @@ pub struct EndpointConfig {
     pub udp: Vec<SocketAddr>,
     /// TCP addresses.
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses.
+    pub tls: Vec<SocketAddr>,
+    /// WebSocket addresses, for browsers behind a proxy that speaks TLS.
+    pub ws: Vec<SocketAddr>,
+    /// WebSocket addresses within TLS, for browsers.
+    pub wss: Vec<SocketAddr>,
+    /// Who we are to those who come by TLS; needed for `tls` and `wss`.
+    pub tls_identity: Option<TlsIdentity>,
+    /// Root certificates of the peers that we call by TLS, PEM; the usual ones of browsers when
+    /// `None`.
+    pub tls_ca: Option<PathBuf>,
     /// Our address for Via and Contact; without it the bound address, or for a wildcard that of
     /// the interface that reaches the peer.
     pub advertised_ip: Option<IpAddr>,
@@ -45,6 +65,27 @@ pub struct EndpointConfig {
     pub product: String,
     /// Dialogs at once, at most.
     pub calls_max: usize,
+    /// Whom we hear and whom we know.
+    pub edge: EdgeConfig,
+}
+
+impl Default for EndpointConfig {
+    /// No addresses, which [`Endpoint::bind`] refuses; 1,000 calls; everybody is heard.
+    fn default() -> Self {
+        Self {
+            udp: Vec::new(),
+            tcp: Vec::new(),
+            tls: Vec::new(),
+            ws: Vec::new(),
+            wss: Vec::new(),
+            tls_identity: None,
+            tls_ca: None,
+            advertised_ip: None,
+            product: "Qingting".to_owned(),
+            calls_max: 1_000,
+            edge: EdgeConfig::default(),
+        }
+    }
 }
 
 /// **A SIP endpoint: new calls come out of its channel, calls of ours go in by
@@ -59,6 +100,7 @@ struct Inner {
     commands: Commands,
     metrics: Arc<Published>,
     invites: AtomicU64,
+    users: Arc<Users>,
     /// Holds the driver's task, which ends with it.
     _tasks: Mutex<JoinSet<()>>,
 }
@@ -77,8 +119,15 @@ impl Endpoint {
         let (incoming, calls) = mpsc::channel(INCOMING_MAX);
         let commands = Commands::new(queue);
         let metrics = Arc::<Published>::default();
-        let driver =
-            Driver::new(&config, sockets, orders, commands.clone(), incoming, metrics.clone());
+        let users = Arc::<Users>::default();
+        let ends = Ends {
+            orders,
+            commands: commands.clone(),
+            incoming,
+            metrics: metrics.clone(),
+            users: users.clone(),
+        };
+        let driver = Driver::new(&config, sockets, ends);
         let mut tasks = JoinSet::new();
         tasks.spawn(driver.run());
         let inner = Inner {
@@ -86,6 +135,7 @@ impl Endpoint {
             commands,
             metrics,
             invites: AtomicU64::new(0),
+            users,
             _tasks: Mutex::new(tasks),
         };
         Ok((Self(Arc::new(inner)), calls))
@@ -111,6 +161,34 @@ impl Endpoint {
         let invite = Box::new(invite);
         self.0.commands.order(Order::Invite { call, invite, call_id: call_id.clone(), events });
         (Dialog::new(call, call_id, self.0.commands.clone()), received)
+    }
+
+    /// Sends a request outside any dialog and waits for its end: a challenge is answered when
+    /// there are credentials, and a further address is tried after 503 or none.
+    ///
+    /// # Errors
+    /// [`RequestError`] when there is no final response.
+    pub async fn request(&self, request: OutgoingRequest) -> Result<Response, RequestError> {
+        let (done, answered) = oneshot::channel();
+        self.0.commands.order(Order::Request { request: Box::new(request), done });
+        let answer = answered.await.map_err(|_| RequestError::Unavailable)?;
+        answer.map(|response| *response)
+    }
+
+    /// Where a user can be reached now, the latest refreshed first.
+    pub fn bindings(&self, user: &str) -> Vec<Binding> {
+        self.0.users.bindings(user)
+    }
+
+    /// Users that come and go from now on. The channel holds 1,024; who reads more slowly is told
+    /// by it how many were lost.
+    pub fn registrations(&self) -> broadcast::Receiver<RegistrationEvent> {
+        self.0.users.subscribe()
+    }
+
+    /// Forgets where users are who have left the directory; call it after taking one out.
+    pub fn recheck_users(&self) {
+        self.0.commands.send(Command::RecheckUsers);
     }
 
     /// Counters and sizes, as of the driver's last step.

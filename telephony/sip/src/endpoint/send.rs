@@ -1,26 +1,36 @@
 //! The way out: datagrams and connections.
 
 use super::driver::Driver;
-use super::stream::{self, CONNECTIONS_MAX, StreamEvent, WRITES_MAX};
+use super::stream::{
+    self, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX, StreamEvent, WRITES_MAX,
+};
 use crate::agent::{Origin, Outbound};
+use crate::recent::source_of;
 use crate::transport::{Flow, Link, Transport};
 use bytes::Bytes;
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// The connections of a driver.
 #[derive(Default)]
 pub(super) struct Connections {
     by_link: HashMap<Link, Connection>,
     /// The latest connection to each address.
-    by_remote: HashMap<SocketAddr, Link>,
+    by_remote: HashMap<(Transport, SocketAddr), Link>,
+    by_source: HashMap<IpAddr, usize>,
+    /// Within TLS, and of browsers.
+    secure: usize,
+    web: usize,
 }
 
 struct Connection {
+    transport: Transport,
     writes: mpsc::Sender<Bytes>,
     remote: SocketAddr,
     /// Our address as the peer should see it.
@@ -34,11 +44,20 @@ impl Connections {
         self.by_link.len()
     }
 
+    /// Connections within TLS, and of browsers.
+    pub(super) const fn kinds(&self) -> (usize, usize) {
+        (self.secure, self.web)
+    }
+
+    fn of_source(&self, ip: IpAddr) -> usize {
+        self.by_source.get(&source_of(ip)).copied().unwrap_or_default()
+    }
+
     /// The way of what came by a connection.
     pub(super) fn flow(&self, link: Link) -> Option<Flow> {
         let connection = self.by_link.get(&link)?;
         Some(Flow {
-            transport: Transport::Tcp,
+            transport: connection.transport,
             link: Some(link),
             local: connection.local,
             remote: connection.remote,
@@ -54,9 +73,19 @@ impl Connections {
     /// Forgets a connection: its task writes what is queued and ends. Who waited is returned.
     pub(super) fn close(&mut self, link: Link) -> Vec<Origin> {
         let Some(connection) = self.by_link.remove(&link) else { return Vec::new() };
-        if self.by_remote.get(&connection.remote) == Some(&link) {
-            self.by_remote.remove(&connection.remote);
+        let key = (connection.transport, connection.remote);
+        if self.by_remote.get(&key) == Some(&link) {
+            self.by_remote.remove(&key);
         }
+        let source = source_of(connection.remote.ip());
+        if let Some(count) = self.by_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_source.remove(&source);
+            }
+        }
+        self.secure -= usize::from(connection.transport.is_secure());
+        self.web -= usize::from(connection.transport.is_web());
         connection.waiting
     }
 
@@ -71,7 +100,10 @@ impl Connections {
     }
 
     fn insert(&mut self, link: Link, connection: Connection) {
-        self.by_remote.insert(connection.remote, link);
+        self.by_remote.insert((connection.transport, connection.remote), link);
+        *self.by_source.entry(source_of(connection.remote.ip())).or_default() += 1;
+        self.secure += usize::from(connection.transport.is_secure());
+        self.web += usize::from(connection.transport.is_web());
         self.by_link.insert(link, connection);
     }
 }
@@ -80,7 +112,7 @@ impl Driver {
     pub(super) fn send(&mut self, outbound: &Outbound) {
         let sent = match outbound.flow.transport {
             Transport::Udp => self.send_datagram(outbound),
-            Transport::Tcp => self.send_by_stream(outbound),
+            _ => self.send_by_stream(outbound),
         };
         if sent.is_err() {
             self.counts.unsent += 1;
@@ -114,7 +146,10 @@ impl Driver {
     fn send_by_stream(&mut self, outbound: &Outbound) -> Result<(), ()> {
         let connections = &mut self.connections;
         let by_link = outbound.flow.link.filter(|link| connections.by_link.contains_key(link));
-        let by_remote = connections.by_remote.get(&outbound.flow.remote).copied();
+        let key = (outbound.flow.transport, outbound.flow.remote);
+        let by_remote = connections.by_remote.get(&key).copied();
+        // Nobody is called by WebSocket.
+        let dial = outbound.dial && !outbound.flow.transport.is_web();
         match by_link.or(by_remote.filter(|_| outbound.dial)) {
             Some(link) => {
                 let written = connections.write(link, outbound);
@@ -125,7 +160,7 @@ impl Driver {
                 }
                 written
             }
-            None if outbound.dial && connections.len() < CONNECTIONS_MAX => {
+            None if dial && connections.len() < CONNECTIONS_MAX => {
                 self.dial(outbound);
                 Ok(())
             }
@@ -135,27 +170,43 @@ impl Driver {
 
     /// Makes a connection for a message; messages that follow wait in its queue.
     fn dial(&mut self, outbound: &Outbound) {
-        let Flow { local, remote, .. } = outbound.flow;
+        let Flow { transport, local, remote, .. } = outbound.flow;
+        let tls = transport.is_secure().then(|| self.tls_to(remote));
         let link = self.next_link();
         let (writes, queue) = mpsc::channel(WRITES_MAX);
         // A queue that was just made has room.
         let _ = writes.try_send(outbound.bytes.clone());
         let waiting = vec![outbound.origin];
-        self.connections.insert(link, Connection { writes, remote, local, waiting });
-        self.tasks.spawn(stream::dial(link, remote, queue, self.to_driver.clone()));
+        self.connections.insert(link, Connection { transport, writes, remote, local, waiting });
+        self.tasks.spawn(stream::dial(link, remote, tls, queue, self.to_driver.clone()));
+    }
+
+    /// How TLS begins with a peer: its certificate is to have the name that led to its address.
+    fn tls_to(&self, remote: SocketAddr) -> (TlsConnector, ServerName<'static>) {
+        let name = self.names.peek(&remote).and_then(|name| ServerName::try_from(name.clone()).ok());
+        (self.connector.clone(), name.unwrap_or_else(|| ServerName::from(remote.ip())))
     }
 
     /// Takes a connection that was made to us.
-    pub(super) fn accept(&mut self, stream: TcpStream, remote: SocketAddr, bound: SocketAddr) {
-        if self.connections.len() >= CONNECTIONS_MAX {
+    fn accept(
+        &mut self,
+        transport: Transport,
+        stream: TcpStream,
+        remote: SocketAddr,
+        bound: SocketAddr,
+    ) {
+        let crowded = self.connections.of_source(remote.ip()) >= CONNECTIONS_PER_SOURCE_MAX
+            && !self.edge.trusts(remote.ip());
+        if crowded || self.connections.len() >= CONNECTIONS_MAX {
             self.counts.connections_refused += 1;
             return;
         }
         let link = self.next_link();
         let local = self.local_ip.seen_by(remote.ip(), bound);
         let (writes, queue) = mpsc::channel(WRITES_MAX);
-        self.connections.insert(link, Connection { writes, remote, local, waiting: Vec::new() });
-        self.tasks.spawn(stream::serve(link, stream, queue, self.to_driver.clone()));
+        self.connections.insert(link, Connection { transport, writes, remote, local, waiting: Vec::new() });
+        let (tls, to) = (self.acceptor.clone(), self.to_driver.clone());
+        self.tasks.spawn(stream::serve_accepted(link, transport, stream, tls, queue, to));
     }
 
     /// Closes a connection and tells those who waited for it to stand.
@@ -164,12 +215,15 @@ impl Driver {
         for origin in self.connections.close(link) {
             self.agent.send_failed(now, origin);
         }
+        self.agent.link_closed(link);
     }
 
     /// What a connection's task reported.
     pub(super) fn stream_event(&mut self, event: StreamEvent) {
         match event {
-            StreamEvent::Accepted { stream, remote, bound } => self.accept(stream, remote, bound),
+            StreamEvent::Accepted { transport, stream, remote, bound } => {
+                self.accept(transport, stream, remote, bound);
+            }
             StreamEvent::Connected { link } => self.connections.stands(link),
             StreamEvent::Message { link, bytes } => self.stream_message(link, &bytes),
             StreamEvent::Broken { link, bytes } => {
@@ -178,6 +232,10 @@ impl Driver {
                 self.close(link);
             }
             StreamEvent::Ping { link } => self.pong(link),
+            StreamEvent::Refused { link } => {
+                self.counts.handshakes_failed += 1;
+                self.close(link);
+            }
             StreamEvent::Closed { link } => self.close(link),
         }
     }

@@ -1,16 +1,18 @@
-//! One TCP connection: a task that cuts the stream into messages and writes what is queued.
+//! One connection: a task that cuts the stream into messages and writes what is queued.
 
 use crate::message::stream_message_len;
-use crate::transport::Link;
+use super::web;
+use crate::transport::{Link, Transport};
 use bytes::{Bytes, BytesMut};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Messages that wait for one connection, at most. A peer that reads so slowly is cut off: it
 /// would get its messages too late to be of use.
@@ -23,8 +25,15 @@ pub(super) const EVENTS_MAX: usize = 1_024;
 /// Connections at once, at most.
 pub(super) const CONNECTIONS_MAX: usize = 4_096;
 
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-const WRITE_MAX: Duration = Duration::from_secs(10);
+/// Connections of one source at once, at most, but for sources that are vouched for: put the
+/// address of a proxy before browsers among [`EdgeConfig::trusted`](crate::EdgeConfig::trusted).
+pub(super) const CONNECTIONS_PER_SOURCE_MAX: usize = 256;
+
+/// How long the handshakes of TLS and WebSocket may take, each.
+pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+pub(super) const WRITE_MAX: Duration = Duration::from_secs(10);
 
 /// How long a connection may be silent between messages, and within one.
 const IDLE_MAX: Duration = Duration::from_secs(3_600);
@@ -38,7 +47,7 @@ const READ_BYTES: usize = 16 << 10;
 /// What a connection's task tells the driver.
 pub(super) enum StreamEvent {
     /// Somebody connected to a listener of ours.
-    Accepted { stream: TcpStream, remote: SocketAddr, bound: SocketAddr },
+    Accepted { transport: Transport, stream: TcpStream, remote: SocketAddr, bound: SocketAddr },
     /// A connection of ours stands.
     Connected { link: Link },
     /// A message.
@@ -47,12 +56,15 @@ pub(super) enum StreamEvent {
     Broken { link: Link, bytes: Bytes },
     /// A keep-alive that wants its answer (RFC 5626 §3.5.1).
     Ping { link: Link },
+    /// A handshake of TLS or WebSocket failed.
+    Refused { link: Link },
     /// The connection is gone, or was never made.
     Closed { link: Link },
 }
 
 /// Accepts connections for ever.
 pub(super) async fn accept(
+    transport: Transport,
     listener: TcpListener,
     bound: SocketAddr,
     to: mpsc::Sender<StreamEvent>,
@@ -60,7 +72,7 @@ pub(super) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
-                let accepted = StreamEvent::Accepted { stream, remote, bound };
+                let accepted = StreamEvent::Accepted { transport, stream, remote, bound };
                 if to.send(accepted).await.is_err() {
                     return;
                 }
@@ -73,25 +85,82 @@ pub(super) async fn accept(
     }
 }
 
-/// Connects and serves a connection of ours.
+/// Connects and serves a connection of ours; with a name for the peer's certificate, by TLS.
 pub(super) async fn dial(
     link: Link,
     remote: SocketAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     writes: mpsc::Receiver<Bytes>,
     to: mpsc::Sender<StreamEvent>,
 ) {
-    match timeout(CONNECT_MAX, TcpStream::connect(remote)).await {
+    let Ok(Ok(stream)) = timeout(CONNECT_MAX, TcpStream::connect(remote)).await else {
+        return tell(&to, StreamEvent::Closed { link }).await;
+    };
+    let Some((connector, name)) = tls else {
+        if to.send(StreamEvent::Connected { link }).await.is_ok() {
+            serve(link, stream, writes, to).await;
+        }
+        return;
+    };
+    match timeout(HANDSHAKE_MAX, Box::pin(connector.connect(name, stream))).await {
         Ok(Ok(stream)) => {
             if to.send(StreamEvent::Connected { link }).await.is_ok() {
-                serve(link, stream, writes, to).await;
+                let (reader, writer) = tokio::io::split(stream);
+                converse(link, reader, writer, writes, to).await;
             }
         }
-        Ok(Err(_)) | Err(_) => tell(&to, StreamEvent::Closed { link }).await,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a SIP peer's certificate or TLS is not accepted");
+            tell(&to, StreamEvent::Refused { link }).await;
+        }
+        Err(_) => tell(&to, StreamEvent::Refused { link }).await,
     }
 }
 
+/// Serves a connection that was made to us, after its handshakes.
+pub(super) async fn serve_accepted(
+    link: Link,
+    transport: Transport,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    writes: mpsc::Receiver<Bytes>,
+    to: mpsc::Sender<StreamEvent>,
+) {
+    // As in `serve`.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls.filter(|_| transport.is_secure()) else {
+        return if transport.is_web() {
+            serve_web(link, stream, writes, to).await;
+        } else {
+            serve(link, stream, writes, to).await;
+        };
+    };
+    match timeout(HANDSHAKE_MAX, Box::pin(tls.accept(stream))).await {
+        Ok(Ok(stream)) if transport.is_web() => serve_web(link, stream, writes, to).await,
+        Ok(Ok(stream)) => {
+            let (reader, writer) = tokio::io::split(stream);
+            converse(link, reader, writer, writes, to).await;
+        }
+        // Scanners, and telephones that do not trust us: counted, not logged.
+        Ok(Err(_)) | Err(_) => tell(&to, StreamEvent::Refused { link }).await,
+    }
+}
+
+async fn serve_web<S: AsyncRead + AsyncWrite + Unpin>(
+    link: Link,
+    stream: S,
+    writes: mpsc::Receiver<Bytes>,
+    to: mpsc::Sender<StreamEvent>,
+) {
+    let event = match Box::pin(web::serve(link, stream, writes, &to)).await {
+        Ok(()) => StreamEvent::Closed { link },
+        Err(()) => StreamEvent::Refused { link },
+    };
+    tell(&to, event).await;
+}
+
 /// Serves a connection until the driver drops its queue, then writes what is left in it.
-pub(super) async fn serve(
+async fn serve(
     link: Link,
     stream: TcpStream,
     writes: mpsc::Receiver<Bytes>,
@@ -100,6 +169,16 @@ pub(super) async fn serve(
     // Latency matters more than packets; a failure costs only latency.
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
+    converse(link, reader, writer, writes, to).await;
+}
+
+async fn converse(
+    link: Link,
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    writes: mpsc::Receiver<Bytes>,
+    to: mpsc::Sender<StreamEvent>,
+) {
     let reading = async {
         read(link, reader, &to).await;
         tell(&to, StreamEvent::Closed { link }).await;
@@ -114,7 +193,11 @@ pub(super) async fn serve(
     }
 }
 
-async fn read(link: Link, mut reader: OwnedReadHalf, to: &mpsc::Sender<StreamEvent>) {
+async fn read(
+    link: Link,
+    mut reader: impl AsyncRead + Unpin,
+    to: &mpsc::Sender<StreamEvent>,
+) {
     let mut buffer = BytesMut::new();
     loop {
         while let Some(event) = cut(link, &mut buffer) {
@@ -156,9 +239,14 @@ fn cut(link: Link, buffer: &mut BytesMut) -> Option<StreamEvent> {
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut writes: mpsc::Receiver<Bytes>) -> io::Result<()> {
+async fn write(
+    mut writer: impl AsyncWrite + Unpin,
+    mut writes: mpsc::Receiver<Bytes>,
+) -> io::Result<()> {
     while let Some(bytes) = writes.recv().await {
         timeout(WRITE_MAX, writer.write_all(&bytes)).await??;
+        // TLS keeps back what fills no record.
+        timeout(WRITE_MAX, writer.flush()).await??;
     }
     timeout(WRITE_MAX, writer.shutdown()).await?
 }

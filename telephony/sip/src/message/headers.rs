@@ -126,6 +126,14 @@ impl fmt::Display for HeaderName {
     }
 }
 
+impl FromIterator<(HeaderName, String)> for Headers {
+    fn from_iter<T: IntoIterator<Item = (HeaderName, String)>>(fields: T) -> Self {
+        let mut headers = Self::default();
+        fields.into_iter().for_each(|(name, value)| headers.push(name, value));
+        headers
+    }
+}
+
 /// The header fields of a message. Content-Length is not among them: it follows from the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(HeaderName, String)>);
@@ -147,6 +155,12 @@ impl Headers {
     /// All values of a field in order; list fields are already split.
     pub fn all<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a field by its name, in whatever case; for fields without a name of their own.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_name = move |field: &&(HeaderName, String)| field.0.as_str().eq_ignore_ascii_case(name);
+        self.0.iter().filter(of_name).map(|(_, value)| value.as_str())
     }
 
     /// Every field in order.

@@ -30,6 +30,7 @@ pub(crate) use request::write_request;
 pub(crate) use response::write_response;
 pub use response::{Response, reason_phrase, response_headers};
 pub use screen::{ALLOW, Refusal, screen};
+pub(crate) use text::split_outside_quotes;
 pub use text::{Param, Params};
 pub use uri::{Scheme, SipUri};
 pub use via::Via;

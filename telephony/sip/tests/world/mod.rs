@@ -16,6 +16,8 @@ pub struct Solo {
     pub flow: Flow,
     /// The call that came last, or that we made.
     pub call: CallKey,
+    /// Its caller, if it proved to be a user.
+    pub user: Option<String>,
     pub calls: usize,
     pub over: usize,
     pub events: Vec<DialogEvent>,
@@ -29,6 +31,7 @@ pub fn config() -> AgentConfig {
         calls_max: 10_000,
         calls_unacked_max: 10_000,
         seed: [7; 32],
+        edge: Default::default(),
     }
 }
 
@@ -52,6 +55,7 @@ impl Solo {
             now: Millis(1_000),
             flow: flow(transport),
             call: CallKey(0),
+            user: None,
             calls: 0,
             over: 0,
             events: Vec::new(),
@@ -70,13 +74,13 @@ impl Solo {
                     self.last_origin = outbound.origin;
                     self.last_flow = Some(outbound.flow);
                 }
-                Output::Incoming { call, .. } => {
-                    self.call = call;
+                Output::Incoming { call, user, .. } => {
+                    (self.call, self.user) = (call, user);
                     self.calls += 1;
                 }
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Over { .. } => self.over += 1,
-                Output::Resolve { .. } => {}
+                Output::Resolve { .. } | Output::Registration { .. } | Output::Responded { .. } => {}
             }
         }
         sent
@@ -133,9 +137,11 @@ impl Solo {
             offer: Some("v=0".into()),
             headers: vec![],
             call_id: None,
+            credentials: None,
+            flow: None,
         });
         let (call, call_id, flow) = (self.call, "out".to_owned(), Some(self.flow));
-        let sent = self.command(Command::Invite { call, invite, call_id, flow });
+        let sent = self.command(Command::Invite { call, invite, call_id, flow, others: vec![] });
         assert_eq!(sent.len(), 1);
         sent[0].clone()
     }

@@ -1,0 +1,192 @@
+//! Requests outside a dialog, before the agent takes them: admission, digest, REGISTER.
+
+use super::Agent;
+use super::output::Output;
+use crate::admission::{Asks, Verdict as Admission};
+use crate::auth::Verdict;
+use crate::message::{HeaderName, Method, Request};
+use crate::transport::{Flow, Link};
+use qingting_common::Millis;
+
+/// What becomes of a request after the guard has looked at it.
+pub(super) enum Guarded {
+    /// It goes on, as this user's or as anybody's.
+    Pass(Option<String>),
+    /// It is answered already, or never will be.
+    Done,
+}
+
+impl Agent {
+    /// Whether a request outside dialogs is heard; if not, it is refused or dropped here.
+    pub(super) fn is_heard(&mut self, now: Millis, flow: Flow, request: &Request) -> bool {
+        let asks = match request.method {
+            Method::Invite => Asks::Invite,
+            Method::Register => Asks::Register,
+            _ => Asks::Other,
+        };
+        match self.admission(now, flow, asks) {
+            Admission::Pass => true,
+            Admission::Reject => {
+                self.not_admitted(flow, request);
+                false
+            }
+            Admission::Silence => false,
+        }
+    }
+
+    /// What the source of a message has left of its share.
+    pub(super) fn admission(&mut self, now: Millis, flow: Flow, asks: Asks) -> Admission {
+        let edge = &mut self.edge;
+        let Some(gate) = &mut edge.gate else { return Admission::Pass };
+        if edge.config.trusts(flow.remote.ip()) || edge.registrar.knows(flow) {
+            return Admission::Pass;
+        }
+        gate.source(now, flow.remote.ip(), asks)
+    }
+
+    /// Who sends a request without To tag, and whether there is room for its call.
+    pub(super) fn guard(&mut self, now: Millis, flow: Flow, request: &Request) -> Guarded {
+        let user = match self.identified(now, flow, request) {
+            Guarded::Pass(user) => user,
+            Guarded::Done => return Guarded::Done,
+        };
+        if request.method == Method::Invite && !self.has_room(now, request, user.is_some()) {
+            self.not_admitted(flow, request);
+            return Guarded::Done;
+        }
+        Guarded::Pass(user)
+    }
+
+    fn has_room(&mut self, now: Millis, request: &Request, is_user: bool) -> bool {
+        let edge = &mut self.edge;
+        let Some(gate) = &mut edge.gate else { return true };
+        let called = request.uri.user_name();
+        let emergency = called.is_some_and(|called| edge.config.emergency_users.contains(&called));
+        gate.call(now, is_user || emergency)
+    }
+
+    /// Asks for a password whoever claims to be a user of ours. **A trunk's callers never are**,
+    /// though a number of theirs may look like one.
+    fn identified(&mut self, now: Millis, flow: Flow, request: &Request) -> Guarded {
+        let config = &self.edge.config;
+        // A telephone's OPTIONS only keep a way open.
+        let asked = request.method != Method::Options && !config.trusts(flow.remote.ip());
+        let Some(directory) = config.directory.clone().filter(|_| asked) else {
+            return self.stranger(flow, request, asked);
+        };
+        let name = request.from.uri.user_name().unwrap_or_default();
+        let ours = self.is_our_host(&request.from.uri.host, flow);
+        // Where strangers are refused, whoever claims to be at our place is asked, known or not:
+        // the answer must not tell which names exist.
+        let closed = self.edge.config.authenticate_all_but.is_some();
+        let claims = if closed { ours } else { directory.ha1(&name).is_some() };
+        if !claims {
+            return self.stranger(flow, request, true);
+        }
+        let target = (&request.method, &request.uri);
+        let source = flow.remote.ip();
+        match self.edge.verifier.verify(now, &*directory, target, &request.headers, source) {
+            Verdict::Authenticated(user) if user == name => Guarded::Pass(Some(user)),
+            Verdict::Authenticated(_) => self.forbidden(flow, request),
+            Verdict::Challenge { stale } => self.challenge(now, flow, request, stale),
+        }
+    }
+
+    fn is_our_host(&self, host: &str, flow: Flow) -> bool {
+        let ip = host.trim_matches(['[', ']']).parse().ok();
+        host.eq_ignore_ascii_case(&self.edge.config.realm) || ip == Some(flow.local.ip())
+    }
+
+    /// A request of nobody whom we know.
+    fn stranger(&mut self, flow: Flow, request: &Request, untrusted: bool) -> Guarded {
+        let closed = self.edge.config.authenticate_all_but.is_some() && untrusted;
+        if closed && request.method == Method::Invite {
+            return self.forbidden(flow, request);
+        }
+        Guarded::Pass(None)
+    }
+
+    fn forbidden(&mut self, flow: Flow, request: &Request) -> Guarded {
+        self.stats.forbidden += 1;
+        self.refuse(flow, request, 403, Vec::new());
+        Guarded::Done
+    }
+
+    fn challenge(&mut self, now: Millis, flow: Flow, request: &Request, stale: bool) -> Guarded {
+        self.stats.challenged += 1;
+        let fields = self.edge.verifier.challenge(now, stale);
+        self.reply_stateless(flow, request, 401, fields);
+        Guarded::Done
+    }
+
+    /// A REGISTER, when there are users at all (RFC 3261 §10.3).
+    pub(super) fn register(&mut self, now: Millis, flow: Flow, key: String, request: &Request) {
+        let Some(directory) = self.edge.config.directory.clone() else { return };
+        if let Some(tag) = request.headers.tags(&HeaderName::Require).next() {
+            let unsupported = vec![(HeaderName::Unsupported, tag.chars().take(64).collect())];
+            return self.refuse(flow, request, 420, unsupported);
+        }
+        let target = (&request.method, &request.uri);
+        let source = flow.remote.ip();
+        match self.edge.verifier.verify(now, &*directory, target, &request.headers, source) {
+            Verdict::Challenge { stale } => {
+                self.challenge(now, flow, request, stale);
+            }
+            // Nobody registers for another.
+            Verdict::Authenticated(user) if request.to.uri.user_name().as_ref() != Some(&user) => {
+                self.forbidden(flow, request);
+            }
+            Verdict::Authenticated(user) => self.register_user(now, flow, key, request, &user),
+        }
+    }
+
+    fn register_user(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        key: String,
+        request: &Request,
+        user: &str,
+    ) {
+        let tag = self.ids.tag();
+        match self.edge.registrar.register(now, user, request, flow) {
+            Ok(contacts) => {
+                self.stats.registered += 1;
+                self.answer_with(now, flow, key, request, 200, &tag, contacts);
+            }
+            Err(refused) => {
+                let fields = refused.header.into_iter().collect();
+                self.answer_with(now, flow, key, request, refused.code, &tag, fields);
+            }
+        }
+        self.tell_registrations();
+    }
+
+    /// A connection is gone, and with it the users who were reached by it.
+    pub fn link_closed(&mut self, link: Link) {
+        self.edge.registrar.link_closed(link);
+        self.tell_registrations();
+    }
+
+    /// Drops bindings that are over.
+    pub(super) fn fire_registrar(&mut self, now: Millis) {
+        if self.edge.registrar.deadline().is_some_and(|at| at <= now) {
+            self.edge.registrar.fire(now);
+            self.tell_registrations();
+        }
+    }
+
+    /// Drops the bindings of users who have left the directory.
+    pub(super) fn recheck_users(&mut self) {
+        let Some(directory) = self.edge.config.directory.clone() else { return };
+        self.edge.registrar.forget_unless(|user| directory.ha1(user).is_some());
+        self.tell_registrations();
+    }
+
+    fn tell_registrations(&mut self) {
+        for user in self.edge.registrar.take_changed() {
+            let bindings = self.edge.registrar.bindings(&user);
+            self.outputs.push_back(Output::Registration { user, bindings });
+        }
+    }
+}
