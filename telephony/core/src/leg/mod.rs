@@ -1,0 +1,5 @@
+//! One SIP dialog's side of a call.
+
+mod event;
+
+pub use event::{LegEvent, Replaces};
