@@ -136,7 +136,9 @@ impl Call {
         let Some(party) = self.party(leg) else { return false };
         let waits = matches!(self.stage, Stage::Talking | Stage::Queued);
         let is_guest = self.customer == Some(leg) || !matches!(party.role, Role::Seat);
-        let soon = self.parties.iter().flatten().any(|party| party.leg.awaits_ack());
+        let soon = self.parties.iter().flatten().any(|party| {
+            party.role == Role::Seat && party.place == Place::Coming && party.leg.awaits_ack()
+        });
         waits
             && is_guest
             && !soon
