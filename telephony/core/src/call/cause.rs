@@ -29,6 +29,26 @@ pub enum Cause {
     Draining,
     /// The peer could not be reached any more.
     TransportLost,
+    /// The seat hung up, or its telephone did.
+    SeatHungUp,
+    /// An expert, a supervisor or whoever else was dialled hung up.
+    PartyHungUp,
+    /// The party that was dialled was busy or declined.
+    Busy,
+    /// The party that was dialled did not answer in time.
+    NoAnswer,
+    /// The party that was dialled could not be reached.
+    Unreachable,
+    /// We gave up a dial that was not needed any more.
+    Withdrawn,
+    /// It left because the call went on to somebody else.
+    Transferred,
+    /// Its part was over: the others had left.
+    LeftAlone,
+    /// Nobody works at this hour.
+    Closed,
+    /// The caller left its queue to be called back.
+    CallbackWanted,
 }
 
 /// Which side ended a call.
@@ -59,7 +79,7 @@ pub struct ByeReason {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 22] = [
         Self::CallerHungUp,
         Self::CallerCancelled,
         Self::CallerSilent,
@@ -72,6 +92,16 @@ impl Cause {
         Self::OperatorHungUp,
         Self::Draining,
         Self::TransportLost,
+        Self::SeatHungUp,
+        Self::PartyHungUp,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Unreachable,
+        Self::Withdrawn,
+        Self::Transferred,
+        Self::LeftAlone,
+        Self::Closed,
+        Self::CallbackWanted,
     ];
 
     /// The name in the database, the API and metrics.
@@ -89,21 +119,40 @@ impl Cause {
             Self::OperatorHungUp => "operator_hung_up",
             Self::Draining => "draining",
             Self::TransportLost => "transport_lost",
+            Self::SeatHungUp => "seat_hung_up",
+            Self::PartyHungUp => "party_hung_up",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::Unreachable => "unreachable",
+            Self::Withdrawn => "withdrawn",
+            Self::Transferred => "transferred",
+            Self::LeftAlone => "left_alone",
+            Self::Closed => "closed",
+            Self::CallbackWanted => "callback_wanted",
         }
     }
 
     /// Who hung up.
     pub const fn by(self) -> HungUpBy {
         match self {
-            Self::CallerHungUp | Self::CallerCancelled => HungUpBy::Caller,
-            Self::OperatorHungUp => HungUpBy::Operator,
-            Self::MediaLost | Self::NoAck | Self::TransportLost => HungUpBy::Network,
+            Self::CallerHungUp | Self::CallerCancelled | Self::CallbackWanted => HungUpBy::Caller,
+            Self::OperatorHungUp | Self::SeatHungUp | Self::PartyHungUp | Self::Transferred => {
+                HungUpBy::Operator
+            }
+            Self::MediaLost | Self::NoAck | Self::TransportLost | Self::Unreachable => {
+                HungUpBy::Network
+            }
             Self::CallerSilent
             | Self::TooLong
             | Self::NotAcceptable
             | Self::StoreUnavailable
             | Self::MediaUnavailable
-            | Self::Draining => HungUpBy::System,
+            | Self::Draining
+            | Self::Busy
+            | Self::NoAnswer
+            | Self::Withdrawn
+            | Self::LeftAlone
+            | Self::Closed => HungUpBy::System,
         }
     }
 
@@ -118,7 +167,17 @@ impl Cause {
             | Self::MediaLost
             | Self::NoAck
             | Self::OperatorHungUp
-            | Self::TransportLost => 480,
+            | Self::TransportLost
+            | Self::SeatHungUp
+            | Self::PartyHungUp
+            | Self::NoAnswer
+            | Self::Unreachable
+            | Self::Withdrawn
+            | Self::Transferred
+            | Self::LeftAlone
+            | Self::Closed
+            | Self::CallbackWanted => 480,
+            Self::Busy => 486,
         }
     }
 
@@ -130,7 +189,20 @@ impl Cause {
             | Self::CallerCancelled
             | Self::CallerSilent
             | Self::TooLong
-            | Self::OperatorHungUp => 16,
+            | Self::OperatorHungUp
+            | Self::SeatHungUp
+            | Self::PartyHungUp
+            | Self::Withdrawn
+            | Self::Transferred
+            | Self::LeftAlone
+            | Self::Closed
+            | Self::CallbackWanted => 16,
+            // User busy.
+            Self::Busy => 17,
+            // No answer from user.
+            Self::NoAnswer => 19,
+            // No route to destination.
+            Self::Unreachable => 3,
             // Destination out of order.
             Self::MediaLost | Self::TransportLost => 27,
             // Bearer capability not available at present.
@@ -173,6 +245,16 @@ impl Cause {
             Self::OperatorHungUp => "an operator ended the call",
             Self::Draining => "the server is shutting down",
             Self::TransportLost => "the peer could not be reached",
+            Self::SeatHungUp => "the seat hung up",
+            Self::PartyHungUp => "a party hung up",
+            Self::Busy => "busy",
+            Self::NoAnswer => "nobody answered",
+            Self::Unreachable => "the party could not be reached",
+            Self::Withdrawn => "the call was not needed any more",
+            Self::Transferred => "the call went on to somebody else",
+            Self::LeftAlone => "the others had left",
+            Self::Closed => "nobody works at this hour",
+            Self::CallbackWanted => "the caller wants to be called back",
         }
     }
 }

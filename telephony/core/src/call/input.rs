@@ -1,66 +1,116 @@
 //! What happens to a call.
 
-use super::PromptId;
-use std::net::SocketAddr;
+use super::{By, Command, CommandId, LegId, PromptId, SeatId, Target, Treatment};
+use crate::leg::LegEvent;
+use std::time::Duration;
 
 /// Something that happened. Bodies are the text of session descriptions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// The INVITE that begins the call; without a body the offer is ours to make.
+    /// The INVITE of leg 0 that begins the call; without a body the offer is ours to make.
     Invite {
         /// The caller's offer.
         offer: Option<String>,
     },
+    /// Begins a call without an INVITE, [`Origin::ClickToDial`](super::Origin::ClickToDial).
+    Start,
     /// [`Record::Begin`](super::Record::Begin) is committed: the call and its ticket draft.
     Persisted,
     /// [`Record::Begin`](super::Record::Begin) could not be committed.
     PersistFailed,
-    /// The media engine has opened the RTP socket with this address for the peer.
-    MediaOpened {
-        /// The address to write into our description.
-        local: SocketAddr,
-    },
-    /// The media engine has no socket to give.
-    MediaFailed,
-    /// The ACK of our answer, or of a re-INVITE's.
-    Ack {
-        /// The body, if it has one.
-        answer: Option<String>,
-    },
-    /// No ACK came for the answer, or for a re-INVITE's, within 64 × T1.
-    AckTimeout,
-    /// A CANCEL that matched the INVITE, reported only if the INVITE's final response is 487. A 200
-    /// that the machine has given meanwhile has not left and never will; a CANCEL that comes after
-    /// it has left is not reported (RFC 3261 §9.2). The driver has answered the CANCEL itself.
-    Cancel,
-    /// A BYE in this dialog. The driver has answered the BYE itself.
-    Bye,
-    /// An INVITE inside the dialog.
-    Reinvite {
-        /// The peer's offer; without one the offer is ours to make.
-        offer: Option<String>,
+    /// Something happened to a leg. After [`Output::SendBye`](super::Output::SendBye) and after a
+    /// leg is gone the driver reports nothing more of it; after
+    /// [`Output::CancelDial`](super::Output::CancelDial) it reports the end of the dial.
+    Leg {
+        /// Which.
+        leg: LegId,
+        /// What.
+        event: LegEvent,
     },
     /// A prompt was played to its end.
     PromptDone {
+        /// To whom.
+        leg: LegId,
         /// Which; one that was stopped meanwhile is ignored.
         id: PromptId,
     },
-    /// The caller pressed a key: 0–9, `*`, `#`, A–D.
+    /// A key was pressed: 0–9, `*`, `#`, A–D.
     Dtmf {
+        /// By whom.
+        leg: LegId,
         /// The key.
         digit: char,
     },
-    /// The recogniser heard words of the caller, partial or final.
-    SpeechHeard,
-    /// No RTP for [`CallConfig::media_inactive`](super::CallConfig::media_inactive); reported
-    /// again after each further stretch.
-    MediaInactive,
+    /// The recogniser heard words, partial or final.
+    SpeechHeard {
+        /// Whose.
+        leg: LegId,
+    },
+    /// The menu has found where the call goes.
+    Menu(Treatment),
+    /// The queue has something for this call.
+    Queue(QueueEvent),
+    /// The seat's telephone opens a second call to ask somebody, before a transfer.
+    SecondLine {
+        /// The new leg: [`Call::free_leg`](super::Call::free_leg).
+        leg: LegId,
+        /// The seat's first line, a leg of this call.
+        first: LegId,
+        /// Whom it calls, one after another.
+        targets: Vec<Target>,
+        /// Its offer.
+        offer: Option<String>,
+    },
+    /// An INVITE with Replaces (RFC 3891) that takes the place of a leg of this call.
+    Replace {
+        /// The new leg: [`Call::free_leg`](super::Call::free_leg).
+        leg: LegId,
+        /// The leg whose place it takes.
+        replaces: LegId,
+        /// Its offer.
+        offer: Option<String>,
+    },
+    /// Somebody wants something. Answered with exactly one
+    /// [`Output::CommandResult`](super::Output::CommandResult).
+    Command {
+        /// Comes back with the result.
+        id: CommandId,
+        /// Who.
+        by: By,
+        /// What.
+        command: Command,
+    },
     /// Our side ends the call.
     Hangup(Hangup),
-    /// The peer can no longer be reached: its dialog is gone or its transport cannot be restored.
-    TransportLost,
     /// The deadline of [`Call::next_deadline`](super::Call::next_deadline) has come.
     Timer,
+}
+
+/// What the queue says to a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum QueueEvent {
+    /// Ring this seat. Settled by exactly one of `Accepted`, `OfferFailed` and `Abandon` of
+    /// [`QueueRequest`](super::QueueRequest), or by the queue's own `Withdrawn`.
+    Offer {
+        /// Which.
+        seat: SeatId,
+    },
+    /// The seat that was offered is not to be had any more.
+    Withdrawn {
+        /// Which.
+        seat: SeatId,
+    },
+    /// Tell the caller where it stands.
+    Position {
+        /// From 1.
+        position: u32,
+        /// How long it will wait, as far as anybody knows.
+        wait: Option<Duration>,
+    },
+    /// The queue gives the caller up: it goes there.
+    Overflow(Treatment),
+    /// Ask the caller whether it would rather be called back.
+    OfferCallback,
 }
 
 /// Who on our side ends a call.

@@ -1,6 +1,9 @@
 //! What a call asks its driver to do.
 
-use super::{ByeReason, Cause};
+use super::{
+    ByeReason, CommandId, LEGS_MAX, LegId, News, PromptId, QueueId, Record, Refused, Role, SeatId,
+    Target,
+};
 use crate::sdp::{RemoteMedia, Warning};
 use std::time::Duration;
 
@@ -12,56 +15,244 @@ pub enum Output {
     Persist(Record),
     /// Open an RTP socket, the recorder and the taps; report when RTP stays away for this long.
     OpenMedia {
-        /// Time without RTP until [`Input::MediaInactive`](super::Input::MediaInactive).
+        /// The leg and its slot in the room.
+        leg: LegId,
+        /// Who will be heard.
+        role: Role,
+        /// Whom it will be offered to; `None` when it answers the offer of the INVITE.
+        target: Option<Target>,
+        /// Time without RTP until [`LegEvent::MediaInactive`](crate::leg::LegEvent::MediaInactive).
         inactive_after: Duration,
     },
-    /// Send to and expect from this peer, from now on. Comes again when a re-INVITE changes it.
-    /// Before the first ACK its direction never sends, nor may anything else go to the address.
-    ConnectMedia(RemoteMedia),
-    /// Respond to the INVITE.
-    Respond(Response),
+    /// Send to and expect from this peer, from now on. Comes again when something changes.
+    /// Before the first ACK its direction never sends, nor may anything else go to the address;
+    /// a seat's own telephone, which has shown who it is, hears early media.
+    ConnectMedia {
+        /// Which leg.
+        leg: LegId,
+        /// What was agreed.
+        remote: RemoteMedia,
+    },
+    /// Close what [`Output::OpenMedia`] opened, or abandon opening it.
+    CloseMedia {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Respond to the INVITE of this leg.
+    Respond {
+        /// Which leg.
+        leg: LegId,
+        /// What.
+        response: Response,
+    },
     /// Accept the re-INVITE with this body.
     AnswerReinvite {
+        /// Which leg.
+        leg: LegId,
         /// Our description.
         sdp: String,
     },
     /// Refuse the re-INVITE; the session stays as it was.
-    RejectReinvite(Rejection),
-    /// Play a prompt to the caller.
+    RejectReinvite {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// Accept the UPDATE with this body.
+    AnswerUpdate {
+        /// Which leg.
+        leg: LegId,
+        /// Our description.
+        sdp: String,
+    },
+    /// Refuse the UPDATE; the session stays as it was.
+    RejectUpdate {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// Send an INVITE. Ends in exactly one of [`Output::SendBye`], [`Output::CancelDial`] and
+    /// [`LegEvent::Failed`](crate::leg::LegEvent::Failed),
+    /// [`LegEvent::Bye`](crate::leg::LegEvent::Bye) or
+    /// [`LegEvent::TransportLost`](crate::leg::LegEvent::TransportLost).
+    Dial {
+        /// Which leg.
+        leg: LegId,
+        /// Whom.
+        target: Target,
+        /// Our offer; without one the peer makes it and [`Output::AckAnswer`] answers it.
+        offer: Option<String>,
+    },
+    /// Acknowledge the 2xx with this body.
+    AckAnswer {
+        /// Which leg.
+        leg: LegId,
+        /// Our answer.
+        sdp: String,
+    },
+    /// Give up a dial that nobody has answered. Its end is reported: `Failed`, or `Answered` when
+    /// the answer crossed the CANCEL, which is followed by [`Output::SendBye`].
+    CancelDial {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// End the dialog. Nothing more is wanted of it.
+    SendBye {
+        /// Which leg.
+        leg: LegId,
+        /// For the `Reason` header.
+        reason: ByeReason,
+    },
+    /// Send a re-INVITE with this body.
+    Reoffer {
+        /// Which leg.
+        leg: LegId,
+        /// Our offer.
+        sdp: String,
+    },
+    /// Who hears whom: bit j of row i says that leg i hears leg j. The whole room, each time that
+    /// it changes; a leg is in it only while it is up.
+    Route([u8; LEGS_MAX]),
+    /// Play a prompt.
     Play {
+        /// To whom.
+        leg: LegId,
         /// Comes back in [`Input::PromptDone`](super::Input::PromptDone).
         id: PromptId,
         /// Which prompt.
         prompt: Prompt,
     },
     /// Stop what is playing.
-    StopPrompts,
-    /// Feed the caller's audio to the recogniser. Prompts go another way and need no muting.
-    StartRecognition,
-    /// End the dialog.
-    SendBye(ByeReason),
-    /// Close what [`Output::OpenMedia`] opened, or abandon opening it.
-    CloseMedia,
+    StopPrompts {
+        /// To whom.
+        leg: LegId,
+    },
+    /// Music while somebody waits.
+    Music {
+        /// To whom.
+        leg: LegId,
+        /// Begin or end.
+        on: bool,
+    },
+    /// The tone that says that somebody's telephone rings.
+    Ringback {
+        /// To whom.
+        leg: LegId,
+        /// Begin or end.
+        on: bool,
+    },
+    /// Feed the audio of this leg to the recogniser. Prompts go another way and need no muting.
+    StartRecognition {
+        /// Whose.
+        leg: LegId,
+    },
+    /// Nothing is recorded from here on.
+    PauseRecording,
+    /// Recording goes on.
+    ResumeRecording,
+    /// Something for the queue.
+    Queue(QueueRequest),
+    /// Run the menu: until [`Input::Menu`](super::Input::Menu) the keys and words are its.
+    MenuStart,
+    /// A key for the menu.
+    MenuKey {
+        /// Which.
+        digit: char,
+    },
+    /// Accept the REFER with 202 and begin to report.
+    AcceptRefer {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Refuse the REFER.
+    RejectRefer {
+        /// Which leg.
+        leg: LegId,
+        /// The SIP status.
+        code: u16,
+    },
+    /// Report on the REFER (RFC 3515 §2.4.4).
+    NotifyRefer {
+        /// Which leg.
+        leg: LegId,
+        /// The SIP status of the message/sipfrag.
+        code: u16,
+        /// The last report.
+        is_final: bool,
+    },
+    /// The one answer to a command.
+    CommandResult {
+        /// Which command.
+        id: CommandId,
+        /// Whether it was taken, and why not.
+        result: Result<(), Refused>,
+    },
+    /// Something for the people at the console.
+    Tell(News),
     /// Nothing comes after this.
     Finished,
 }
 
-/// A row to write. The driver adds the wall-clock time.
+/// What a call says to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Record {
-    /// The call began: its row and its ticket draft, in one transaction.
-    Begin,
-    /// The call was answered.
-    Answered,
-    /// The call is over. Says by whom and which status through [`Cause`].
-    Ended(Cause),
+pub enum QueueRequest {
+    /// The caller waits from now on.
+    Enqueue {
+        /// Where.
+        queue: QueueId,
+        /// It was there before, or lost its seat: before all others.
+        front: bool,
+    },
+    /// The seat that was offered has answered.
+    Accepted {
+        /// Which.
+        seat: SeatId,
+    },
+    /// The seat that was offered did not come; the caller waits on.
+    OfferFailed {
+        /// Which.
+        seat: SeatId,
+        /// Why.
+        why: OfferFailure,
+    },
+    /// The caller waits no more. Settles an open offer too.
+    Abandon,
+    /// The seat that had accepted has left the call.
+    Ended {
+        /// Which.
+        seat: SeatId,
+    },
+    /// The caller waits no more and wants to be called back. Settles an open offer too.
+    CallbackWanted,
 }
 
-/// A response to the INVITE. The driver sends 100 by itself.
+/// Why a seat that was offered did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OfferFailure {
+    /// Its telephone is in use, or the seat declined.
+    Busy,
+    /// It rang and nobody answered.
+    NoAnswer,
+    /// Its telephone could not be reached.
+    Unreachable,
+    /// The call has no leg or no media to ring it with.
+    NoMedia,
+    /// The caller is not waiting, or another seat is being rung for it.
+    NotWaiting,
+}
+
+/// A response to an INVITE. The driver sends 100 by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Response {
     /// 180.
     Ringing,
+    /// 183 with this body: early media.
+    Progress {
+        /// Our answer.
+        sdp: String,
+    },
     /// 200 with this body.
     Answer {
         /// Our description: an answer, or an offer when the INVITE had none.
@@ -99,20 +290,20 @@ impl Rejection {
 const fn phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        404 => "Not Found",
+        408 => "Request Timeout",
         480 => "Temporarily Unavailable",
+        486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
         491 => "Request Pending",
         503 => "Service Unavailable",
+        603 => "Decline",
         _ => "Server Internal Error",
     }
 }
 
-/// One playing of a prompt, numbered from 1 within its call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PromptId(pub u32);
-
-/// What is said to the caller; the words are configuration.
+/// What is said to somebody; the words are configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Prompt {
     /// This call is recorded.
@@ -123,4 +314,27 @@ pub enum Prompt {
     AreYouThere,
     /// Goodbye.
     Farewell,
+    /// How many wait before the caller, and how long that takes.
+    Position {
+        /// From 1.
+        position: u32,
+        /// How long the caller will wait, as far as anybody knows.
+        wait: Option<Duration>,
+    },
+    /// Press 1 to be called back.
+    OfferCallback,
+    /// You will be called back.
+    CallbackPromised,
+    /// A third party comes in; the talk is recorded.
+    ThreePartyConsent,
+    /// The one you talked to is gone; somebody else will be with you.
+    PleaseWait,
+    /// Nobody can take the call now.
+    NobodyThere,
+    /// All lines are busy.
+    Busy,
+    /// Nobody works at this hour.
+    Closed,
+    /// One of the operator's own, by its number in the configuration.
+    Own(u16),
 }

@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
 
 use qingting_common::Millis;
-use qingting_core::call::{Call, CallConfig, Input, Output, PromptId, Record, Response};
+use qingting_core::call::{
+    Call, CallConfig, Input, LegId, Origin, Output, Plan, PromptId, Record, Response,
+};
+use qingting_core::leg::LegEvent;
 
 /// An offer of A-law with telephone-event under 97, with this direction.
 pub(crate) fn offer(direction: &str) -> String {
@@ -26,7 +29,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { call: Call::new(CallConfig::default()), now: Millis(1_000), playing: PromptId(0) }
+        Self {
+            call: Call::new(CallConfig::default(), Origin::Citizen(Plan::default())),
+            now: Millis(1_000),
+            playing: PromptId(0),
+        }
     }
 
     /// A call that was invited with this offer and is ringing.
@@ -48,7 +55,7 @@ impl World {
     /// A call whose notice is being played.
     pub(crate) fn established() -> Self {
         let mut world = Self::answered();
-        let ack = world.feed(Input::Ack { answer: None });
+        let ack = world.feed(on(LegEvent::Ack { answer: None }));
         assert_eq!(ack, "connect sendrecv | play Notice");
         world
     }
@@ -69,14 +76,14 @@ impl World {
             if let Output::Play { id, .. } = output {
                 self.playing = id;
             }
-            said.push(tell(&output));
+            said.extend(tell(&output));
         }
         said.join(" | ")
     }
 
     /// The prompt that is playing ends.
     pub(crate) fn done(&mut self) -> String {
-        self.feed(Input::PromptDone { id: self.playing })
+        self.feed(Input::PromptDone { leg: FIRST, id: self.playing })
     }
 
     /// Time goes on to the next deadline.
@@ -86,40 +93,56 @@ impl World {
     }
 
     pub(crate) fn reinvite(&mut self, direction: &str) -> String {
-        self.feed(Input::Reinvite { offer: Some(offer(direction)) })
+        self.feed(on(LegEvent::Reinvite { offer: Some(offer(direction)) }))
     }
+}
+
+/// The citizen's leg.
+pub(crate) const FIRST: LegId = LegId(0);
+
+/// Something happens to the citizen's leg.
+pub(crate) fn on(event: LegEvent) -> Input {
+    Input::Leg { leg: FIRST, event }
 }
 
 pub(crate) fn opened() -> Input {
-    Input::MediaOpened { local: "192.0.2.1:30000".parse().expect("an address") }
+    on(LegEvent::MediaOpened { local: "192.0.2.1:30000".parse().expect("an address") })
 }
 
-fn tell(output: &Output) -> String {
-    match output {
+/// What an output asks for, in a word or two; `None` for the rows of single legs.
+fn tell(output: &Output) -> Option<String> {
+    Some(match output {
         Output::Persist(Record::Begin) => "store begin".into(),
         Output::Persist(Record::Answered) => "store answered".into(),
         Output::Persist(Record::Ended(cause)) => format!("store ended {}", cause.as_str()),
+        Output::Persist(
+            Record::LegBegan { .. } | Record::LegAnswered { .. } | Record::LegEnded { .. },
+        ) => return None,
         Output::OpenMedia { .. } => "open".into(),
-        Output::ConnectMedia(remote) => format!("connect {}", remote.direction.as_str()),
-        Output::Respond(Response::Ringing) => "180".into(),
-        Output::Respond(Response::Answer { .. }) => "200".into(),
-        Output::Respond(Response::Reject(r)) => match r.retry_after {
+        Output::ConnectMedia { remote, .. } => format!("connect {}", remote.direction.as_str()),
+        Output::Respond { response: Response::Ringing, .. } => "180".into(),
+        Output::Respond { response: Response::Answer { .. }, .. } => "200".into(),
+        Output::Respond { response: Response::Reject(r), .. } => match r.retry_after {
             Some(after) => format!("{} retry-after {}", r.status, after.as_secs()),
             None => r.status.to_string(),
         },
-        Output::AnswerReinvite { sdp } => {
-            let direction = ["sendrecv", "sendonly", "recvonly", "inactive"]
-                .into_iter()
-                .find(|direction| sdp.contains(&format!("a={direction}\r\n")));
-            let version = sdp.split_whitespace().nth(3).unwrap_or_default();
-            format!("re-200 v{version} {}", direction.unwrap_or("-"))
-        }
-        Output::RejectReinvite(r) => format!("re-{}", r.status),
+        Output::AnswerReinvite { sdp, .. } => format!("re-200 {}", said(sdp)),
+        Output::RejectReinvite { rejection, .. } => format!("re-{}", rejection.status),
         Output::Play { prompt, .. } => format!("play {prompt:?}"),
-        Output::StopPrompts => "stop".into(),
-        Output::StartRecognition => "recognise".into(),
-        Output::SendBye(reason) => format!("bye {}", reason.q850),
-        Output::CloseMedia => "close".into(),
+        Output::StopPrompts { .. } => "stop".into(),
+        Output::StartRecognition { .. } => "recognise".into(),
+        Output::SendBye { reason, .. } => format!("bye {}", reason.q850),
+        Output::CloseMedia { .. } => "close".into(),
         Output::Finished => "finished".into(),
-    }
+        other => format!("{other:?}"),
+    })
+}
+
+/// The version and the direction of a description of ours.
+fn said(sdp: &str) -> String {
+    let direction = ["sendrecv", "sendonly", "recvonly", "inactive"]
+        .into_iter()
+        .find(|direction| sdp.contains(&format!("a={direction}\r\n")));
+    let version = sdp.split_whitespace().nth(3).unwrap_or_default();
+    format!("v{version} {}", direction.unwrap_or("-"))
 }
