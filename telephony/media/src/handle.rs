@@ -1,6 +1,7 @@
 //! A leg as its owner sees it.
 
-use crate::leg::{Command, RemoteMedia, Shared};
+use crate::codec::Coder;
+use crate::leg::{Command, RemoteMedia, Shared, Spent};
 use crate::player::PROMPTS_WAITING_MAX;
 use crate::shard;
 use crate::tap::RecogniserTap;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Commands of one leg that wait for its next tick.
 const COMMANDS_MAX: usize = 96;
-/// Prompts that a leg can hold: those that wait in commands, those in the player, and a loop.
+/// What a leg can hold and give back: what waits in commands, prompts in the player, a loop.
 const SPENT_MAX: usize = COMMANDS_MAX + PROMPTS_WAITING_MAX + 2;
 
 /// Dropping it ends the leg within a tick.
@@ -30,13 +31,13 @@ pub struct LegHandle {
 #[derive(Debug)]
 pub(crate) struct Desk {
     commands: Producer<Command>,
-    spent: Consumer<Arc<[i16]>>,
+    spent: Consumer<Spent>,
 }
 
 /// The media thread's ends of a [`Desk`].
 pub(crate) struct Tray {
     pub(crate) commands: Consumer<Command>,
-    pub(crate) spent: Producer<Arc<[i16]>>,
+    pub(crate) spent: Producer<Spent>,
 }
 
 impl Desk {
@@ -58,9 +59,11 @@ impl LegHandle {
         self.shared.slot.load(Ordering::Acquire).into()
     }
 
-    /// Begins, or changes, the exchange with the peer. Recording and taps begin with the first.
+    /// Begins, or changes, the exchange with the peer, the codec too. Recording and taps begin with
+    /// the first.
     pub fn connect(&self, remote: RemoteMedia) {
-        self.command(Command::Connect(remote));
+        let coder = Box::new(Coder::new(remote.codec));
+        self.command(Command::Connect(remote, coder));
     }
 
     /// Queues a prompt, 8 kHz; its end is told as [`crate::MediaEvent::PromptDone`]. A loop rests

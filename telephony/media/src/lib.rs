@@ -7,6 +7,7 @@
 //! pure module to which time is a parameter; the threads only carry.
 
 mod clock;
+pub mod codec;
 pub mod delay;
 pub mod dtmf;
 pub mod dtmf_sender;
@@ -15,6 +16,7 @@ mod engine;
 mod event;
 mod farewell;
 pub mod g711;
+pub mod halfband;
 mod handle;
 mod hearing;
 pub mod jitter;
@@ -40,11 +42,11 @@ pub mod stats;
 mod tap;
 pub mod wav;
 
+pub use codec::Codec;
 pub use engine::{
     LegConfig, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo, RoomConfig, Seal,
 };
 pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
-pub use g711::Codec;
 pub use handle::LegHandle;
 pub use leg::{Layout, RemoteMedia, Side};
 pub use room_handle::{RoomHandle, TakeError};
