@@ -23,7 +23,7 @@ pub struct Trunk {
     pub peers: Vec<IpAddr>,
     /// Lower numbers are tried first.
     #[serde(default = "one")]
-    pub priority: u8,
+    pub priority: u16,
     #[serde(default)]
     pub user: String,
     #[serde(default)]
@@ -36,9 +36,6 @@ pub struct Trunk {
     /// `national`, `e164`, or a prefix such as `9`.
     #[serde(default = "national")]
     pub number_form: String,
-    /// Seconds between OPTIONS; 0 asks nothing and takes the trunk as up.
-    #[serde(default = "thirty")]
-    pub options_s: u32,
 }
 
 /// A number that citizens call.
@@ -154,7 +151,7 @@ fn national() -> String {
     "national".into()
 }
 
-const fn one() -> u8 {
+const fn one() -> u16 {
     1
 }
 
@@ -164,10 +161,6 @@ const fn two() -> u8 {
 
 const fn six() -> u64 {
     6
-}
-
-const fn thirty() -> u32 {
-    30
 }
 
 const fn twenty_long() -> u64 {

@@ -3,17 +3,21 @@
 //! Three places where things run: the SIP endpoint and the calls on one runtime, media on threads of
 //! its own, and everything that may take long (HTTP, database, language) on another runtime.
 
+mod arrivals;
 mod books;
 mod call;
 mod captions;
+mod edge;
 mod feeder;
 mod identity;
 mod metrics;
 mod prompts;
 mod ready;
 mod recordings;
-mod registry;
 mod replies;
+mod retention;
+mod switchboard;
+mod tones;
 
 pub use call::remote_media;
 pub use ready::new_admin_password;
@@ -27,9 +31,10 @@ use qingting_api::{ApiState, EventBus};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
-use qingting_sip::{Endpoint, EndpointConfig, IncomingCall};
+use qingting_sip::{Endpoint, IncomingCall};
 use qingting_store::Store;
 use std::path::PathBuf;
+use switchboard::{Seats, Switchboard, Trunks};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -58,7 +63,8 @@ pub struct Hotline {
     pub reader: Reader,
     pub prompts: prompts::Prompts,
     pub recordings: Option<Arc<recordings::Recordings>>,
-    pub calls: Arc<registry::Registry>,
+    pub switchboard: switchboard::Switchboard,
+    pub endpoint: Endpoint,
     pub counters: metrics::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
@@ -85,30 +91,42 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
     let store = app.block_on(Store::open(&home::database(&config)))?;
-    let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
-    if !orphans.is_empty() {
-        tracing::warn!(calls = orphans.len(), "calls of the last run had no end and were closed");
-    }
+    let recordings = recordings(&config)?;
+    app.block_on(close_last_run(&store, recordings.as_deref()))?;
     let password = app.block_on(ready::admin_password(&store))?;
+    let seats = Arc::new(Seats::new(&config.sip.realm));
+    app.block_on(seats.load(&store))?;
+    let trunks = Trunks::new(&config)?;
+    let media = media(&config)?;
+    let asr = app.block_on(async { recogniser(&config, &run_dir) })?;
+    let listener = app.block_on(http_listener(&config))?;
+    let http_address = listener.local_addr()?;
+    let edge = edge::config(&config, Arc::clone(&seats), &trunks);
+    let (endpoint, incoming) = sip.block_on(Endpoint::bind(edge))?;
+    let events = EventBus::new();
+    let switchboard = Switchboard::new(&config, started, &store, events.clone(), seats, trunks);
     let hotline = Arc::new(Hotline {
         clock: started,
+        switchboard: app.block_on(switchboard)?,
+        endpoint: endpoint.clone(),
         store,
-        events: EventBus::new(),
-        media: media(&config)?,
-        asr: app.block_on(async { recogniser(&config, &run_dir) })?,
+        events,
+        media,
+        asr,
         reader,
         prompts,
-        recordings: recordings(&config)?,
-        calls: Arc::default(),
+        recordings,
         counters: metrics::Counters::default(),
         feeder,
         app: app.handle().clone(),
         config,
     });
-    let feeding = app.spawn(feeder::run(feeds));
-    let listener = app.block_on(http_listener(&hotline.config))?;
-    let http_address = listener.local_addr()?;
-    let (endpoint, incoming) = sip.block_on(Endpoint::bind(endpoint_config(&hotline.config)))?;
+    let mut background = JoinSet::new();
+    background.spawn_on(feeder::run(feeds), app.handle());
+    background.spawn_on(Arc::clone(&hotline.switchboard.queues).run(), sip.handle());
+    background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
+    background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
+    sip.block_on(async { hotline.switchboard.trunks.start(&endpoint) });
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
@@ -149,8 +167,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         if tokio::time::timeout(DRAIN_MAX, accepting).await.is_err() {
             tracing::warn!("the last words of some calls were not recognised in time");
         }
-        feeding.abort();
-        let _ = feeding.await;
+        background.shutdown().await;
         hotline.store.clone().close().await;
     });
     drop(hotline);
@@ -178,17 +195,6 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime> {
         .context("cannot start threads")
 }
 
-fn endpoint_config(config: &Config) -> EndpointConfig {
-    EndpointConfig {
-        udp: config.sip.listen_udp.clone(),
-        tcp: config.sip.listen_tcp.clone(),
-        advertised_ip: config.sip.advertised_ip,
-        product: concat!("Qingting/", env!("CARGO_PKG_VERSION")).to_owned(),
-        calls_max: config.sip.concurrent_calls_max,
-        ..EndpointConfig::default()
-    }
-}
-
 fn media(config: &Config) -> Result<MediaEngine> {
     let listen = config.sip.addresses().next();
     let bind_ip = listen.context("no SIP address to listen on")?.ip();
@@ -204,9 +210,24 @@ fn media(config: &Config) -> Result<MediaEngine> {
 }
 
 fn recordings(config: &Config) -> Result<Option<Arc<recordings::Recordings>>> {
-    let folder = home::recordings(config);
-    let open = || recordings::Recordings::open(folder).map(Arc::new);
+    let open = || recordings::Recordings::open(config).map(Arc::new);
     config.recording.enabled.then(open).transpose()
+}
+
+/// What a run that was cut off has left open: calls get their end, recordings their books.
+async fn close_last_run(store: &Store, recordings: Option<&recordings::Recordings>) -> Result<()> {
+    let orphans = store.close_orphans(clock::unix_now()).await?;
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(calls = orphans.len(), "calls of the last run had no end and were closed");
+    let Some(recordings) = recordings else { return Ok(()) };
+    for call in orphans {
+        for recording in store.recordings(call).await? {
+            recordings.recover(&recording.info.file);
+        }
+    }
+    Ok(())
 }
 
 /// Must run within the runtime that the client's task shall live on.
@@ -235,12 +256,17 @@ async fn wait_for_recogniser(hotline: &Hotline) {
 /// One task for each call, until the endpoint is gone.
 async fn accept(hotline: Arc<Hotline>, mut incoming: mpsc::Receiver<IncomingCall>) {
     let mut calls = JoinSet::new();
+    let mut wanted = hotline.switchboard.take_wanted();
     loop {
         tokio::select! {
             call = incoming.recv() => match call {
-                Some(call) => { calls.spawn(call::run(Arc::clone(&hotline), call)); }
+                Some(call) => { calls.spawn(arrivals::take(Arc::clone(&hotline), call)); }
                 None => break,
             },
+            Some(wanted) = wanted.recv() => {
+                let switchboard::Wanted { id, beginning, letters } = wanted;
+                calls.spawn(call::run(Arc::clone(&hotline), id, beginning, None, letters));
+            }
             Some(over) = calls.join_next() => report(over),
         }
     }
@@ -308,12 +334,12 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
 /// Ends every call and waits until all are written.
 async fn drain(hotline: &Hotline) {
     let wait = async {
-        while hotline.calls.len() > 0 {
-            hotline.calls.drain();
+        while hotline.switchboard.calls.len() > 0 {
+            hotline.switchboard.calls.drain();
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
     };
     if tokio::time::timeout(DRAIN_MAX, wait).await.is_err() {
-        tracing::error!(calls = hotline.calls.len(), "calls did not end in time");
+        tracing::error!(calls = hotline.switchboard.calls.len(), "calls did not end in time");
     }
 }

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::home;
 use anyhow::{Context, Result};
 use qingting_api::{RecordingFile, RecordingSource};
-use qingting_common::limits::TICK_MS;
+use qingting_common::limits::{TELEPHONE_RATE_HZ, TICK_MS};
 use qingting_common::{CallId, UnixMillis};
 use qingting_media::{Layout, RecordTo, RecordingReport, Seal};
 use qingting_nlu::LocalTime;
@@ -82,26 +82,27 @@ impl Recordings {
 
     /// What the books say of a finished recording. A plain one is read for its hash; an encrypted one
     /// has its own chain.
-    pub fn describe(&self, report: &RecordingReport, pauses: Vec<Pause>) -> Result<RecordingInfo> {
-        let name = report.path.display();
-        let mut file = std::fs::File::open(&report.path)
-            .with_context(|| format!("cannot read the recording {name}"))?;
-        let bytes = file.metadata()?.len();
+    pub fn describe(&self, report: &RecordingReport) -> Result<RecordingInfo> {
         let sha256 = match &report.chain_head {
             Some(_) => None,
-            None => Some(sha256(&mut file)?),
+            None => Some(sha256(&report.path)?),
         };
         let relative = report.path.strip_prefix(&self.root).unwrap_or(&report.path);
+        let paused = report.marks.list.iter().filter(|mark| mark.kind == MarkKind::Paused);
+        let ms = |samples: u64| samples * 1_000 / u64::from(TELEPHONE_RATE_HZ);
         Ok(RecordingInfo {
             file: relative.display().to_string(),
             duration_ms: Some(report.duration_ms),
-            bytes: Some(bytes),
+            bytes: Some(report.bytes),
             sha256,
             incomplete: report.incomplete,
             missing_ms: report.ticks_dropped * u64::from(TICK_MS),
-            key_id: self.keys.as_ref().map(|keys| keys.newest().to_string()),
-            chain_head: report.chain_head.clone(),
-            pauses,
+            key_id: report
+                .chain_head
+                .and(self.keys.as_ref())
+                .map(|keys| keys.newest().to_string()),
+            chain_head: report.chain_head.map(hex::encode),
+            pauses: paused.map(|m| Pause { from_ms: ms(m.from), to_ms: ms(m.to) }).collect(),
         })
     }
 
@@ -184,7 +185,9 @@ fn make(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sha256(file: &mut std::fs::File) -> Result<String> {
+fn sha256(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path)
+        .with_context(|| format!("cannot read the recording {}", path.display()))?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 64 * 1024];
     loop {
@@ -213,8 +216,8 @@ mod tests {
         let (track, _) = recordings.track(call, started, 2).unwrap();
         assert_eq!(track, "2026-11-25/00000000-0000-0000-0000-000000000001.2.wav");
         std::fs::write(&to.path, b"abc").unwrap();
-        let report = RecordingReport { path: to.path, duration_ms: 5, ..Default::default() };
-        let info = recordings.describe(&report, Vec::new()).unwrap();
+        let report = RecordingReport { path: to.path, bytes: 3, ..Default::default() };
+        let info = recordings.describe(&report).unwrap();
         assert_eq!((info.file, info.bytes), (file, Some(3)));
         assert!(info.sha256.unwrap().starts_with("ba7816bf"));
     }

@@ -16,7 +16,7 @@ use qingting_core::leg::{LegEvent, Replaces};
 use qingting_core::queue::Offer;
 use qingting_media::{MediaEvent, RoomEvent, RoomHandle, RoomReport};
 use qingting_sip::{DialogEvent, IncomingCall};
-use qingting_store::{MissedEnd, Pause};
+use qingting_store::MissedEnd;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -37,7 +37,6 @@ pub(super) struct Driver {
     pub(super) room: Option<RoomHandle>,
     pub(super) room_events: Option<mpsc::Receiver<RoomEvent>>,
     pub(super) room_report: Option<RoomReport>,
-    pub(super) pauses: Vec<Pause>,
     pub(super) entries: mpsc::Sender<Entry>,
     letters: mpsc::Receiver<Letter>,
     pub(super) begun: Option<oneshot::Receiver<bool>>,
@@ -89,7 +88,6 @@ impl Driver {
             room: None,
             room_events: None,
             room_report: None,
-            pauses: Vec::new(),
             entries,
             letters,
             begun: None,
@@ -314,9 +312,8 @@ impl Driver {
                         .store(shift, std::sync::atomic::Ordering::Relaxed);
                 }
             }
-            RoomEvent::RecordingPaused { from_sample, to_sample } => {
-                self.pauses.push(Pause { from_ms: from_sample / 8, to_ms: to_sample / 8 });
-            }
+            // In the recording's own books, too.
+            RoomEvent::RecordingPaused { .. } => {}
             RoomEvent::RecordingFailed { error } => {
                 tracing::error!(call = %self.id, error, "a recording cannot be written; the call goes on");
             }
@@ -389,7 +386,7 @@ impl Driver {
 fn try_another_way(hotline: &Hotline, io: &mut LegIo, code: u16) -> bool {
     let is_way = matches!(code, 408 | 500..=599) && !io.is_heard_of && !io.is_given_up;
     let Some(invite) = io.other_ways.pop_front().filter(|_| is_way) else { return false };
-    let (dialog, events) = hotline.endpoint().invite(invite);
+    let (dialog, events) = hotline.endpoint.invite(invite);
     (io.dialog, io.events) = (Some(dialog), Some(events));
     true
 }

@@ -130,12 +130,18 @@ impl Driver {
     /// Looks for the ways to a target before its media is opened: they say from which of our
     /// addresses it is reached, and whether it is a browser.
     pub(super) fn find_ways(&mut self, leg: LegId, role: Role, target: &Target) {
-        let ways = self.hotline.switchboard.ways(self.id, role, target, &self.beginning);
+        let ways = self.hotline.switchboard.ways(
+            &self.hotline.endpoint,
+            self.id,
+            role,
+            target,
+            &self.beginning,
+        );
         let seat = self.hotline.switchboard.seat_of(target);
         let io = self.legs.ensure(leg, role, Some(target.clone()));
         io.seat = seat;
         if let Some(first) = ways.front() {
-            io.local_ip = Some(first.local_ip);
+            io.local_ip = first.local_ip;
             io.is_browser = first.is_browser;
         }
         io.other_ways = ways.into_iter().map(|way| way.invite).collect();
@@ -153,7 +159,7 @@ impl Driver {
             self.known.push_back(Input::Leg { leg, event });
             return;
         };
-        let (dialog, events) = self.hotline.endpoint().invite(invite);
+        let (dialog, events) = self.hotline.endpoint.invite(invite);
         let calls = &self.hotline.switchboard.calls;
         calls.dialog_came(self.id, dialog.call_id());
         if let Some(seat) = &io.seat {

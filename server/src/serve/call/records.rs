@@ -12,7 +12,7 @@ use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Targe
 use qingting_media::{LegReport, MediaEvent, RecordingReport, RoomEvent};
 use qingting_store::{
     CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, LegRole, MediaQuality, MissedEnd,
-    NewCall, Pause, RecordingEnd, RecordingInfo,
+    NewCall, RecordingEnd, RecordingInfo,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -197,7 +197,7 @@ impl Driver {
         let (Some(report), Some(recordings)) = (report, &self.hotline.recordings) else {
             return RecordingEnd::Nothing;
         };
-        let described = describe(&self.hotline, recordings, report, self.pauses.clone()).await;
+        let described = describe(&self.hotline, recordings, report).await;
         described.map_or(RecordingEnd::Unknown, RecordingEnd::Made)
     }
 
@@ -229,7 +229,7 @@ async fn write_leg_end(
     let report = leg_report(io.report, io.media_events).await;
     let quality = report.as_ref().and_then(quality);
     let track = match (report.and_then(|report| report.track), &hotline.recordings) {
-        (Some(track), Some(recordings)) => describe(&hotline, recordings, track, Vec::new()).await,
+        (Some(track), Some(recordings)) => describe(&hotline, recordings, track).await,
         _ => None,
     };
     let Some((cause, by, at)) = io.end else { return };
@@ -281,13 +281,12 @@ async fn describe(
     hotline: &Hotline,
     recordings: &Arc<Recordings>,
     report: RecordingReport,
-    pauses: Vec<Pause>,
 ) -> Option<RecordingInfo> {
     if report.incomplete {
         tracing::error!(file = %report.path.display(), "a recording is incomplete");
     }
     let recordings = Arc::clone(recordings);
-    let described = hotline.app.spawn_blocking(move || recordings.describe(&report, pauses)).await;
+    let described = hotline.app.spawn_blocking(move || recordings.describe(&report)).await;
     let described = described.map_err(anyhow::Error::from).flatten();
     described
         .inspect_err(|error| {

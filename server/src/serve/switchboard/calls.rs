@@ -2,7 +2,7 @@
 
 use qingting_common::CallId;
 use qingting_core::call::{By, Command, Hangup, QueueEvent, Refused};
-use qingting_core::queue::SeatId;
+use qingting_core::queue::{Offer, SeatId};
 use qingting_sip::IncomingCall;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,11 @@ const LETTERS_WAITING_MAX: usize = 64;
 pub enum Letter {
     /// End it.
     Hangup(Hangup),
-    /// From the queue.
+    /// Ring this seat.
+    Offer(Offer),
+    /// Ring it no more.
+    Withdraw(Offer),
+    /// Something else from the queue.
     Queue(QueueEvent),
     /// A person wants something of it.
     Command {

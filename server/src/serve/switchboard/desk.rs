@@ -5,7 +5,6 @@ use crate::serve::Hotline;
 use qingting_core::queue::{BreakReason, Input, SeatId};
 use qingting_sip::registrar::RegistrationEvent;
 use std::sync::Arc;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 impl Switchboard {
@@ -37,10 +36,8 @@ impl Switchboard {
 }
 
 /// Carries registrations to the queues until the endpoint is gone.
-pub async fn watch_telephones(
-    hotline: Arc<Hotline>,
-    mut events: broadcast::Receiver<RegistrationEvent>,
-) {
+pub async fn watch_telephones(hotline: Arc<Hotline>) {
+    let mut events = hotline.endpoint.registrations();
     loop {
         match events.recv().await {
             Ok(RegistrationEvent { user, registered }) => {

@@ -11,8 +11,10 @@ mod seats;
 mod ways;
 
 pub use calls::{Letter, Whose};
+pub use desk::watch_telephones;
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
-pub use ways::Way;
+pub use seats::Seats;
+pub use ways::{Trunks, Way};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -28,9 +30,8 @@ use qingting_core::queue::{self, QueueName};
 use qingting_sip::message::SipUri;
 use qingting_store::{CallerDialog, Direction, Store};
 use queues::Queues;
-use seats::Seats;
-use std::sync::Arc;
-use ways::Trunks;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
 
 /// What is known of a call when it begins.
 #[derive(Clone, Debug)]
@@ -63,9 +64,22 @@ pub struct Switchboard {
     pub seats: Arc<Seats>,
     pub duty: Duty,
     plans: Plans,
-    trunks: Trunks,
+    pub trunks: Trunks,
     queue_names: Vec<QueueName>,
     realm: String,
+    wanted: mpsc::Sender<Wanted>,
+    /// Taken by whoever carries them out.
+    to_carry_out: Mutex<Option<mpsc::Receiver<Wanted>>>,
+}
+
+/// Calls that somebody has asked for and that have not begun; further ones are refused.
+const WANTED_MAX: usize = 64;
+
+/// A call that begins with our own INVITE.
+pub struct Wanted {
+    pub id: CallId,
+    pub beginning: Beginning,
+    pub letters: mpsc::Receiver<Letter>,
 }
 
 impl Switchboard {
@@ -82,6 +96,7 @@ impl Switchboard {
         let queues = Arc::new(Queues::new(config, clock, Arc::clone(&calls), events)?);
         let duty = Duty::default();
         duty.load(store).await?;
+        let (wanted, to_carry_out) = mpsc::channel(WANTED_MAX);
         Ok(Self {
             calls,
             queues,
@@ -91,7 +106,15 @@ impl Switchboard {
             trunks,
             queue_names: config.queues.iter().map(|queue| QueueName::new(&queue.name)).collect(),
             realm: config.sip.realm.clone(),
+            wanted,
+            to_carry_out: Mutex::new(Some(to_carry_out)),
         })
+    }
+
+    /// Calls that are asked for by page or API, once.
+    pub fn take_wanted(&self) -> mpsc::Receiver<Wanted> {
+        let taken = self.to_carry_out.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.unwrap_or_else(|| mpsc::channel(1).1)
     }
 
     /// A queue by the call machine's number.

@@ -2,7 +2,6 @@
 //! to ring. No policy lives here.
 
 use super::calls::{Calls, Letter};
-use super::seats::seat_name;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
@@ -10,11 +9,9 @@ use qingting_api::{Event, EventBus};
 use qingting_common::CallId;
 use qingting_core::call::{Prompt, QueueEvent, Target, Treatment};
 use qingting_core::queue::{
-    self, BreakReason, Enqueue, Input, Level, Output, Overflow, Queue, QueueConfig, QueueName,
-    QueueRules, SeatId, Skill, Snapshot,
+    Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, Skill, Snapshot,
 };
 use qingting_common::Pii;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -80,12 +77,8 @@ impl Queues {
     fn carry_out(&self, machine: &mut Queue) {
         while let Some(output) = machine.poll_output() {
             match output {
-                Output::Offer { call, seat } => {
-                    self.to_call(call, QueueEvent::Offer { seat });
-                }
-                Output::Withdraw { call, seat } => {
-                    self.to_call(call, QueueEvent::Withdrawn { seat });
-                }
+                Output::Offer(offer) => self.post(offer.call, Letter::Offer(offer)),
+                Output::Withdraw(offer) => self.post(offer.call, Letter::Withdraw(offer)),
                 Output::Position { call, position, expected_wait } => {
                     self.to_call(call, QueueEvent::Position { position, wait: expected_wait });
                     self.events.publish(Event::QueuePosition { call, position });
@@ -120,8 +113,12 @@ impl Queues {
     }
 
     fn to_call(&self, call: CallId, event: QueueEvent) {
+        self.post(call, Letter::Queue(event));
+    }
+
+    fn post(&self, call: CallId, letter: Letter) {
         // A call that has just ended says so to the queue by itself.
-        let _ = self.calls.post(call, Letter::Queue(event));
+        let _ = self.calls.post(call, letter);
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Queue>> {

@@ -3,14 +3,16 @@
 use super::{Beginning, Switchboard};
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
-use qingting_common::CallId;
+use qingting_common::{CallId, Pii};
 use qingting_core::call::{Role, Target};
 use qingting_core::numbers::{Number, TrunkForm, TrunkRule};
 use qingting_sip::auth::Credentials;
 use qingting_sip::message::{HeaderName, NameAddr, SipUri};
+use qingting_sip::trunk::{Account, TrunkConfig, TrunkSet, TrunkStatus};
 use qingting_sip::{Endpoint, OutgoingInvite, Transport};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::OnceLock;
 
 /// The call's id and what the called seat is in it, for the seat's page.
 const CALL_HEADER: &str = "X-Qingting-Call";
@@ -29,6 +31,8 @@ pub struct Way {
 /// The trunks, as the configuration describes them.
 pub struct Trunks {
     trunks: Vec<Trunk>,
+    /// Asks how they are; from [`Trunks::start`] on.
+    set: OnceLock<TrunkSet>,
 }
 
 struct Trunk {
@@ -41,14 +45,26 @@ struct Trunk {
 impl Trunks {
     /// Those of the configuration; `check-config` has looked at them.
     pub fn new(config: &Config) -> Result<Self> {
-        let mut trunks: Vec<Trunk> = config.trunks.iter().map(trunk).collect::<Result<_>>()?;
-        trunks.sort_by_key(|trunk| trunk.settings.priority);
-        Ok(Self { trunks })
+        let trunks = config.trunks.iter().map(trunk).collect::<Result<_>>()?;
+        Ok(Self { trunks, set: OnceLock::new() })
+    }
+
+    /// Begins to register with them and to ask how they are. Must run within the SIP runtime.
+    pub fn start(&self, endpoint: &Endpoint) {
+        if !self.trunks.is_empty() {
+            let configs = self.trunks.iter().filter_map(Trunk::config).collect();
+            self.set.get_or_init(|| TrunkSet::start(endpoint.clone(), configs));
+        }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.trunks.is_empty()
+    }
+
+    /// How each is.
+    pub fn status(&self) -> Vec<TrunkStatus> {
+        self.set.get().map(TrunkSet::status).unwrap_or_default()
     }
 
     /// The number that our calls show by the first trunk.
@@ -64,6 +80,39 @@ impl Trunks {
             listed.iter().copied().chain(own.filter(|_| listed.is_empty()))
         });
         peers.collect()
+    }
+
+    /// Those that are up first, by priority.
+    fn ordered(&self) -> Vec<&Trunk> {
+        let targets = self.set.get().map(TrunkSet::targets).unwrap_or_default();
+        let named = |name: &str| self.trunks.iter().find(|trunk| trunk.settings.name == name);
+        targets.iter().filter_map(|target| named(&target.name)).collect()
+    }
+}
+
+impl Trunk {
+    fn config(&self) -> Option<TrunkConfig> {
+        let settings = &self.settings;
+        let user = if settings.user.is_empty() { &settings.caller_id } else { &settings.user };
+        let account = self.credentials().map(|credentials| Account {
+            credentials,
+            register: settings.register,
+            expires_s: None,
+        });
+        Some(TrunkConfig {
+            name: settings.name.clone(),
+            peer: self.uri.clone(),
+            transport: self.transport,
+            priority: settings.priority,
+            identity: address(user, &self.uri.host)?,
+            account,
+        })
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        let config::Trunk { user, password, .. } = &self.settings;
+        (!user.is_empty())
+            .then(|| Credentials { user: user.clone(), password: Pii::new(password.clone()) })
     }
 }
 
@@ -138,7 +187,7 @@ impl Switchboard {
 
     fn by_trunk(&self, role: Role, number: &str, beginning: &Beginning) -> VecDeque<Way> {
         let Ok(number) = Number::read(number, None) else { return VecDeque::new() };
-        let ways = self.trunks.trunks.iter().filter_map(|trunk| {
+        let ways = self.trunks.ordered().into_iter().filter_map(|trunk| {
             let user = trunk.rule.dial(&number);
             let host = &trunk.uri.host;
             let port = trunk.uri.port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -154,9 +203,7 @@ impl Switchboard {
                 let diversion = format!("<sip:{}@{host}>;reason=unconditional", beginning.called);
                 headers.push((HeaderName::Other("Diversion".to_owned()), diversion));
             }
-            let settings = &trunk.settings;
-            let credentials = (!settings.user.is_empty())
-                .then(|| Credentials::new(&settings.user, &settings.password));
+            let credentials = trunk.credentials();
             let from = address(shown, host)?;
             let invite = OutgoingInvite {
                 headers,

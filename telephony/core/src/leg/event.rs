@@ -1,11 +1,21 @@
 //! What happens to one leg.
 
 use crate::call::{LegId, Target};
+use crate::sdp::{Codec, LocalSecurity};
 use std::net::SocketAddr;
 
 /// Something that happened to a leg. Bodies are the text of session descriptions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LegEvent {
+    /// What this leg can, where that is not what
+    /// [`CallConfig`](crate::call::CallConfig) says of all; reported before
+    /// [`LegEvent::MediaOpened`].
+    MediaTerms {
+        /// Our codecs, best first.
+        codecs: Vec<Codec>,
+        /// What we have to secure its audio with; the keys are its own.
+        security: LocalSecurity,
+    },
     /// The media engine has opened the RTP socket with this address for the peer.
     MediaOpened {
         /// The address to write into our description.

@@ -161,7 +161,7 @@ impl Leg {
 pub(super) fn read(text: &str, config: &CallConfig) -> Result<SessionDescription, Rejection> {
     let offer: SessionDescription =
         text.parse().map_err(|error: SdpError| Rejection::warned(400, error.warning()))?;
-    match Session::check(&offer, &config.codecs) {
+    match Session::check(&offer, &config.codecs, &config.security) {
         Ok(()) => Ok(offer),
         Err(error) => Err(Rejection::warned(488, error.warning())),
     }

@@ -2,7 +2,7 @@
 
 use super::{End, LegEvent, Replaces};
 use crate::call::{CallConfig, Cause, LegId, Output, Rejection, Response, Target};
-use crate::sdp::{LocalMedia, RemoteMedia, Session, SessionDescription};
+use crate::sdp::{Codec, LocalMedia, LocalSecurity, RemoteMedia, Session, SessionDescription};
 use qingting_common::Millis;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -50,6 +50,8 @@ pub(crate) struct Leg {
     pub(super) id: LegId,
     pub(super) session_id: u64,
     pub(super) state: State,
+    /// What this leg can, where it differs from the call's.
+    pub(super) terms: Option<(Vec<Codec>, LocalSecurity)>,
     /// Our side of the offer/answer session, once media is open.
     pub(super) session: Option<Session>,
     /// The session as it was before our re-INVITE, which may fail.
@@ -112,6 +114,7 @@ impl Leg {
             id,
             session_id,
             state,
+            terms: None,
             session: None,
             fallback: None,
             reoffer: Reoffer::No,
@@ -129,6 +132,10 @@ impl Leg {
     /// Takes one event.
     pub(crate) fn handle(&mut self, cx: &mut Context<'_>, event: LegEvent) -> Option<Report> {
         match event {
+            LegEvent::MediaTerms { codecs, security } => {
+                self.terms = Some((codecs, security));
+                None
+            }
             LegEvent::MediaOpened { local } => self.media_opened(cx, local),
             LegEvent::MediaFailed => self.media_failed(),
             LegEvent::MediaInactive => self.media_inactive(),
@@ -265,13 +272,18 @@ impl Leg {
 
     /// Begins our side of the session at this address.
     pub(super) fn open_session(&self, cx: &Context<'_>, local: SocketAddr) -> Session {
+        let (codecs, security) = match &self.terms {
+            Some((codecs, security)) => (codecs.clone(), *security),
+            None => (cx.config.codecs.clone(), cx.config.security),
+        };
         Session::new(LocalMedia {
             ip: local.ip(),
             rtp_port: local.port(),
             rtcp_mux: cx.config.rtcp_mux,
             session_id: self.session_id,
             version: 1,
-            codecs: cx.config.codecs.clone(),
+            codecs,
+            security,
         })
     }
 

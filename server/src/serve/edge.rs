@@ -1,0 +1,53 @@
+//! The SIP endpoint's settings: where it listens, whom it knows and how much it takes.
+
+use super::switchboard::{Seats, Trunks};
+use crate::config::Config;
+use qingting_core::numbers::Emergency;
+use qingting_sip::admission::AdmissionLimits;
+use qingting_sip::{EdgeConfig, EndpointConfig, TlsIdentity};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// See above.
+pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointConfig {
+    let sip = &config.sip;
+    let peers: Vec<IpAddr> = trunks.peers().into_iter().chain(sip.trusted_peers.clone()).collect();
+    let nets: Vec<_> = peers.into_iter().map(Into::into).collect();
+    EndpointConfig {
+        udp: sip.listen_udp.clone(),
+        tcp: sip.listen_tcp.clone(),
+        tls: sip.listen_tls.clone(),
+        ws: sip.listen_ws.clone(),
+        wss: sip.listen_wss.clone(),
+        tls_identity: is_given(&sip.tls_certificate).then(|| TlsIdentity {
+            certificate_pem: sip.tls_certificate.clone(),
+            key_pem: sip.tls_key.clone(),
+        }),
+        tls_ca: is_given(&sip.tls_ca).then(|| sip.tls_ca.clone()),
+        advertised_ip: sip.advertised_ip,
+        product: concat!("Qingting/", env!("CARGO_PKG_VERSION")).to_owned(),
+        calls_max: sip.concurrent_calls_max,
+        edge: EdgeConfig {
+            realm: sip.realm.clone(),
+            directory: Some(seats),
+            authenticate_all_but: (!sip.strangers).then(|| nets.clone()),
+            trusted: nets,
+            emergency_users: Emergency::ALL.map(|of| of.number().to_owned()).to_vec(),
+            admission: Some(limits(sip.calls_per_second_max)),
+        },
+    }
+}
+
+/// The usual limits, with the operator's own for new calls of all sources.
+fn limits(calls_per_second_max: u32) -> AdmissionLimits {
+    let usual = AdmissionLimits::default();
+    match calls_per_second_max {
+        0 => usual,
+        most => AdmissionLimits { calls: (most, most), ..usual },
+    }
+}
+
+fn is_given(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
+}
