@@ -125,6 +125,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(feeder::run(feeds), app.handle());
     background.spawn_on(Arc::clone(&hotline.switchboard.queues).run(), sip.handle());
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
+    background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     sip.block_on(async { hotline.switchboard.trunks.start(&endpoint) });
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));

@@ -1,6 +1,7 @@
 //! The loop: carry out what the machine wants, wait for what happens, tell the machine.
 
 use super::legs::{Happening, LegIo, Legs};
+use super::show::Shown;
 use super::spoken::Word;
 use crate::clock;
 use crate::serve::Hotline;
@@ -9,7 +10,7 @@ use crate::serve::switchboard::{Beginning, Letter, MenuRun};
 use bytes::Bytes;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{
-    Call, CallConfig, Cause, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent, Refused,
+    By, Call, CallConfig, Cause, Command, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent, Refused,
     Role,
 };
 use qingting_core::leg::{LegEvent, Replaces};
@@ -42,7 +43,8 @@ pub(super) struct Driver {
     pub(super) begun: Option<oneshot::Receiver<bool>>,
     /// What the driver itself knows at once; fed before anything else.
     pub(super) known: VecDeque<Input>,
-    results: HashMap<CommandId, oneshot::Sender<Result<(), Refused>>>,
+    results: HashMap<CommandId, Asked>,
+    pub(super) shown: Shown,
     commands: u64,
     /// The offer of a seat that is being settled.
     pub(super) offer: Option<Offer>,
@@ -93,6 +95,7 @@ impl Driver {
             begun: None,
             known: VecDeque::new(),
             results: HashMap::new(),
+            shown: Shown::default(),
             commands: 0,
             offer: None,
             menu: None,
@@ -150,6 +153,7 @@ impl Driver {
             while let Some(output) = self.machine.poll_output() {
                 self.perform(output).await;
             }
+            self.show();
             if self.machine.is_over() {
                 break;
             }
@@ -335,7 +339,18 @@ impl Driver {
                 self.offer = None;
                 Some(Input::Queue(QueueEvent::Withdrawn { seat }))
             }
-            Letter::Queue(event) => Some(Input::Queue(event)),
+            Letter::Queue(event) => {
+                if let QueueEvent::Position { position, wait } = &event {
+                    self.shown.position(*position, *wait);
+                }
+                Some(Input::Queue(event))
+            }
+            Letter::Leave { seat } => {
+                let leg = self.legs.of_seat(&seat)?;
+                self.commands += 1;
+                let (id, by) = (CommandId(self.commands), By::Console);
+                Some(Input::Command { id, by, command: Command::Drop { leg } })
+            }
             Letter::Command { by, command, reply } => {
                 let Some(by) = by.by(|seat| self.legs.of_seat(seat)) else {
                     // Nobody waits for the answer any more when this fails.
@@ -344,7 +359,11 @@ impl Driver {
                 };
                 self.commands += 1;
                 let id = CommandId(self.commands);
-                self.results.insert(id, reply);
+                let mutes = match &command {
+                    Command::Mute { leg, on } => Some((*leg, *on)),
+                    _ => None,
+                };
+                self.results.insert(id, Asked { reply, mutes });
                 Some(Input::Command { id, by, command })
             }
             Letter::SecondLine { seat, incoming } => {
@@ -375,11 +394,21 @@ impl Driver {
     }
 
     pub(super) fn answer_command(&mut self, id: CommandId, result: Result<(), Refused>) {
-        if let Some(reply) = self.results.remove(&id) {
-            // Whoever asked may be gone.
-            let _ = reply.send(result);
+        let Some(Asked { reply, mutes }) = self.results.remove(&id) else { return };
+        if let (Ok(()), Some((leg, on))) = (result, mutes) {
+            let muted = &mut self.shown.muted;
+            *muted = if on { *muted | leg.bit() } else { *muted & !leg.bit() };
         }
+        // Whoever asked may be gone.
+        let _ = reply.send(result);
     }
+}
+
+/// A command that waits for its answer.
+struct Asked {
+    reply: oneshot::Sender<Result<(), Refused>>,
+    /// Which leg it mutes or not.
+    mutes: Option<(LegId, bool)>,
 }
 
 /// Whether a dial that failed goes on by another way: one that has rung belongs to its way.

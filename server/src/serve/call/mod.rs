@@ -6,6 +6,7 @@ mod media;
 mod menu;
 mod perform;
 mod records;
+mod show;
 mod spoken;
 
 pub use media::remote_media;

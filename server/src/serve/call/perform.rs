@@ -1,12 +1,9 @@
 //! What the machine wants, carried out.
 
 use super::driver::Driver;
-use super::legs::LegIo;
 use crate::serve::replies::{bye_reason, ok, progress, refusal};
-use qingting_api::Event;
-use qingting_common::Pii;
 use qingting_core::call::{
-    Cause, Input, LegId, News, OfferFailure, Output, QueueRequest, Response, Role, Target,
+    Input, LegId, News, OfferFailure, Output, QueueRequest, Response, Role, Target,
 };
 use qingting_core::leg::LegEvent;
 use qingting_core::queue;
@@ -96,7 +93,7 @@ impl Driver {
                 self.with_dialog(leg, |dialog| dialog.notify_refer(code, phrase, is_final));
             }
             Output::CommandResult { id, result } => self.answer_command(id, result),
-            Output::Tell(news) => self.tell(&news),
+            Output::Tell(news) => self.tell(&news).await,
             Output::Finished => {}
         }
     }
@@ -169,6 +166,7 @@ impl Driver {
     }
 
     async fn to_queue(&mut self, request: QueueRequest) {
+        self.shown.request(&request);
         let input = match request {
             QueueRequest::Enqueue { queue, front } => match self.enqueue(queue, front).await {
                 Some(wants) => queue::Input::Enqueue(wants),
@@ -224,37 +222,26 @@ impl Driver {
         (seat.map(|extension| queue::SeatId::new(&extension)), before > 0)
     }
 
-    fn tell(&self, news: &News) {
-        let (what, leg) = match news {
-            News::Dialling { leg, .. } => ("dialling", Some(*leg)),
-            News::Ringing { leg } => {
-                if let Some(offer) = &self.offer {
-                    self.hotline.switchboard.queues.tell(queue::Input::OfferRinging(offer.clone()));
-                }
-                ("ringing", Some(*leg))
-            }
-            News::Failed { leg, .. } => ("failed", Some(*leg)),
-            News::NobodyCame => ("nobody_came", None),
-            News::Consulting { leg } => ("consulting", Some(*leg)),
-            News::Joined { leg } => ("joined", Some(*leg)),
-            News::Left { leg } => ("left", Some(*leg)),
-            News::Held { on: true } => ("held", None),
-            News::Held { on: false } => ("resumed", None),
-            News::Requeued => ("requeued", None),
+    async fn tell(&mut self, news: &News) {
+        if let (News::Ringing { .. }, Some(offer)) = (news, &self.offer) {
+            self.hotline.switchboard.queues.tell(queue::Input::OfferRinging(offer.clone()));
+        }
+        self.shown.news(news);
+        let kind = match news {
+            News::Held { on: true } => "hold",
+            News::Held { on: false } => "resume",
+            News::Consulting { .. } => "consult",
+            News::Joined { .. } => "joined",
+            News::Left { .. } => "left",
+            News::NobodyCame => "nobody_came",
+            News::Requeued => "requeued",
+            News::Dialling { .. } | News::Ringing { .. } | News::Failed { .. } => return,
         };
-        let party = leg.and_then(|leg| self.legs.get(leg));
-        self.hotline.events.publish(Event::CallState {
-            call: self.id,
-            state: what,
-            slot: leg.map(|leg| leg.0),
-            role: party.map(|io| io.role.as_str()),
-            seats: self.seats(),
-        });
-    }
-
-    /// The seats in the call.
-    pub(super) fn seats(&self) -> Vec<String> {
-        self.legs.iter().filter_map(|(_, io)| Some(io.seat.as_ref()?.as_str().to_owned())).collect()
+        let leg = match news {
+            News::Consulting { leg } | News::Joined { leg } | News::Left { leg } => Some(leg.0),
+            _ => None,
+        };
+        self.event(kind, serde_json::json!({ "leg": leg })).await;
     }
 
     fn close_media(&mut self, leg: LegId) {

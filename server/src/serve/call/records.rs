@@ -6,7 +6,6 @@ use crate::clock;
 use crate::serve::Hotline;
 use crate::serve::books::{Entry, end_of};
 use crate::serve::recordings::Recordings;
-use qingting_api::Event;
 use qingting_common::{Pii, UnixMillis};
 use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Target};
 use qingting_media::{LegReport, MediaEvent, RecordingReport, RoomEvent};
@@ -54,6 +53,7 @@ impl Driver {
             Record::Queued { queue } => {
                 let queue = self.hotline.switchboard.queue_name(queue);
                 let queue = queue.map(|name| name.as_str().to_owned());
+                self.shown.queued(queue.as_deref().unwrap_or_default());
                 let route = CallRoute { queue: queue.clone(), ..CallRoute::default() };
                 self.write(Entry::Route(route)).await;
                 self.event("queued", json!({ "queue": queue })).await;
@@ -68,6 +68,7 @@ impl Driver {
                 self.event("seat_answered", detail).await;
             }
             Record::Transferred { from, to, blind } => {
+                self.shown.transferred(to.is_some());
                 let to = to.map(|leg| leg.0);
                 let detail = json!({ "from": from.0, "to": to, "blind": blind });
                 self.event("transfer", detail).await;
@@ -77,8 +78,14 @@ impl Driver {
                 let detail = json!({ "leg": leg.0, "supervisor": seat.map(|seat| seat.as_str()) });
                 self.event(&format!("supervise_{}", mode.as_str()), detail).await;
             }
-            Record::RecordingPaused => self.event("recording_paused", Value::Null).await,
-            Record::RecordingResumed => self.event("recording_resumed", Value::Null).await,
+            Record::RecordingPaused => {
+                self.shown.is_paused = true;
+                self.event("recording_paused", Value::Null).await;
+            }
+            Record::RecordingResumed => {
+                self.shown.is_paused = false;
+                self.event("recording_resumed", Value::Null).await;
+            }
             Record::Missed { .. } if self.is_served => {}
             Record::Missed { why } => {
                 let why = if self.wants_callback { MissedWhy::CallbackWanted } else { why };
@@ -114,34 +121,22 @@ impl Driver {
         if leg == LegId(0) && role == Role::Citizen && self.beginning.dialog.is_some() {
             return;
         }
-        let number = match (&io.seat, &io.target) {
-            (Some(seat), _) => seat.as_str().to_owned(),
-            (None, Some(target)) => self.hotline.switchboard.number_of(target),
-            (None, None) => String::new(),
-        };
         let begin = LegBegin {
             leg: self.legs.reference(self.id, leg),
             role: leg_role(role),
-            target: Pii::new(number),
+            target: self.number_of(leg, io),
             name: None,
             sip_call_id: io.dialog.as_ref().map(|dialog| dialog.call_id().to_owned()),
             remote: io.remote.clone(),
             at: clock::unix_now(),
         };
         self.write(Entry::LegBegan(begin)).await;
-        self.publish_legs();
     }
 
     pub(super) async fn event(&self, kind: &str, detail: Value) {
         let event =
             CallEvent { at: clock::unix_now(), kind: kind.to_owned(), detail: Pii::new(detail) };
         self.write(Entry::Event(event)).await;
-    }
-
-    fn publish_legs(&self) {
-        let legs = self.legs.iter().map(|(leg, io)| (leg.0, io.role.as_str()));
-        let legs = legs.map(|(slot, role)| json!({ "slot": slot, "role": role })).collect();
-        self.hotline.events.publish(Event::CallLegs { call: self.id, legs, seats: self.seats() });
     }
 
     /// A leg whose end is known and whose media is closed leaves its slot; its books follow.
@@ -157,7 +152,7 @@ impl Driver {
         }
         let (hotline, entries) = (Arc::clone(&self.hotline), self.entries.clone());
         self.closing.spawn(write_leg_end(hotline, entries, of, io));
-        self.publish_legs();
+        self.shown.muted &= !leg.bit();
     }
 
     /// Waits for the recordings to be finished and writes the call's end. Gives the captions that

@@ -1,5 +1,6 @@
 //! The calls that run now, and the way to each of them.
 
+use qingting_api::CallNow;
 use qingting_common::CallId;
 use qingting_core::call::{By, Command, Hangup, QueueEvent, Refused};
 use qingting_core::queue::{Offer, SeatId};
@@ -29,6 +30,11 @@ pub enum Letter {
         command: Command,
         /// Whether it was taken.
         reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    /// A supervisor leaves.
+    Leave {
+        /// Its telephone.
+        seat: SeatId,
     },
     /// The seat's telephone calls somebody from its second line.
     SecondLine {
@@ -74,6 +80,7 @@ struct Running {
     letters: mpsc::Sender<Letter>,
     seats: HashSet<SeatId>,
     dialogs: HashSet<String>,
+    now: Option<CallNow>,
 }
 
 impl Calls {
@@ -94,8 +101,20 @@ impl Calls {
         let (letters, read) = mpsc::channel(LETTERS_WAITING_MAX);
         let caller = caller.unwrap_or_default().to_owned();
         let (seats, dialogs) = (HashSet::new(), HashSet::new());
-        calls.insert(id, Running { caller, letters, seats, dialogs });
+        calls.insert(id, Running { caller, letters, seats, dialogs, now: None });
         Some(read)
+    }
+
+    /// What people see of a call.
+    pub fn show(&self, call: CallId, now: CallNow) {
+        if let Some(running) = self.lock().get_mut(&call) {
+            running.now = Some(now);
+        }
+    }
+
+    /// What people see of all calls.
+    pub fn now(&self) -> Vec<CallNow> {
+        self.lock().values().filter_map(|running| running.now.clone()).collect()
     }
 
     /// Takes a call out.
@@ -166,15 +185,6 @@ impl Calls {
         self.lock().iter().find(|(_, running)| running.dialogs.contains(call_id)).map(|(id, _)| *id)
     }
 
-    /// Hangs up a running call; false when there is none of that id.
-    pub fn hang_up(&self, call: CallId) -> bool {
-        match self.post(call, Letter::Hangup(Hangup::Operator)) {
-            Ok(()) => true,
-            // Full: its end is among what it has not read.
-            Err(_) => self.lock().contains_key(&call),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<CallId, Running>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -202,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_running_call_can_be_hung_up() {
+    fn only_a_running_call_gets_letters() {
         let calls = Calls::default();
         let mut read = calls.admit(id(1), None, 0).unwrap();
-        assert!(calls.hang_up(id(1)));
+        assert!(calls.post(id(1), Letter::Hangup(Hangup::Operator)).is_ok());
         assert!(matches!(read.try_recv(), Ok(Letter::Hangup(Hangup::Operator))));
-        assert!(!calls.hang_up(id(2)));
+        assert!(calls.post(id(2), Letter::Hangup(Hangup::Operator)).is_err());
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use super::Switchboard;
 use crate::serve::Hotline;
+use qingting_api::{Event, QueueState};
 use qingting_core::queue::{BreakReason, Input, SeatId};
 use qingting_sip::registrar::RegistrationEvent;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 impl Switchboard {
@@ -57,5 +59,30 @@ fn look_at_all(hotline: &Hotline) {
     for extension in hotline.switchboard.seats.extensions() {
         let is_there = !hotline.endpoint.bindings(&extension).is_empty();
         hotline.switchboard.telephone(&extension, is_there);
+    }
+}
+
+/// How often the queues' numbers are told while they change.
+const QUEUES_TOLD_EVERY: Duration = Duration::from_millis(500);
+
+/// Tells the queues' numbers, until it is aborted.
+pub async fn tell_queues(hotline: Arc<Hotline>) {
+    let mut ticks = tokio::time::interval(QUEUES_TOLD_EVERY);
+    loop {
+        ticks.tick().await;
+        if !hotline.switchboard.queues.take_changed() {
+            continue;
+        }
+        for queue in hotline.switchboard.snapshot(hotline.clock.now()).queues {
+            let QueueState { queue, waiting, longest_wait_ms, seats_ready, seats_at_work, .. } =
+                queue;
+            hotline.events.publish(Event::Queue {
+                queue,
+                waiting,
+                longest_wait_ms,
+                seats_ready,
+                seats_at_work,
+            });
+        }
     }
 }

@@ -11,7 +11,8 @@ mod seats;
 mod ways;
 
 pub use calls::{Letter, Whose};
-pub use desk::watch_telephones;
+pub use control::Control;
+pub use desk::{tell_queues, watch_telephones};
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use seats::Seats;
 pub use ways::{Trunks, Way};
@@ -26,10 +27,11 @@ use qingting_api::EventBus;
 use qingting_common::{CallId, Pii};
 use qingting_core::call::{self, Origin, QueueId, Target};
 use qingting_core::numbers::Number;
-use qingting_core::queue::{self, QueueName};
+use qingting_core::queue::{self, QueueName, Skill};
 use qingting_sip::message::SipUri;
 use qingting_store::{CallerDialog, Direction, Store};
 use queues::Queues;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -66,6 +68,7 @@ pub struct Switchboard {
     plans: Plans,
     pub trunks: Trunks,
     queue_names: Vec<QueueName>,
+    queue_skills: HashMap<String, Skill>,
     realm: String,
     wanted: mpsc::Sender<Wanted>,
     /// Taken by whoever carries them out.
@@ -104,6 +107,11 @@ impl Switchboard {
             duty,
             plans: Plans::new(config)?,
             trunks,
+            queue_skills: config
+                .queues
+                .iter()
+                .map(|queue| (queue.name.clone(), Skill::new(&queue.skill)))
+                .collect(),
             queue_names: config.queues.iter().map(|queue| QueueName::new(&queue.name)).collect(),
             realm: config.sip.realm.clone(),
             wanted,

@@ -9,9 +9,10 @@ use qingting_api::{Event, EventBus};
 use qingting_common::CallId;
 use qingting_core::call::{Prompt, QueueEvent, Target, Treatment};
 use qingting_core::queue::{
-    Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, Skill, Snapshot,
+    Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, SeatState, Skill, Snapshot,
 };
 use qingting_common::Pii;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -23,6 +24,8 @@ const OFFER_MARGIN: Duration = Duration::from_secs(5);
 pub struct Queues {
     machine: Option<Mutex<Queue>>,
     changed: Notify,
+    /// The queues' numbers may have changed since they were last told.
+    changed_queues: AtomicBool,
     clock: Clock,
     calls: Arc<Calls>,
     events: EventBus,
@@ -38,7 +41,7 @@ impl Queues {
                 Some(Mutex::new(Queue::new(rules).context("the queues cannot work ([[queues]])")?))
             }
         };
-        Ok(Self { machine, changed: Notify::new(), clock, calls, events })
+        Ok(Self { machine, changed: Notify::new(), changed_queues: AtomicBool::new(false), clock, calls, events })
     }
 
     /// Tells the machine, and its wishes to those whom they are for.
@@ -68,6 +71,11 @@ impl Queues {
         }
     }
 
+    /// Whether something happened since this was last asked.
+    pub fn take_changed(&self) -> bool {
+        self.changed_queues.swap(false, Ordering::Relaxed)
+    }
+
     /// What a supervisor sees; empty without queues.
     pub fn snapshot(&self) -> Snapshot {
         let empty = || Snapshot { queues: Vec::new(), seats: Vec::new() };
@@ -81,7 +89,6 @@ impl Queues {
                 Output::Withdraw(offer) => self.post(offer.call, Letter::Withdraw(offer)),
                 Output::Position { call, position, expected_wait } => {
                     self.to_call(call, QueueEvent::Position { position, wait: expected_wait });
-                    self.events.publish(Event::QueuePosition { call, position });
                 }
                 Output::OfferCallback { call } => self.to_call(call, QueueEvent::OfferCallback),
                 Output::Overflow { call, to, .. } => {
@@ -95,8 +102,13 @@ impl Queues {
                 }
                 Output::SeatState { seat, state, registered } => {
                     self.events.publish(Event::SeatState {
-                        seat: seat.as_str().to_owned(),
-                        state: state.as_str(),
+                        extension: seat.as_str().to_owned(),
+                        state: state.as_str().to_owned(),
+                        reason: super::control::reason(&state),
+                        seat_call: match &state {
+                            SeatState::Talking { calls } => calls.first().copied(),
+                            state => state.offered(),
+                        },
                         registered,
                     });
                 }
@@ -107,9 +119,7 @@ impl Queues {
                 Output::Connect { .. } | Output::CallbackListed { .. } | Output::TakeRefused { .. } => {}
             }
         }
-        for queue in machine.snapshot().queues {
-            self.events.queue(queue.name.as_str(), queue.waiting.len());
-        }
+        self.changed_queues.store(true, Ordering::Relaxed);
     }
 
     fn to_call(&self, call: CallId, event: QueueEvent) {
