@@ -142,7 +142,7 @@ impl Call {
             Purpose::SeatCalls => self.called_by_seat(now, errand.by, leg),
             Purpose::RingSeat => self.seat_ready_to_dial(now, leg),
             Purpose::RingCitizen => self.citizen_answered(now, leg),
-            Purpose::Transfer => self.taken_over(&errand, leg),
+            Purpose::Transfer => self.taken_over(now, &errand, leg),
             Purpose::Consult => self.consulted(&errand, None, leg),
             Purpose::SecondLine(second) => {
                 self.answer_leg(now, second);

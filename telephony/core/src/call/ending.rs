@@ -73,6 +73,7 @@ impl Call {
         } else {
             // Its end is written with the last leg's, whose ACK may bring another cause.
             self.sweep(now);
+            self.update_sound();
         }
         if self.leg_ids().is_empty() {
             self.emit(Output::Finished);

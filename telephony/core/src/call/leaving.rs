@@ -140,6 +140,7 @@ impl Call {
             // The emergency line is still wanted.
             Purpose::Join { then_leave: true } => {
                 errand.purpose = Purpose::Transfer;
+                self.hold = false;
                 false
             }
             Purpose::Treatment | Purpose::Return => false,

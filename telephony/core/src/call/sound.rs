@@ -5,7 +5,7 @@
 
 use super::dialling::Purpose;
 use super::machine::Stage;
-use super::party::{Party, Place};
+use super::party::{Duty, Party, Place};
 use super::{Call, LEGS_MAX, LegId, News, Output, Role, SuperviseMode};
 
 /// What the driver and the console were told.
@@ -136,9 +136,10 @@ impl Call {
         let Some(party) = self.party(leg) else { return false };
         let waits = matches!(self.stage, Stage::Talking | Stage::Queued);
         let is_guest = self.customer == Some(leg) || !matches!(party.role, Role::Seat);
-        let soon = self.parties.iter().flatten().any(|party| {
-            party.role == Role::Seat && party.place == Place::Coming && party.leg.awaits_ack()
-        });
+        let is_due = |party: &Party| {
+            party.duty == Duty::None && party.role == Role::Seat && party.leg.awaits_ack()
+        };
+        let soon = self.parties.iter().flatten().any(is_due);
         waits
             && is_guest
             && !soon
@@ -153,9 +154,9 @@ impl Call {
             })
     }
 
-    /// On hold by command. Nobody hears it, and it hears nobody.
+    /// Nobody hears a customer on hold, and it hears nobody.
     fn is_held(&self, leg: LegId) -> bool {
-        self.hold && self.customer == Some(leg)
+        self.customer == Some(leg) && self.is_customer_held()
     }
 
     /// On hold by command, or because the telephone of the only other party holds.

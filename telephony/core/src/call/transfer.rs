@@ -29,7 +29,7 @@ impl Call {
     }
 
     /// Somebody took the call over: whoever gave it away leaves, if it is still there.
-    pub(super) fn taken_over(&mut self, errand: &Errand, to: LegId) {
+    pub(super) fn taken_over(&mut self, now: Millis, errand: &Errand, to: LegId) {
         if let Some(leg) = errand.refer.filter(|leg| self.is_here(*leg)) {
             self.emit(Output::NotifyRefer { leg, code: 200, is_final: true });
         }
@@ -39,6 +39,11 @@ impl Call {
             blind: true,
         }));
         self.dismiss(errand.by, Cause::Transferred);
+        if self.members().len() > 1 {
+            // A third party was there all along.
+            self.put(to, Place::Joining);
+            return self.ask_consent(now, to.bit(), None);
+        }
         self.enter(to);
     }
 

@@ -135,11 +135,15 @@ impl Leg {
         Reoffer::Again { tries: tries + 1, at: now + GLARE_WAIT }
     }
 
-    pub(super) fn reoffer_due(&mut self, cx: &mut Context<'_>) {
+    /// A re-INVITE that nobody answers ends the dialog, as its 408 would have.
+    pub(super) fn reoffer_due(&mut self, cx: &mut Context<'_>) -> Option<Report> {
         match self.reoffer {
-            Reoffer::Again { tries, .. } => self.try_reoffer(cx, tries),
-            Reoffer::Open { .. } => self.give_up_reoffer(Reoffer::No),
-            Reoffer::No => {}
+            Reoffer::Again { tries, .. } => {
+                self.try_reoffer(cx, tries);
+                None
+            }
+            Reoffer::Open { .. } => Some(Report::Over(End::Lost)),
+            Reoffer::No => None,
         }
     }
 

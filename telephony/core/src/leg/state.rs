@@ -183,10 +183,7 @@ impl Leg {
             State::Answered { .. } => self.unacknowledged(),
             State::Dialled { .. } => Some(Report::Over(End::Failed(408))),
             State::Cancelled { .. } => self.hang_up_crossed(cx),
-            State::Up => {
-                self.reoffer_due(cx);
-                None
-            }
+            State::Up => self.reoffer_due(cx),
             State::Ready { .. } | State::Gone => None,
         }
     }

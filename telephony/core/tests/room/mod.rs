@@ -3,16 +3,17 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the room")]
 
+mod steps;
 mod tell;
 mod watch;
 
 use qingting_common::{Millis, Pii};
 use qingting_core::call::{
-    By, Call, CallConfig, Command, CommandId, Input, LegId, Origin, Output, Plan, PromptId,
-    QueueEvent, QueueId, Role, SeatId, Target, Treatment,
+    By, Call, CallConfig, Command, CommandId, Input, LegId, Origin, Plan, PromptId, QueueEvent,
+    QueueId, Role, SeatId, Target, Treatment,
 };
 use qingting_core::leg::LegEvent;
-use std::collections::HashMap;
+pub(crate) use steps::{calm, harsh};
 pub(crate) use watch::Watch;
 
 pub(crate) const CITIZEN: LegId = LegId(0);
@@ -61,14 +62,11 @@ pub(crate) fn queue_plan() -> Origin {
 }
 
 /// A call, the time, what plays to whom, and the rules.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Room {
     pub(crate) call: Call,
     pub(crate) now: Millis,
-    pub(crate) playing: HashMap<LegId, PromptId>,
     pub(crate) watch: Watch,
-    pub(crate) outputs: Vec<Output>,
-    commands: u64,
 }
 
 impl Room {
@@ -77,14 +75,7 @@ impl Room {
     }
 
     pub(crate) fn with(config: CallConfig, origin: Origin) -> Self {
-        Self {
-            call: Call::new(config, origin),
-            now: Millis(1_000),
-            playing: HashMap::new(),
-            watch: Watch::default(),
-            outputs: Vec::new(),
-            commands: 0,
-        }
+        Self { call: Call::new(config, origin), now: Millis(1_000), watch: Watch::default() }
     }
 
     /// A citizen who was answered.
@@ -148,14 +139,9 @@ impl Room {
         let was_over = self.call.is_over();
         self.watch.before(&input, was_over);
         self.call.handle_input(self.now, input.clone());
-        self.outputs.clear();
         while let Some(output) = self.call.poll_output() {
-            if let Output::Play { leg, id, .. } = output {
-                self.playing.insert(leg, id);
-            }
             self.watch.take(&output);
             said.extend(tell::tell(&output));
-            self.outputs.push(output);
         }
         self.watch.after(&input);
         said.join(" | ")
@@ -175,13 +161,13 @@ impl Room {
     }
 
     pub(crate) fn order_by(&mut self, by: By, command: Command) -> String {
-        self.commands += 1;
-        self.feed(Input::Command { id: CommandId(self.commands), by, command })
+        self.feed(Input::Command { id: CommandId(1), by, command })
     }
 
     /// The prompt that plays to this leg ends.
     pub(crate) fn done(&mut self, leg: LegId) -> String {
-        let id = self.playing.get(&leg).copied().unwrap_or(PromptId(0));
+        let seen = self.watch.seen(leg);
+        let id = seen.and_then(|seen| seen.playing).unwrap_or(PromptId(0));
         self.feed(Input::PromptDone { leg, id })
     }
 
@@ -189,6 +175,14 @@ impl Room {
     pub(crate) fn wait(&mut self) -> String {
         self.now = self.call.next_deadline().expect("the call waits for a time");
         self.feed(Input::Timer)
+    }
+
+    /// The same; a timer comes at the next deadline.
+    pub(crate) fn feed_at_its_time(&mut self, input: Input) -> String {
+        if input == Input::Timer {
+            self.now = self.call.next_deadline().unwrap_or(self.now);
+        }
+        self.feed(input)
     }
 
     /// Who hears whom: `0:12 1:0 2:0`.

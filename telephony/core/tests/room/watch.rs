@@ -1,8 +1,8 @@
 //! The rules that every call keeps, looked at after every input.
 
 use qingting_core::call::{
-    CommandId, Input, LEGS_MAX, LegId, Output, QueueEvent, QueueRequest, Record, Response, Role,
-    SeatId,
+    CommandId, Input, LEGS_MAX, LegId, News, Output, PromptId, QueueEvent, QueueRequest, Record,
+    Response, Role, SeatId,
 };
 use qingting_core::leg::LegEvent;
 
@@ -21,12 +21,12 @@ pub(crate) struct Seen {
     gone: bool,
     finals: u8,
     pub(crate) answered: bool,
-    acknowledged: bool,
+    pub(crate) acknowledged: bool,
     ended_row: bool,
     /// Early media of a dial, or 183 to a seat's telephone.
     early: bool,
     sends: bool,
-    pub(crate) playing: bool,
+    pub(crate) playing: Option<PromptId>,
     music: bool,
     ringback: bool,
     refers: i8,
@@ -52,7 +52,7 @@ impl Seen {
             ended_row: false,
             early: false,
             sends: false,
-            playing: false,
+            playing: None,
             music: false,
             ringback: false,
             refers: 0,
@@ -91,11 +91,10 @@ pub(crate) struct Watch {
     ended: u8,
     pub(crate) finished: bool,
     held: bool,
-    machine: bool,
-    menu: bool,
-    is_ending: bool,
-    queued: bool,
-    open_offer: Option<SeatId>,
+    /// The citizen talks to the machine, or to a menu, which may be silent.
+    pub(crate) is_quiet: bool,
+    pub(crate) queued: bool,
+    pub(crate) open_offer: Option<SeatId>,
     command: Option<(CommandId, u8)>,
     reinvite: Option<(LegId, u8)>,
     refer: Option<(LegId, u8)>,
@@ -133,7 +132,17 @@ impl Watch {
                 assert!(self.open_offer.replace(*seat).is_none(), "the test offers twice");
             }
             Input::Queue(QueueEvent::Withdrawn { .. }) => self.open_offer = None,
-            Input::SpeechHeard { .. } | Input::Dtmf { .. } => {}
+            Input::Queue(QueueEvent::Overflow(_)) => self.queued = false,
+            // A new dialog, which may be refused at once.
+            Input::SecondLine { leg, .. } | Input::Replace { leg, .. } => {
+                let old = self.legs[leg.slot()].take();
+                assert!(old.is_none_or(|old| old.is_settled()), "a slot that is in use");
+            }
+            Input::PromptDone { leg, id } => {
+                if let Some(seen) = &mut self.legs[leg.slot()] {
+                    seen.playing.take_if(|playing| playing == id);
+                }
+            }
             Input::Leg { leg, event } => self.event(*leg, event),
             _ => {}
         }
@@ -216,13 +225,13 @@ impl Watch {
                 seen.bye = true;
             }
             Output::Route(routes) => self.routes = *routes,
-            Output::Play { leg, .. } => {
+            Output::Play { leg, id, .. } => {
                 let seen = self.leg(*leg, output);
                 assert!(seen.is_up(), "a prompt to nobody");
                 assert!(seen.sends, "a prompt to one who does not listen");
-                seen.playing = true;
+                seen.playing = Some(*id);
             }
-            Output::StopPrompts { leg } => self.leg(*leg, output).playing = false,
+            Output::StopPrompts { leg } => self.leg(*leg, output).playing = None,
             Output::Music { leg, on } => {
                 let seen = self.leg(*leg, output);
                 assert_ne!(seen.music, *on, "music twice");
@@ -262,7 +271,8 @@ impl Watch {
                 assert!(seen.is_up() && !seen.reoffered);
                 seen.reoffered = true;
             }
-            Output::MenuStart => self.menu = true,
+            Output::MenuStart => self.is_quiet = true,
+            Output::Tell(News::Held { on }) => self.held = *on,
             Output::AnswerUpdate { .. }
             | Output::RejectUpdate { .. }
             | Output::AckAnswer { .. }
@@ -362,15 +372,8 @@ impl Watch {
         ] {
             assert!(wanted.is_none_or(|n| n == 1), "one answer per {what}: {wanted:?} {input:?}");
         }
-        match input {
-            Input::Queue(QueueEvent::Overflow(_)) => self.queued = false,
-            Input::PromptDone { leg, .. } => {
-                // The machine ignores an id that was stopped; the tests report the one that plays.
-                let _ = leg;
-            }
-            _ => {}
-        }
         self.look_at_routes(input);
+        self.nobody_is_left_alone();
         if self.finished {
             assert_eq!(self.ended, u8::from(self.begun), "one end for one begin");
             for seen in self.legs.iter().flatten() {
@@ -396,19 +399,23 @@ impl Watch {
                 let is_there = |slot: usize| {
                     self.legs[slot].as_ref().is_some_and(|seen| seen.is_up() || seen.early)
                 };
-                assert!(is_there(i) && is_there(j), "{i} hears {j}: {input:?} {self:?}");
+                assert!(is_there(i) && is_there(j), "{i} hears {j}: {input:?}");
             }
         }
     }
 
-    /// Whether nobody hears this leg and it hears nobody.
-    pub(crate) fn is_alone(&self, leg: LegId) -> bool {
-        self.routes[leg.slot()] == 0 && self.routes.iter().all(|row| row & leg.bit() == 0)
+    /// Whether nobody hears this leg, and it hears at most early media.
+    fn is_apart(&self, leg: LegId) -> bool {
+        let hears_people = self.legs.iter().enumerate().any(|(slot, seen)| {
+            let is_heard = self.routes[leg.slot()] & (1 << slot) != 0;
+            is_heard && seen.as_ref().is_some_and(Seen::is_up)
+        });
+        !hears_people && self.routes.iter().all(|row| row & leg.bit() == 0)
     }
 
     /// **A citizen who is up hears somebody, a prompt, ringback or music, or is on the way out.**
     pub(crate) fn nobody_is_left_alone(&self) {
-        if self.ended > 0 || self.finished {
+        if self.ended > 0 || self.finished || self.is_quiet {
             return;
         }
         let ack_is_due = self.legs.iter().flatten().any(|seen| {
@@ -422,9 +429,14 @@ impl Watch {
             let Some(seen) = seen.as_ref().filter(|seen| seen.role == Role::Citizen) else {
                 continue;
             };
-            let hears =
-                self.routes[slot] != 0 || seen.playing || seen.music || seen.ringback || ack_is_due;
-            assert!(!seen.is_up() || !seen.sends || hears, "a citizen is alone: {self:?}");
+            let hears = self.routes[slot] != 0
+                || seen.playing.is_some()
+                || seen.music
+                || seen.ringback
+                || ack_is_due;
+            assert!(!seen.is_up() || !seen.sends || hears, "a citizen is alone: {seen:?}");
+            let id = LegId(u8::try_from(slot).expect("a slot"));
+            assert!(!self.held || self.is_apart(id), "a held citizen is heard: {}", self.heard());
         }
     }
 }
