@@ -3,10 +3,9 @@
 mod seats;
 
 use qingting_core::queue::{
-    ConfigError, Enqueue, Input, OfferFailure, Output, Overflow, Queue, QueueConfig, QueueRules,
-    SeatState,
+    ConfigError, Enqueue, Input, OfferFailure, Overflow, Queue, QueueConfig, QueueRules, SeatState,
 };
-use seats::{SECOND, World, call, comes_to_rest, config, skills};
+use seats::{SECOND, World, call, comes_to_rest, config};
 use std::time::Duration;
 
 fn wants(number: u32) -> Enqueue {
@@ -96,6 +95,18 @@ fn a_caller_gets_its_own_seat_if_that_is_free_soon() {
 }
 
 #[test]
+fn a_caller_does_not_wait_for_an_own_seat_that_missed_it_or_cannot_help() {
+    let mut world = World::with_seats(config(), &["a", "b"]);
+    world.sign_in("c", &[("else", 1)]);
+    let own = |number, seat: &str| Enqueue { sticky: Some(seat.into()), ..wants(number) };
+    assert_eq!(world.feed(Input::Enqueue(own(1, "b"))), "offer 1 b");
+    assert_eq!(fail(&mut world, 1, "b", OfferFailure::NoAnswer), "offer 1 a");
+    world.sign_in("d", &[("talk", 1)]);
+    world.feed(Input::CallBegan { call: call(9), seat: "c".into() });
+    assert_eq!(world.feed(Input::Enqueue(own(2, "c"))), "offer 2 d", "c is busy, and of no use");
+}
+
+#[test]
 fn a_seat_that_does_not_answer_pauses_and_the_call_keeps_its_place() {
     let mut world = World::with_seats(config(), &["a"]);
     world.enqueue(1);
@@ -151,57 +162,33 @@ fn a_report_of_an_old_offer_is_not_one_of_the_new() {
 }
 
 #[test]
-fn a_break_asked_for_during_a_call_begins_after_its_wrap_up() {
-    let mut world = World::with_seats(config(), &["a"]);
-    let lunch = || Input::SetBreak { seat: "a".into(), reason: "lunch".into() };
-    world.enqueue(1);
-    world.accept(1, "a");
-    world.feed(lunch());
-    assert!(matches!(world.state("a"), SeatState::Talking { .. }));
-    world.feed(Input::CallEnded { call: call(1), seat: "a".into() });
-    assert!(matches!(world.state("a"), SeatState::WrapUp { .. }));
-    world.after(5);
-    assert_eq!(world.state("a"), SeatState::Break { reason: "lunch".into() });
-    assert_eq!(world.enqueue(2), "position 2 1 wait ?");
-    assert_eq!(world.feed(Input::SetReady { seat: "a".into() }), "offer 2 a");
-    assert!(world.feed(lunch()).starts_with("withdraw 2 a"), "asked for while it rings");
-    world.feed(Input::SignOut { seat: "a".into() });
-    assert_eq!(world.state("a"), SeatState::SignedOut);
-}
-
-#[test]
-fn signing_out_during_a_call_waits_for_its_end_and_nobody_waits_for_that_seat() {
-    let mut world = World::with_seats(config(), &["a"]);
-    world.enqueue(1);
-    world.accept(1, "a");
-    world.feed(Input::SignOut { seat: "a".into() });
-    assert_eq!(world.enqueue(2), "overflow 2 main Machine");
-    world.feed(Input::CallEnded { call: call(1), seat: "a".into() });
-    assert_eq!(world.state("a"), SeatState::SignedOut);
-}
-
-#[test]
-fn a_telephone_that_is_not_registered_is_never_rung() {
-    let mut world = World::new(config());
-    world.feed(Input::SignIn { seat: "a".into(), skills: skills(&[("talk", 1)]) });
-    assert_eq!(world.enqueue(1), "position 1 1 wait ?");
-    assert_eq!(world.feed(Input::Registered { seat: "a".into() }), "offer 1 a");
-    let gone = world.feed(Input::Unregistered { seat: "a".into() });
-    assert_eq!(gone, "withdraw 1 a");
-    assert_eq!(world.after(20), "");
-    assert_eq!(world.feed(Input::Registered { seat: "a".into() }), "offer 1 a");
-}
-
-#[test]
-fn helpers_are_rung_after_a_while_and_own_seats_before_helpers() {
-    let mut world = World::with_seats(with(|rules| rules.widen_to = vec!["else".into()]), &["a"]);
+fn helpers_are_rung_after_a_while() {
+    let config = with(|rules| {
+        rules.widen_to = vec!["else".into()];
+        rules.widen_after = 7 * SECOND;
+    });
+    let mut world = World::with_seats(config, &["a"]);
     world.sign_in("b", &[("else", 1)]);
     world.enqueue(1);
-    world.enqueue(2);
-    assert_eq!(world.after(19), "");
     world.accept(1, "a");
-    world.after(10);
-    assert_eq!(world.after(1), "offer 2 b");
+    world.enqueue(2);
+    world.enqueue(3);
+    assert_eq!(world.after(6), "");
+    world.sign_in("c", &[("talk", 9)]);
+    assert_eq!(world.offer(2, "c").call, call(2));
+    assert_eq!(world.after(1), "offer 3 b", "the very moment at which helpers may be rung");
+}
+
+#[test]
+fn own_seats_are_rung_before_helpers_though_they_do_it_less_well() {
+    let mut world = World::new(with(|rules| {
+        rules.widen_to = vec!["else".into()];
+        rules.widen_after = Duration::ZERO;
+    }));
+    world.sign_in("b", &[("else", 1)]);
+    world.sign_in("c", &[("talk", 9)]);
+    assert_eq!(world.enqueue(1), "offer 1 c");
+    assert_eq!(world.enqueue(2), "offer 2 b");
 }
 
 #[test]
@@ -259,81 +246,12 @@ fn the_expected_wait_follows_what_was_measured() {
 }
 
 #[test]
-fn a_seat_takes_a_call_by_hand_also_during_its_break_and_from_another() {
-    let mut world = World::with_seats(config(), &["a", "b"]);
-    world.feed(Input::SetBreak { seat: "b".into(), reason: "tea".into() });
-    let take = |number, seat: &str| Input::Take { call: call(number), seat: seat.into() };
-    assert_eq!(world.feed(take(1, "b")), "not taken 1 b NotWaiting");
-    world.enqueue(1);
-    assert_eq!(world.feed(take(1, "b")), "withdraw 1 a | offer 1 b");
-    assert_eq!(world.feed(take(1, "b")), "not taken 1 b SeatBusy");
-    assert_eq!(world.feed(take(1, "z")), "not taken 1 z NotAtWork");
-    world.accept(1, "b");
-    world.feed(Input::CallEnded { call: call(1), seat: "b".into() });
-    world.after(5);
-    assert_eq!(world.state("b"), SeatState::Break { reason: "tea".into() });
-}
-
-#[test]
-fn a_call_that_a_seat_made_itself_keeps_offers_away() {
-    let mut world = World::with_seats(config(), &["a"]);
-    world.enqueue(1);
-    let began = world.feed(Input::CallBegan { call: call(9), seat: "a".into() });
-    assert_eq!(began, "withdraw 1 a | position 1 1 wait 180");
-    world.feed(Input::CallEnded { call: call(9), seat: "a".into() });
-    assert_eq!(world.after(5), "offer 1 a");
-    let own = world.feed(Input::CallBegan { call: call(1), seat: "a".into() });
-    assert_eq!(own, "connect 1 a after 5", "they came together by another way");
-}
-
-#[test]
-fn a_call_that_a_seat_gives_back_is_rung_elsewhere_before_all_others() {
-    let mut world = World::with_seats(config(), &["a", "b"]);
-    for number in 1..=3 {
-        world.enqueue(number);
-    }
-    world.accept(1, "a");
-    world.accept(2, "b");
-    let back = Enqueue { returned: true, ..wants(1) };
-    assert_eq!(world.feed(Input::Enqueue(back)), "position 1 1 wait 90");
-    assert!(matches!(world.state("a"), SeatState::WrapUp { .. }));
-    world.feed(Input::CallEnded { call: call(2), seat: "b".into() });
-    assert_eq!(world.feed(Input::WrapUpDone { seat: "b".into() }), "offer 1 b");
-}
-
-#[test]
-fn every_store_has_a_cap() {
-    let mut config = with(|rules| rules.waiting_calls_max = 1);
-    config.seats_max = 1;
-    config.seat_skills_max = 1;
-    let mut world = World::with_seats(config, &["a"]);
-    assert_eq!(world.sign_in("b", &[("talk", 1)]), "refused b");
-    assert_eq!(world.sign_in("a", &[("talk", 1), ("sing", 1)]), "refused a");
-    world.enqueue(1);
-    assert_eq!(world.enqueue(2), "refused 2 Full");
-    let nowhere = Enqueue::new(call(3), "nowhere".into());
-    assert_eq!(world.feed(Input::Enqueue(nowhere)), "refused 3 UnknownQueue");
-    world.feed(Input::SignOut { seat: "a".into() });
-    world.feed(Input::Unregistered { seat: "a".into() });
-    assert_eq!(world.sign_in("b", &[("talk", 1)]), "", "a is forgotten");
-}
-
-#[test]
 fn two_seats_that_never_answer_do_not_hold_a_call_for_ever() {
     let mut config = config();
     config.no_answer_pause = SECOND;
     let mut world = World::with_seats(config, &["a", "b"]);
     world.enqueue(1);
     comes_to_rest(world);
-}
-
-#[test]
-fn a_change_of_a_seat_is_told() {
-    let mut world = World::with_seats(config(), &["a"]);
-    let told = world.outputs(Input::Enqueue(wants(1)));
-    let state = SeatState::Reserved { call: call(1), until: world.now + 20 * SECOND };
-    assert_eq!(told[0], Output::SeatState { seat: "a".into(), state, registered: true });
-    assert!(matches!(told[1], Output::Offer(_)));
 }
 
 #[test]
