@@ -7,7 +7,11 @@ const $ = id => document.getElementById(id);
 const PARTIES = { caller: '市民', seat: '座席', expert: '专家' };
 const STATES = {
   signed_out: '未签入', ready: '空闲', reserved: '来电分配中', ringing: '振铃', talking: '通话中',
-  wrap_up: '话后处理', break: '小休', no_answer: '未接暂停', unreachable: '话机未注册',
+  wrap_up: '话后处理', break: '小休', paused: '未接暂停',
+};
+const PHASES = {
+  menu: '语音应答', queued: '排队', offered: '振铃', talking: '通话中', held: '保持中', consulting: '咨询中，市民等候',
+  three_party: '三方通话', transferring: '转接中', ending: '已结束',
 };
 
 let token, phone, call, ticking, events;
@@ -44,8 +48,8 @@ $('sign-in').onsubmit = async event => {
   const [extension, password] = [$('extension').value.trim(), $('password').value];
   try {
     ({ token } = await api('POST', '/session', { extension, password }));
-    const me = await api('GET', '/me');
-    phone = new SipPhone({ url: sipUrl(me), extension, password, realm: me.sip.realm });
+    const [me, line] = await Promise.all([api('GET', '/me'), settings()]);
+    phone = new SipPhone({ url: sipUrl(line), extension, password, realm: line.realm });
     phone.addEventListener('registered', ({ registered, why }) => {
       $('line').textContent = registered ? '话机已注册' : `话机未注册：${why}`;
       if (registered && !phone.signedIn) {
@@ -56,7 +60,7 @@ $('sign-in').onsubmit = async event => {
     phone.addEventListener('incoming', ({ call: incoming }) => take(incoming));
     phone.start();
     $('password').value = '';
-    $('who').textContent = `${me.name}（${extension}）`;
+    $('who').textContent = `${me.person ?? me.name}（${extension}）`;
     $('sign-in').hidden = true;
     $('desk').hidden = false;
     listen();
@@ -65,11 +69,14 @@ $('sign-in').onsubmit = async event => {
   }
 };
 
-// Where the telephone speaks: behind a proxy the page's own host, else the server's WebSocket port.
-function sipUrl(me) {
-  if (me.sip.url) return me.sip.url;
+async function settings() {
+  return (await fetch('softphone/settings.json')).json();
+}
+
+// Where the telephone speaks: the server's WebSocket port on the page's own host.
+function sipUrl(line) {
   const secure = location.protocol === 'https:';
-  const port = secure ? me.sip.wss_port : me.sip.ws_port;
+  const port = secure ? line.wss_port : line.ws_port;
   if (!port) throw new Error('服务器没有开放浏览器话机端口（sip.listen_wss）');
   return `${secure ? 'wss' : 'ws'}://${location.hostname}:${port}`;
 }
@@ -85,10 +92,13 @@ function heard(message) {
   const event = message.event ?? message;
   switch (event.type) {
     case 'seat_state':
-      if (event.seat === phone.extension) $('seat-state').textContent = STATES[event.state] ?? event.state;
+      if (event.extension === phone.extension) $('seat-state').textContent = STATES[event.state] ?? event.state;
       break;
-    case 'queue_state':
-      $('waiting').textContent = event.waiting ? `排队 ${event.waiting}` : '';
+    case 'queue':
+      $('waiting').textContent = event.waiting ? `${event.queue} 排队 ${event.waiting}` : '';
+      break;
+    case 'call_state':
+      if (call?.id === event.call) $('call-state').textContent = PHASES[event.phase] ?? event.phase;
       break;
     case 'caption':
       if (call?.id === event.call) caption(event);

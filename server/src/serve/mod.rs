@@ -11,6 +11,7 @@ mod edge;
 mod feeder;
 mod identity;
 mod metrics;
+mod pages;
 mod prompts;
 mod ready;
 mod recordings;
@@ -69,6 +70,13 @@ pub struct Hotline {
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
     pub app: Handle,
+}
+
+impl Hotline {
+    /// Something that nobody waits for. It ends with the runtime at the latest.
+    pub fn in_background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.app.spawn(task);
+    }
 }
 
 /// Runs until it is told to stop.
@@ -313,11 +321,11 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
     let (for_metrics, sip) = (Arc::clone(hotline), endpoint.clone());
     let (for_ready, draining) = (Arc::clone(hotline), Arc::clone(draining));
     let recogniser_was_up = AtomicBool::new(false);
-    ApiState::new(
+    let mut state = ApiState::new(
         hotline.store.clone(),
         hotline.events.clone(),
         home::recordings(&hotline.config),
-        Arc::clone(&hotline.calls) as Arc<dyn qingting_api::CallControl>,
+        Arc::new(switchboard::Control(Arc::clone(hotline))),
         Arc::new(move || {
             if draining.load(Ordering::Relaxed) {
                 return Some("the server is shutting down".to_owned());
@@ -329,7 +337,13 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
             (!was_up).then(|| "the recogniser is loading".to_owned())
         }),
         Arc::new(move || metrics::page(&for_metrics, &sip)),
-    )
+    );
+    if let Some(recordings) = &hotline.recordings {
+        state.audio = Arc::clone(recordings) as Arc<dyn qingting_api::RecordingSource>;
+    }
+    state.pages = pages::softphone(endpoint, &hotline.config);
+    state.realm.clone_from(&hotline.config.sip.realm);
+    state
 }
 
 /// Ends every call and waits until all are written.

@@ -118,13 +118,33 @@ impl Phone {
     }
 
     /// Whether the tones heard are these and no other of `all`.
-    pub(crate) fn hears_just(&self, heard: &[&Phone], all: &[&Phone]) {
-        for other in all {
-            let level = self.hears(other.frequency);
-            let expected = heard.iter().any(|phone| phone.frequency == other.frequency);
-            let right = if expected { (0.85..1.15).contains(&level) } else { level < 0.03 };
-            assert!(right, "{} Hz hears {} Hz at {level:.3}", self.frequency, other.frequency);
+    fn hears_just(&self, heard: &[f64], all: &[f64]) -> Result<(), String> {
+        for tone in all {
+            let level = self.hears(*tone);
+            let range = if heard.contains(tone) { 0.85..1.15 } else { -0.01..0.03 };
+            if !range.contains(&level) {
+                return Err(format!("{} Hz hears {tone} Hz at {level:.3}", self.frequency));
+            }
         }
+        Ok(())
+    }
+}
+
+/// Lets all speak until each hears just those whose places in the list are given beside it: a
+/// machine that is busy with other tests loses some of every voice.
+pub(crate) fn expect(phones: &mut [&mut Phone], hears: &[&[usize]]) {
+    let tones: Vec<f64> = phones.iter().map(|phone| phone.frequency).collect();
+    run(phones, 25);
+    for tries_left in (0..200).rev() {
+        let all_right = phones.iter().zip(hears).try_for_each(|(phone, heard)| {
+            let heard: Vec<f64> = heard.iter().map(|index| tones[*index]).collect();
+            phone.hears_just(&heard, &tones)
+        });
+        match all_right {
+            Ok(()) => return,
+            Err(wrong) => assert!(tries_left > 0, "{wrong}"),
+        }
+        run(phones, 1);
     }
 }
 
