@@ -6,9 +6,7 @@ use qingting_common::Pii;
 use qingting_sip::agent::{CallKey, Command, Output, UDP_REQUEST_BYTES_MAX};
 use qingting_sip::auth::Credentials;
 use qingting_sip::message::{HeaderName, Method, NameAddr};
-use qingting_sip::{
-    DialogEvent, Flow, OutgoingInvite, OutgoingRequest, RequestError, Transport,
-};
+use qingting_sip::{DialogEvent, Flow, OutgoingInvite, OutgoingRequest, RequestError, Transport};
 use world::{Solo, code, flow, header, response};
 
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n";
@@ -74,7 +72,8 @@ fn a_challenged_invite_is_acknowledged_and_sent_again_with_a_password() {
     assert_eq!(header(&again, "CSeq"), "4 INVITE");
     after(solo.feed(&response(&again, 200, "", "")), &["ACK"]);
     let bye = solo.bye().remove(0);
-    let again = after(solo.feed(&response(&bye, 407, "", &CHALLENGE.replace("WWW", "Proxy"))), &["BYE"]);
+    let again =
+        after(solo.feed(&response(&bye, 407, "", &CHALLENGE.replace("WWW", "Proxy"))), &["BYE"]);
     assert!(header(&again, "Proxy-Authorization").contains("response="), "{again}");
     assert_eq!(header(&again, "CSeq"), "6 BYE");
     solo.feed(&response(&again, 200, "", ""));

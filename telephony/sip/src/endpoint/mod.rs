@@ -2,6 +2,7 @@
 
 mod bind;
 mod driver;
+mod errands;
 mod local_ip;
 mod lookup;
 mod metrics;

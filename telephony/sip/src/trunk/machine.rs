@@ -1,10 +1,8 @@
 //! One trunk: registered or not, up or down.
 
 use super::backoff::{self, wait};
-use crate::auth::Credentials;
+use super::config::TrunkConfig;
 use crate::handle::DialogEvent;
-use crate::message::{NameAddr, SipUri};
-use crate::transport::Transport;
 use qingting_common::Millis;
 use std::time::Duration;
 
@@ -19,34 +17,6 @@ const EXPIRES_S_DEFAULT: u32 = 600;
 
 /// Longest life that a server may demand by 423.
 const EXPIRES_S_MAX: u32 = 86_400;
-
-/// A trunk as it is configured.
-#[derive(Clone, Debug)]
-pub struct TrunkConfig {
-    /// For people and [`TrunkSet`](super::TrunkSet).
-    pub name: String,
-    /// The peer; without port its SRV records count.
-    pub peer: SipUri,
-    /// How.
-    pub transport: Transport,
-    /// Lower ones are tried first.
-    pub priority: u16,
-    /// Who we are to it, without tag.
-    pub identity: NameAddr,
-    /// When it wants us to register, or asks for a password.
-    pub account: Option<Account>,
-}
-
-/// An account at a trunk.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// Name and password.
-    pub credentials: Credentials,
-    /// Whether to register.
-    pub register: bool,
-    /// Life of a registration in seconds; 600 when `None`.
-    pub expires_s: Option<u32>,
-}
 
 /// A request that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +214,11 @@ pub const fn next_wanted(event: &DialogEvent) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::Account;
     use super::*;
+    use crate::auth::Credentials;
+    use crate::message::NameAddr;
+    use crate::transport::Transport;
     use qingting_common::Pii;
 
     const T: Millis = Millis(1_000_000);

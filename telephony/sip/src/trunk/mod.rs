@@ -4,11 +4,10 @@
 //! on an [`Endpoint`](crate::Endpoint).
 
 mod backoff;
+mod config;
 mod machine;
 mod set;
 
-pub use machine::{
-    Account, FAILURES_DOWN, HEALTH_EVERY, Outcome, Probe, Trunk, TrunkConfig, TrunkStatus,
-    next_wanted,
-};
+pub use config::{Account, TrunkConfig};
+pub use machine::{FAILURES_DOWN, HEALTH_EVERY, Outcome, Probe, Trunk, TrunkStatus, next_wanted};
 pub use set::{Target, TrunkSet};

@@ -1,6 +1,7 @@
 //! Several trunks, kept going by a task.
 
-use super::machine::{Outcome, Probe, Trunk, TrunkConfig, TrunkStatus};
+use super::config::TrunkConfig;
+use super::machine::{Outcome, Probe, Trunk, TrunkStatus};
 use crate::auth::Credentials;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
