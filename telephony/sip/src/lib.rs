@@ -19,6 +19,7 @@ pub mod registrar;
 mod request;
 pub mod transaction;
 mod transport;
+pub mod trunk;
 
 pub use agent::EdgeConfig;
 pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics, TlsError, TlsIdentity};

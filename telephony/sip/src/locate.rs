@@ -62,7 +62,10 @@ pub(crate) struct Service {
 
 /// The records in the order in which they are to be tried: the lowest priority first, within it
 /// at random by weight (RFC 2782). `random` gives a number from 0 to its argument.
-pub(crate) fn in_order(mut records: Vec<Service>, mut random: impl FnMut(u32) -> u32) -> Vec<Service> {
+pub(crate) fn in_order(
+    mut records: Vec<Service>,
+    mut random: impl FnMut(u32) -> u32,
+) -> Vec<Service> {
     // Those of weight 0 first: only a random 0 chooses one while others are left.
     records.sort_by_key(|record| (record.priority, record.weight));
     let mut ordered = Vec::with_capacity(records.len());
@@ -120,11 +123,8 @@ mod tests {
         assert_eq!(plan("sip:a@10.0.0.1", Transport::Tls), address("10.0.0.1:5061"));
         assert_eq!(plan("sip:a@[::1]:7", Transport::Tcp), address("[::1]:7"));
         assert_eq!(plan("sip:a@h:7", Transport::Udp), Plan::Host("h".to_owned(), 7));
-        let service = |name: &str, port| Plan::Service {
-            name: name.to_owned(),
-            host: "h".to_owned(),
-            port,
-        };
+        let service =
+            |name: &str, port| Plan::Service { name: name.to_owned(), host: "h".to_owned(), port };
         assert_eq!(plan("sip:a@h", Transport::Udp), service("_sip._udp.h", 5060));
         assert_eq!(plan("sip:a@h", Transport::Tcp), service("_sip._tcp.h", 5060));
         assert_eq!(plan("sips:a@h", Transport::Tls), service("_sips._tcp.h", 5061));

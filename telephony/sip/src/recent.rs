@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn one_subscriber_is_one_source() {
-        let same = |a: &str, b: &str| source_of(a.parse().unwrap()) == source_of(b.parse().unwrap());
+        let same =
+            |a: &str, b: &str| source_of(a.parse().unwrap()) == source_of(b.parse().unwrap());
         assert!(same("2001:db8::1", "2001:db8::ffff:1") && !same("2001:db8::1", "2001:db8:0:1::1"));
         assert!(same("::ffff:10.0.0.1", "10.0.0.1") && !same("10.0.0.1", "10.0.0.2"));
     }

@@ -101,7 +101,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 enum Wire {
     Datagrams(UdpSocket),
     Stream(Box<dyn Stream>),
-    Web(WebSocketStream<Box<dyn Stream>>),
+    Web(Box<WebSocketStream<Box<dyn Stream>>>),
 }
 
 impl Wire {
@@ -125,7 +125,7 @@ impl Wire {
         request.headers_mut().insert("Sec-WebSocket-Protocol", "sip".parse().unwrap());
         let (socket, response) = client_async(request, stream).await.unwrap();
         assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
-        Self::Web(socket)
+        Self::Web(Box::new(socket))
     }
 
     async fn send(&mut self, text: &str) {
@@ -292,10 +292,14 @@ async fn registers_is_called_and_calls(transport: Transport) {
     assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
     let to = header(&answer, "To").to_owned();
     phone.cseq -= 1;
-    let ack = phone.request("ACK", "sip:12345@hotline", &to, "").replace("Call-ID: ACK", "Call-ID: INVITE");
+    let ack = phone
+        .request("ACK", "sip:12345@hotline", &to, "")
+        .replace("Call-ID: ACK", "Call-ID: INVITE");
     phone.wire.send(&ack).await;
     assert_eq!(next(&mut call.events).await, Some(DialogEvent::Ack { body: None }));
-    let bye = phone.request("BYE", "sip:12345@hotline", &to, "").replace("Call-ID: BYE", "Call-ID: INVITE");
+    let bye = phone
+        .request("BYE", "sip:12345@hotline", &to, "")
+        .replace("Call-ID: BYE", "Call-ID: INVITE");
     phone.wire.send(&bye).await;
     assert!(phone.wire.next().await.starts_with("SIP/2.0 200 "));
     assert_eq!(next(&mut call.events).await, Some(DialogEvent::Bye { reason: None }));
@@ -408,12 +412,10 @@ async fn tls_without_a_usable_certificate_says_what_to_do() {
 async fn our_requests_answer_challenges() {
     let identity = Identity::new();
     let (endpoint, mut calls) = Endpoint::bind(identity.config()).await.unwrap();
-    let (seat, _calls) = Endpoint::bind(EndpointConfig {
-        edge: EdgeConfig::default(),
-        ..identity.config()
-    })
-    .await
-    .unwrap();
+    let (seat, _calls) =
+        Endpoint::bind(EndpointConfig { edge: EdgeConfig::default(), ..identity.config() })
+            .await
+            .unwrap();
     let to = address(&endpoint, Transport::Udp);
     let from = NameAddr::parse("<sip:1001@hotline>").unwrap();
     let register = |password| OutgoingRequest {

@@ -51,10 +51,14 @@ impl Phone {
 
     fn message(&mut self, method: &str, extra: &str) -> String {
         self.cseq += 1;
-        let branch = format!("{}{}{}", self.user, self.cseq, method);
+        let branch = format!("{}{}{method}{}", self.user, self.cseq, extra.len());
         let text = request(method, self.cseq, &branch, "", extra);
         let text = text.replace("<sip:a@b>", &format!("<sip:{}@hotline>", self.user));
-        let contact = if self.contact.is_empty() { String::new() } else { format!("Contact: {}\r\n", self.contact) };
+        let contact = if self.contact.is_empty() {
+            String::new()
+        } else {
+            format!("Contact: {}\r\n", self.contact)
+        };
         let text = text.replace("Contact: <sip:a@192.0.2.9>\r\n", &contact);
         if method != "REGISTER" {
             return text;
@@ -120,7 +124,10 @@ fn a_user_registers_refreshes_and_leaves() {
     assert_eq!(contacts(&done), ["<sip:1001@10.9.8.7:5080>;expires=300"]);
     assert_eq!(solo.agent.stats().bindings, 1);
     solo.wait(100_000);
-    assert_eq!(contacts(&phone.register(&mut solo, "Expires: 9999\r\n"))[0].split("expires=").nth(1), Some("3600"));
+    assert_eq!(
+        contacts(&phone.register(&mut solo, "Expires: 9999\r\n"))[0].split("expires=").nth(1),
+        Some("3600")
+    );
     let done = phone.register(&mut solo, "Expires: 0\r\n");
     assert_eq!((code(&done).as_str(), contacts(&done).len()), ("200", 0));
     assert_eq!(solo.agent.stats().users_registered, 0);
@@ -190,7 +197,7 @@ fn a_wrong_password_an_unknown_user_and_a_locked_one_get_the_same_answer() {
         let answer = masked(&phone.register(&mut solo, ""));
         answers.push(answer.replace(user, "USER"));
     }
-    for _ in 0..=PAIR_FAILURES_FREE {
+    for _ in 0..PAIR_FAILURES_FREE {
         Phone { password: "wrong", ..Phone::new("1001") }.register(&mut solo, "");
     }
     let locked = masked(&Phone::new("1001").register(&mut solo, ""));
@@ -276,7 +283,8 @@ fn a_binding_leads_back_to_where_it_came_from_and_dies_with_its_connection() {
     assert_eq!(binding.contact.to_string(), "sip:1001@192.0.2.9:5060", "not 10.9.8.7");
     assert_eq!((binding.flow, binding.transport), (solo.flow, Transport::Udp));
     (solo.flow.transport, solo.flow.link) = (Transport::Wss, Some(Link(77)));
-    let mut browser = Phone { contact: "<sip:x@a.invalid;transport=ws>".to_owned(), ..Phone::new("1002") };
+    let mut browser =
+        Phone { contact: "<sip:x@a.invalid;transport=ws>".to_owned(), ..Phone::new("1002") };
     assert_eq!(code(&browser.register(&mut solo, "")), "200");
     assert_eq!(solo.agent.stats().bindings, 2);
     solo.agent.link_closed(Link(78));
@@ -307,7 +315,8 @@ fn in_a_dialog_nobody_is_asked() {
     let (mut solo, mut phone) = (solo(edge()), Phone::new("1001"));
     phone.ask(&mut solo, "INVITE", "");
     let tag = to_tag(&solo.respond(200)[0]);
-    let ack = request("ACK", phone.cseq, "ack", &tag, "").replace("<sip:a@b>", "<sip:1001@hotline>");
+    let ack =
+        request("ACK", phone.cseq, "ack", &tag, "").replace("<sip:a@b>", "<sip:1001@hotline>");
     assert!(solo.feed(&ack).is_empty());
     let bye = request("BYE", 9, "bye", &tag, "").replace("<sip:a@b>", "<sip:1001@hotline>");
     assert_eq!(solo.codes(&bye), ["200"]);
@@ -319,7 +328,8 @@ fn our_requests_to_a_user_go_back_by_the_way_of_the_call() {
     let (mut solo, mut phone) = (solo(edge()), Phone::new("1001"));
     phone.ask(&mut solo, "INVITE", "");
     let tag = to_tag(&solo.respond(200)[0]);
-    let ack = request("ACK", phone.cseq, "ack", &tag, "").replace("<sip:a@b>", "<sip:1001@hotline>");
+    let ack =
+        request("ACK", phone.cseq, "ack", &tag, "").replace("<sip:a@b>", "<sip:1001@hotline>");
     solo.feed(&ack);
     let bye = solo.bye().remove(0);
     assert!(bye.starts_with("BYE sip:1001@10.9.8.7:5080 "), "{bye}");
@@ -374,13 +384,14 @@ fn a_flood_is_refused_then_ignored_and_calls_in_progress_still_end() {
     assert_eq!(codes.iter().flatten().filter(|code| *code == "100").count(), 2);
     assert_eq!(codes.iter().flatten().filter(|code| *code == "503").count(), 20);
     assert_eq!(codes[22..], vec![None; 78]);
-    let after: Vec<&str> = answers[2..22].iter().map(|sent| header(&sent[0], "Retry-After")).collect();
+    let after: Vec<&str> =
+        answers[2..22].iter().map(|sent| header(&sent[0], "Retry-After")).collect();
     assert!(after.iter().any(|s| *s != after[0]), "jittered: {after:?}");
     let stats = solo.agent.stats();
     assert_eq!((stats.admission.source_rejected, stats.admission.silenced), (20, 78));
     assert_eq!((stats.dialogs, solo.calls), (3, 3), "nothing kept of the flood");
     assert_eq!(solo.codes(&request("INVITE", 2, "re", &tag, "")), ["100"], "a re-INVITE");
-    assert_eq!(solo.codes(&request("BYE", 3, "bye", &tag, "")).last().unwrap(), "200");
+    assert_eq!(solo.codes(&request("BYE", 3, "bye", &tag, ""))[0], "200");
 }
 
 #[test]
@@ -389,7 +400,8 @@ fn broken_requests_and_false_tags_are_held_to_the_limit_too() {
     let broken = request("OPTIONS", 1, "o", "", "").replace("CSeq: 1", "CSeq: x");
     let codes: Vec<String> = (0..60).flat_map(|_| solo.codes(&broken)).collect();
     assert_eq!(codes, ["400"; 3]);
-    let codes: Vec<String> = (0..60).flat_map(|n| solo.codes(&request("BYE", 1, &n.to_string(), "x", ""))).collect();
+    let codes: Vec<String> =
+        (0..60).flat_map(|n| solo.codes(&request("BYE", 1, &n.to_string(), "x", ""))).collect();
     assert_eq!(codes.len(), 0, "its refusals are used up");
 }
 
@@ -398,7 +410,10 @@ fn trunks_are_held_to_the_whole_servers_limit_alone_and_emergencies_have_room() 
     let trusted = vec!["192.0.2.9/32".parse().unwrap()];
     let mut solo = solo(EdgeConfig { admission: Some(limits()), trusted, ..edge() });
     let codes: Vec<String> = (0..30).flat_map(|n| solo.codes(&numbered(n))).collect();
-    assert_eq!((&codes[..4], &codes[4..]), (&["100"; 4].map(str::to_owned)[..], &["503"; 26].map(str::to_owned)[..]));
+    assert_eq!(
+        (&codes[..4], &codes[4..]),
+        (&["100"; 4].map(str::to_owned)[..], &["503"; 26].map(str::to_owned)[..])
+    );
     let emergency = |n: usize| numbered(n).replace("INVITE sip:12345@", "INVITE sip:110@");
     let codes: Vec<String> = (40..44).flat_map(|n| solo.codes(&emergency(n))).collect();
     assert_eq!(codes, ["100", "100", "503", "503"]);
@@ -409,8 +424,9 @@ fn trunks_are_held_to_the_whole_servers_limit_alone_and_emergencies_have_room() 
 fn registered_telephones_are_not_held_to_their_sources_limit() {
     let mut solo = solo(EdgeConfig { admission: Some(limits()), ..edge() });
     assert_eq!(code(&Phone::new("1001").register(&mut solo, "")), "200");
-    let codes: Vec<String> =
-        (0..50).flat_map(|n| solo.codes(&request("OPTIONS", 1, &format!("o{n}"), "", ""))).collect();
+    let codes: Vec<String> = (0..50)
+        .flat_map(|n| solo.codes(&request("OPTIONS", 1, &format!("o{n}"), "", "")))
+        .collect();
     assert_eq!(codes, ["200"; 50]);
 }
 

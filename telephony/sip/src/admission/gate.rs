@@ -167,7 +167,12 @@ mod tests {
     }
 
     fn limits() -> AdmissionLimits {
-        AdmissionLimits { source_invites: (1, 3), calls: (2, 4), reserved_calls: (1, 2), ..AdmissionLimits::default() }
+        AdmissionLimits {
+            source_invites: (1, 3),
+            calls: (2, 4),
+            reserved_calls: (1, 2),
+            ..AdmissionLimits::default()
+        }
     }
 
     #[test]
@@ -200,7 +205,8 @@ mod tests {
     #[test]
     fn a_hundred_thousand_sources_take_no_more_room_than_the_cap() {
         let mut gate = Gate::new(limits());
-        (0..100_000).for_each(|n| assert_eq!(gate.source(Millis(0), ip(n), Asks::Other), Verdict::Pass));
+        (0..100_000)
+            .for_each(|n| assert_eq!(gate.source(Millis(0), ip(n), Asks::Other), Verdict::Pass));
         assert_eq!(gate.counts().sources, SOURCES_MAX);
     }
 }

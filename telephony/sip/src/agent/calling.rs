@@ -114,7 +114,7 @@ impl Agent {
         let Outgoing { method, uri, cseq, .. } = outgoing;
         retry.body = body.cloned();
         let pinned = self.calls.get(&call).is_some_and(|call| call.pinned);
-        if let Some(tcp) = self.way_of(flow, pinned, bytes.len()) {
+        if let Some(tcp) = self.way_of(flow, pinned || retry.fixed, bytes.len()) {
             retry.datagram = Some(std::mem::replace(&mut flow, tcp));
             headers = with_via(&headers, via(flow, &branch));
             bytes = write_request(&method, &uri, &headers, body.map_or(&[], |body| &body[..]));
@@ -144,7 +144,8 @@ impl Agent {
         };
         let acks = Vec::new();
         let pinned = self.calls.get(&call).is_some_and(|call| call.pinned);
-        let tx = ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None, pinned, retry };
+        let tx =
+            ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None, pinned, retry };
         let body = tx.retry.body.as_ref().map_or(0, Bytes::len);
         let kept = size_of::<ClientTx>() + tx.sent.headers.bytes() + bytes.len() + body;
         let id = self.clients.insert(key, tx, kept);

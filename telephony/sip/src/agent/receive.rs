@@ -1,8 +1,8 @@
 //! Messages from the network, up to where a dialog takes them.
 
 use super::Agent;
-use super::guard::Guarded;
 use super::call::{Call, CallKey, Phase};
+use super::guard::Guarded;
 use super::output::{Origin, Outbound, Output};
 use super::table::{ServerMachine, ServerTx, TxId};
 use crate::admission::{Asks, Verdict as Admission};

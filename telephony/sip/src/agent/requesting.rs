@@ -36,7 +36,8 @@ impl Agent {
             extra.push((HeaderName::Contact, contact_of(user, flow)));
         }
         let credentials = request.credentials.clone().map(Arc::new);
-        let retry = Retry { credentials, others: ways, ..Retry::default() };
+        let fixed = request.flow.is_some();
+        let retry = Retry { credentials, others: ways, fixed, ..Retry::default() };
         let purpose = Purpose::Outside(number);
         let body = request.body.as_ref();
         self.start_with(now, NO_CALL, flow, outgoing, purpose, &extra, body, retry);

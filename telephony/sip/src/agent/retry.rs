@@ -41,6 +41,8 @@ pub(super) struct Retry {
     pub(super) challenges: u8,
     /// The way of a request that was too long for it.
     pub(super) datagram: Option<Flow>,
+    /// The way was chosen by whoever asked, and is kept.
+    pub(super) fixed: bool,
     /// Further addresses of the peer, the best last.
     pub(super) others: Vec<Flow>,
 }
@@ -98,7 +100,10 @@ impl Agent {
         let Some(tx) = self.clients.entry(id) else { return false };
         let Some(flow) = tx.retry.others.pop() else { return false };
         tx.retry.datagram = None;
-        let (cseq, headers) = (tx.sent.cseq, tx.sent.headers.clone());
+        let (cseq, headers, key) = (tx.sent.cseq, tx.sent.headers.clone(), tx.call);
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.flow = flow;
+        }
         self.stats.failed_over += 1;
         self.once_more(now, id, flow, cseq, headers);
         true

@@ -100,13 +100,16 @@ mod tests {
     const SHA: &str = r#"Digest realm="r", nonce="n1", algorithm=SHA-256, qop="auth,auth-int""#;
     const MD5: &str = r#"Digest realm="r", nonce="n2", algorithm=MD5, qop="auth", opaque="o""#;
 
-    fn answer(answerer: &mut Answerer, name: &str, challenges: &[&str]) -> Option<(String, String)> {
+    fn answer(
+        answerer: &mut Answerer,
+        name: &str,
+        challenges: &[&str],
+    ) -> Option<(String, String)> {
         let mut headers = Headers::default();
         let name = HeaderName::Other(name.to_owned());
         challenges.iter().for_each(|challenge| headers.push(name.clone(), *challenge));
         let user = Credentials { user: "u".to_owned(), password: Pii::new("p".to_owned()) };
-        let (name, value) =
-            answerer.answer(&user, &headers, &Method::Invite, "sip:a@b", "c")?;
+        let (name, value) = answerer.answer(&user, &headers, &Method::Invite, "sip:a@b", "c")?;
         Some((name.as_str().to_owned(), value))
     }
 
@@ -115,7 +118,10 @@ mod tests {
         let (name, value) =
             answer(&mut Answerer::default(), "www-authenticate", &[MD5, SHA]).unwrap();
         assert_eq!(name, "Authorization");
-        assert!(value.contains("algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"c\""), "{value}");
+        assert!(
+            value.contains("algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"c\""),
+            "{value}"
+        );
         let (name, value) = answer(&mut Answerer::default(), "Proxy-Authenticate", &[MD5]).unwrap();
         assert_eq!(name, "Proxy-Authorization");
         assert!(value.contains("opaque=\"o\"") && value.contains("algorithm=MD5"), "{value}");
@@ -138,6 +144,10 @@ mod tests {
         let old = r#"Digest realm="r", nonce="n""#;
         let (_, value) = answer(&mut Answerer::default(), "WWW-Authenticate", &[old]).unwrap();
         // md5(md5("u:r:p") ":n:" md5("INVITE:sip:a@b")), by another implementation.
-        assert!(value.contains("response=\"268f5a320f4c7be8a96bd7b8aa197d6b\"") && !value.contains("qop"), "{value}");
+        assert!(
+            value.contains("response=\"268f5a320f4c7be8a96bd7b8aa197d6b\"")
+                && !value.contains("qop"),
+            "{value}"
+        );
     }
 }

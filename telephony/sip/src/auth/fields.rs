@@ -58,7 +58,10 @@ mod tests {
     #[test]
     fn quotes_commas_and_case() {
         let fields = Fields::parse(r#"digest Realm="a,\"b\"" , nc=00000001,qop="auth""#).unwrap();
-        assert_eq!((fields.value("realm"), fields.value("nc")), (Some("a,\"b\""), Some("00000001")));
+        assert_eq!(
+            (fields.value("realm"), fields.value("nc")),
+            (Some("a,\"b\""), Some("00000001"))
+        );
         assert_eq!(quoted("a\"b"), r#""a\"b""#);
     }
 

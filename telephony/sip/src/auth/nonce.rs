@@ -141,10 +141,13 @@ mod tests {
     fn old_foreign_and_altered_ones_are_stale() {
         let mut nonces = Nonces::new([1; 32]);
         let nonce = nonces.make(T);
-        let stale = |nonces: &mut Nonces, at, nonce: &str| nonces.take(at, nonce, 1) == Worth::Stale;
+        let stale =
+            |nonces: &mut Nonces, at, nonce: &str| nonces.take(at, nonce, 1) == Worth::Stale;
         assert!(stale(&mut Nonces::new([2; 32]), T, &nonce), "another process's");
         let later = format!("{:016x}{}", T.0 + 1, &nonce[16..]);
-        for wrong in [later.as_str(), "", "x", &nonce[..63], &format!("{nonce}00"), "张三张三张三张三"] {
+        for wrong in
+            [later.as_str(), "", "x", &nonce[..63], &format!("{nonce}00"), "张三张三张三张三"]
+        {
             assert!(stale(&mut nonces, T, wrong), "{wrong}");
         }
         assert!(stale(&mut nonces, T + NONCE_LIFE + Duration::from_millis(1), &nonce));

@@ -2,7 +2,7 @@
 
 use super::bind::Sockets;
 use super::local_ip::LocalIp;
-use super::lookup::{Errand, Found, Lookups};
+use super::lookup::{Found, Lookups};
 use super::metrics::{DriverCounts, Published};
 use super::send::Connections;
 use super::stream::{self, StreamEvent};
@@ -11,7 +11,6 @@ use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, EdgeConfig, Output};
 use crate::clock::Clock;
 use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, Reply};
-use crate::locate::{Plan, plan};
 use crate::message::{HeaderName, Request, Response};
 use crate::recent::Recent;
 use crate::request::RequestError;
@@ -42,15 +41,12 @@ const EVENTS_ESSENTIAL: usize = 8;
 /// Peers whose names are remembered for their certificates, at most.
 const NAMES_MAX: usize = 1_024;
 
-/// Requests outside calls that wait for their end, at most.
-const REQUESTS_MAX: usize = 4_096;
-
 /// How long the driver sleeps when no timer is set.
 const IDLE: Duration = Duration::from_secs(3_600);
 
 /// How long [`Endpoint::close`](super::Endpoint::close) waits for dialogs to end, and then for
 /// connections to write.
-const CLOSE_MAX: Duration = Duration::from_secs(1);
+pub(super) const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// **Owns the agent and every socket; waits for any of them, never for one.**
 pub(super) struct Driver {
@@ -71,20 +67,20 @@ pub(super) struct Driver {
     listeners: JoinSet<()>,
     pub(super) to_driver: mpsc::Sender<StreamEvent>,
     from_streams: mpsc::Receiver<StreamEvent>,
-    lookups: Lookups,
+    pub(super) lookups: Lookups,
     orders: mpsc::Receiver<Order>,
     commands: Commands,
     incoming: mpsc::Sender<IncomingCall>,
-    events: HashMap<CallKey, mpsc::Sender<DialogEvent>>,
-    requests: HashMap<u64, oneshot::Sender<Result<Box<Response>, RequestError>>>,
-    last_request: u64,
-    bound: Vec<(Transport, SocketAddr)>,
+    pub(super) events: HashMap<CallKey, mpsc::Sender<DialogEvent>>,
+    pub(super) requests: HashMap<u64, oneshot::Sender<Result<Box<Response>, RequestError>>>,
+    pub(super) last_request: u64,
+    pub(super) bound: Vec<(Transport, SocketAddr)>,
     metrics: Arc<Published>,
     users: Arc<Users>,
     links: u64,
     buffer: Vec<u8>,
     sleep: Pin<Box<Sleep>>,
-    closing: Option<(Millis, oneshot::Sender<()>)>,
+    pub(super) closing: Option<(Millis, oneshot::Sender<()>)>,
 }
 
 /// Where the driver's orders come from and its news go to.
@@ -264,105 +260,6 @@ impl Driver {
             let Ok(order) = self.orders.try_recv() else { break };
             self.take_order(order);
         }
-    }
-
-    fn take_order(&mut self, order: Order) {
-        let now = self.clock.now();
-        match order {
-            Order::Command(command) => self.agent.command(now, command),
-            Order::Close { done } => {
-                self.agent.command(now, Command::Drain);
-                self.closing = Some((now + CLOSE_MAX, done));
-            }
-            Order::Invite { call, invite, call_id, events } => {
-                self.events.insert(call, events);
-                self.start_or_look_up(Errand::Invite { call, invite, call_id });
-            }
-            Order::Request { request, done } => {
-                if self.requests.len() >= REQUESTS_MAX {
-                    // Who waits may have gone.
-                    let _ = done.send(Err(RequestError::Unavailable));
-                    return;
-                }
-                self.last_request += 1;
-                let number = self.last_request;
-                self.requests.insert(number, done);
-                self.start_or_look_up(Errand::Request { number, request });
-            }
-        }
-    }
-
-    fn start_or_look_up(&mut self, errand: Errand) {
-        let (target, transport, flow) = match &errand {
-            Errand::Invite { invite, .. } => (&invite.target, invite.transport, invite.flow),
-            Errand::Request { request, .. } => (&request.target, request.transport, request.flow),
-        };
-        match (flow, plan(target, transport)) {
-            (Some(flow), _) => self.start(errand, vec![flow]),
-            (None, Plan::Address(address)) => self.start_to(errand, &[address]),
-            (None, plan) => self.lookups.target(errand, plan),
-        }
-    }
-
-    fn found(&mut self, found: Found) {
-        match found {
-            Found::Hop(Some(command)) => {
-                if let Command::Resolved { host, addr, .. } = &command {
-                    self.names.touch(addr, String::new).clone_from(host);
-                }
-                self.agent.command(self.clock.now(), command);
-            }
-            Found::Hop(None) => {}
-            Found::Target { errand, host, addrs } => {
-                for addr in &addrs {
-                    self.names.touch(addr, String::new).clone_from(&host);
-                }
-                self.start_to(errand, &addrs);
-            }
-        }
-    }
-
-    fn start_to(&mut self, errand: Errand, addrs: &[SocketAddr]) {
-        let transport = match &errand {
-            Errand::Invite { invite, .. } => invite.transport,
-            Errand::Request { request, .. } => request.transport,
-        };
-        let ways = addrs.iter().filter_map(|addr| self.flow_to(transport, *addr)).collect();
-        self.start(errand, ways);
-    }
-
-    fn start(&mut self, errand: Errand, mut ways: Vec<Flow>) {
-        let command = match errand {
-            Errand::Invite { call, invite, call_id } => {
-                let flow = (!ways.is_empty()).then(|| ways.remove(0));
-                Command::Invite { call, invite, call_id, flow, others: ways }
-            }
-            Errand::Request { number, request } => Command::Request { number, request, ways },
-        };
-        self.agent.command(self.clock.now(), command);
-    }
-
-    /// The way to an address that no dialog leads to yet.
-    fn flow_to(&mut self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
-        let suits = |address: &SocketAddr| address.is_ipv4() == remote.is_ipv4();
-        let of = |wanted: Transport| {
-            let bound = self.bound.iter().filter(move |(transport, _)| *transport == wanted);
-            bound.map(|(_, address)| *address).find(suits)
-        };
-        let (link, bound) = match transport {
-            Transport::Udp => {
-                let at = self.udp.iter().position(|port| suits(&port.bound))?;
-                (Some(Link(at as u64)), self.udp[at].bound)
-            }
-            // A browser has to come to us.
-            Transport::Ws | Transport::Wss => return None,
-            transport => {
-                let usual = [transport, Transport::Tcp, Transport::Udp];
-                (None, usual.into_iter().find_map(of)?)
-            }
-        };
-        let local = self.local_ip.seen_by(remote.ip(), bound);
-        Some(Flow { transport, link, local, remote })
     }
 
     pub(super) const fn next_link(&mut self) -> Link {

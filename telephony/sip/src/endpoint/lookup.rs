@@ -114,7 +114,8 @@ async fn services(resolver: Option<TokioResolver>, name: String) -> Vec<Service>
 async fn all(place: Option<OwnedSemaphorePermit>, hosts: Vec<(String, u16)>) -> Vec<SocketAddr> {
     let Some(place) = place else { return Vec::new() };
     let find = move || {
-        let found = hosts.iter().filter_map(|(host, port)| (host.as_str(), *port).to_socket_addrs().ok());
+        let found =
+            hosts.iter().filter_map(|(host, port)| (host.as_str(), *port).to_socket_addrs().ok());
         let mut addrs: Vec<SocketAddr> = Vec::new();
         for addr in found.flatten() {
             if !addrs.contains(&addr) && addrs.len() < ADDRESSES_MAX {

@@ -2,6 +2,7 @@
 
 mod bind;
 mod driver;
+mod errands;
 mod local_ip;
 mod lookup;
 mod metrics;
@@ -23,13 +24,13 @@ use crate::request::{OutgoingRequest, RequestError};
 use crate::transport::Transport;
 use driver::{Driver, Ends};
 use metrics::Published;
-use std::path::PathBuf;
-use users::Users;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
+use users::Users;
 
 /// Commands on their way to the driver, at most; see [`Dialog`] for what happens beyond.
 const COMMANDS_MAX: usize = 8_192;

@@ -1,9 +1,7 @@
 //! The way out: datagrams and connections.
 
 use super::driver::Driver;
-use super::stream::{
-    self, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX, StreamEvent, WRITES_MAX,
-};
+use super::stream::{self, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX, StreamEvent, WRITES_MAX};
 use crate::agent::{Origin, Outbound};
 use crate::recent::source_of;
 use crate::transport::{Flow, Link, Transport};
@@ -183,7 +181,8 @@ impl Driver {
 
     /// How TLS begins with a peer: its certificate is to have the name that led to its address.
     fn tls_to(&self, remote: SocketAddr) -> (TlsConnector, ServerName<'static>) {
-        let name = self.names.peek(&remote).and_then(|name| ServerName::try_from(name.clone()).ok());
+        let name =
+            self.names.peek(&remote).and_then(|name| ServerName::try_from(name.clone()).ok());
         (self.connector.clone(), name.unwrap_or_else(|| ServerName::from(remote.ip())))
     }
 
@@ -204,7 +203,8 @@ impl Driver {
         let link = self.next_link();
         let local = self.local_ip.seen_by(remote.ip(), bound);
         let (writes, queue) = mpsc::channel(WRITES_MAX);
-        self.connections.insert(link, Connection { transport, writes, remote, local, waiting: Vec::new() });
+        self.connections
+            .insert(link, Connection { transport, writes, remote, local, waiting: Vec::new() });
         let (tls, to) = (self.acceptor.clone(), self.to_driver.clone());
         self.tasks.spawn(stream::serve_accepted(link, transport, stream, tls, queue, to));
     }

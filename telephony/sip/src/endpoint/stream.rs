@@ -1,9 +1,10 @@
 //! One connection: a task that cuts the stream into messages and writes what is queued.
 
-use crate::message::stream_message_len;
 use super::web;
+use crate::message::stream_message_len;
 use crate::transport::{Link, Transport};
 use bytes::{Bytes, BytesMut};
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,6 +35,10 @@ pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 pub(super) const WRITE_MAX: Duration = Duration::from_secs(10);
+
+/// TCP's own keep-alives, which only a peer that is gone does not answer.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// How long a connection may be silent between messages, and within one.
 const IDLE_MAX: Duration = Duration::from_secs(3_600);
@@ -126,8 +131,10 @@ pub(super) async fn serve_accepted(
     writes: mpsc::Receiver<Bytes>,
     to: mpsc::Sender<StreamEvent>,
 ) {
-    // As in `serve`.
+    // As in `serve`; and a telephone whose NAT forgot it is found out.
     let _ = stream.set_nodelay(true);
+    let alive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&alive);
     let Some(tls) = tls.filter(|_| transport.is_secure()) else {
         return if transport.is_web() {
             serve_web(link, stream, writes, to).await;
@@ -193,11 +200,7 @@ async fn converse(
     }
 }
 
-async fn read(
-    link: Link,
-    mut reader: impl AsyncRead + Unpin,
-    to: &mpsc::Sender<StreamEvent>,
-) {
+async fn read(link: Link, mut reader: impl AsyncRead + Unpin, to: &mpsc::Sender<StreamEvent>) {
     let mut buffer = BytesMut::new();
     loop {
         while let Some(event) = cut(link, &mut buffer) {

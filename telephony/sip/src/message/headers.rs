@@ -159,7 +159,8 @@ impl Headers {
 
     /// All values of a field by its name, in whatever case; for fields without a name of their own.
     pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let of_name = move |field: &&(HeaderName, String)| field.0.as_str().eq_ignore_ascii_case(name);
+        let of_name =
+            move |field: &&(HeaderName, String)| field.0.as_str().eq_ignore_ascii_case(name);
         self.0.iter().filter(of_name).map(|(_, value)| value.as_str())
     }
 

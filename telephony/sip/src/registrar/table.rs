@@ -1,8 +1,8 @@
 //! The bindings of all users.
 
+use super::Refused;
 use super::binding::{Binding, reachable, same_contact};
 use super::wish::{Wish, WishedContact, user_agent};
-use super::Refused;
 use crate::message::{HeaderName, Request, SipUri};
 use crate::transport::{Flow, Link};
 use qingting_common::Millis;
@@ -69,9 +69,8 @@ impl Registrar {
             Wish::ForgetAll => true,
             Wish::Contacts(contacts) => contacts.iter().any(|wished| entry.is(wished)),
         };
-        let late = |entry: &Entry| {
-            entry.call_id == request.call_id && request.cseq.number <= entry.cseq
-        };
+        let late =
+            |entry: &Entry| entry.call_id == request.call_id && request.cseq.number <= entry.cseq;
         if entries.iter().filter(touched).any(late) {
             return Err(Refused::new(500));
         }

@@ -53,9 +53,11 @@ impl Wish {
         if fields.len() > contacts_max {
             return Err(Refused::new(403));
         }
-        fields.into_iter().map(|field| contact(field, general)).collect::<Result<_, _>>().map(
-            Self::Contacts,
-        )
+        fields
+            .into_iter()
+            .map(|field| contact(field, general))
+            .collect::<Result<_, _>>()
+            .map(Self::Contacts)
     }
 }
 

@@ -80,7 +80,8 @@ impl Solo {
                 }
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Over { .. } => self.over += 1,
-                Output::Resolve { .. } | Output::Registration { .. } | Output::Responded { .. } => {}
+                Output::Resolve { .. } | Output::Registration { .. } | Output::Responded { .. } => {
+                }
             }
         }
         sent
