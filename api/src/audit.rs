@@ -18,7 +18,7 @@ pub(crate) struct ListQuery {
     before: Option<i64>,
     /// Rows, 1 to 500; 50 when absent.
     limit: Option<u32>,
-    /// Lines on this alone: the id of a call, a ticket or a key.
+    /// Lines on this alone: the id of a call, a ticket or a key, or an extension.
     subject: Option<String>,
 }
 
@@ -35,12 +35,14 @@ pub(crate) struct AuditPage {
 pub(crate) struct AuditView {
     id: i64,
     at: i64,
-    /// A key's name, or `admin`.
+    /// A key's name, `admin`, or a seat's extension.
     by: String,
-    /// `recording.read`, `transcript.read`, `ticket.read`, `ticket.list`, `events.open`,
-    /// `call.hang_up`, `key.create`, `key.revoke` or `admin.password`.
+    /// What, e.g. `call.list`, `call.read`, `call.export`, `call.transfer`, `transcript.read`,
+    /// `recording.read`, `ticket.list`, `missed.call_back`, `seat.change`, `duty.replace`,
+    /// `session.open`, `key.revoke`.
     action: String,
-    /// An id; of a page of tickets, the newest id and the oldest, `newest..oldest`.
+    /// An id, an extension or a filter; of a page of tickets, the newest id and the oldest,
+    /// `newest..oldest`.
     subject: String,
 }
 

@@ -1,8 +1,8 @@
 //! Who may do what: one table, deny by default.
 //!
-//! Credentials: `Authorization: Bearer qt_…`, or for browsers' WebSockets, which cannot set headers,
-//! the key as a second `Sec-WebSocket-Protocol` beside [`WEBSOCKET_PROTOCOL`]; or HTTP Basic as
-//! `admin` with the administrator's password. Basic is never offered in `WWW-Authenticate`, so that
+//! Credentials: `Authorization: Bearer qt_…`, a key, or `qts_…`, a seat's session; or for browsers'
+//! WebSockets, which cannot set headers, the same as a second `Sec-WebSocket-Protocol` beside
+//! [`WEBSOCKET_PROTOCOL`]; or HTTP Basic as `admin` with the administrator's password. Basic is never offered in `WWW-Authenticate`, so that
 //! browsers do not remember the password and send it along with another site's requests.
 
 use crate::problem::Problem;
@@ -14,10 +14,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use qingting_store::Credential;
-use qingting_store::Role::{self, Admin, Metrics, Operator, Reader};
-use qingting_store::keys::ADMIN;
+use qingting_store::Role::{self, Admin, Metrics, Operator, Reader, Seat, Supervisor};
+use qingting_store::keys::{ADMIN, SECRET_PREFIX};
+use qingting_store::seats::SESSION_PREFIX;
+use qingting_store::{Credential, SeatRole, SeatSession};
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,9 +27,9 @@ use std::time::Duration;
 /// The WebSocket subprotocol of the event stream.
 pub const WEBSOCKET_PROTOCOL: &str = "qingting";
 
-/// Wrong passwords per address and window that are answered at once. After them every password of
-/// that address is looked at late, the right one too: refusing it would let anybody behind the same
-/// proxy lock the administrator out.
+/// Wrong passwords per address or extension and window that are answered at once. After them every
+/// password of it is looked at late, the right one too: refusing it would let anybody behind the same
+/// proxy lock the administrator out, and anybody at all a seat.
 const PASSWORD_FAILURES_MAX: u32 = 10;
 const PASSWORD_WINDOW_MS: i64 = 60_000;
 /// How much later each further wrong password makes it, and how late at most.
@@ -35,11 +37,14 @@ const PASSWORD_DELAY_STEP: Duration = Duration::from_secs(1);
 const PASSWORD_DELAY_MAX: Duration = Duration::from_secs(5);
 /// Passwords of one address that wait at the same time; the next is refused with 429.
 const PASSWORDS_WAITING_MAX: u32 = 8;
-/// Addresses remembered; when full, the oldest window is forgotten.
-const ADDRESSES_MAX: usize = 10_000;
+/// Addresses or extensions remembered; when full, the oldest window is forgotten.
+const REMEMBERED_MAX: usize = 10_000;
 
-const READ: &[Role] = &[Admin, Operator, Reader];
-const WORK: &[Role] = &[Admin, Operator];
+const READ: &[Role] = &[Admin, Operator, Reader, Supervisor];
+const LEAD: &[Role] = &[Admin, Supervisor];
+/// What seats may do, too, with what is theirs: the handlers look whose it is.
+const READ_OWN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat];
+const WORK_OWN: &[Role] = &[Admin, Operator, Supervisor, Seat];
 
 /// Every operation and the roles that may call it; an empty list is open to everyone, and what is
 /// not here is refused.
@@ -47,17 +52,36 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/healthz", &[]),
     ("GET", "/readyz", &[]),
     ("GET", "/metrics", &[Admin, Metrics]),
-    ("GET", "/api/v1/openapi.json", READ),
-    ("GET", "/api/v1/calls", READ),
-    ("GET", "/api/v1/calls/{id}", READ),
-    ("GET", "/api/v1/calls/{id}/transcript", READ),
-    ("GET", "/api/v1/calls/{id}/recording", READ),
-    ("POST", "/api/v1/calls/{id}/hangup", WORK),
+    ("GET", "/api/v1/openapi.json", READ_OWN),
+    ("POST", "/api/v1/session", &[]),
+    ("DELETE", "/api/v1/session", &[Seat, Supervisor]),
+    ("GET", "/api/v1/me", READ_OWN),
+    ("GET", "/api/v1/calls", READ_OWN),
+    ("POST", "/api/v1/calls", WORK_OWN),
+    ("GET", "/api/v1/calls.csv", LEAD),
+    ("GET", "/api/v1/calls/{id}", READ_OWN),
+    ("GET", "/api/v1/calls/{id}/transcript", READ_OWN),
+    ("GET", "/api/v1/calls/{id}/recording", READ_OWN),
+    ("GET", "/api/v1/calls/{id}/vcon", READ),
+    ("POST", "/api/v1/calls/{id}/commands", WORK_OWN),
+    ("POST", "/api/v1/calls/{id}/hangup", WORK_OWN),
+    ("GET", "/api/v1/queues", READ_OWN),
+    ("GET", "/api/v1/seats", READ_OWN),
+    ("POST", "/api/v1/seats", &[Admin]),
+    ("PATCH", "/api/v1/seats/{extension}", &[Admin]),
+    ("DELETE", "/api/v1/seats/{extension}", &[Admin]),
+    ("POST", "/api/v1/seats/{extension}/state", WORK_OWN),
+    ("GET", "/api/v1/missed-calls", READ_OWN),
+    ("POST", "/api/v1/missed-calls/{id}/call-back", WORK_OWN),
+    ("POST", "/api/v1/missed-calls/{id}/reopen", LEAD),
+    ("GET", "/api/v1/duty-list", LEAD),
+    ("PUT", "/api/v1/duty-list", LEAD),
+    ("GET", "/api/v1/duty-list/now", READ_OWN),
     ("GET", "/api/v1/tickets", READ),
-    ("GET", "/api/v1/tickets/{id}", READ),
-    ("PATCH", "/api/v1/tickets/{id}", WORK),
-    ("POST", "/api/v1/tickets/{id}/confirm", WORK),
-    ("GET", "/api/v1/events", READ),
+    ("GET", "/api/v1/tickets/{id}", READ_OWN),
+    ("PATCH", "/api/v1/tickets/{id}", WORK_OWN),
+    ("POST", "/api/v1/tickets/{id}/confirm", WORK_OWN),
+    ("GET", "/api/v1/events", READ_OWN),
     ("GET", "/api/v1/api-keys", &[Admin]),
     ("POST", "/api/v1/api-keys", &[Admin]),
     ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
@@ -67,76 +91,124 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
 /// Who calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
-    /// The key's name, or `admin`.
+    /// The key's name, `admin`, or a seat's extension.
     pub(crate) name: String,
     /// What opened the door.
     pub(crate) credential: Credential,
-    role: Role,
+    pub(crate) role: Role,
+    /// Whose session it is.
+    pub(crate) session: Option<SeatSession>,
 }
 
-/// Wrong passwords by address.
-#[derive(Default)]
-pub(crate) struct Failures(Mutex<HashMap<IpAddr, Tries>>);
+impl Principal {
+    fn of_session(session: SeatSession) -> Self {
+        Self {
+            name: session.seat.extension.clone(),
+            credential: Credential::Session(session.id),
+            role: match session.seat.role {
+                SeatRole::Seat => Seat,
+                SeatRole::Supervisor => Supervisor,
+            },
+            session: Some(session),
+        }
+    }
+
+    /// The own telephone.
+    pub(crate) fn extension(&self) -> Option<&str> {
+        self.session.as_ref().map(|session| session.seat.extension.as_str())
+    }
+
+    /// The extension of who may see and do what is its own alone.
+    pub(crate) fn seat_alone(&self) -> Option<&str> {
+        self.extension().filter(|_| self.role == Seat)
+    }
+}
+
+/// Wrong passwords by address or by extension.
+pub(crate) struct Failures<K>(Mutex<HashMap<K, Tries>>);
+
+impl<K> Default for Failures<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 #[derive(Default)]
-struct Tries {
+pub(crate) struct Tries {
     wrong: u32,
     since: i64,
     waiting: u32,
 }
 
+impl Tries {
+    fn delay(&self, now: i64) -> Duration {
+        let late = self.wrong.saturating_add(1).saturating_sub(PASSWORD_FAILURES_MAX);
+        if now - self.since >= PASSWORD_WINDOW_MS {
+            return Duration::ZERO;
+        }
+        PASSWORD_DELAY_STEP.saturating_mul(late).min(PASSWORD_DELAY_MAX)
+    }
+}
+
 /// A password's turn to be looked at.
-struct Turn<'a> {
-    delay: Duration,
+pub(crate) struct Turn<'a, K: Clone + Eq + Hash> {
+    pub(crate) delay: Duration,
     /// Given back when it is over, also when the client goes away before.
-    place: Option<Place<'a>>,
+    _place: Option<Place<'a, K>>,
 }
 
-struct Place<'a> {
-    failures: &'a Failures,
-    address: IpAddr,
+struct Place<'a, K: Clone + Eq + Hash> {
+    failures: &'a Failures<K>,
+    of: K,
 }
 
-impl Drop for Place<'_> {
+impl<K: Clone + Eq + Hash> Drop for Place<'_, K> {
     fn drop(&mut self) {
-        if let Some(tries) = self.failures.lock().get_mut(&self.address) {
+        if let Some(tries) = self.failures.lock().get_mut(&self.of) {
             tries.waiting = tries.waiting.saturating_sub(1);
         }
     }
 }
 
-impl Failures {
+impl<K: Clone + Eq + Hash> Failures<K> {
     /// When a password of that address is looked at; none when too many wait already.
-    fn turn(&self, address: IpAddr, now: i64) -> Option<Turn<'_>> {
-        let at_once = Turn { delay: Duration::ZERO, place: None };
+    pub(crate) fn turn(&self, of: &K, now: i64) -> Option<Turn<'_, K>> {
+        let at_once = Turn { delay: Duration::ZERO, _place: None };
         let mut failures = self.lock();
-        let Some(tries) = failures.get_mut(&address) else { return Some(at_once) };
-        let late = tries.wrong.saturating_add(1).saturating_sub(PASSWORD_FAILURES_MAX);
-        if late == 0 || now - tries.since >= PASSWORD_WINDOW_MS {
+        let Some(tries) = failures.get_mut(of) else { return Some(at_once) };
+        let delay = tries.delay(now);
+        if delay.is_zero() {
             return Some(at_once);
         }
         if tries.waiting >= PASSWORDS_WAITING_MAX {
             return None;
         }
         tries.waiting += 1;
-        let delay = PASSWORD_DELAY_STEP.saturating_mul(late).min(PASSWORD_DELAY_MAX);
-        Some(Turn { delay, place: Some(Place { failures: self, address }) })
+        Some(Turn { delay, _place: Some(Place { failures: self, of: of.clone() }) })
     }
 
-    fn count(&self, address: IpAddr, now: i64) {
+    /// How late a password is looked at where nobody is ever refused: a stranger must not be able to
+    /// keep all places of a seat taken.
+    pub(crate) fn delay(&self, of: &K, now: i64) -> Duration {
+        let failures = self.lock();
+        failures.get(of).map_or(Duration::ZERO, |tries| tries.delay(now))
+    }
+
+    pub(crate) fn count(&self, of: &K, now: i64) {
         let mut failures = self.lock();
-        if failures.len() >= ADDRESSES_MAX && !failures.contains_key(&address) {
-            let oldest = failures.iter().min_by_key(|(_, tries)| tries.since).map(|(ip, _)| *ip);
-            oldest.map(|ip| failures.remove(&ip));
+        if failures.len() >= REMEMBERED_MAX && !failures.contains_key(of) {
+            let oldest = failures.iter().min_by_key(|(_, tries)| tries.since);
+            let oldest = oldest.map(|(of, _)| of.clone());
+            oldest.map(|of| failures.remove(&of));
         }
-        let tries = failures.entry(address).or_insert(Tries { since: now, ..Tries::default() });
+        let tries = failures.entry(of.clone()).or_insert(Tries { since: now, ..Tries::default() });
         if now - tries.since >= PASSWORD_WINDOW_MS {
             (tries.wrong, tries.since) = (0, now);
         }
         tries.wrong = tries.wrong.saturating_add(1);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Tries>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Tries>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -160,10 +232,7 @@ pub(crate) async fn guard(
     if roles.is_empty() {
         return next.run(request).await;
     }
-    let address = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let address = address(request.extensions().get());
     let headers = request.headers().clone();
     match authenticate(&state, &headers, address).await {
         Err(response) => *response,
@@ -183,48 +252,66 @@ pub(crate) async fn guard(
     }
 }
 
+/// Where a request comes from; the same for all, where no server of ours holds the connection.
+pub(crate) fn address(info: Option<&ConnectInfo<SocketAddr>>) -> IpAddr {
+    info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
 async fn authenticate(
     state: &ApiState,
     headers: &HeaderMap,
     address: IpAddr,
 ) -> Result<Principal, Box<Response>> {
     let failed = |error| Box::new(Problem::from(error).into_response());
-    if let Some(secret) = key(headers) {
+    let secret = secret(headers);
+    if let Some(token) = secret.filter(|secret| secret.starts_with(SESSION_PREFIX)) {
+        let session = state.store.verify_session(token).await.map_err(failed)?;
+        return session
+            .map(Principal::of_session)
+            .ok_or_else(|| unauthorized("the session is over: log in again"));
+    }
+    if let Some(secret) = secret {
         let key = state.store.verify_key(secret).await.map_err(failed)?;
         return key
             .map(|key| {
                 let credential = Credential::Key(key.id);
-                Principal { name: key.name, credential, role: key.role }
+                Principal { name: key.name, credential, role: key.role, session: None }
             })
             .ok_or_else(|| unauthorized("the key is unknown or revoked"));
     }
     let Some(password) = password(headers) else {
         return Err(unauthorized("send an API key: Authorization: Bearer qt_…"));
     };
-    let Some(turn) = state.failures.turn(address, clock::now().0) else {
-        let detail = "too many passwords of this address wait to be looked at; try again";
-        let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
-        let seconds = HeaderValue::from(PASSWORD_DELAY_MAX.as_secs());
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-        return Err(Box::new(response));
+    let Some(turn) = state.failures.turn(&address, clock::now().0) else {
+        return Err(too_many());
     };
     tokio::time::sleep(turn.delay).await;
     let proved = state.store.verify_admin(&password).await.map_err(failed)?;
-    drop(turn.place);
+    drop(turn);
     let Some(credential) = proved else {
-        state.failures.count(address, clock::now().0);
+        state.failures.count(&address, clock::now().0);
         return Err(unauthorized("wrong name or password"));
     };
-    Ok(Principal { name: ADMIN.into(), credential, role: Admin })
+    Ok(Principal { name: ADMIN.into(), credential, role: Admin, session: None })
 }
 
-fn unauthorized(detail: &str) -> Box<Response> {
+/// Too many passwords wait.
+pub(crate) fn too_many() -> Box<Response> {
+    let detail = "too many passwords of this address wait to be looked at; try again";
+    let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+    let seconds = HeaderValue::from(PASSWORD_DELAY_MAX.as_secs());
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    Box::new(response)
+}
+
+pub(crate) fn unauthorized(detail: &str) -> Box<Response> {
     let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Box::new(response)
 }
 
-fn key(headers: &HeaderMap) -> Option<&str> {
+/// A key's secret or a session's token.
+fn secret(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(secret) = header.and_then(|value| after_scheme(value, "bearer")) {
         return Some(secret);
@@ -233,7 +320,7 @@ fn key(headers: &HeaderMap) -> Option<&str> {
     protocols
         .split(',')
         .map(str::trim)
-        .find(|protocol| protocol.starts_with(qingting_store::keys::SECRET_PREFIX))
+        .find(|text| text.starts_with(SECRET_PREFIX) || text.starts_with(SESSION_PREFIX))
 }
 
 fn password(headers: &HeaderMap) -> Option<String> {
@@ -254,20 +341,21 @@ mod tests {
 
     #[test]
     fn an_address_with_many_wrong_passwords_waits_longer_and_longer_within_a_window() {
-        let failures = Failures::default();
+        let failures = Failures::<IpAddr>::default();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let delay = |now| failures.turn(address, now).map(|turn| turn.delay);
+        let delay = |now| failures.turn(&address, now).map(|turn| turn.delay);
         let mut delays = Vec::new();
         for _ in 0..PASSWORD_FAILURES_MAX + 6 {
             delays.push(delay(0).unwrap().as_secs());
-            failures.count(address, 0);
+            failures.count(&address, 0);
         }
         let late = &delays[PASSWORD_FAILURES_MAX as usize..];
         assert_eq!((delays[9], late), (0, &[1, 2, 3, 4, 5, 5][..]));
         assert_eq!(delay(PASSWORD_WINDOW_MS), Some(Duration::ZERO));
-        let turns: Vec<_> = (0..PASSWORDS_WAITING_MAX).map(|_| failures.turn(address, 1)).collect();
-        assert!(turns.iter().all(Option::is_some) && failures.turn(address, 1).is_none());
+        let turns: Vec<_> =
+            (0..PASSWORDS_WAITING_MAX).map(|_| failures.turn(&address, 1)).collect();
+        assert!(turns.iter().all(Option::is_some) && failures.turn(&address, 1).is_none());
         drop(turns);
-        assert!(failures.turn(address, 1).is_some());
+        assert!(failures.turn(&address, 1).is_some());
     }
 }

@@ -18,7 +18,7 @@ const REFUSALS: [(&str, &str, &str); 3] = [
 #[openapi(
     info(
         title = "Qingting",
-        description = "Voice server of a 12345 hotline. Send an API key as `Authorization: Bearer qt_…`, or `admin` and the administrator's password by HTTP Basic. Times are milliseconds since 1970-01-01T00:00:00Z. Errors are application/problem+json."
+        description = "Voice server of a 12345 hotline. Send an API key as `Authorization: Bearer qt_…`, a seat's session as `Authorization: Bearer qts_…` (see POST /api/v1/session), or `admin` and the administrator's password by HTTP Basic. Times are milliseconds since 1970-01-01T00:00:00Z. Errors are application/problem+json."
     ),
     components(schemas(Problem))
 )]
@@ -53,6 +53,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
     let all = [
         ("GET", &mut item.get),
         ("POST", &mut item.post),
+        ("PUT", &mut item.put),
         ("PATCH", &mut item.patch),
         ("DELETE", &mut item.delete),
     ];

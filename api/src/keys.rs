@@ -19,7 +19,7 @@ const NAME_CHARS_MAX: usize = 100;
 pub(crate) struct KeyView {
     id: String,
     name: String,
-    /// `admin`, `operator`, `reader` or `metrics`.
+    /// `admin`, `operator`, `reader`, `metrics` or `supervisor`.
     role: &'static str,
     created_at: i64,
     revoked_at: Option<i64>,
@@ -34,7 +34,7 @@ pub(crate) struct KeyView {
 pub(crate) struct KeyRequest {
     /// 1 to 100 characters.
     name: String,
-    /// `admin`, `operator`, `reader` or `metrics`.
+    /// `admin`, `operator`, `reader`, `metrics` or `supervisor`.
     role: String,
 }
 
@@ -45,7 +45,8 @@ pub(crate) async fn list(State(state): State<ApiState>) -> Result<Json<Vec<KeyVi
 }
 
 /// Makes a key; its secret is shown here and never again. Revisions and the audit carry its name, so
-/// no other key, revoked ones included, may have it, and `admin` and `machine` are taken.
+/// no other key, revoked ones included, may have it; `admin` and `machine` are taken, and digits alone
+/// are a seat's.
 #[utoipa::path(post, path = "/api/v1/api-keys", request_body = KeyRequest,
     responses((status = 201, body = KeyView), (status = 409, body = Problem),
     (status = 422, body = Problem)))]

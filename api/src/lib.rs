@@ -1,43 +1,55 @@
-//! The HTTP interface: calls, transcripts, recordings, tickets, keys, events, health, metrics.
+//! The HTTP interface: calls and what is done to them, queues, seats, missed calls, the duty list,
+//! transcripts, recordings, tickets, keys, sessions, events, health, metrics.
 //!
 //! **Nothing is open that the policy table in [`auth`] does not open, and every error is
 //! `application/problem+json`.** The only crate with axum.
 
+mod access;
 mod audit;
 pub mod auth;
 mod calls;
 mod clock;
+mod commands;
 mod description;
+mod duty;
 pub mod events;
 mod frame;
 mod keys;
+mod missed;
 mod ops;
+mod pages;
 mod problem;
 mod recording;
+mod seats;
 mod server;
+mod sessions;
 mod socket;
+pub mod switchboard;
+mod table;
 mod tickets;
 
+pub use duty::{DUTY_COLUMNS, DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
+pub use pages::Page;
 pub use problem::{PROBLEM_JSON, Problem};
+pub use recording::{PlainWav, RecordedAudio, RecordingSource};
 pub use server::{HEADER_READ_MAX, HTTP_CONNECTIONS_MAX, SHUTDOWN_MAX, serve};
+pub use switchboard::{
+    Actor, CallCommand, CallNow, CallPhase, ControlCode, ControlError, DialRequest, EmergencyMode,
+    EmergencyService, ExpertMode, LegNow, LegState, Pending, QueueState, SeatNow, SeatStateRequest,
+    Snapshot, SuperviseMode, Switchboard, WaitingCall,
+};
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
-use qingting_common::CallId;
 use qingting_common::limits::HTTP_BODY_BYTES_MAX;
 use qingting_store::Store;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// What the interface may do to running calls.
-pub trait CallControl: Send + Sync {
-    /// Hangs up a running call; false when there is none of that id. Must not block.
-    fn hang_up(&self, call: CallId) -> bool;
-}
 
 /// What the routes work on.
 #[derive(Clone)]
@@ -48,26 +60,52 @@ pub struct ApiState {
     pub events: EventBus,
     /// The folder that holds the recordings; no file outside it is ever served.
     pub recordings: PathBuf,
-    /// Running calls.
-    pub control: Arc<dyn CallControl>,
+    /// What opens the files there; plain WAV alone until the server puts its own here.
+    pub audio: Arc<dyn RecordingSource>,
+    /// Running calls, queues and seats.
+    pub switchboard: Arc<dyn Switchboard>,
     /// What is not ready, in words; none when the server takes calls. Must not block.
     pub unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Metrics in the Prometheus text format. Must not block.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    failures: Arc<auth::Failures>,
+    /// Files of pages such as `/softphone`; served without a key. No path is one of the interface's.
+    pub pages: &'static [Page],
+    /// The realm of the SIP server, which passwords of new seats are hashed with.
+    pub realm: String,
+    /// How others reach the interface, e.g. `https://hotline.example`, for URLs in exported records;
+    /// without it they are paths.
+    pub public_url: Option<String>,
+    failures: Arc<auth::Failures<IpAddr>>,
+    logins: Arc<auth::Failures<String>>,
 }
 
+/// The realm until the server sets its own.
+const REALM: &str = "qingting";
+
 impl ApiState {
-    /// Puts the parts together.
+    /// Puts the parts together; the rest has defaults.
     pub fn new(
         store: Store,
         events: EventBus,
         recordings: PathBuf,
-        control: Arc<dyn CallControl>,
+        switchboard: Arc<dyn Switchboard>,
         unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
     ) -> Self {
-        Self { store, events, recordings, control, unready, metrics, failures: Arc::default() }
+        Self {
+            store,
+            events,
+            recordings,
+            audio: Arc::new(PlainWav),
+            switchboard,
+            unready,
+            metrics,
+            pages: &[],
+            realm: REALM.to_owned(),
+            public_url: None,
+            failures: Arc::default(),
+            logins: Arc::default(),
+        }
     }
 }
 
@@ -77,6 +115,8 @@ pub fn router(state: ApiState) -> Router {
     router
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::guard))
+        // After the guard, which knows the table alone.
+        .merge(pages::routes(state.pages))
         .layer(middleware::from_fn(frame::frame))
         .with_state(state)
 }
@@ -95,11 +135,25 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
         .routes(routes!(ops::openapi))
-        .routes(routes!(calls::list))
+        .routes(routes!(sessions::open, sessions::close))
+        .routes(routes!(sessions::me))
+        .routes(routes!(calls::list, commands::dial))
+        .routes(routes!(calls::export::csv))
         .routes(routes!(calls::one))
         .routes(routes!(calls::transcript))
-        .routes(routes!(calls::hang_up))
+        .routes(routes!(calls::vcon::read))
+        .routes(routes!(commands::command))
+        .routes(routes!(commands::hang_up))
         .routes(routes!(recording::read))
+        .routes(routes!(seats::queues))
+        .routes(routes!(seats::list, seats::create))
+        .routes(routes!(seats::edit, seats::remove))
+        .routes(routes!(seats::state))
+        .routes(routes!(missed::list))
+        .routes(routes!(missed::call_back))
+        .routes(routes!(missed::reopen))
+        .routes(routes!(duty::read, duty::replace))
+        .routes(routes!(duty::now))
         .routes(routes!(tickets::list))
         .routes(routes!(tickets::one, tickets::edit))
         .routes(routes!(tickets::confirm))

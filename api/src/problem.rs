@@ -1,11 +1,13 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use crate::duty::DutyProblem;
+use crate::switchboard::{ControlCode, ControlError};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use qingting_store::{EditError, StoreError};
+use qingting_store::{EditError, SeatError, StoreError};
 use serde::Serialize;
 use std::error::Error;
 use std::str::FromStr;
@@ -30,6 +32,13 @@ pub struct Problem {
     /// The revision to read, when the given one is stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_revision: Option<i64>,
+    /// Which kind of refusal, when the switchboard refused: `not_running`, `wrong_state`,
+    /// `not_allowed`, `no_target`, `busy` or `unavailable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// What is wrong line by line, of a table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<DutyProblem>,
 }
 
 impl Problem {
@@ -41,7 +50,13 @@ impl Problem {
             detail: detail.into(),
             field: None,
             current_revision: None,
+            code: None,
+            errors: Vec::new(),
         }
+    }
+
+    pub(crate) fn invalid(field: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).of_field(field)
     }
 
     pub(crate) fn of_field(mut self, field: &str) -> Self {
@@ -98,6 +113,32 @@ impl From<EditError> for Problem {
             }
             EditError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<SeatError> for Problem {
+    fn from(error: SeatError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SeatError::NotFound => Self::not_found("seat"),
+            SeatError::Exists => Self::new(StatusCode::CONFLICT, detail).of_field("extension"),
+            SeatError::Invalid { field, .. } => Self::invalid(field, detail),
+            SeatError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        let status = match error.code {
+            ControlCode::NotRunning | ControlCode::WrongState | ControlCode::Busy => {
+                StatusCode::CONFLICT
+            }
+            ControlCode::NotAllowed => StatusCode::FORBIDDEN,
+            ControlCode::NoTarget => StatusCode::UNPROCESSABLE_ENTITY,
+            ControlCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { code: Some(error.code.as_str()), ..Self::new(status, error.detail) }
     }
 }
 

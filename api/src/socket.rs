@@ -1,7 +1,7 @@
 //! The event stream over WebSocket.
 
 use crate::auth::{Principal, WEBSOCKET_PROTOCOL};
-use crate::events::Subscription;
+use crate::events::{Ears, Subscription};
 use crate::server::Connection;
 use crate::{ApiState, Problem};
 use axum::Extension;
@@ -41,9 +41,10 @@ struct Lagged {
     missed: u64,
 }
 
-/// Events as JSON text messages: `seq`, `at`, `type` and the event's own fields. A listener that is
+/// Events as JSON text messages: `seq`, `at`, `type` and the event's own fields. A seat hears of its
+/// own calls, of itself, of its queues' numbers and that calls were missed; the numbers have gaps then. A listener that is
 /// too slow gets `{"type":"lagged","missed":n}` and then the newer events. The stream closes with
-/// code 1008 when its key is revoked or the password is changed, and with 1001 when the server stops.
+/// code 1008 when its key is revoked, its session ends or the password is changed, and with 1001 when the server stops.
 #[utoipa::path(get, path = "/api/v1/events", params(EventQuery),
     responses((status = 101, description = "WebSocket, subprotocol qingting"), (status = 400, body = Problem)))]
 pub(crate) async fn events(
@@ -60,7 +61,9 @@ pub(crate) async fn events(
     let subscription = state.events.subscribe(query.after);
     Ok(upgrade.protocols([WEBSOCKET_PROTOCOL]).max_message_size(INCOMING_BYTES_MAX).on_upgrade(
         |mut socket| async move {
-            let listener = Listener { store: state.store, credential: who.credential, credentials };
+            let ears = Ears::of(&who, &state);
+            let credential = who.credential;
+            let listener = Listener { store: state.store, credential, credentials, ears };
             let end = tokio::select! {
                 Err(end) = stream(&mut socket, subscription, listener) => end,
                 () = stopping(connection) => End::Close(close_code::AWAY, "the server stops"),
@@ -101,6 +104,7 @@ struct Listener {
     store: Store,
     credential: Credential,
     credentials: watch::Receiver<u64>,
+    ears: Ears,
 }
 
 impl Listener {
@@ -126,7 +130,9 @@ async fn stream(
         send(socket, &Lagged { missed: from.missed }).await?;
     }
     for published in from.backlog.drain(..) {
-        send(socket, &*published).await?;
+        if who.ears.hear_past(&published.event).await {
+            send(socket, &*published).await?;
+        }
     }
     let mut ping = tokio::time::interval(Duration::from_secs(PING_SECONDS));
     loop {
@@ -143,7 +149,10 @@ async fn stream(
                 Some(Ok(_)) => {}
             },
             event = from.live.recv() => match event {
-                Ok(published) => send(socket, &*published).await?,
+                Ok(published) if who.ears.hear(&published.event) => {
+                    send(socket, &*published).await?;
+                }
+                Ok(_) => {}
                 Err(RecvError::Lagged(missed)) => send(socket, &Lagged { missed }).await?,
                 Err(RecvError::Closed) => return Err(End::Gone),
             },

@@ -3,7 +3,7 @@
 use crate::auth::Principal;
 use crate::calls::page_limit;
 use crate::problem::parameter;
-use crate::{ApiState, Event, Problem};
+use crate::{ApiState, Event, Problem, access};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{ETAG, IF_MATCH};
@@ -130,6 +130,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     let id: TicketId = parameter("id", &id)?;
     let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    access::may_read(&state, &who, row.call).await?;
     state.store.audit(&who.name, "ticket.read", &row.id.to_string()).await?;
     Ok(answer(&row))
 }
@@ -152,6 +153,7 @@ pub(crate) async fn edit(
     let id: TicketId = parameter("id", &id)?;
     let Json(body) = body?;
     let expected = Expected::read(&headers, body.revision)?;
+    own(&state, &who, id).await?;
     let mut edits = Vec::with_capacity(body.fields.len());
     for (name, value) in body.fields {
         let field = Field::from_name(&name).ok_or_else(|| {
@@ -185,6 +187,7 @@ pub(crate) async fn confirm(
     let id: TicketId = parameter("id", &id)?;
     let Json(body) = body?;
     let expected = Expected::read(&headers, body.revision)?;
+    own(&state, &who, id).await?;
     let outcome = state.store.confirm_ticket(id, expected.revision, &who.name).await;
     let confirmed = outcome.map_err(|error| expected.refused(error))?;
     let row = confirmed.ticket;
@@ -196,6 +199,15 @@ pub(crate) async fn confirm(
         });
     }
     Ok(answer(&row))
+}
+
+/// A seat writes tickets of calls that it may read, no others.
+async fn own(state: &ApiState, who: &Principal, id: TicketId) -> Result<(), Problem> {
+    if who.seat_alone().is_none() {
+        return Ok(());
+    }
+    let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    access::may_read(state, who, row.call).await
 }
 
 /// The revision that the client saw, and how it said so.

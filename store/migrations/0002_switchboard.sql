@@ -129,29 +129,29 @@ CREATE TABLE seat_sessions (
 CREATE INDEX seat_sessions_of_seat ON seat_sessions (extension);
 
 CREATE TABLE departments (
-    name   TEXT PRIMARY KEY,
-    number TEXT
+    code    TEXT PRIMARY KEY,
+    name    TEXT NOT NULL,
+    aliases TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE experts (
-    id         INTEGER PRIMARY KEY,
-    department TEXT    NOT NULL REFERENCES departments (name),
-    name       TEXT    NOT NULL,
-    number     TEXT    NOT NULL,
-    UNIQUE (department, number)
+    id      INTEGER PRIMARY KEY,
+    name    TEXT    NOT NULL,
+    targets TEXT    NOT NULL
 ) STRICT;
 
--- `days` is a set of weekdays, bit 0 Monday; dates are YYYYMMDD and inclusive; minutes count from
--- midnight in China, and an end that is not after the start is on the next day.
+-- `weekdays` is a set, bit 0 Monday; dates are YYYYMMDD and inclusive; minutes count from midnight in
+-- China, and an end that is not after the start is on the next day.
 CREATE TABLE shifts (
     id          INTEGER PRIMARY KEY,
+    department  TEXT    NOT NULL REFERENCES departments (code),
     expert      INTEGER NOT NULL REFERENCES experts (id),
-    priority    INTEGER NOT NULL,
-    days        INTEGER NOT NULL,
-    from_date   INTEGER,
-    to_date     INTEGER,
+    weekdays    INTEGER NOT NULL,
+    first       INTEGER,
+    last        INTEGER,
     from_minute INTEGER NOT NULL,
-    to_minute   INTEGER NOT NULL
+    to_minute   INTEGER NOT NULL,
+    rank        INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE missed_calls (

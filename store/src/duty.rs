@@ -1,73 +1,79 @@
-//! The duty list: departments, their experts, and who is on duty when.
+//! The duty list (值班表): departments, their experts, and who is on duty when.
 
 use crate::error::StoreError;
-use crate::rows::pii;
+use crate::rows::{json, pii, to_json};
 use crate::writer::Command;
 use crate::{Store, audit, clock};
 use qingting_common::{Pii, UnixMillis};
+use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-/// Most shifts of a list.
-pub const SHIFTS_MAX: usize = 20_000;
-
-/// Minutes of a day.
-pub const DAY_MINUTES: u16 = 24 * 60;
-
-/// A list as it was imported.
+/// A list as it was imported: its parts fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DutyList {
-    /// Departments, each once.
+    /// Departments, each code once.
     pub departments: Vec<Department>,
-    /// Shifts in the order of the import; each department is one of `departments`.
+    /// Experts; shifts name them by their place here.
+    pub experts: Vec<DutyExpert>,
+    /// Shifts in the order of the import.
     pub shifts: Vec<Shift>,
 }
 
-/// A department that takes part in calls.
+/// A department (部门) that sends experts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Department {
+    /// Its code, unique.
+    pub code: String,
     /// Its name.
     pub name: String,
-    /// A telephone of the department itself, for when no expert is on duty.
-    pub number: Option<Pii<String>>,
+    /// What it is called as well.
+    pub aliases: Vec<String>,
+}
+
+/// Somebody who knows the matters of a department.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutyExpert {
+    /// The name.
+    pub name: Pii<String>,
+    /// How to reach this person, in the order in which it is tried.
+    pub targets: Vec<DutyTarget>,
+}
+
+/// A telephone of an expert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DutyTarget {
+    /// A number, through the trunk.
+    Number(Pii<String>),
+    /// An extension of this server.
+    Extension(String),
 }
 
 /// An expert's stretch of duty, the same on every day that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shift {
-    /// The department.
+    /// The code of the department.
     pub department: String,
-    /// The expert's name.
-    pub expert: Pii<String>,
-    /// The expert's number.
-    pub number: Pii<String>,
-    /// Who is asked first: 1 before 2.
-    pub priority: u8,
+    /// The expert's place in the list of experts.
+    pub expert: usize,
     /// Weekdays on which it begins.
-    pub days: Weekdays,
-    /// First day, where the shift is not for ever.
-    pub from_date: Option<Date>,
-    /// Last day.
-    pub to_date: Option<Date>,
+    pub weekdays: Weekdays,
+    /// The first day, if there is one.
+    pub first: Option<Date>,
+    /// The last day, if there is one.
+    pub last: Option<Date>,
     /// Start, in minutes since midnight in China.
     pub from_minute: u16,
     /// End, exclusive; when it is not after the start it is on the next day.
     pub to_minute: u16,
+    /// Who is rung first: 1 before 2.
+    pub order: u16,
 }
 
 /// A set of weekdays; bit 0 is Monday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Weekdays(pub u8);
-
-impl Weekdays {
-    /// Every day.
-    pub const ALL: Self = Self(0b111_1111);
-
-    /// Whether the set holds a day; 0 is Monday.
-    pub const fn holds(self, day: u8) -> bool {
-        day < 7 && self.0 & (1 << day) != 0
-    }
-}
 
 /// A day as a number that reads as it is written, `YYYYMMDD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,46 +81,52 @@ pub struct Date(pub u32);
 
 impl Store {
     /// Replaces the whole list at once, and notes in the audit that `by` did: a reader sees the old
-    /// list or the new one.
+    /// list or the new one. A shift of a department or an expert that the list lacks is refused.
     pub async fn replace_duty(&self, list: DutyList, by: &str) -> Result<(), StoreError> {
         self.write(Replace { list, by: by.to_owned(), at: clock::now() }).await
     }
 
     /// The whole list.
     pub async fn duty(&self) -> Result<DutyList, StoreError> {
-        // One transaction, so that departments and shifts are of the same list.
+        // One transaction, so that all parts are of the same list.
         let mut db = self.readers().begin().await?;
-        let departments = sqlx::query("SELECT name, number FROM departments ORDER BY rowid")
-            .fetch_all(&mut *db)
-            .await?;
-        let shifts = sqlx::query(
-            "SELECT experts.department, experts.name, experts.number, shifts.* FROM shifts
-             JOIN experts ON experts.id = shifts.expert ORDER BY shifts.id",
-        )
-        .fetch_all(&mut *db)
-        .await?;
-        let department = |row: &SqliteRow| {
-            let number = row.try_get::<Option<String>, _>("number")?.map(Pii::new);
-            Ok::<_, StoreError>(Department { name: row.try_get("name")?, number })
-        };
+        let departments =
+            sqlx::query("SELECT * FROM departments ORDER BY rowid").fetch_all(&mut *db).await?;
+        let experts = sqlx::query("SELECT * FROM experts ORDER BY id").fetch_all(&mut *db).await?;
+        let shifts = sqlx::query("SELECT * FROM shifts ORDER BY id").fetch_all(&mut *db).await?;
         Ok(DutyList {
             departments: departments.iter().map(department).collect::<Result<_, _>>()?,
+            experts: experts.iter().map(expert).collect::<Result<_, _>>()?,
             shifts: shifts.iter().map(shift).collect::<Result<_, _>>()?,
         })
     }
 }
 
+fn department(row: &SqliteRow) -> Result<Department, StoreError> {
+    Ok(Department {
+        code: row.try_get("code")?,
+        name: row.try_get("name")?,
+        aliases: json(row.try_get("aliases")?, "departments.aliases")?,
+    })
+}
+
+fn expert(row: &SqliteRow) -> Result<DutyExpert, StoreError> {
+    Ok(DutyExpert {
+        name: pii(row, "name")?,
+        targets: json(row.try_get("targets")?, "experts.targets")?,
+    })
+}
+
 fn shift(row: &SqliteRow) -> Result<Shift, StoreError> {
     Ok(Shift {
         department: row.try_get("department")?,
-        expert: pii(row, "name")?,
-        number: pii(row, "number")?,
-        priority: row.try_get("priority")?,
-        days: Weekdays(row.try_get("days")?),
-        from_date: row.try_get::<Option<u32>, _>("from_date")?.map(Date),
-        to_date: row.try_get::<Option<u32>, _>("to_date")?.map(Date),
+        expert: usize::try_from(row.try_get::<i64, _>("expert")?).unwrap_or(usize::MAX),
+        weekdays: Weekdays(row.try_get("weekdays")?),
+        first: row.try_get::<Option<u32>, _>("first")?.map(Date),
+        last: row.try_get::<Option<u32>, _>("last")?.map(Date),
         from_minute: row.try_get("from_minute")?,
         to_minute: row.try_get("to_minute")?,
+        order: row.try_get("rank")?,
     })
 }
 
@@ -133,9 +145,18 @@ impl Command for Replace {
             sqlx::query(table).execute(&mut *db).await?;
         }
         for department in &self.list.departments {
-            sqlx::query("INSERT INTO departments (name, number) VALUES (?1, ?2)")
+            sqlx::query("INSERT INTO departments (code, name, aliases) VALUES (?1, ?2, ?3)")
+                .bind(&department.code)
                 .bind(&department.name)
-                .bind(department.number.as_ref().map(Pii::expose))
+                .bind(to_json(&department.aliases, "departments.aliases")?)
+                .execute(&mut *db)
+                .await?;
+        }
+        for (place, expert) in (0i64..).zip(&self.list.experts) {
+            sqlx::query("INSERT INTO experts (id, name, targets) VALUES (?1, ?2, ?3)")
+                .bind(place)
+                .bind(expert.name.expose())
+                .bind(to_json(&expert.targets, "experts.targets")?)
                 .execute(&mut *db)
                 .await?;
         }
@@ -147,28 +168,19 @@ impl Command for Replace {
 }
 
 async fn insert(db: &mut SqliteConnection, shift: &Shift) -> Result<(), StoreError> {
-    // An expert is a number of a department: the latest spelling of the name stays.
-    let expert: i64 = sqlx::query_scalar(
-        "INSERT INTO experts (department, name, number) VALUES (?1, ?2, ?3)
-         ON CONFLICT (department, number) DO UPDATE SET name = excluded.name RETURNING id",
-    )
-    .bind(&shift.department)
-    .bind(shift.expert.expose())
-    .bind(shift.number.expose())
-    .fetch_one(&mut *db)
-    .await?;
     sqlx::query(
         "INSERT INTO shifts
-            (expert, priority, days, from_date, to_date, from_minute, to_minute)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (department, expert, weekdays, first, last, from_minute, to_minute, rank)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )
-    .bind(expert)
-    .bind(shift.priority)
-    .bind(shift.days.0)
-    .bind(shift.from_date.map(|date| date.0))
-    .bind(shift.to_date.map(|date| date.0))
+    .bind(&shift.department)
+    .bind(i64::try_from(shift.expert).unwrap_or(i64::MAX))
+    .bind(shift.weekdays.0)
+    .bind(shift.first.map(|date| date.0))
+    .bind(shift.last.map(|date| date.0))
     .bind(shift.from_minute)
     .bind(shift.to_minute)
+    .bind(shift.order)
     .execute(db)
     .await?;
     Ok(())

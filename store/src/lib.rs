@@ -14,6 +14,7 @@ pub mod audit;
 pub mod call_events;
 pub mod calls;
 mod check;
+pub mod china;
 mod clock;
 pub mod duty;
 mod error;
@@ -36,7 +37,7 @@ pub use calls::{
     NewCall, SERVER_RESTARTED,
 };
 pub use check::APPEAL_KINDS;
-pub use duty::{Date, Department, DutyList, Shift, Weekdays};
+pub use duty::{Date, Department, DutyExpert, DutyList, DutyTarget, Shift, Weekdays};
 pub use error::{EditError, StoreError};
 pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};

@@ -4,7 +4,7 @@ use crate::check;
 use crate::error::{EditError, StoreError};
 use crate::rows::{at, maybe_at, parsed, unreadable};
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, clock, outbox, rows};
+use crate::{PAGE_ROWS_MAX, Store, china, clock, outbox, rows};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,6 @@ use uuid::Uuid;
 
 /// Who wrote a revision that no person wrote.
 pub(crate) const MACHINE: &str = "machine";
-
-/// Ticket numbers carry the day in China, which has one time zone and no summer time.
-const CHINA_OFFSET_MS: i64 = 8 * 3_600_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// Where a ticket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,7 +210,7 @@ pub(crate) async fn create(
     call: CallId,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    let day = china_day(now);
+    let day = china::of(now).day_digits();
     let row = sqlx::query(
         "INSERT INTO ticket_numbers (day, last) VALUES (?1, 1)
          ON CONFLICT (day) DO UPDATE SET last = last + 1 RETURNING last",
@@ -469,38 +465,5 @@ impl Command for ConfirmTicket {
         let before = ticket.draft.clone();
         revise(db, &mut ticket, &before, &[], &self.by, now).await?;
         Ok(Confirmed { ticket, is_new: true })
-    }
-}
-
-/// `YYYYMMDD` of a time in China (proleptic Gregorian calendar, years from March so that the leap
-/// day is the last day of a year).
-fn china_day(at: UnixMillis) -> String {
-    const DAYS_FROM_MARCH_0000_TO_1970: i64 = 719_468;
-    const DAYS_PER_400_YEARS: i64 = 146_097;
-    let days =
-        (at.0.saturating_add(CHINA_OFFSET_MS)).div_euclid(DAY_MS) + DAYS_FROM_MARCH_0000_TO_1970;
-    let era = days.div_euclid(DAYS_PER_400_YEARS);
-    let day_of_era = days.rem_euclid(DAYS_PER_400_YEARS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ticket_is_numbered_by_the_day_in_china() {
-        assert_eq!(china_day(UnixMillis(0)), "19700101");
-        // 2024-02-28T16:00:00Z is midnight of the leap day in China.
-        assert_eq!(china_day(UnixMillis(1_709_136_000_000)), "20240229");
-        assert_eq!(china_day(UnixMillis(1_709_135_999_999)), "20240228");
-        assert_eq!(china_day(UnixMillis(1_767_196_800_000)), "20260101");
     }
 }

@@ -162,8 +162,8 @@ impl Store {
         Ok(info)
     }
 
-    /// Changes a seat, and notes in the audit that `by` did. A new password and `disabled` end its
-    /// sessions.
+    /// Changes a seat, and notes in the audit that `by` did. A new password, a
+    /// role and `disabled` end its sessions.
     pub async fn change_seat(
         &self,
         extension: &str,

@@ -106,7 +106,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a session is still open, and the seat still has the role that it had.
+    /// Whether a session is still open; a change of the seat's role ends it.
     pub(crate) async fn session_stands(&self, id: Uuid) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT 1 FROM seat_sessions JOIN seats ON seats.extension = seat_sessions.extension

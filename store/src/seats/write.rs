@@ -78,7 +78,7 @@ impl Command for Change {
         .await?
         .ok_or(SeatError::NotFound)?;
         let seat = read(&row)?;
-        if secrets.is_some() || seat.disabled {
+        if secrets.is_some() || change.role.is_some() || seat.disabled {
             sqlx::query(
                 "UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, ?2) WHERE extension = ?1",
             )

@@ -215,31 +215,38 @@ async fn a_citizen_goes_back_to_the_seat_that_knows_the_matter() {
 async fn the_duty_list_is_replaced_as_a_whole() {
     let (_dir, store) = fresh().await;
     assert_eq!(store.duty().await.unwrap(), DutyList::default());
-    let shift = |number: &str, priority| Shift {
-        department: "市场监管局".into(),
-        expert: Pii::new("王工".into()),
-        number: Pii::new(number.into()),
-        priority,
-        days: Weekdays(0b001_1111),
-        from_date: Some(Date(20_260_101)),
-        to_date: None,
+    let department =
+        Department {
+            code: "SCJG".into(), name: "市场监管局".into(), aliases: vec!["工商".into()]
+        };
+    let number = |number: &str| DutyTarget::Number(Pii::new(number.into()));
+    let expert = |name: &str, targets| DutyExpert { name: Pii::new(name.into()), targets };
+    let shift = |expert, order| Shift {
+        department: "SCJG".into(),
+        expert,
+        weekdays: Weekdays(0b001_1111),
+        first: Some(Date(20_260_101)),
+        last: None,
         from_minute: 9 * 60,
         to_minute: 18 * 60,
+        order,
     };
-    let department =
-        Department { name: "市场监管局".into(), number: Some(Pii::new("88880000".into())) };
     let list = DutyList {
         departments: vec![department.clone()],
-        shifts: vec![shift("8001", 1), shift("8002", 2), shift("8001", 3)],
+        experts: vec![
+            expert("王工", vec![number("88880001"), number("13800138000")]),
+            expert("李工", vec![DutyTarget::Extension("8002".into())]),
+        ],
+        shifts: vec![shift(0, 1), shift(1, 2), shift(0, 300)],
     };
     store.replace_duty(list.clone(), "admin").await.unwrap();
     assert_eq!(store.duty().await.unwrap(), list);
     // What does not fit together changes nothing.
-    let broken = DutyList { departments: vec![], shifts: vec![shift("8003", 1)] };
+    let broken = DutyList { shifts: vec![shift(7, 1)], ..list.clone() };
     assert!(store.replace_duty(broken, "admin").await.is_err());
     assert_eq!(store.duty().await.unwrap(), list);
-    let next = DutyList { departments: vec![department], shifts: vec![] };
+    let next = DutyList { departments: vec![department], ..DutyList::default() };
     store.replace_duty(next.clone(), "admin").await.unwrap();
     assert_eq!(store.duty().await.unwrap(), next);
-    assert!(!format!("{list:?}").contains("8001"));
+    assert!(!format!("{list:?}").contains("88880001"));
 }

@@ -1,14 +1,20 @@
 //! Calls and their transcripts.
 
+pub(crate) mod export;
+pub(crate) mod vcon;
+mod view;
+
+pub(crate) use view::{CallDetail, CallView};
+
 use crate::auth::Principal;
 use crate::problem::parameter;
-use crate::{ApiState, Problem};
+use crate::{ApiState, Problem, access, clock};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use qingting_common::{CallId, UnixMillis};
-use qingting_store::{CallQuery, CallRow, CallState, MediaQuality, PAGE_ROWS_MAX};
+use qingting_common::UnixMillis;
+use qingting_store::{CallQuery, CallState, PAGE_ROWS_MAX, china};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,6 +35,10 @@ pub(crate) struct ListQuery {
     to: Option<i64>,
     /// `ringing`, `active` or `ended`.
     state: Option<String>,
+    /// Calls of this queue.
+    queue: Option<String>,
+    /// Calls in which this extension took part.
+    seat: Option<String>,
 }
 
 /// A page of calls, newest first.
@@ -37,51 +47,6 @@ pub(crate) struct CallPage {
     calls: Vec<CallView>,
     /// `before` of the next page; absent on the last.
     next: Option<String>,
-}
-
-/// A call.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CallView {
-    id: String,
-    ticket: String,
-    state: &'static str,
-    /// The caller's number.
-    caller: String,
-    called: String,
-    sip_call_id: Option<String>,
-    remote: Option<String>,
-    started_at: i64,
-    answered_at: Option<i64>,
-    ended_at: Option<i64>,
-    /// `caller`, `operator`, `system` or `network`.
-    hung_up_by: Option<String>,
-    cause: Option<String>,
-    sip_code: Option<u16>,
-    recording: Option<RecordingView>,
-    quality: Option<QualityView>,
-}
-
-/// A recording; its audio is at `/api/v1/calls/{id}/recording`.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RecordingView {
-    duration_ms: Option<u64>,
-    bytes: Option<u64>,
-    sha256: Option<String>,
-    /// Whether something of the call is missing: audio was lost, a write failed, or the server died.
-    incomplete: bool,
-    /// How much audio is known to be lost.
-    missing_ms: u64,
-}
-
-/// What the media path measured.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct QualityView {
-    packets_sent: u64,
-    packets_received: u64,
-    packets_lost: u64,
-    jitter_ms: f64,
-    rtt_ms: Option<f64>,
-    mos: Option<f64>,
 }
 
 /// What was said.
@@ -110,37 +75,55 @@ pub(crate) struct GapView {
     to_ms: u64,
 }
 
-/// Calls, newest first.
+/// Calls, newest first. A seat gets today's calls in which it took part.
 #[utoipa::path(get, path = "/api/v1/calls", params(ListQuery),
     responses((status = 200, body = CallPage), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<CallPage>, Problem> {
     let Query(query) = query?;
     let limit = page_limit(query.limit)?;
-    let wanted = CallQuery {
-        before: query.before.map(|text| parameter("before", &text)).transpose()?,
+    let mut wanted = CallQuery {
+        before: query.before.as_deref().map(|text| parameter("before", text)).transpose()?,
         limit,
         from: query.from.map(UnixMillis),
         to: query.to.map(UnixMillis),
-        state: query.state.map(|text| call_state(&text)).transpose()?,
-        queue: None,
-        with_seat: None,
+        state: query.state.as_deref().map(call_state).transpose()?,
+        queue: query.queue.clone(),
+        with_seat: query.seat.clone(),
     };
+    if let Some(own) = who.seat_alone() {
+        let today = china::midnight_before(clock::now());
+        wanted.from = Some(wanted.from.map_or(today, |from| UnixMillis(from.0.max(today.0))));
+        wanted.with_seat = Some(own.to_owned());
+    }
+    state.store.audit(&who.name, "call.list", &filter(&wanted)).await?;
     let rows = state.store.calls(&wanted).await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string()));
-    Ok(Json(CallPage { calls: rows.into_iter().map(view).collect(), next: next.flatten() }))
+    Ok(Json(CallPage { calls: rows.into_iter().map(view::call).collect(), next: next.flatten() }))
 }
 
-/// One call.
+/// One call with its legs, its timeline and its recordings.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = CallView), (status = 404, body = Problem)))]
+    responses((status = 200, body = CallDetail), (status = 404, body = Problem)))]
 pub(crate) async fn one(
     State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
     Path(id): Path<String>,
-) -> Result<Json<CallView>, Problem> {
-    Ok(Json(view(row(&state, &id).await?)))
+) -> Result<Json<CallDetail>, Problem> {
+    let call = access::call(&state, &who, &id).await?;
+    state.store.audit(&who.name, "call.read", &call.id.to_string()).await?;
+    let id = call.id;
+    let legs = state.store.legs(id).await?;
+    let events = state.store.call_events(id).await?;
+    let recordings = state.store.recordings(id).await?;
+    let now = match call.state() {
+        CallState::Ended => None,
+        _ => state.switchboard.snapshot().await.calls.into_iter().find(|now| now.call == id),
+    };
+    Ok(Json(view::detail(call, legs, events, recordings, now)))
 }
 
 /// What was said in a call.
@@ -151,7 +134,7 @@ pub(crate) async fn transcript(
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Result<Json<TranscriptView>, Problem> {
-    let call = row(&state, &id).await?;
+    let call = access::call(&state, &who, &id).await?;
     state.store.audit(&who.name, "transcript.read", &call.id.to_string()).await?;
     let transcript = state.store.transcript(call.id).await?;
     let segments = transcript.segments.into_iter().map(|segment| SegmentView {
@@ -164,27 +147,6 @@ pub(crate) async fn transcript(
     });
     let gaps = transcript.gaps.iter().map(|gap| GapView { from_ms: gap.from_ms, to_ms: gap.to_ms });
     Ok(Json(TranscriptView { segments: segments.collect(), gaps: gaps.collect() }))
-}
-
-/// Hangs up a running call.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", params(("id" = String, Path)),
-    responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(crate) async fn hang_up(
-    State(state): State<ApiState>,
-    Extension(who): Extension<Principal>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let call = row(&state, &id).await?;
-    state.store.audit(&who.name, "call.hang_up", &call.id.to_string()).await?;
-    if !state.control.hang_up(call.id) {
-        return Err(Problem::new(StatusCode::CONFLICT, "the call is not running"));
-    }
-    Ok(StatusCode::ACCEPTED)
-}
-
-pub(crate) async fn row(state: &ApiState, id: &str) -> Result<CallRow, Problem> {
-    let id: CallId = parameter("id", id)?;
-    state.store.call(id).await?.ok_or_else(|| Problem::not_found("call"))
 }
 
 pub(crate) fn page_limit(limit: Option<u32>) -> Result<u32, Problem> {
@@ -206,34 +168,18 @@ fn call_state(name: &str) -> Result<CallState, Problem> {
         })
 }
 
-fn view(row: CallRow) -> CallView {
-    CallView {
-        id: row.id.to_string(),
-        ticket: row.ticket.to_string(),
-        state: row.state().as_str(),
-        caller: row.caller.into_inner(),
-        called: row.called,
-        sip_call_id: row.sip_call_id,
-        remote: row.remote,
-        started_at: row.started_at.0,
-        answered_at: row.answered_at.map(|at| at.0),
-        ended_at: row.ended_at.map(|at| at.0),
-        hung_up_by: row.hung_up_by,
-        cause: row.cause,
-        sip_code: row.sip_code,
-        recording: row.recording.map(|info| RecordingView {
-            duration_ms: info.duration_ms,
-            bytes: info.bytes,
-            sha256: info.sha256,
-            incomplete: info.incomplete,
-            missing_ms: info.missing_ms,
-        }),
-        quality: row.quality.map(quality),
-    }
-}
-
-fn quality(measured: MediaQuality) -> QualityView {
-    let MediaQuality { packets_sent, packets_received, packets_lost, jitter_ms, rtt_ms, mos } =
-        measured;
-    QualityView { packets_sent, packets_received, packets_lost, jitter_ms, rtt_ms, mos }
+/// The filter as the audit keeps it: names of filters and their values, no one's number.
+pub(crate) fn filter(query: &CallQuery) -> String {
+    let before = query.before.map(|before| before.to_string());
+    let parts = [
+        ("before", before),
+        ("from", query.from.map(|at| at.0.to_string())),
+        ("to", query.to.map(|at| at.0.to_string())),
+        ("state", query.state.map(|state| state.as_str().to_owned())),
+        ("queue", query.queue.clone()),
+        ("seat", query.with_seat.clone()),
+    ];
+    let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+    let text = given.collect::<Vec<_>>().join("&");
+    if text.is_empty() { "all".to_owned() } else { text }
 }

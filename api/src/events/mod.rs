@@ -1,11 +1,15 @@
 //! What happens in calls, to everyone who listens, without waiting for any of them.
 
+mod ears;
+mod event;
+
+pub(crate) use ears::Ears;
+pub use event::Event;
+
 use crate::clock;
-use qingting_common::ids::Party;
-use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
-use qingting_nlu::draft::{Field, FieldValue, TicketDraft};
+use qingting_common::UnixMillis;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -14,130 +18,6 @@ pub const EVENTS_KEPT_MAX: usize = 4_096;
 
 /// Bytes of the events kept, about; the oldest go first.
 pub const EVENTS_KEPT_BYTES_MAX: usize = 8 << 20;
-
-/// Something that happened.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Event {
-    /// A call came in.
-    CallStarted {
-        /// The call.
-        call: CallId,
-        /// Its ticket.
-        ticket: TicketId,
-        /// The caller's number.
-        caller: Pii<String>,
-        /// The number that was called.
-        called: String,
-    },
-    /// It was answered.
-    CallAnswered {
-        /// The call.
-        call: CallId,
-    },
-    /// Words, while they are spoken and when they are final.
-    Caption {
-        /// The call.
-        call: CallId,
-        /// The segment; a later caption of the same segment replaces this one.
-        segment: SegmentId,
-        /// Who speaks.
-        party: Party,
-        /// Start, in milliseconds since the call was answered.
-        start_ms: u64,
-        /// End so far.
-        end_ms: u64,
-        /// The words.
-        text: Pii<String>,
-        /// Whether the words stay.
-        r#final: bool,
-        /// 0 to 1.
-        confidence: f32,
-    },
-    /// Nothing was transcribed for a while.
-    CaptionGap {
-        /// The call.
-        call: CallId,
-        /// Start, in milliseconds since the call was answered.
-        from_ms: u64,
-        /// End.
-        to_ms: u64,
-    },
-    /// The recogniser has said its last word of the call; tags follow no more.
-    CaptionsEnded {
-        /// The call.
-        call: CallId,
-    },
-    /// The draft changed, by the machine or by a person.
-    TicketUpdated {
-        /// The ticket.
-        ticket: TicketId,
-        /// Its call.
-        call: CallId,
-        /// Its revision now.
-        revision: i64,
-        /// The fields that changed.
-        changed: Vec<Field>,
-        /// Their values now, without the evidence, which is in the ticket; a cleared field is
-        /// absent.
-        draft: BTreeMap<Field, FieldValue>,
-    },
-    /// A person confirmed the ticket.
-    TicketConfirmed {
-        /// The ticket.
-        ticket: TicketId,
-        /// Its call.
-        call: CallId,
-        /// Its revision now.
-        revision: i64,
-    },
-    /// The call is over.
-    CallEnded {
-        /// The call.
-        call: CallId,
-        /// Its ticket.
-        ticket: TicketId,
-        /// Who hung up.
-        hung_up_by: String,
-        /// Why.
-        cause: String,
-    },
-}
-
-impl Event {
-    /// The draft changed. Takes from it only what the event is about: a description grows with
-    /// every sentence, its evidence too, and events are kept.
-    pub fn ticket_updated(
-        ticket: TicketId,
-        call: CallId,
-        revision: i64,
-        changed: Vec<Field>,
-        draft: &TicketDraft,
-    ) -> Self {
-        let values = changed.iter().filter_map(|field| {
-            let FieldValue { value, confidence, source, .. } = draft.field(*field)?.clone();
-            Some((*field, FieldValue { value, confidence, source, evidence: Vec::new() }))
-        });
-        let draft = values.collect();
-        Self::TicketUpdated { ticket, call, revision, changed, draft }
-    }
-
-    /// What keeping it costs, in bytes, about.
-    fn bytes(&self) -> usize {
-        let text = match self {
-            Self::Caption { text, .. } => text.expose().len(),
-            Self::TicketUpdated { draft, .. } => draft
-                .values()
-                .map(|field| size_of::<FieldValue>() + field.value.expose().len())
-                .sum(),
-            Self::CallStarted { caller, called, .. } => caller.expose().len() + called.len(),
-            Self::CallEnded { hung_up_by, cause, .. } => hung_up_by.len() + cause.len(),
-            _ => 0,
-        };
-        size_of::<Published>() + text
-    }
-}
 
 /// An event with its place in the stream.
 #[derive(Clone, Debug, Serialize)]
@@ -230,6 +110,8 @@ impl EventBus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qingting_common::{CallId, TicketId};
+    use qingting_nlu::draft::{Field, TicketDraft};
 
     fn answered(n: u128) -> Event {
         Event::CallAnswered { call: CallId::new(uuid::Uuid::from_u128(n)) }

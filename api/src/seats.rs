@@ -1,0 +1,211 @@
+//! Seats: who there is, what they do now, and what the administrator makes of them.
+
+use crate::access::forbidden;
+use crate::auth::Principal;
+use crate::switchboard::{QueueState, SeatNow, SeatStateRequest};
+use crate::{ApiState, Problem};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use qingting_common::Pii;
+use qingting_store::{NewSeat, SeatChange, SeatInfo, SeatRole};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use utoipa::ToSchema;
+
+/// Longest reason of a break, in characters.
+const REASON_CHARS_MAX: usize = 20;
+
+/// A seat. Seats see of each other what they need to transfer a call: `skills` and `now.calls` are
+/// empty for them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SeatView {
+    extension: String,
+    /// Who sits there.
+    name: String,
+    /// `seat` or `supervisor`.
+    role: &'static str,
+    /// Skills with their levels: 1 is best, 9 is last resort.
+    skills: BTreeMap<String, u8>,
+    /// Whether it may neither register nor log in.
+    disabled: bool,
+    created_at: i64,
+    updated_at: i64,
+    /// What it does; absent while it was not signed in since the server started.
+    now: Option<SeatNow>,
+}
+
+/// A seat to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SeatRequest {
+    /// 2 to 8 digits.
+    extension: String,
+    /// 1 to 50 characters.
+    name: String,
+    /// `seat` or `supervisor`; `seat` when absent.
+    #[schema(value_type = Option<String>)]
+    role: Option<SeatRole>,
+    /// Skills with their levels: 1 is best, 9 is last resort.
+    #[serde(default)]
+    skills: BTreeMap<String, u8>,
+    /// 8 to 128 characters, for telephone and page; not stored.
+    #[schema(value_type = String)]
+    password: Pii<String>,
+}
+
+/// Changes of a seat; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SeatEdit {
+    name: Option<String>,
+    /// `seat` or `supervisor`.
+    #[schema(value_type = Option<String>)]
+    role: Option<SeatRole>,
+    skills: Option<BTreeMap<String, u8>>,
+    disabled: Option<bool>,
+    #[schema(value_type = Option<String>)]
+    password: Option<Pii<String>>,
+}
+
+/// Every seat by its extension, with what it does now.
+#[utoipa::path(get, path = "/api/v1/seats", responses((status = 200, body = Vec<SeatView>)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+) -> Result<Json<Vec<SeatView>>, Problem> {
+    let seats = state.store.seats().await?;
+    let now = state.switchboard.snapshot().await.seats;
+    let mut now: HashMap<String, SeatNow> =
+        now.into_iter().map(|seat| (seat.extension.clone(), seat)).collect();
+    let mut views: Vec<_> = seats
+        .into_iter()
+        .map(|seat| {
+            let doing = now.remove(&seat.extension);
+            view(seat, doing)
+        })
+        .collect();
+    if let Some(own) = who.seat_alone() {
+        for other in views.iter_mut().filter(|view| view.extension != own) {
+            other.skills.clear();
+            other.now.iter_mut().for_each(|now| now.calls.clear());
+        }
+    }
+    Ok(Json(views))
+}
+
+/// Makes a seat. Its telephone registers with the extension and the password.
+#[utoipa::path(post, path = "/api/v1/seats", request_body = SeatRequest,
+    responses((status = 201, body = SeatView), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(crate) async fn create(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    body: Result<Json<SeatRequest>, JsonRejection>,
+) -> Result<(StatusCode, Json<SeatView>), Problem> {
+    let Json(body) = body?;
+    let seat = NewSeat {
+        extension: body.extension,
+        name: body.name,
+        role: body.role.unwrap_or(SeatRole::Seat),
+        skills: body.skills,
+        realm: state.realm.clone(),
+        password: body.password,
+    };
+    let made = state.store.create_seat(seat, &who.name).await?;
+    state.switchboard.seats_changed();
+    Ok((StatusCode::CREATED, Json(view(made, None))))
+}
+
+/// Changes a seat. A new password, a role and `disabled` end its sessions.
+#[utoipa::path(patch, path = "/api/v1/seats/{extension}", params(("extension" = String, Path)),
+    request_body = SeatEdit, responses((status = 200, body = SeatView),
+    (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn edit(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+    body: Result<Json<SeatEdit>, JsonRejection>,
+) -> Result<Json<SeatView>, Problem> {
+    let Json(body) = body?;
+    let change = SeatChange {
+        name: body.name,
+        role: body.role,
+        skills: body.skills,
+        disabled: body.disabled,
+        password: body.password.map(|password| (password, state.realm.clone())),
+    };
+    let seat = state.store.change_seat(&extension, change, &who.name).await?;
+    state.switchboard.seats_changed();
+    Ok(Json(view(seat, None)))
+}
+
+/// Removes a seat. Its calls keep its extension.
+#[utoipa::path(delete, path = "/api/v1/seats/{extension}", params(("extension" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn remove(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+) -> Result<StatusCode, Problem> {
+    state.store.delete_seat(&extension, &who.name).await?;
+    state.switchboard.seats_changed();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes what a seat does; a seat its own alone.
+#[utoipa::path(post, path = "/api/v1/seats/{extension}/state",
+    params(("extension" = String, Path)), request_body = SeatStateRequest,
+    responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(crate) async fn state(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+    body: Result<Json<SeatStateRequest>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(request) = body?;
+    if let SeatStateRequest::Break { reason } = &request
+        && (reason.chars().count() > REASON_CHARS_MAX || reason.contains(char::is_control))
+    {
+        let detail = format!("reason: at most {REASON_CHARS_MAX} characters");
+        return Err(Problem::invalid("reason", detail));
+    }
+    if who.seat_alone().is_some_and(|own| own != extension) {
+        return Err(forbidden("a seat changes its own state"));
+    }
+    let seat = state.store.seat(&extension).await?.ok_or_else(|| Problem::not_found("seat"))?;
+    if who.extension() != Some(&extension) {
+        state.store.audit(&who.name, "seat.state", &extension).await?;
+    }
+    state.switchboard.seat_state(seat.extension, request).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// The queues with who waits; a seat sees those that it serves, and of the calls how many.
+#[utoipa::path(get, path = "/api/v1/queues", responses((status = 200, body = Vec<QueueState>)))]
+pub(crate) async fn queues(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+) -> Json<Vec<QueueState>> {
+    let mut queues = state.switchboard.snapshot().await.queues;
+    if let Some(own) = who.seat_alone() {
+        queues.retain(|queue| state.switchboard.serves(own, &queue.queue));
+        queues.iter_mut().for_each(|queue| queue.calls.clear());
+    }
+    Json(queues)
+}
+
+fn view(seat: SeatInfo, now: Option<SeatNow>) -> SeatView {
+    SeatView {
+        extension: seat.extension,
+        name: seat.name,
+        role: seat.role.as_str(),
+        skills: seat.skills,
+        disabled: seat.disabled,
+        created_at: seat.created_at.0,
+        updated_at: seat.updated_at.0,
+        now,
+    }
+}

@@ -1,0 +1,118 @@
+//! Sessions of seats: log in, log out, who am I.
+
+use crate::auth::{Principal, address, too_many, unauthorized};
+use crate::{ApiState, Problem, clock};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use qingting_common::Pii;
+use qingting_store::{Credential, SeatInfo};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use utoipa::ToSchema;
+
+/// Longest text that is looked up as an extension, in characters.
+const EXTENSION_CHARS_MAX: usize = 8;
+
+/// A seat that logs in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogIn {
+    extension: String,
+    #[schema(value_type = String)]
+    password: Pii<String>,
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionView {
+    /// Send it as `Authorization: Bearer qts_…`. It is shown here and never again.
+    token: String,
+    /// When it ends by itself: 12 hours after the login.
+    expires_at: i64,
+    #[serde(flatten)]
+    me: Me,
+}
+
+/// Who a credential belongs to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Me {
+    /// As in the audit: a key's name, `admin`, or a seat's extension.
+    name: String,
+    /// `admin`, `operator`, `reader`, `supervisor` or `seat`.
+    role: &'static str,
+    /// Of a session.
+    extension: Option<String>,
+    /// Who sits there.
+    person: Option<String>,
+    /// Skills with their levels, 1 the best.
+    skills: BTreeMap<String, u8>,
+}
+
+/// Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late.
+#[utoipa::path(post, path = "/api/v1/session", request_body = LogIn,
+    responses((status = 201, body = SessionView), (status = 401, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem)))]
+pub(crate) async fn open(
+    State(state): State<ApiState>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    body: Result<Json<LogIn>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(body) = body?;
+    let address = address(peer.as_deref());
+    // What cannot be an extension must not fill the memory of those that can.
+    let extension = Some(body.extension).filter(|text| text.len() <= EXTENSION_CHARS_MAX);
+    let extension = extension.unwrap_or_default();
+    let now = clock::now().0;
+    let Some(turn) = state.failures.turn(&address, now) else { return Ok(*too_many()) };
+    tokio::time::sleep(turn.delay.max(state.logins.delay(&extension, now))).await;
+    let opened = state.store.open_session(&extension, &body.password).await?;
+    drop(turn);
+    let Some(opened) = opened else {
+        let now = clock::now().0;
+        state.failures.count(&address, now);
+        state.logins.count(&extension, now);
+        return Ok(*unauthorized("wrong extension or password"));
+    };
+    let (seat, expires_at) = (opened.session.seat, opened.session.expires_at.0);
+    let role = seat.role.as_str();
+    let view = SessionView { token: opened.token, expires_at, me: of_seat(seat, role) };
+    Ok((StatusCode::CREATED, Json(view)).into_response())
+}
+
+/// Ends the session that the request is of; its event streams close.
+#[utoipa::path(delete, path = "/api/v1/session",
+    responses((status = 204), (status = 409, body = Problem)))]
+pub(crate) async fn close(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+) -> Result<StatusCode, Problem> {
+    let Credential::Session(id) = who.credential else {
+        return Err(Problem::new(StatusCode::CONFLICT, "a key is no session: revoke it instead"));
+    };
+    state.store.close_session(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who the credential belongs to.
+#[utoipa::path(get, path = "/api/v1/me", responses((status = 200, body = Me)))]
+pub(crate) async fn me(Extension(who): Extension<Principal>) -> Json<Me> {
+    let role = who.role.as_str();
+    Json(match who.session {
+        Some(session) => of_seat(session.seat, role),
+        None => Me { name: who.name, role, extension: None, person: None, skills: BTreeMap::new() },
+    })
+}
+
+fn of_seat(seat: SeatInfo, role: &'static str) -> Me {
+    Me {
+        name: seat.extension.clone(),
+        role,
+        extension: Some(seat.extension),
+        person: Some(seat.name),
+        skills: seat.skills,
+    }
+}
