@@ -51,7 +51,7 @@ fn a_seat_that_gives_up_cancels_its_call() {
     let mut room = seat_calls(true);
     assert_eq!(
         room.on(FROM, LegEvent::Cancel),
-        "store ended seat_hung_up | 480 0 | close 0 | cancel 1 | close 1"
+        "store ended seat_hung_up | 487 0 | close 0 | cancel 1 | close 1"
     );
     assert_eq!(room.on(TO, answered()), "bye 1 16 | finished");
 }

@@ -5,6 +5,7 @@ mod room;
 
 use qingting_core::call::*;
 use qingting_core::leg::LegEvent;
+use room::steps::{calm, harsh};
 use room::*;
 use std::collections::HashSet;
 
@@ -58,7 +59,7 @@ const ALPHABET: [Step; 20] = [
 /// The leg that began last and of which the driver may still speak.
 fn seat_of(room: &Room) -> Option<LegId> {
     let alive = |leg: &LegId| room.watch.seen(*leg).is_some_and(|seen| seen.is_alive());
-    (1..8).map(LegId).filter(alive).last()
+    (1..8).map(LegId).rev().find(alive)
 }
 
 /// The room after this step; `None` when it cannot happen.

@@ -68,7 +68,7 @@ impl Call {
                 if !is_citizen {
                     return Err(Refused::NotAllowed);
                 }
-                self.to_queue(now, from, queue)
+                self.hand_to_queue(now, from, queue)
             }
             Command::Drop { leg } => self.drop_leg(now, leg),
             Command::Supervise { target, mode } => self.supervise(now, target, mode),
@@ -136,13 +136,19 @@ impl Call {
 
     /// Takes the customer back, and asks a telephone that holds to listen again.
     fn resume_customer(&mut self, now: Millis) -> Result<(), Refused> {
+        let asked = self.actor().is_some_and(|leg| self.call_back_phone(now, leg));
+        let held = std::mem::replace(&mut self.hold, false);
+        if held || asked { Ok(()) } else { Err(Refused::AlreadySo) }
+    }
+
+    /// Asks a telephone that has put us on hold to listen again. Returns whether it had.
+    pub(super) fn call_back_phone(&mut self, now: Millis, leg: LegId) -> bool {
         let holds = |party: &Party| party.leg.is_up() && !party.leg.listens();
-        let phone = self.actor().filter(|leg| self.party(*leg).is_some_and(holds));
-        if let Some(leg) = phone {
+        let holds = self.party(leg).is_some_and(holds);
+        if holds {
             self.with_leg(now, leg, |leg, cx| leg.offer_again(cx));
         }
-        let held = std::mem::replace(&mut self.hold, false);
-        if held || phone.is_some() { Ok(()) } else { Err(Refused::AlreadySo) }
+        holds
     }
 
     fn mute(&mut self, leg: LegId, on: bool) -> Result<(), Refused> {

@@ -98,6 +98,7 @@ impl Call {
         if let Some(second) = second {
             self.dismiss(second, Cause::LeftAlone);
             self.put(asker, Place::Aside);
+            self.call_back_phone(now, asker);
         }
         self.ask_consent(now, asker.bit() | expert.bit(), None);
         Ok(())

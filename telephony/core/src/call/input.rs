@@ -95,7 +95,8 @@ pub enum QueueEvent {
         /// Which.
         seat: SeatId,
     },
-    /// The seat that was offered is not to be had any more.
+    /// The seat that was offered is not to be had any more. One that has answered meanwhile is
+    /// hung up on, and the caller waits on.
     Withdrawn {
         /// Which.
         seat: SeatId,

@@ -54,7 +54,10 @@ impl Call {
                 self.turn_down(seat, OfferFailure::NotWaiting);
             }
             QueueEvent::Offer { seat } => self.ring_seat(now, seat),
-            QueueEvent::Withdrawn { seat } => self.withdrawn(seat),
+            QueueEvent::Withdrawn { seat } => {
+                self.withdrawn(seat);
+                self.withdrawn_late(now, seat);
+            }
             QueueEvent::Position { position, wait } if waiting => {
                 if let Some(citizen) = self.customer
                     && !self.is_told(citizen)
@@ -101,6 +104,27 @@ impl Call {
         if let Some((_, leg)) = self.queueing.offer.take_if(|(offered, _)| *offered == seat) {
             self.dismiss(leg, Cause::Withdrawn);
         }
+    }
+
+    /// The answer of the seat crossed the queue's withdrawal: the queue has the caller still, and
+    /// the seat is not to have it. When the two are past that, the queue is told to forget it.
+    fn withdrawn_late(&mut self, now: Millis, seat: SeatId) {
+        let has_it = |leg: &LegId| {
+            self.party(*leg)
+                .is_some_and(|party| party.accepted == Some(seat) && !party.is_leaving())
+        };
+        let Some(leg) = self.leg_ids().into_iter().find(has_it) else { return };
+        if let Some(party) = self.party_mut(leg) {
+            party.accepted = None;
+        }
+        if !self.is_pair(leg) {
+            return self.emit(Output::Queue(QueueRequest::Abandon));
+        }
+        self.dismiss(leg, Cause::Withdrawn);
+        (self.hold, self.wants_person) = (false, true);
+        self.queueing.is_in = true;
+        self.queueing.until = Some(now + self.config.queue_max);
+        self.stage = Stage::Queued;
     }
 
     /// The seat that was offered has answered: the two talk.

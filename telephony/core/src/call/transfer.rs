@@ -143,7 +143,7 @@ impl Call {
     }
 
     /// To a queue; the seat leaves.
-    pub(super) fn to_queue(
+    pub(super) fn hand_to_queue(
         &mut self,
         now: Millis,
         from: LegId,

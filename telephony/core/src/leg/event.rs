@@ -57,7 +57,8 @@ pub enum LegEvent {
         body: Option<String>,
     },
     /// A 2xx to our INVITE or re-INVITE. The driver has acknowledged it, unless its body is the
-    /// offer: then it waits for [`Output::AckAnswer`](crate::call::Output::AckAnswer).
+    /// offer: then it waits for [`Output::AckAnswer`](crate::call::Output::AckAnswer), or for
+    /// [`Output::SendBye`](crate::call::Output::SendBye) when no answer is possible.
     Answered {
         /// The answer to our offer, or the peer's own offer when we made none.
         body: Option<String>,

@@ -146,7 +146,10 @@ impl Leg {
 
     pub(super) fn cancelled(&mut self) -> Option<Report> {
         match self.state {
-            State::Invited { .. } | State::Ready { .. } => Some(Report::Over(End::Cancelled)),
+            State::Invited { .. } | State::Ready { .. } => {
+                self.rejection = Some(Rejection::new(487));
+                Some(Report::Over(End::Cancelled))
+            }
             // Our 200 became 487 on its way out: there is no dialog that a BYE could end.
             State::Answered { .. } => {
                 self.state = State::Gone;

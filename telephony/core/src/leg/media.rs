@@ -9,16 +9,14 @@ impl Leg {
     /// a forged source could aim our RTP at anybody for the 32 s that an answer waits.
     pub(super) fn connect(&mut self, cx: &mut Context<'_>) {
         let may_send = self.confirmed || self.early_out;
-        let told = self.remote.clone().map(|remote| {
+        let told = self.remote.map(|remote| {
             let sends = remote.direction.sends() && may_send;
             let direction = Direction::of(sends, remote.direction.receives());
             RemoteMedia { direction, ..remote }
         });
-        if told.is_some() && told != self.connected {
-            self.connected.clone_from(&told);
-            if let Some(remote) = told {
-                cx.emit(Output::ConnectMedia { leg: self.id, remote });
-            }
+        if let Some(remote) = told.filter(|_| told != self.connected) {
+            self.connected = told;
+            cx.emit(Output::ConnectMedia { leg: self.id, remote });
         }
     }
 }

@@ -3,7 +3,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the room")]
 
-mod steps;
+mod seen;
+pub(crate) mod steps;
 mod tell;
 mod watch;
 
@@ -13,7 +14,6 @@ use qingting_core::call::{
     QueueId, Role, SeatId, Target, Treatment,
 };
 use qingting_core::leg::LegEvent;
-pub(crate) use steps::{calm, harsh};
 pub(crate) use watch::Watch;
 
 pub(crate) const CITIZEN: LegId = LegId(0);

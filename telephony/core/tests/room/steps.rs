@@ -135,6 +135,9 @@ pub(crate) fn harsh(room: &Room) -> Vec<Input> {
     let console = |command| Input::Command { id: CommandId(1), by: By::Console, command };
     inputs.extend(alive(room).map(|leg| console(Command::Drop { leg })));
     inputs.push(console(Command::HangUp));
+    if room.watch.open_offer.is_none() && room.watch.has_accepted() {
+        inputs.push(Input::Queue(QueueEvent::Withdrawn { seat: SeatId(7) }));
+    }
     inputs.push(Input::Hangup(Hangup::Operator));
     inputs
 }

@@ -1,85 +1,11 @@
 //! The rules that every call keeps, looked at after every input.
 
+use super::seen::Seen;
 use qingting_core::call::{
-    CommandId, Input, LEGS_MAX, LegId, News, Output, PromptId, QueueEvent, QueueRequest, Record,
-    Response, Role, SeatId,
+    CommandId, Input, LEGS_MAX, LegId, News, Output, QueueEvent, QueueRequest, Record, Response,
+    Role, SeatId,
 };
 use qingting_core::leg::LegEvent;
-
-/// What has been seen of one leg.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Seen {
-    pub(crate) role: Role,
-    pub(crate) opened: u8,
-    closed: u8,
-    /// Dialled by us, or called.
-    pub(crate) is_dial: bool,
-    pub(crate) dialled: bool,
-    pub(crate) cancelled: bool,
-    bye: bool,
-    /// The dialog ended from its other side.
-    gone: bool,
-    finals: u8,
-    pub(crate) answered: bool,
-    pub(crate) acknowledged: bool,
-    ended_row: bool,
-    /// Early media of a dial, or 183 to a seat's telephone.
-    early: bool,
-    sends: bool,
-    pub(crate) playing: Option<PromptId>,
-    music: bool,
-    ringback: bool,
-    refers: i8,
-    notified: bool,
-    /// Our re-INVITE is open.
-    pub(crate) reoffered: bool,
-}
-
-impl Seen {
-    const fn new(role: Role, is_dial: bool) -> Self {
-        Self {
-            role,
-            opened: 0,
-            closed: 0,
-            is_dial,
-            dialled: false,
-            cancelled: false,
-            bye: false,
-            gone: false,
-            finals: 0,
-            answered: false,
-            acknowledged: false,
-            ended_row: false,
-            early: false,
-            sends: false,
-            playing: None,
-            music: false,
-            ringback: false,
-            refers: 0,
-            notified: false,
-            reoffered: false,
-        }
-    }
-
-    pub(crate) const fn is_up(&self) -> bool {
-        self.acknowledged && !self.ended_row && !self.bye && !self.gone
-    }
-
-    /// Whether the driver still has something to say about this leg.
-    pub(crate) const fn is_alive(&self) -> bool {
-        !self.bye && !self.gone && !(self.ended_row && !self.cancelled)
-    }
-
-    fn is_settled(&self) -> bool {
-        let dialog = if self.is_dial {
-            // Dial always ends in BYE, CANCEL or by itself.
-            !self.dialled || self.bye || self.gone || self.cancelled
-        } else {
-            self.finals == 1
-        };
-        dialog && self.opened == self.closed && self.ended_row
-    }
-}
 
 /// The rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -131,7 +57,7 @@ impl Watch {
                 // A queue offers one seat at a time; a second one is turned down at once.
                 assert!(self.open_offer.replace(*seat).is_none(), "the test offers twice");
             }
-            Input::Queue(QueueEvent::Withdrawn { .. }) => self.open_offer = None,
+            Input::Queue(QueueEvent::Withdrawn { seat }) => self.withdrawn(*seat),
             Input::Queue(QueueEvent::Overflow(_)) => self.queued = false,
             // A new dialog, which may be refused at once.
             Input::SecondLine { leg, .. } | Input::Replace { leg, .. } => {
@@ -148,6 +74,18 @@ impl Watch {
         }
     }
 
+    pub(crate) fn has_accepted(&self) -> bool {
+        !self.accepted.is_empty()
+    }
+
+    fn withdrawn(&mut self, seat: SeatId) {
+        if self.open_offer.take().is_none() && self.accepted.contains(&seat) {
+            // It crossed the seat's answer: the queue has the caller still.
+            self.accepted.retain(|accepted| *accepted != seat);
+            self.queued = true;
+        }
+    }
+
     fn event(&mut self, leg: LegId, event: &LegEvent) {
         let Some(seen) = &mut self.legs[leg.slot()] else { return };
         match event {
@@ -157,28 +95,7 @@ impl Watch {
             LegEvent::Refer { .. } if seen.is_alive() && !seen.cancelled => {
                 self.refer = Some((leg, 0));
             }
-            LegEvent::Bye | LegEvent::TransportLost => {
-                // A caller who was not answered still gets its final response.
-                let over = if seen.is_dial { seen.dialled } else { seen.answered };
-                seen.gone |= over;
-            }
-            LegEvent::Cancel => seen.gone |= seen.answered && !seen.acknowledged,
-            LegEvent::Failed { code } if seen.dialled => {
-                seen.gone |= !seen.acknowledged;
-                seen.gone |= seen.reoffered && matches!(code, 408 | 481);
-                seen.reoffered = false;
-            }
-            LegEvent::Answered { .. } if seen.dialled => {
-                seen.answered = true;
-                seen.acknowledged |= !seen.cancelled;
-                seen.reoffered = false;
-            }
-            LegEvent::Failed { .. } | LegEvent::Answered { .. } => seen.reoffered = false,
-            LegEvent::Ack { .. } | LegEvent::AckTimeout if !seen.is_dial => {
-                seen.acknowledged |= seen.answered;
-            }
-            LegEvent::Progress { body: Some(_), .. } => seen.early |= seen.dialled,
-            _ => {}
+            event => seen.take(event),
         }
     }
 

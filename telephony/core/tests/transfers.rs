@@ -1,0 +1,151 @@
+//! The call goes on to somebody else: by command, by REFER, by Replaces.
+
+mod room;
+
+use qingting_core::call::*;
+use qingting_core::leg::{LegEvent, Replaces};
+use room::*;
+
+#[test]
+fn the_seat_completes_a_transfer_or_takes_the_citizen_back() {
+    let mut room = Room::consulted();
+    assert_eq!(
+        room.order(Command::CompleteTransfer),
+        "store transferred 1>2 | ok | bye 1 16 | close 1 | seat ended 7 | music 0 off | route"
+    );
+    assert_eq!(room.heard(), "0:2 2:0");
+    let mut back = Room::consulted();
+    let dropped = back.order(Command::CancelConsult);
+    assert_eq!(dropped, "ok | bye 2 16 | close 2 | music 0 off | route");
+    assert_eq!(back.heard(), "0:1 1:0");
+    let mut ringing = Room::consulting();
+    let cancelled = ringing.order(Command::CancelConsult);
+    assert_eq!(cancelled, "ok | cancel 2 | close 2 | music 0 off | ringback 1 off | route");
+}
+
+#[test]
+fn a_blind_transfer_tries_one_after_another_and_comes_back() {
+    let mut room = Room::talking();
+    let transfer = Command::Transfer { targets: experts(&["801", "802"]), blind: true };
+    assert_eq!(
+        room.order(transfer),
+        "store transferred 1>? blind | open 2 | ok | bye 1 16 | close 1 | seat ended 7 | route | ringback 0 on"
+    );
+    room.on(EXPERT, opened());
+    assert_eq!(room.on(EXPERT, LegEvent::Failed { code: 486 }), "open 3 | close 2");
+    room.on(LegId(3), opened());
+    assert_eq!(
+        room.wait(),
+        "nobody came | play 0 PleaseWait | open 4 | cancel 3 | close 3 | ringback 0 off"
+    );
+    assert_eq!(room.on(LegId(4), opened()), "dial 4 seat 7");
+    let mut back = room.clone();
+    assert_eq!(back.on(LegId(4), answered()), "connect 4 sendrecv | recognise 4 | route");
+    assert_eq!(back.heard(), "0:4 4:0");
+    assert_eq!(
+        room.on(LegId(4), LegEvent::Failed { code: 480 }),
+        "store queued 1 | enqueue 1 front | stop 0 | play 0 PleaseWait | close 4"
+    );
+}
+
+#[test]
+fn the_emergency_line_is_joined_and_the_seat_leaves() {
+    let mut room = Room::talking();
+    let join =
+        Command::Join { targets: vec![number("110")], role: Role::Emergency, then_leave: true };
+    assert_eq!(room.order(join), "open 2 | ok");
+    assert_eq!(room.heard(), "0:1 1:0", "they talk on");
+    assert_eq!(room.on(EXPERT, opened()), "dial 2 110");
+    let mut gone = room.clone();
+    room.on(EXPERT, answered());
+    assert_eq!(room.heard(), "0:1 1:0");
+    assert_eq!(
+        room.done(CITIZEN),
+        "store transferred 1>2 | stop 1 | bye 1 16 | close 1 | seat ended 7 | route"
+    );
+    assert_eq!(room.heard(), "0:2 2:0");
+    assert_eq!(
+        gone.on(SEAT, LegEvent::Bye),
+        "close 1 | seat ended 7 | route | ringback 0 on",
+        "110 is still wanted"
+    );
+}
+
+#[test]
+fn a_telephone_transfers_with_its_second_line() {
+    let second_line = |room: &mut Room| {
+        let (targets, offer) = (experts(&["801"]), Some(sdp("sendrecv")));
+        room.on(SEAT, reinvite("sendonly"));
+        room.feed(Input::SecondLine { leg: EXPERT, first: SEAT, targets, offer })
+    };
+    let (second, expert) = (EXPERT, LegId(3));
+    let mut room = Room::talking();
+    assert_eq!(second_line(&mut room), "open 2 | open 3");
+    assert_eq!(room.on(second, opened()), "180 2");
+    assert_eq!(room.on(expert, opened()), "dial 3 801");
+    let mut early = room.clone();
+    assert_eq!(
+        room.on(expert, answered()),
+        "connect 3 sendrecv | recognise 3 | connect 2 recvonly | 200 2"
+    );
+    assert_eq!(room.on(second, ack()), "connect 2 sendrecv | route");
+    assert_eq!(room.heard(), "2:3 3:2");
+    let refer = LegEvent::Refer { target: extension("801"), replaces: Some(Replaces::Leg(second)) };
+    assert_eq!(
+        room.on(SEAT, refer.clone()),
+        "refer-202 1 | notify 1 200 final | store transferred 1>3 | bye 1 16 | close 1 | seat ended 7 | bye 2 16 | close 2 | music 0 off | route"
+    );
+    assert_eq!(room.heard(), "0:3 3:0");
+    // While the expert still rings, the citizen waits for it.
+    let rings = early.on(SEAT, refer);
+    assert!(rings.starts_with("refer-202 1 | notify 1 100"), "{rings}");
+    assert_eq!(
+        early.on(expert, answered()),
+        "connect 3 sendrecv | recognise 3 | notify 1 200 final | store transferred 1>3 blind | bye 1 16 | close 1 | seat ended 7 | music 0 off | route"
+    );
+    assert_eq!(early.heard(), "0:3 3:0");
+}
+
+#[test]
+fn a_refer_without_replaces_is_a_blind_transfer_that_may_fail() {
+    let refer = |replaces| LegEvent::Refer { target: extension("801"), replaces };
+    let mut room = Room::talking();
+    assert_eq!(
+        room.on(SEAT, refer(None)),
+        "refer-202 1 | notify 1 100 | store transferred 1>? blind | open 2"
+    );
+    room.on(EXPERT, opened());
+    let mut left = room.clone();
+    assert_eq!(
+        room.on(EXPERT, LegEvent::Failed { code: 486 }),
+        "nobody came | notify 1 486 final | close 2"
+    );
+    assert_eq!(room.heard(), "0:1 1:0");
+    assert_eq!(left.on(SEAT, LegEvent::Bye), "close 1 | seat ended 7 | route | ringback 0 on");
+    let failed = left.on(EXPERT, LegEvent::Failed { code: 486 });
+    assert_eq!(failed, "nobody came | play 0 PleaseWait | open 3 | close 2 | ringback 0 off");
+    let mut taken = Room::talking();
+    taken.on(SEAT, refer(None));
+    taken.on(EXPERT, opened());
+    assert_eq!(
+        taken.on(EXPERT, answered()),
+        "connect 2 sendrecv | recognise 2 | notify 1 200 final | store transferred 1>2 blind | bye 1 16 | close 1 | seat ended 7 | route"
+    );
+    assert_eq!(Room::talking().on(SEAT, refer(Some(Replaces::Elsewhere))), "refer-481 1");
+    assert_eq!(Room::talking().on(CITIZEN, refer(None)), "refer-603 0");
+}
+
+#[test]
+fn an_invite_with_replaces_takes_a_leg_s_place() {
+    let mut room = Room::talking();
+    let offer = Some(sdp("sendrecv"));
+    assert_eq!(room.feed(Input::Replace { leg: EXPERT, replaces: SEAT, offer }), "open 2");
+    assert_eq!(room.on(EXPERT, opened()), "connect 2 recvonly | 200 2");
+    assert_eq!(
+        room.on(EXPERT, ack()),
+        "connect 2 sendrecv | recognise 2 | store transferred 1>2 | bye 1 16 | close 1 | route"
+    );
+    assert_eq!(room.heard(), "0:2 2:0");
+    let end = room.on(CITIZEN, LegEvent::Bye);
+    assert!(end.ends_with("seat ended 7 | finished"), "{end}");
+}
