@@ -30,6 +30,8 @@ const BATCHES_PER_TICK_MAX: usize = 4;
 const REPORTS_READ_TICKS: u64 = 5;
 /// Interval of RTCP reports (RFC 3550 §6.2 minimum), varied by half either way.
 const REPORT_INTERVAL_NS: u64 = 5_000_000_000;
+/// A peer that sent comfort noise is inactive after so many times the usual time.
+const COMFORTED_PATIENCE: u64 = 10;
 const NS_PER_MS: u64 = 1_000_000;
 
 /// What the peer's session description says.
@@ -248,7 +250,12 @@ impl Leg {
         self.ticks = tick.number - self.first_tick? + 1;
         let overdue = self.hearing.overdue_key(tick.now_ns);
         self.tell_pressed(overdue);
-        Some(self.hearing.voice(tick.now_ns))
+        let voice = self.hearing.voice(tick.now_ns);
+        if self.remote.as_ref().is_some_and(|remote| remote.media.dtmf_payload_type.is_none()) {
+            let pressed = self.hearing.tone_key(&voice);
+            self.tell_pressed(pressed);
+        }
+        Some(voice)
     }
 
     /// The second half: send what the peer hears of `others` and of our own prompts, and feed the
@@ -518,7 +525,9 @@ impl Leg {
     fn watch(&mut self, now_ns: u64) {
         let expected = self.remote.as_ref().is_some_and(|remote| remote.media.receive);
         let silent_ns = now_ns.saturating_sub(self.last_heard_ns);
-        if expected && silent_ns >= self.parts.inactivity_ns {
+        // Whoever says that it is silent may be so for long, but not for ever.
+        let patience = if self.hearing.is_comforted() { COMFORTED_PATIENCE } else { 1 };
+        if expected && silent_ns >= self.parts.inactivity_ns.saturating_mul(patience) {
             self.last_heard_ns = now_ns;
             self.tell(MediaEvent::Inactive);
         }

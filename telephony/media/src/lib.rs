@@ -8,9 +8,11 @@
 
 mod clock;
 pub mod codec;
+pub mod comfort;
 pub mod delay;
 pub mod dtmf;
 pub mod dtmf_sender;
+pub mod dtmf_tones;
 pub mod emodel;
 mod engine;
 mod event;
