@@ -4,7 +4,7 @@ use crate::codec::{Coder, PACKET_SAMPLES_MAX};
 use crate::comfort::Noise;
 use crate::dtmf::{self, Event, Pressed};
 use crate::dtmf_tones::Detector;
-use crate::jitter::{JitterBuffer, Pulled, Pushed};
+use crate::jitter::{JitterBuffer, Pushed};
 use crate::leg::RemoteMedia;
 use crate::mix::Samples;
 use crate::plc::Concealer;
@@ -162,26 +162,26 @@ impl Hearing {
     }
 
     /// The peer's voice of this tick, what is missing made up.
-    pub(crate) fn voice(&mut self, now_ns: u64) -> Samples {
+    pub(crate) fn voice(&mut self, now_ns: u64, out: &mut Samples) {
         let Some(pulled) = self.jitter.pull(now_ns) else {
-            let mut samples = [0; SAMPLES_PER_TICK];
+            out.fill(0);
             if self.started || self.noise.is_some() {
-                self.fill(&mut samples);
+                self.fill(out);
             }
-            return samples;
+            return;
         };
         self.started = true;
-        self.fill_gaps(pulled)
+        *out = pulled.samples;
+        self.fill_gaps(out, &pulled.present);
     }
 
-    fn fill_gaps(&mut self, pulled: Pulled) -> Samples {
-        let Pulled { mut samples, present } = pulled;
+    fn fill_gaps(&mut self, samples: &mut Samples, present: &[bool; SAMPLES_PER_TICK]) {
         if self.resumed && present.contains(&true) {
             self.noise = None;
         }
-        if present == [true; SAMPLES_PER_TICK] {
-            self.concealer.heard(&mut samples);
-            return samples;
+        if *present == [true; SAMPLES_PER_TICK] {
+            self.concealer.heard(samples);
+            return;
         }
         let mut rest = &mut samples[..];
         for run in present.chunk_by(|a, b| a == b) {
@@ -193,7 +193,6 @@ impl Hearing {
             }
             rest = after;
         }
-        samples
     }
 
     /// Without comfort noise a voice that stops fades to silence.
@@ -274,7 +273,8 @@ mod tests {
                 let packet = Packet { header, payload: &payload };
                 hearing.packet(&media, &mut coder, &packet, Times { arrival_ns: now_ns, now_ns });
             }
-            let voice = hearing.voice(now_ns);
+            let mut voice = [0; SAMPLES_PER_TICK];
+            hearing.voice(now_ns, &mut voice);
             voice.iter().map(|sample| i32::from(*sample).abs()).sum::<i32>() / 160
         };
         (0..40 + silence).map(&mut level).collect()

@@ -8,7 +8,7 @@ use crate::event::{LegReport, MediaEvent, RecordingReport};
 use crate::farewell::Farewell;
 use crate::hearing::{Hearing, Times};
 use crate::latch::{Latch, Verdict};
-use crate::mix::{Limiter, Samples, Sum};
+use crate::mix::{Limiter, Mix, Samples};
 use crate::net::{Datagram, Inbox, Sockets};
 use crate::player::Player;
 use crate::rtcp::{self, ReportBlock};
@@ -237,25 +237,27 @@ impl Leg {
         self.parts.track.as_ref().map(|(key, _)| (*key, self.track_dropped))
     }
 
-    /// The first half of a tick: take commands, read what came. The peer's voice; none before the
-    /// leg is connected. Neither half allocates or frees anything (`tests/no_allocation.rs`).
-    pub(crate) fn listen(&mut self, tick: Tick, inbox: &mut Inbox) -> Option<Samples> {
+    /// The first half of a tick: take commands, read what came. False, and no voice of the peer,
+    /// before the leg is connected. Neither half allocates or frees anything
+    /// (`tests/no_allocation.rs`).
+    pub(crate) fn listen(&mut self, tick: Tick, inbox: &mut Inbox, voice: &mut Samples) -> bool {
         if self.over {
-            return None;
+            return false;
         }
         while let Ok(command) = self.parts.commands.pop() {
             self.obey(command, tick);
         }
         self.receive(tick, inbox);
-        self.ticks = tick.number - self.first_tick? + 1;
+        let Some(first) = self.first_tick else { return false };
+        self.ticks = tick.number - first + 1;
         let overdue = self.hearing.overdue_key(tick.now_ns);
         self.tell_pressed(overdue);
-        let voice = self.hearing.voice(tick.now_ns);
+        self.hearing.voice(tick.now_ns, voice);
         if self.remote.as_ref().is_some_and(|remote| remote.media.dtmf_payload_type.is_none()) {
-            let pressed = self.hearing.tone_key(&voice);
+            let pressed = self.hearing.tone_key(voice);
             self.tell_pressed(pressed);
         }
-        Some(voice)
+        true
     }
 
     /// The second half: send what the peer hears of `others` and of our own prompts, and feed the
@@ -264,14 +266,14 @@ impl Leg {
         &mut self,
         tick: Tick,
         voice: &Samples,
-        mut others: Sum,
+        others: &Mix<'_>,
         paused: bool,
     ) -> Option<Samples> {
         let played = self.play();
-        if let Some(played) = &played {
-            others.add(played);
-        }
-        let sent = self.limiter.limit(&others);
+        let sent = match &played {
+            Some(played) => self.limiter.limit(&others.with(played)),
+            None => self.limiter.limit(others),
+        };
         let sample_index = self.sample_index();
         self.send(sample_index, &sent);
         self.tap(sample_index, voice, &sent, paused);
