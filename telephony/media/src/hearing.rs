@@ -2,10 +2,10 @@
 
 use crate::codec::{Coder, PACKET_SAMPLES_MAX};
 use crate::comfort::Noise;
+use crate::config::RemoteMedia;
 use crate::dtmf::{self, Event, Pressed};
 use crate::dtmf_tones::Detector;
 use crate::jitter::{JitterBuffer, Pushed};
-use crate::leg::RemoteMedia;
 use crate::mix::Samples;
 use crate::plc::Concealer;
 use crate::rtp::{PAYLOAD_COMFORT_NOISE, Packet};

@@ -1,8 +1,9 @@
 //! Legs that may hear each other; owned by one media thread from its opening to its end.
 
+use crate::config::{Layout, Side};
 use crate::event::{RecordingReport, RoomEvent, RoomReport};
 use crate::farewell::Farewell;
-use crate::leg::{Layout, Leg, Side, Tick};
+use crate::leg::{Leg, Tick};
 use crate::mix::{Mix, Samples};
 use crate::net::Inbox;
 use crate::routes::{LEGS_PER_ROOM_MAX, Routes, bit, slots};
