@@ -68,7 +68,7 @@ pub struct LegConfig {
     pub record_track: Option<RecordTo>,
     /// Whether a recogniser will listen.
     pub recognise: bool,
-    /// Time without a packet of the peer after which [`MediaEvent::Inactive`] is told.
+    /// Time without a packet of the peer after which [`crate::MediaEvent::Inactive`] is told.
     pub inactivity: Duration,
 }
 
