@@ -1,10 +1,11 @@
 //! What a call costs: `load bridge 200 20` and `load conference 100 20` run so many rooms for so
 //! many seconds and print the server's processor time as a share of a core per room, and how late
-//! its ticks were. The telephones are another process, so that the time is the server's alone.
+//! its ticks were; `load codecs` prints what each codec costs. The telephones are another process, so that the time is the server's alone.
 
 #![allow(unsafe_code, reason = "many datagrams with one system call, and the processor's clock")]
 #![allow(clippy::print_stdout, reason = "that is what it is for")]
 
+use qingting_media::codec::{Coder, PACKET_SAMPLES_MAX, PAYLOAD_BYTES_MAX};
 use qingting_media::g711::Law;
 use qingting_media::lateness::LatenessSnapshot;
 use qingting_media::rtp::{HEADER_BYTES, Header};
@@ -35,7 +36,26 @@ fn main() {
             let number = |word: &str| word.parse().expect("a number");
             serve(parties, number(rooms), Duration::from_secs(number(seconds) as u64));
         }
-        _ => println!("load bridge|conference ROOMS SECONDS"),
+        ["codecs"] => codecs(),
+        _ => println!("load bridge|conference ROOMS SECONDS, or load codecs"),
+    }
+}
+
+/// What packing and unpacking one leg's audio costs.
+fn codecs() {
+    const TICKS: u32 = 3_000;
+    let voice: Vec<i16> = voice().into_iter().map(|code| Law::Pcma.decode(code)).collect();
+    for codec in [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus] {
+        let mut coder = Coder::new(codec);
+        let [_, before] = processor_s();
+        for tick in voice.chunks_exact(TICK_SAMPLES).cycle().take(TICKS as usize) {
+            let (mut payload, mut out) = ([0; PAYLOAD_BYTES_MAX], [0; PACKET_SAMPLES_MAX]);
+            let length = coder.encode(tick.first_chunk().expect("a whole tick"), &mut payload);
+            std::hint::black_box(coder.decode(&payload[..length], &mut out));
+        }
+        let [_, after] = processor_s();
+        let share = (after - before) / (f64::from(TICKS) * 0.02);
+        println!("{codec:?}: {:.4} % of a core for a leg", share * 100.0);
     }
 }
 

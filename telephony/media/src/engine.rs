@@ -1,150 +1,20 @@
 //! The media engine: opens rooms and legs and hands them to its threads.
 
+use crate::config::{JOBS_MAX, LegConfig, MediaConfig, MediaError, RoomConfig};
 use crate::event::{MediaEvent, RoomEvent};
 use crate::handle::LegHandle;
 use crate::lateness::{Lateness, LatenessSnapshot};
-use crate::leg::{Layout, Side};
 use crate::opener::{Opener, lock, now};
-use crate::ports::{PortPool, PortsExhausted};
+use crate::ports::PortPool;
 use crate::recorder::{self, RecorderCounters};
 use crate::room::Room;
 use crate::room_handle::RoomHandle;
-use crate::routes::LEGS_PER_ROOM_MAX;
 use crate::shard::{self, ROOMS_PER_SHARD_MAX, ROOMS_WAITING_MAX, Shard};
-use qingting_recording::{MasterKeys, RecordingId};
-use std::io;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// Work that waits for the recorder thread.
-const JOBS_MAX: usize = 4_096;
-
-/// How the engine runs.
-#[derive(Clone, Debug)]
-pub struct MediaConfig {
-    /// Media threads, at least 1.
-    pub shards: usize,
-    /// Address of the sockets of legs that name none.
-    pub bind_ip: IpAddr,
-    /// Two ports for each leg: RTP on the even one, RTCP on the next.
-    pub ports: RangeInclusive<u16>,
-    /// How long the ports of a finished leg stay unused, so that no late packet of one call
-    /// reaches another.
-    pub port_rest: Duration,
-    /// Bounds of the playout delay, in milliseconds.
-    pub jitter_ms: RangeInclusive<u32>,
-}
-
-impl Default for MediaConfig {
-    fn default() -> Self {
-        Self {
-            shards: 1,
-            bind_ip: IpAddr::from([127, 0, 0, 1]),
-            ports: 10_000..=29_999,
-            port_rest: Duration::from_secs(5),
-            jitter_ms: 40..=200,
-        }
-    }
-}
-
-/// How one room runs.
-#[derive(Debug, Default)]
-pub struct RoomConfig<'a> {
-    /// A room to or from which legs shall be moved: this one is put on the same media thread.
-    pub near: Option<&'a RoomHandle>,
-    /// Where to record the room to, if at all: the citizen on the left, everybody else who is heard
-    /// by somebody and what is played to the citizen on the right.
-    pub record: Option<RecordTo>,
-}
-
-/// How one leg runs.
-#[derive(Clone, Debug)]
-pub struct LegConfig {
-    /// Address of the leg's sockets. The engine's is taken instead of none, of one that is not this
-    /// machine's (the outside of a NAT), and when the engine's stands for all of its family.
-    pub bind_ip: Option<IpAddr>,
-    /// Whose voice it carries.
-    pub side: Side,
-    /// Where to record both directions of this leg alone to, if at all: what the peer says, and all
-    /// that it hears.
-    pub record: Option<RecordTo>,
-    /// Where to record the peer's voice alone to, if at all.
-    pub record_track: Option<RecordTo>,
-    /// Whether a recogniser will listen.
-    pub recognise: bool,
-    /// Time without a packet of the peer after which [`MediaEvent::Inactive`] is told.
-    pub inactivity: Duration,
-}
-
-impl Default for LegConfig {
-    fn default() -> Self {
-        Self {
-            bind_ip: None,
-            side: Side::default(),
-            record: None,
-            record_track: None,
-            recognise: false,
-            inactivity: Duration::from_secs(60),
-        }
-    }
-}
-
-/// A recording to make.
-#[derive(Clone, Debug, Default)]
-pub struct RecordTo {
-    /// The file; it must not exist yet.
-    pub path: PathBuf,
-    /// Which voice is on which channel.
-    pub layout: Layout,
-    /// Encrypts the file, which is then a `.qtr` ([`qingting_recording`]) and else a WAV file.
-    pub sealed: Option<Seal>,
-}
-
-/// What encrypts a recording.
-#[derive(Clone, Debug)]
-pub struct Seal {
-    /// Wrap its own key.
-    pub keys: Arc<MasterKeys>,
-    /// Its name, which is in the file and binds its seconds to it.
-    pub id: RecordingId,
-}
-
-/// Why a leg could not be opened or the engine not started.
-#[derive(Debug, thiserror::Error)]
-pub enum MediaError {
-    /// All ports are taken.
-    #[error("no RTP port is free: {0}. Widen the port range or lower the number of calls")]
-    Ports(#[from] PortsExhausted),
-    /// The ports of the pool are held by other programs.
-    #[error("cannot bind RTP ports on {ip}: {source}. Choose a range that no other program uses")]
-    Bind {
-        /// The address.
-        ip: IpAddr,
-        /// What the system said of the last try.
-        source: io::Error,
-    },
-    /// The media threads or the recorder thread take no more legs now.
-    #[error(
-        "the media engine is overloaded: its threads are full, or the disk of recordings hangs and {JOBS_MAX} jobs wait for it"
-    )]
-    Overloaded,
-    /// All slots of a room are taken.
-    #[error("a room has {LEGS_PER_ROOM_MAX} legs at most: take one out first")]
-    RoomFull,
-    /// The recorder thread died: no leg could be recorded or put away.
-    #[error("the recorder thread is gone. Restart when the calls have ended")]
-    RecorderGone,
-    /// The system gave no thread.
-    #[error("cannot start a media thread: {0}")]
-    Thread(#[source] io::Error),
-}
 
 /// The engine. Dropping it ends all legs and rooms and finishes their recordings.
 pub struct MediaEngine {
@@ -302,13 +172,14 @@ fn join(thread: Option<JoinHandle<()>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{RecordTo, RemoteMedia};
     use crate::event::LegReport;
-    use crate::leg::{RemoteMedia, Tick};
-    use crate::net::Inbox;
-    use crate::room::Command;
+    use crate::leg::Tick;
+    use crate::room::{Command, Scratch};
     use std::io::ErrorKind;
-    use std::net::SocketAddr;
+    use std::net::{IpAddr, SocketAddr};
     use std::path::Path;
+    use std::time::Duration;
 
     const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -432,12 +303,12 @@ mod tests {
             go.recv().expect("the test lives");
             let Some(Command::Seat(slot, leg)) = room.command() else { panic!("no leg came") };
             room.seat(slot, leg);
-            let mut inbox = Inbox::new();
+            let mut scratch = Scratch::new();
             // A clock that runs backwards: nothing a peer can do makes a leg panic.
             let at = |number| Tick { number, now_ns: 0, unix_ns: 0 };
-            room.tick(at(5), &mut inbox);
+            room.tick(at(5), &mut scratch);
             assert!(room.lift_closing().is_none());
-            room.tick(at(4), &mut inbox);
+            room.tick(at(4), &mut scratch);
             let mut leg = room.lift_closing().expect("it failed");
             leg.end(at(5));
             leg.close(None, None);

@@ -1,7 +1,8 @@
 //! A leg as its owner sees it.
 
 use crate::codec::Coder;
-use crate::leg::{Command, RemoteMedia, Shared, Spent};
+use crate::config::RemoteMedia;
+use crate::leg::{Command, Shared, Spent};
 use crate::player::PROMPTS_WAITING_MAX;
 use crate::shard;
 use crate::tap::RecogniserTap;

@@ -1,22 +1,23 @@
 //! One RTP endpoint and everything that belongs to it; owned by a media thread from its opening to
 //! its end, though not always by the same room.
 
-use crate::codec::{Codec, Coder};
+mod reports;
+
+use self::reports::REPORT_INTERVAL_NS;
+use crate::codec::Coder;
+use crate::config::{Layout, RemoteMedia, Side};
 use crate::dtmf::Pressed;
-use crate::emodel::{self, Impairment};
 use crate::event::{LegReport, MediaEvent, RecordingReport};
 use crate::farewell::Farewell;
 use crate::hearing::{Hearing, Times};
 use crate::latch::{Latch, Verdict};
-use crate::mix::{Limiter, Samples, Sum};
+use crate::mix::{Limiter, Mix, Samples};
 use crate::net::{Datagram, Inbox, Sockets};
 use crate::player::Player;
-use crate::rtcp::{self, ReportBlock};
 use crate::rtp::{PAYLOAD_COMFORT_NOISE, Packet, is_rtcp};
 use crate::sending::Sending;
-use crate::stats::ntp_of_unix_ns;
 use crate::tap::{Frame, Pair, Voice};
-use qingting_common::limits::{SAMPLES_PER_TICK, TICK_MS};
+use qingting_common::limits::SAMPLES_PER_TICK;
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,67 +29,9 @@ use tokio::sync::mpsc;
 const BATCHES_PER_TICK_MAX: usize = 4;
 /// The RTCP socket is looked at this often, 100 ms: the kernel tells when a report came.
 const REPORTS_READ_TICKS: u64 = 5;
-/// Interval of RTCP reports (RFC 3550 §6.2 minimum), varied by half either way.
-const REPORT_INTERVAL_NS: u64 = 5_000_000_000;
+/// A peer that sent comfort noise is inactive after so many times the usual time.
+const COMFORTED_PATIENCE: u64 = 10;
 const NS_PER_MS: u64 = 1_000_000;
-
-/// What the peer's session description says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RemoteMedia {
-    /// Where RTP goes until the peer is heard from elsewhere.
-    pub rtp: SocketAddr,
-    /// Where RTCP goes.
-    pub rtcp: SocketAddr,
-    /// RTP and RTCP share our RTP port (RFC 5761).
-    pub rtcp_mux: bool,
-    /// The codec both ways.
-    pub codec: Codec,
-    /// Its payload type.
-    pub payload_type: u8,
-    /// The payload type of telephone events.
-    pub dtmf_payload_type: Option<u8>,
-    /// Whether we may send.
-    pub send: bool,
-    /// Whether audio is to be expected.
-    pub receive: bool,
-}
-
-/// Which voice is on which channel of the recording.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// What we hear on the left, what we send on the right: the hotline's.
-    #[default]
-    HeardLeft,
-    /// What we send on the left, what we hear on the right: a caller's.
-    SentLeft,
-}
-
-impl Layout {
-    /// The two channels.
-    pub(crate) fn pair(
-        self,
-        sample_index: u64,
-        paused: bool,
-        heard: &Samples,
-        sent: &Samples,
-    ) -> Pair {
-        let (left, right) = match self {
-            Self::HeardLeft => (*heard, *sent),
-            Self::SentLeft => (*sent, *heard),
-        };
-        Pair { sample_index, paused, left, right }
-    }
-}
-
-/// Whose voice a leg carries, for the recording of its room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Side {
-    /// Whoever called, or was called: the left channel.
-    Citizen,
-    /// Seats, experts, and whoever else speaks for the hotline: the right channel.
-    #[default]
-    Staff,
-}
 
 /// What the owner of a leg asks for.
 #[derive(Debug)]
@@ -241,20 +184,27 @@ impl Leg {
         self.parts.track.as_ref().map(|(key, _)| (*key, self.track_dropped))
     }
 
-    /// The first half of a tick: take commands, read what came. The peer's voice; none before the
-    /// leg is connected. Neither half allocates or frees anything (`tests/no_allocation.rs`).
-    pub(crate) fn listen(&mut self, tick: Tick, inbox: &mut Inbox) -> Option<Samples> {
+    /// The first half of a tick: take commands, read what came. False, and no voice of the peer,
+    /// before the leg is connected. Neither half allocates or frees anything
+    /// (`tests/no_allocation.rs`).
+    pub(crate) fn listen(&mut self, tick: Tick, inbox: &mut Inbox, voice: &mut Samples) -> bool {
         if self.over {
-            return None;
+            return false;
         }
         while let Ok(command) = self.parts.commands.pop() {
             self.obey(command, tick);
         }
         self.receive(tick, inbox);
-        self.ticks = tick.number - self.first_tick? + 1;
+        let Some(first) = self.first_tick else { return false };
+        self.ticks = tick.number - first + 1;
         let overdue = self.hearing.overdue_key(tick.now_ns);
         self.tell_pressed(overdue);
-        Some(self.hearing.voice(tick.now_ns))
+        self.hearing.voice(tick.now_ns, voice);
+        if self.remote.as_ref().is_some_and(|remote| remote.media.dtmf_payload_type.is_none()) {
+            let pressed = self.hearing.tone_key(voice);
+            self.tell_pressed(pressed);
+        }
+        true
     }
 
     /// The second half: send what the peer hears of `others` and of our own prompts, and feed the
@@ -263,14 +213,14 @@ impl Leg {
         &mut self,
         tick: Tick,
         voice: &Samples,
-        mut others: Sum,
+        others: &Mix<'_>,
         paused: bool,
     ) -> Option<Samples> {
         let played = self.play();
-        if let Some(played) = &played {
-            others.add(played);
-        }
-        let sent = self.limiter.limit(&others);
+        let sent = match &played {
+            Some(played) => self.limiter.limit(&others.with(played)),
+            None => self.limiter.limit(others),
+        };
         let sample_index = self.sample_index();
         self.send(sample_index, &sent);
         self.tap(sample_index, voice, &sent, paused);
@@ -306,36 +256,6 @@ impl Leg {
     ) {
         let report = LegReport { recording, track, ..self.books() };
         self.parts.closed.tell(report);
-    }
-
-    fn books(&self) -> LegReport {
-        let stats = self.hearing.stats();
-        let received = stats.received();
-        let lost = stats.lost();
-        let expected = received + lost;
-        let playout_ms = self.hearing.playout_ms();
-        let rtt_ms = self.sending.stats().rtt_ms();
-        let unheard = (lost + self.hearing.late()).min(expected) as f64;
-        let impairment = Impairment {
-            delay_ms: rtt_ms.unwrap_or(0.0) / 2.0 + f64::from(playout_ms + TICK_MS),
-            loss: if expected == 0 { 0.0 } else { unheard / expected as f64 },
-        };
-        LegReport {
-            packets_sent: self.sending.stats().packets(),
-            packets_received: received,
-            packets_lost: lost,
-            packets_late: self.hearing.late(),
-            packets_duplicate: stats.duplicates(),
-            packets_stranger: self.strangers,
-            jitter_ms: stats.jitter_ms(),
-            rtt_ms,
-            playout_ms,
-            mos: (received > 0).then(|| emodel::mos(impairment)),
-            duration_ms: self.ticks * u64::from(TICK_MS),
-            recogniser_ticks_dropped: self.recogniser_dropped,
-            recording: None,
-            track: None,
-        }
     }
 
     fn obey(&mut self, command: Command, tick: Tick) {
@@ -450,30 +370,6 @@ impl Leg {
         pressed.into_iter().for_each(|pressed| self.tell_pressed(pressed));
     }
 
-    fn take_report(&mut self, datagram: Datagram<'_>, tick: Tick) {
-        let Some(remote) = &self.remote else { return };
-        let known = [remote.media.rtcp.ip(), remote.latch.destination().ip()];
-        if !known.contains(&datagram.from.ip()) {
-            return;
-        }
-        let arrival_ns = times(&datagram, tick).arrival_ns;
-        // A block tells how long ago the peer got our report: counted from when the block came.
-        let unix_ns = datagram.arrival_unix_ns.map_or(tick.unix_ns, |came| came.min(tick.unix_ns));
-        let middle = (ntp_of_unix_ns(unix_ns) >> 16) as u32;
-        for item in rtcp::parse(datagram.bytes).map_while(Result::ok) {
-            match item {
-                rtcp::Item::SenderReport { info, .. } => {
-                    let stats = self.hearing.stats_mut();
-                    stats.sender_report((info.ntp >> 16) as u32, arrival_ns);
-                }
-                rtcp::Item::Block { block, .. } if block.ssrc == self.sending.ssrc() => {
-                    self.sending.stats_mut().report_about_us(&block, middle);
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// What is played of our own in this tick.
     fn play(&mut self) -> Option<Samples> {
         if self.player.is_silent() {
@@ -524,44 +420,12 @@ impl Leg {
     fn watch(&mut self, now_ns: u64) {
         let expected = self.remote.as_ref().is_some_and(|remote| remote.media.receive);
         let silent_ns = now_ns.saturating_sub(self.last_heard_ns);
-        if expected && silent_ns >= self.parts.inactivity_ns {
+        // Whoever says that it is silent may be so for long, but not for ever.
+        let patience = if self.hearing.is_comforted() { COMFORTED_PATIENCE } else { 1 };
+        if expected && silent_ns >= self.parts.inactivity_ns.saturating_mul(patience) {
             self.last_heard_ns = now_ns;
             self.tell(MediaEvent::Inactive);
         }
-    }
-
-    fn report(&mut self, tick: Tick, bye: bool) {
-        let Some(remote) = &self.remote else { return };
-        // Until the peer has agreed to be sent to, or is heard, its address is only a claim.
-        if !remote.media.send && self.hearing.stats().received() == 0 {
-            self.next_report_ns = tick.now_ns + REPORT_INTERVAL_NS;
-            return;
-        }
-        let timestamp = self.sending.timestamp(remote.media.codec, self.sample_index());
-        let stats = self.sending.stats();
-        let sender = (stats.packets() > 0).then(|| stats.sender_info(tick.unix_ns, timestamp));
-        let units = remote.media.codec.units_per_sample();
-        let block = self.hearing.stats_mut().block(tick.now_ns);
-        let block = block.map(|block| ReportBlock { jitter: block.jitter * units, ..block });
-        let mut bytes = [0; rtcp::RTCP_BYTES_MAX];
-        let ssrc = self.sending.ssrc();
-        let length = rtcp::write_compound(&mut bytes, ssrc, &self.parts.cname, sender, block, bye);
-        let media = &remote.media;
-        // Behind a NAT the RTCP address is as wrong as the RTP one: keep its port, take the IP heard.
-        let heard_from = remote.latch.destination();
-        let (socket, to) = if media.rtcp_mux {
-            (&self.parts.sockets.rtp, heard_from)
-        } else if heard_from == media.rtp {
-            (&self.parts.sockets.rtcp, media.rtcp)
-        } else {
-            let port = heard_from.port().saturating_add(1);
-            (&self.parts.sockets.rtcp, SocketAddr::new(heard_from.ip(), port))
-        };
-        // Reports are repeated; a lost one is made good by the next.
-        let _ = socket.send_to(&bytes[..length], to);
-        // Varied between half and one and a half intervals (RFC 3550 §6.3.1).
-        let dice = u64::from(ssrc.wrapping_mul(2_654_435_761).wrapping_add(timestamp));
-        self.next_report_ns = tick.now_ns + REPORT_INTERVAL_NS / 2 + dice % REPORT_INTERVAL_NS;
     }
 
     fn tell_pressed(&self, pressed: Option<Pressed>) {

@@ -8,9 +8,12 @@
 
 mod clock;
 pub mod codec;
+pub mod comfort;
+mod config;
 pub mod delay;
 pub mod dtmf;
 pub mod dtmf_sender;
+pub mod dtmf_tones;
 pub mod emodel;
 mod engine;
 mod event;
@@ -45,12 +48,12 @@ mod tap;
 pub mod wav;
 
 pub use codec::Codec;
-pub use engine::{
-    LegConfig, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo, RoomConfig, Seal,
+pub use config::{
+    Layout, LegConfig, MediaConfig, MediaError, RecordTo, RemoteMedia, RoomConfig, Seal, Side,
 };
+pub use engine::{MediaEngine, MediaMetrics};
 pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
 pub use handle::LegHandle;
-pub use leg::{Layout, RemoteMedia, Side};
 pub use room_handle::{RoomHandle, TakeError};
 pub use routes::{LEGS_PER_ROOM_MAX, Routes};
 pub use shard::{LEGS_PER_SHARD_MAX, ROOMS_PER_SHARD_MAX};

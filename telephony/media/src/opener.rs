@@ -2,11 +2,11 @@
 //! handles of its rooms; none of it waits for anybody.
 
 use crate::clock;
-use crate::engine::{LegConfig, MediaConfig, MediaError, RecordTo, RoomConfig};
+use crate::config::{Layout, LegConfig, MediaConfig, MediaError, RecordTo, RoomConfig};
 use crate::event::{MediaEvent, RoomEvent};
 use crate::farewell::Farewell;
 use crate::handle::{Desk, LegHandle};
-use crate::leg::{self, Layout, Leg};
+use crate::leg::{self, Leg};
 use crate::net::Sockets;
 use crate::ports::PortPool;
 use crate::recorder::{Job, Recording, Tape};

@@ -1,6 +1,6 @@
 //! A room as its owner sees it.
 
-use crate::engine::{LegConfig, MediaError};
+use crate::config::{LegConfig, MediaError};
 use crate::event::MediaEvent;
 use crate::handle::LegHandle;
 use crate::opener::Opener;

@@ -1,8 +1,8 @@
 //! The sending half of a leg: one RTP packet a tick, audio or a pressed key.
 
 use crate::codec::{Codec, Coder, PAYLOAD_BYTES_MAX};
+use crate::config::RemoteMedia;
 use crate::dtmf_sender::{self, EventPacket};
-use crate::leg::RemoteMedia;
 use crate::mix::Samples;
 use crate::rtp::{HEADER_BYTES, Header};
 use crate::stats::SendStats;
@@ -123,5 +123,47 @@ impl Sending {
         if let Some(bytes) = self.packet.first_chunk_mut() {
             header.write(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtmf::Event;
+    use crate::rtp::Packet;
+
+    #[test]
+    fn keys_beside_opus_count_at_its_clock() {
+        let peer = ([127, 0, 0, 1], 9).into();
+        let media = RemoteMedia {
+            rtp: peer,
+            rtcp: peer,
+            rtcp_mux: false,
+            codec: Codec::Opus,
+            payload_type: 111,
+            dtmf_payload_type: Some(110),
+            send: true,
+            receive: true,
+        };
+        let mut coder = Coder::new(Codec::Opus);
+        let mut sending = Sending::new(7);
+        sending.press('5');
+        let mut packet = |tick: u64| {
+            let bytes = sending.packet(&media, &mut coder, tick * 160, &[0; 160]);
+            let packet = Packet::parse(bytes).unwrap();
+            (packet.header, Event::parse(packet.payload))
+        };
+        let (first, event) = packet(0);
+        assert_eq!((first.payload_type, event.map(|event| event.duration)), (110, Some(960)));
+        let (third, event) = (packet(1), packet(2)).1;
+        assert_eq!(
+            (third.timestamp, event.map(|event| event.duration)),
+            (first.timestamp, Some(2_880))
+        );
+        let (audio, _) = (3..12).map(&mut packet).last().unwrap();
+        assert_eq!(
+            (audio.payload_type, audio.timestamp.wrapping_sub(first.timestamp)),
+            (111, 11 * 960)
+        );
     }
 }
