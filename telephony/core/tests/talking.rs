@@ -57,7 +57,7 @@ fn a_consultation_leaves_the_citizen_with_music_and_ends_in_three() {
     let consent = room.order(Command::JoinConsulted);
     assert_eq!(
         consent,
-        "play 0 ThreePartyConsent | play 1 ThreePartyConsent | play 2 ThreePartyConsent | ok | music 0 off"
+        "music 0 off | play 0 ThreePartyConsent | play 1 ThreePartyConsent | play 2 ThreePartyConsent | ok"
     );
     assert_eq!(room.heard(), "1:2 2:1", "not before it is heard");
     assert_eq!(room.done(CITIZEN), "route");
@@ -146,23 +146,25 @@ fn both_hang_up_at_once() {
 
 #[test]
 fn a_seat_that_vanishes_leaves_the_citizen_to_the_expert_or_to_the_queue() {
-    let queue = "store queued 1 | enqueue 1 front | play 0 PleaseWait";
+    let queue = "store queued 1 | enqueue 1 front";
     let mut held = Room::talking();
     held.order(Command::Hold);
     assert_eq!(
         held.on(SEAT, LegEvent::Bye),
-        format!("{queue} | close 1 | seat ended 7 | music 0 off")
+        format!("{queue} | music 0 off | play 0 PleaseWait | close 1 | seat ended 7")
     );
     assert_eq!(held.done(CITIZEN), "music 0 on");
     let mut lost = Room::talking();
     assert_eq!(
         lost.on(SEAT, LegEvent::MediaInactive),
-        format!("{queue} | bye 1 27 | close 1 | seat ended 7 | route")
+        format!("{queue} | play 0 PleaseWait | bye 1 27 | close 1 | seat ended 7 | route")
     );
     let mut rings = Room::consulting();
     assert_eq!(
         rings.on(SEAT, LegEvent::TransportLost),
-        format!("{queue} | close 1 | seat ended 7 | cancel 2 | close 2 | music 0 off")
+        format!(
+            "{queue} | music 0 off | play 0 PleaseWait | close 1 | seat ended 7 | cancel 2 | close 2"
+        )
     );
     let mut consulted = Room::consulted();
     assert_eq!(

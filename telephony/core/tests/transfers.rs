@@ -36,7 +36,7 @@ fn a_blind_transfer_tries_one_after_another_and_comes_back() {
     room.on(LegId(3), opened());
     assert_eq!(
         room.wait(),
-        "nobody came | play 0 PleaseWait | open 4 | cancel 3 | close 3 | ringback 0 off"
+        "nobody came | ringback 0 off | play 0 PleaseWait | open 4 | cancel 3 | close 3"
     );
     assert_eq!(room.on(LegId(4), opened()), "dial 4 seat 7");
     let mut back = room.clone();
@@ -123,7 +123,7 @@ fn a_refer_without_replaces_is_a_blind_transfer_that_may_fail() {
     assert_eq!(room.heard(), "0:1 1:0");
     assert_eq!(left.on(SEAT, LegEvent::Bye), "close 1 | seat ended 7 | route | ringback 0 on");
     let failed = left.on(EXPERT, LegEvent::Failed { code: 486 });
-    assert_eq!(failed, "nobody came | play 0 PleaseWait | open 3 | close 2 | ringback 0 off");
+    assert_eq!(failed, "nobody came | ringback 0 off | play 0 PleaseWait | open 3 | close 2");
     let mut taken = Room::talking();
     taken.on(SEAT, refer(None));
     taken.on(EXPERT, opened());

@@ -69,6 +69,11 @@ impl Call {
         }
     }
 
+    /// A prompt is about to play: nothing else is heard with it.
+    pub(super) fn end_tones(&mut self, leg: LegId) {
+        self.change_tones(leg, Tones::SILENCE, false);
+    }
+
     fn routes(&self) -> [u8; LEGS_MAX] {
         let mut routes = [0; LEGS_MAX];
         if self.stage != Stage::Talking {

@@ -137,6 +137,7 @@ impl Watch {
                 let seen = self.leg(*leg, output);
                 assert!(!seen.bye && !seen.gone, "BYE to nobody: {seen:?}");
                 assert!(seen.ended_row, "BYE before its row");
+                assert_eq!(seen.refers, 0, "BYE before the last NOTIFY");
                 let allowed = seen.answered || seen.cancelled;
                 assert!(allowed, "BYE to whom nobody answered");
                 seen.bye = true;
