@@ -256,3 +256,41 @@ fn mute_pause_and_hang_up() {
         "ok | store ended operator_hung_up | bye 0 16 | close 0 | bye 1 16 | close 1 | seat ended 7 | finished"
     );
 }
+
+#[test]
+fn who_is_dropped_leaves_and_who_is_dialled_is_let_go() {
+    let mut room = Room::three();
+    assert_eq!(room.order(Command::Drop { leg: EXPERT }), "ok | bye 2 16 | close 2 | route");
+    assert_eq!(room.heard(), "0:1 1:0");
+    assert_eq!(room.order(Command::Drop { leg: EXPERT }), "refused NoSuchLeg");
+    let mut rings = Room::consulting();
+    let dropped = rings.order(Command::Drop { leg: EXPERT });
+    assert_eq!(dropped, "ok | cancel 2 | close 2 | music 0 off | ringback 1 off | route");
+}
+
+#[test]
+fn a_consent_does_not_wait_for_who_is_gone_or_does_not_listen() {
+    let mut room = Room::consulted();
+    room.on(CITIZEN, reinvite("sendonly"));
+    room.order(Command::JoinConsulted);
+    assert_eq!(room.on(SEAT, LegEvent::Bye), "stop 1 | close 1 | seat ended 7 | route");
+    assert_eq!(room.done(EXPERT), "");
+    assert_eq!(room.on(CITIZEN, reinvite("sendrecv")), "connect 0 sendrecv | re-200 0 | route");
+    assert_eq!(room.heard(), "0:2 2:0");
+    let again = Command::Consult { targets: experts(&["803"]), role: Role::Expert };
+    assert!(room.order(again).contains("ok"), "nothing is under way");
+    let mut left = Room::consulted();
+    left.on(CITIZEN, reinvite("sendonly"));
+    left.order(Command::JoinConsulted);
+    left.done(EXPERT);
+    left.on(SEAT, LegEvent::Bye);
+    left.on(CITIZEN, reinvite("sendrecv"));
+    assert_eq!(left.heard(), "0:2 2:0", "the one whose prompt was left is gone");
+}
+
+#[test]
+fn an_expert_who_holds_is_out_of_three_and_the_others_talk_on() {
+    let mut room = Room::three();
+    assert_eq!(room.on(EXPERT, reinvite("inactive")), "connect 2 inactive | re-200 2 | route");
+    assert_eq!(room.heard(), "0:1 1:0");
+}
