@@ -92,3 +92,25 @@ fn the_longest_call_and_the_drain_end_a_talk_for_everybody() {
          bye 2 41 | close 2 | finished"
     );
 }
+
+#[test]
+fn each_leg_s_end_has_its_own_cause() {
+    let why = |room: &Room, leg: LegId| room.watch.seen(leg).and_then(|seen| seen.ended_for);
+    let mut drained = Room::three();
+    drained.feed(Input::Hangup(Hangup::Drain));
+    for leg in [CITIZEN, SEAT, EXPERT] {
+        assert_eq!(why(&drained, leg), Some(Cause::Draining));
+    }
+    let mut left = Room::three();
+    left.on(CITIZEN, LegEvent::Bye);
+    left.on(SEAT, LegEvent::Bye);
+    assert_eq!(why(&left, CITIZEN), Some(Cause::CallerHungUp));
+    assert_eq!(why(&left, SEAT), Some(Cause::SeatHungUp));
+    assert_eq!(why(&left, EXPERT), Some(Cause::LeftAlone));
+    let mut rings = Room::consulting();
+    rings.on(CITIZEN, LegEvent::Bye);
+    assert_eq!(why(&rings, EXPERT), Some(Cause::Withdrawn));
+    let mut busy = Room::consulting();
+    busy.on(EXPERT, LegEvent::Failed { code: 486 });
+    assert_eq!(why(&busy, EXPERT), Some(Cause::Busy));
+}

@@ -217,10 +217,12 @@ impl Watch {
                 }
                 *old = Some(Seen::new(*role, target.is_some()));
             }
-            Record::LegEnded { leg, .. } => {
+            Record::LegEnded { leg, cause, by } => {
+                assert_eq!(*by, cause.by());
                 let seen = self.legs[leg.slot()].as_mut().expect("a leg");
                 assert!(!seen.ended_row, "ended twice");
                 seen.ended_row = true;
+                seen.ended_for = Some(*cause);
             }
             Record::Ended(_) => self.ended += 1,
             _ => {}
