@@ -73,7 +73,7 @@ fn positions_never_cut_each_other_and_a_seat_cuts_them() {
     let mut room = Room::queued();
     let position = || QueueEvent::Position { position: 3, wait: None };
     let said = room.queue(position());
-    assert_eq!(said, "play 0 Position { position: 3, wait: None } | music 0 off");
+    assert_eq!(said, "music 0 off | play 0 Position { position: 3, wait: None }");
     assert_eq!(room.queue(position()), "");
     assert_eq!(room.done(CITIZEN), "music 0 on");
     room.queue(position());
@@ -94,7 +94,7 @@ fn key_1_asks_for_a_call_back_when_that_was_offered() {
     room.done(CITIZEN);
     assert_eq!(
         key(&mut room),
-        "callback wanted | store missed callback_wanted | play 0 CallbackPromised | music 0 off"
+        "callback wanted | store missed callback_wanted | music 0 off | play 0 CallbackPromised"
     );
     assert_eq!(
         room.done(CITIZEN),
@@ -113,9 +113,45 @@ fn an_overflow_goes_elsewhere_and_the_offer_is_settled() {
     let closed = Treatment::Closed { prompt: Prompt::Closed };
     assert_eq!(
         room.queue(QueueEvent::Overflow(closed)),
-        "offer failed 7 NotWaiting | store missed closed | play 0 Closed | cancel 1 | close 1 | music 0 off"
+        "offer failed 7 NotWaiting | store missed closed | music 0 off | play 0 Closed | cancel 1 | close 1"
     );
     let mut room = Room::queued();
     let dial = Treatment::Dial { targets: experts(&["800"]) };
     assert_eq!(room.queue(QueueEvent::Overflow(dial)), "open 1 | music 0 off | ringback 0 on");
+}
+
+#[test]
+fn a_withdrawal_that_crosses_the_seat_s_answer_puts_the_citizen_back() {
+    let mut room = Room::talking();
+    let withdrawn = room.queue(QueueEvent::Withdrawn { seat: SeatId(7) });
+    assert_eq!(withdrawn, "bye 1 16 | close 1 | route | music 0 on");
+    assert_eq!(room.queue(QueueEvent::Offer { seat: SeatId(8) }), "open 2");
+    let mut later = Room::consulting();
+    assert_eq!(later.queue(QueueEvent::Withdrawn { seat: SeatId(7) }), "abandon");
+    assert_eq!(later.heard(), "");
+}
+
+#[test]
+fn an_offer_to_a_call_that_does_not_wait_is_turned_down() {
+    let offer = QueueEvent::Offer { seat: SeatId(9) };
+    assert_eq!(Room::talking().queue(offer), "offer failed 9 NotWaiting");
+}
+
+#[test]
+fn a_session_that_was_not_refreshed_or_an_answer_never_acknowledged_ends_its_leg_alone() {
+    let expired = Room::three().on(EXPERT, LegEvent::SessionExpired);
+    assert_eq!(expired, "bye 2 27 | close 2 | route");
+    let mut room = Room::talking();
+    room.on(SEAT, LegEvent::Reinvite { offer: None });
+    let lost = room.on(SEAT, LegEvent::AckTimeout);
+    assert!(lost.starts_with("store queued 1 | enqueue 1 front | play 0 PleaseWait"), "{lost}");
+    assert!(lost.contains("bye 1 102"), "{lost}");
+}
+
+#[test]
+fn a_late_offer_within_a_talk_holds_and_resumes_too() {
+    let mut room = Room::talking();
+    assert_eq!(room.on(SEAT, LegEvent::Reinvite { offer: None }), "re-200 1");
+    let held = room.on(SEAT, LegEvent::Ack { answer: Some(sdp("sendonly")) });
+    assert_eq!(held, "connect 1 recvonly | route | music 0 on");
 }

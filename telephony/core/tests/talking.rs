@@ -57,7 +57,7 @@ fn a_consultation_leaves_the_citizen_with_music_and_ends_in_three() {
     let consent = room.order(Command::JoinConsulted);
     assert_eq!(
         consent,
-        "play 0 ThreePartyConsent | play 1 ThreePartyConsent | play 2 ThreePartyConsent | ok | music 0 off"
+        "music 0 off | play 0 ThreePartyConsent | play 1 ThreePartyConsent | play 2 ThreePartyConsent | ok"
     );
     assert_eq!(room.heard(), "1:2 2:1", "not before it is heard");
     assert_eq!(room.done(CITIZEN), "route");
@@ -146,23 +146,25 @@ fn both_hang_up_at_once() {
 
 #[test]
 fn a_seat_that_vanishes_leaves_the_citizen_to_the_expert_or_to_the_queue() {
-    let queue = "store queued 1 | enqueue 1 front | play 0 PleaseWait";
+    let queue = "store queued 1 | enqueue 1 front";
     let mut held = Room::talking();
     held.order(Command::Hold);
     assert_eq!(
         held.on(SEAT, LegEvent::Bye),
-        format!("{queue} | close 1 | seat ended 7 | music 0 off")
+        format!("{queue} | music 0 off | play 0 PleaseWait | close 1 | seat ended 7")
     );
     assert_eq!(held.done(CITIZEN), "music 0 on");
     let mut lost = Room::talking();
     assert_eq!(
         lost.on(SEAT, LegEvent::MediaInactive),
-        format!("{queue} | bye 1 27 | close 1 | seat ended 7 | route")
+        format!("{queue} | play 0 PleaseWait | bye 1 27 | close 1 | seat ended 7 | route")
     );
     let mut rings = Room::consulting();
     assert_eq!(
         rings.on(SEAT, LegEvent::TransportLost),
-        format!("{queue} | close 1 | seat ended 7 | cancel 2 | close 2 | music 0 off")
+        format!(
+            "{queue} | music 0 off | play 0 PleaseWait | close 1 | seat ended 7 | cancel 2 | close 2"
+        )
     );
     let mut consulted = Room::consulted();
     assert_eq!(
@@ -253,4 +255,42 @@ fn mute_pause_and_hang_up() {
         room.order(Command::HangUp),
         "ok | store ended operator_hung_up | bye 0 16 | close 0 | bye 1 16 | close 1 | seat ended 7 | finished"
     );
+}
+
+#[test]
+fn who_is_dropped_leaves_and_who_is_dialled_is_let_go() {
+    let mut room = Room::three();
+    assert_eq!(room.order(Command::Drop { leg: EXPERT }), "ok | bye 2 16 | close 2 | route");
+    assert_eq!(room.heard(), "0:1 1:0");
+    assert_eq!(room.order(Command::Drop { leg: EXPERT }), "refused NoSuchLeg");
+    let mut rings = Room::consulting();
+    let dropped = rings.order(Command::Drop { leg: EXPERT });
+    assert_eq!(dropped, "ok | cancel 2 | close 2 | music 0 off | ringback 1 off | route");
+}
+
+#[test]
+fn a_consent_does_not_wait_for_who_is_gone_or_does_not_listen() {
+    let mut room = Room::consulted();
+    room.on(CITIZEN, reinvite("sendonly"));
+    room.order(Command::JoinConsulted);
+    assert_eq!(room.on(SEAT, LegEvent::Bye), "stop 1 | close 1 | seat ended 7 | route");
+    assert_eq!(room.done(EXPERT), "");
+    assert_eq!(room.on(CITIZEN, reinvite("sendrecv")), "connect 0 sendrecv | re-200 0 | route");
+    assert_eq!(room.heard(), "0:2 2:0");
+    let again = Command::Consult { targets: experts(&["803"]), role: Role::Expert };
+    assert!(room.order(again).contains("ok"), "nothing is under way");
+    let mut left = Room::consulted();
+    left.on(CITIZEN, reinvite("sendonly"));
+    left.order(Command::JoinConsulted);
+    left.done(EXPERT);
+    left.on(SEAT, LegEvent::Bye);
+    left.on(CITIZEN, reinvite("sendrecv"));
+    assert_eq!(left.heard(), "0:2 2:0", "the one whose prompt was left is gone");
+}
+
+#[test]
+fn an_expert_who_holds_is_out_of_three_and_the_others_talk_on() {
+    let mut room = Room::three();
+    assert_eq!(room.on(EXPERT, reinvite("inactive")), "connect 2 inactive | re-200 2 | route");
+    assert_eq!(room.heard(), "0:1 1:0");
 }

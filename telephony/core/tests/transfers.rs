@@ -36,7 +36,7 @@ fn a_blind_transfer_tries_one_after_another_and_comes_back() {
     room.on(LegId(3), opened());
     assert_eq!(
         room.wait(),
-        "nobody came | play 0 PleaseWait | open 4 | cancel 3 | close 3 | ringback 0 off"
+        "nobody came | ringback 0 off | play 0 PleaseWait | open 4 | cancel 3 | close 3"
     );
     assert_eq!(room.on(LegId(4), opened()), "dial 4 seat 7");
     let mut back = room.clone();
@@ -123,7 +123,7 @@ fn a_refer_without_replaces_is_a_blind_transfer_that_may_fail() {
     assert_eq!(room.heard(), "0:1 1:0");
     assert_eq!(left.on(SEAT, LegEvent::Bye), "close 1 | seat ended 7 | route | ringback 0 on");
     let failed = left.on(EXPERT, LegEvent::Failed { code: 486 });
-    assert_eq!(failed, "nobody came | play 0 PleaseWait | open 3 | close 2 | ringback 0 off");
+    assert_eq!(failed, "nobody came | ringback 0 off | play 0 PleaseWait | open 3 | close 2");
     let mut taken = Room::talking();
     taken.on(SEAT, refer(None));
     taken.on(EXPERT, opened());
@@ -148,4 +148,42 @@ fn an_invite_with_replaces_takes_a_leg_s_place() {
     assert_eq!(room.heard(), "0:2 2:0");
     let end = room.on(CITIZEN, LegEvent::Bye);
     assert!(end.ends_with("seat ended 7 | finished"), "{end}");
+}
+
+#[test]
+fn a_citizen_whose_leg_is_replaced_is_the_citizen_still() {
+    let mut room = Room::talking();
+    let offer = Some(sdp("sendrecv"));
+    room.feed(Input::Replace { leg: EXPERT, replaces: CITIZEN, offer });
+    room.on(EXPERT, opened());
+    room.on(EXPERT, ack());
+    assert_eq!(room.heard(), "1:2 2:1");
+    assert_eq!(room.order(Command::Hold), "ok | route | music 2 on");
+    assert_eq!(
+        room.on(EXPERT, LegEvent::Bye),
+        "store ended caller_hung_up | bye 1 16 | close 1 | seat ended 7 | close 2 | finished"
+    );
+}
+
+#[test]
+fn a_seat_that_is_lost_while_somebody_is_called_in_leaves_the_citizen_to_its_queue() {
+    let mut room = Room::talking();
+    let join = Command::Join { targets: experts(&["801"]), role: Role::Expert, then_leave: false };
+    room.order(join);
+    room.on(EXPERT, opened());
+    assert_eq!(
+        room.on(SEAT, LegEvent::Bye),
+        "store queued 1 | enqueue 1 front | play 0 PleaseWait | close 1 | seat ended 7 | \
+         cancel 2 | close 2 | route"
+    );
+}
+
+#[test]
+fn a_queue_may_take_the_citizen_from_the_seat() {
+    let mut room = Room::talking();
+    assert_eq!(
+        room.order(Command::ToQueue { queue: QueueId(4) }),
+        "store transferred 1>? blind | store queued 4 | enqueue 4 | ok | bye 1 16 | close 1 | \
+         seat ended 7 | route | music 0 on"
+    );
 }

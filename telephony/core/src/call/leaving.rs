@@ -134,7 +134,11 @@ impl Call {
         }
         match errand.purpose {
             Purpose::Transfer => {
-                errand.refer = None;
+                let refer = errand.refer.take();
+                // Its telephone may be lost to us alone.
+                if refer.is_some() && self.party(leg).is_some_and(|party| party.leg.is_up()) {
+                    self.emit(Output::NotifyRefer { leg, code: 487, is_final: true });
+                }
                 false
             }
             // The emergency line is still wanted.

@@ -12,6 +12,7 @@ impl Call {
         self.hush(leg);
         let Some(party) = self.party(leg) else { return };
         let playing = party.leg.listens().then(|| {
+            self.end_tones(leg);
             self.prompts += 1;
             let id = PromptId(self.prompts);
             self.emit(Output::Play { leg, id, prompt });

@@ -160,11 +160,9 @@ impl Call {
         self.turn_down(seat, why);
     }
 
-    /// Tells the queue that the citizen waits no more.
+    /// Tells the queue that the citizen waits no more. A seat that rings is let go with everybody.
     pub(super) fn leave_queue(&mut self, request: QueueRequest) {
-        if let Some((_, leg)) = self.queueing.offer.take() {
-            self.dismiss(leg, Cause::Withdrawn);
-        }
+        self.queueing.offer = None;
         if std::mem::replace(&mut self.queueing.is_in, false) {
             self.emit(Output::Queue(request));
         }

@@ -69,6 +69,11 @@ impl Call {
         }
     }
 
+    /// A prompt is about to play: nothing else is heard with it.
+    pub(super) fn end_tones(&mut self, leg: LegId) {
+        self.change_tones(leg, Tones::SILENCE, false);
+    }
+
     fn routes(&self) -> [u8; LEGS_MAX] {
         let mut routes = [0; LEGS_MAX];
         if self.stage != Stage::Talking {
@@ -130,18 +135,17 @@ impl Call {
             && dialled.is_some_and(|dialled| self.waits_for(leg, dialled))
     }
 
-    /// Whoever waits and hears nobody. A seat on hold hears nothing; nor does somebody whose
-    /// partner's ACK is on its way.
+    /// A customer who hears nobody. A seat on hold hears nothing; nor does somebody whose partner's
+    /// ACK is on its way.
     fn hears_music(&self, leg: LegId, routes: &[u8; LEGS_MAX]) -> bool {
         let Some(party) = self.party(leg) else { return false };
         let waits = matches!(self.stage, Stage::Talking | Stage::Queued);
-        let is_guest = self.customer == Some(leg) || !matches!(party.role, Role::Seat);
         let is_due = |party: &Party| {
             party.duty == Duty::None && party.role == Role::Seat && party.leg.awaits_ack()
         };
         let soon = self.parties.iter().flatten().any(is_due);
         waits
-            && is_guest
+            && self.customer == Some(leg)
             && !soon
             && party.place == Place::Talk
             && self.is_spoken_to_by_nobody(leg, routes)

@@ -194,9 +194,11 @@ impl Call {
         }
         if let Some(errand) = &mut self.errand {
             swap(&mut errand.by);
-            errand.refer.take_if(|refer| *refer == old);
             if errand.purpose == Purpose::SecondLine(old) {
                 errand.purpose = Purpose::SecondLine(new);
+            }
+            if errand.refer.take_if(|refer| *refer == old).is_some() {
+                self.emit(Output::NotifyRefer { leg: old, code: 487, is_final: true });
             }
         }
         if place == Place::Joining {

@@ -1,6 +1,6 @@
 //! What has been seen of one leg.
 
-use qingting_core::call::{PromptId, Role};
+use qingting_core::call::{Cause, PromptId, Role};
 use qingting_core::leg::LegEvent;
 
 /// What has been seen of one leg.
@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) answered: bool,
     pub(crate) acknowledged: bool,
     pub(crate) ended_row: bool,
+    /// Why its last row says that it ended.
+    pub(crate) ended_for: Option<Cause>,
     /// Early media of a dial, or 183 to a seat's telephone.
     pub(crate) early: bool,
     pub(crate) sends: bool,
@@ -47,6 +49,7 @@ impl Seen {
             answered: false,
             acknowledged: false,
             ended_row: false,
+            ended_for: None,
             early: false,
             sends: false,
             playing: None,

@@ -137,6 +137,7 @@ impl Watch {
                 let seen = self.leg(*leg, output);
                 assert!(!seen.bye && !seen.gone, "BYE to nobody: {seen:?}");
                 assert!(seen.ended_row, "BYE before its row");
+                assert_eq!(seen.refers, 0, "BYE before the last NOTIFY");
                 let allowed = seen.answered || seen.cancelled;
                 assert!(allowed, "BYE to whom nobody answered");
                 seen.bye = true;
@@ -216,10 +217,12 @@ impl Watch {
                 }
                 *old = Some(Seen::new(*role, target.is_some()));
             }
-            Record::LegEnded { leg, .. } => {
+            Record::LegEnded { leg, cause, by } => {
+                assert_eq!(*by, cause.by());
                 let seen = self.legs[leg.slot()].as_mut().expect("a leg");
                 assert!(!seen.ended_row, "ended twice");
                 seen.ended_row = true;
+                seen.ended_for = Some(*cause);
             }
             Record::Ended(_) => self.ended += 1,
             _ => {}
