@@ -158,7 +158,7 @@ fn rows(body: &[u8]) -> Result<Vec<DutyRow>, Problem> {
 fn refused(errors: Vec<DutyProblem>) -> Problem {
     let first = errors.first().map_or("body", |error| error.field.as_str()).to_owned();
     let detail = format!("the list stays as it was: {} errors, see each line", errors.len());
-    Problem { errors, ..Problem::invalid(&first, detail) }
+    Problem { errors: errors.into(), ..Problem::invalid(&first, detail) }
 }
 
 fn fields(list: &DutyList, shift: &Shift) -> [String; 12] {

@@ -13,6 +13,7 @@ mod commands;
 mod description;
 mod duty;
 pub mod events;
+mod failures;
 mod frame;
 mod keys;
 mod missed;
@@ -75,8 +76,8 @@ pub struct ApiState {
     /// How others reach the interface, e.g. `https://hotline.example`, for URLs in exported records;
     /// without it they are paths.
     pub public_url: Option<String>,
-    failures: Arc<auth::Failures<IpAddr>>,
-    logins: Arc<auth::Failures<String>>,
+    failures: Arc<failures::Failures<IpAddr>>,
+    logins: Arc<failures::Failures<String>>,
 }
 
 /// The realm until the server sets its own.

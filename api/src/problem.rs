@@ -21,7 +21,7 @@ pub struct Problem {
     /// Always `about:blank`: the status says which kind it is (RFC 9457 §4.2.1).
     pub r#type: &'static str,
     /// The status in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong and how to mend it.
@@ -32,26 +32,30 @@ pub struct Problem {
     /// The revision to read, when the given one is stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_revision: Option<i64>,
-    /// Which kind of refusal, when the switchboard refused: `not_running`, `wrong_state`,
-    /// `not_allowed`, `no_target`, `busy` or `unavailable`.
+    /// Which kind of refusal, when the switchboard refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    pub code: Option<ControlCode>,
     /// What is wrong line by line, of a table.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<DutyProblem>,
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schema(value_type = Vec<DutyProblem>)]
+    pub errors: Box<[DutyProblem]>,
+}
+
+fn is_empty(errors: &[DutyProblem]) -> bool {
+    errors.is_empty()
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
             field: None,
             current_revision: None,
             code: None,
-            errors: Vec::new(),
+            errors: Box::default(),
         }
     }
 
@@ -138,7 +142,7 @@ impl From<ControlError> for Problem {
             ControlCode::NoTarget => StatusCode::UNPROCESSABLE_ENTITY,
             ControlCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self { code: Some(error.code.as_str()), ..Self::new(status, error.detail) }
+        Self { code: Some(error.code), ..Self::new(status, error.detail) }
     }
 }
 

@@ -1,18 +1,18 @@
 //! Calls: begun with a ticket draft, answered, ended once.
 
+mod query;
 mod write;
 
+pub(crate) use query::{SELECT, list};
 pub(crate) use write::found;
 
 use crate::error::StoreError;
 use crate::missed::MissedEnd;
-use crate::recordings::{self, RecordingEnd, RecordingInfo};
-use crate::rows::{at, maybe_at, named, parsed, pii, unsigned};
-use crate::{PAGE_ROWS_MAX, Store, rows, tickets};
+use crate::recordings::{RecordingEnd, RecordingInfo};
+use crate::{Store, tickets};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Sqlite};
 
 /// The cause of a call that was running when the server stopped.
 pub const SERVER_RESTARTED: &str = "server_restarted";
@@ -215,7 +215,7 @@ impl CallRow {
 pub struct CallQuery {
     /// Only calls older than this one: the last of the page before.
     pub before: Option<CallId>,
-    /// Rows, at most [`PAGE_ROWS_MAX`].
+    /// Rows, at most [`PAGE_ROWS_MAX`](crate::PAGE_ROWS_MAX).
     pub limit: u32,
     /// Only calls that started at this time or later.
     pub from: Option<UnixMillis>,
@@ -267,8 +267,14 @@ impl Store {
     }
 
     /// Calls, newest first.
-    pub async fn calls(&self, query: &CallQuery) -> Result<Vec<CallRow>, StoreError> {
-        list(SELECT, query).build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    pub async fn calls(&self, wanted: &CallQuery) -> Result<Vec<CallRow>, StoreError> {
+        list(SELECT, wanted)
+            .build()
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(query::read)
+            .collect()
     }
 
     /// One call.
@@ -280,85 +286,7 @@ impl Store {
             .fetch_optional(self.readers())
             .await?
             .as_ref()
-            .map(read)
+            .map(query::read)
             .transpose()
     }
-}
-
-/// CROSS JOIN keeps SQLite from starting at the tickets, which it would then have to read and sort all.
-pub(crate) const SELECT: &str = "SELECT calls.*, legs.sip_call_id, legs.remote, recordings.file,
-        recordings.key_id, recordings.chain_head, recordings.duration_ms, recordings.bytes,
-        recordings.sha256, recordings.pauses, recordings.incomplete, recordings.missing_ms,
-        tickets.id AS ticket_id, tickets.number AS ticket_number
-     FROM calls
-     CROSS JOIN tickets ON tickets.call_id = calls.id
-     LEFT JOIN legs ON legs.call_id = calls.id AND legs.slot = 0 AND legs.seq = 0
-     LEFT JOIN recordings ON recordings.call_id = calls.id AND recordings.kind = 'mix'
-        AND recordings.slot = 0 AND recordings.seq = 0 AND recordings.deleted_at IS NULL";
-
-/// Only the filters that are used: a plan is made for the text, not for the values.
-pub(crate) fn list(select: &str, query: &CallQuery) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new(select);
-    sql.push(match query.state {
-        None => " WHERE true",
-        Some(CallState::Ended) => " WHERE calls.ended_at IS NOT NULL",
-        Some(CallState::Active) => {
-            " WHERE calls.ended_at IS NULL AND calls.answered_at IS NOT NULL"
-        }
-        Some(CallState::Ringing) => " WHERE calls.ended_at IS NULL AND calls.answered_at IS NULL",
-    });
-    if let Some(before) = query.before {
-        sql.push(
-            " AND (calls.started_at, calls.id) < (SELECT started_at, id FROM calls WHERE id = ",
-        );
-        sql.push_bind(before.to_string()).push(")");
-    }
-    if let Some(from) = query.from {
-        sql.push(" AND calls.started_at >= ").push_bind(from.0);
-    }
-    if let Some(to) = query.to {
-        sql.push(" AND calls.started_at < ").push_bind(to.0);
-    }
-    if let Some(queue) = &query.queue {
-        sql.push(" AND calls.queue = ").push_bind(queue.clone());
-    }
-    if let Some(extension) = &query.with_seat {
-        sql.push(
-            " AND EXISTS (SELECT 1 FROM legs AS own WHERE own.call_id = calls.id
-                AND own.role IN ('seat', 'seat_second_line', 'supervisor') AND own.target = ",
-        );
-        sql.push_bind(extension.clone()).push(")");
-    }
-    sql.push(" ORDER BY calls.started_at DESC, calls.id DESC LIMIT ");
-    sql.push_bind(query.limit.min(PAGE_ROWS_MAX));
-    sql
-}
-
-fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
-    let quality: Option<String> = row.try_get("quality")?;
-    let has_recording = row.try_get::<Option<&str>, _>("file")?.is_some();
-    Ok(CallRow {
-        id: parsed(row, "id")?,
-        direction: named(row, "direction", Direction::ALL, Direction::as_str)?,
-        caller: pii(row, "caller")?,
-        called: row.try_get("called")?,
-        number_name: row.try_get("number_name")?,
-        enterprise: row.try_get("enterprise")?,
-        queue: row.try_get("queue")?,
-        queue_wait_ms: row.try_get::<Option<i64>, _>("queue_wait_ms")?.map(unsigned),
-        seat: row.try_get("seat")?,
-        missed: row.try_get("missed")?,
-        sip_call_id: row.try_get("sip_call_id")?,
-        remote: row.try_get("remote")?,
-        started_at: at(row, "started_at")?,
-        answered_at: maybe_at(row, "answered_at")?,
-        ended_at: maybe_at(row, "ended_at")?,
-        hung_up_by: row.try_get("hung_up_by")?,
-        cause: row.try_get("cause")?,
-        sip_code: row.try_get("sip_code")?,
-        recording: has_recording.then(|| recordings::read_info(row)).transpose()?,
-        quality: quality.map(|text| rows::json(&text, "quality")).transpose()?,
-        ticket: parsed(row, "ticket_id")?,
-        ticket_number: row.try_get("ticket_number")?,
-    })
 }

@@ -1,15 +1,18 @@
 //! Legs: everyone who was connected in a call, from the first ringing to the end.
 
+mod write;
+
+pub(crate) use write::{end_all, insert};
+
 use crate::calls::MediaQuality;
 use crate::error::StoreError;
-use crate::recordings::{self, RecordingInfo, RecordingKey, RecordingKind};
+use crate::recordings::RecordingInfo;
 use crate::rows::{at, maybe_at, named, pii};
-use crate::writer::Command;
-use crate::{Store, missed, rows};
+use crate::{Store, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 /// What somebody is in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,7 +145,7 @@ pub struct LegRow {
 impl Store {
     /// Notes a new leg, before it rings. The same slot and use again is refused.
     pub async fn leg_began(&self, leg: LegBegin) -> Result<(), StoreError> {
-        self.write(Began(leg)).await
+        self.write(write::Began(leg)).await
     }
 
     /// Notes that a leg was answered, and the file of its track, so that it is found even when the
@@ -154,12 +157,12 @@ impl Store {
         at: UnixMillis,
         track: Option<String>,
     ) -> Result<(), StoreError> {
-        self.write(Answered { leg, at, track }).await
+        self.write(write::Answered { leg, at, track }).await
     }
 
     /// Ends a leg. One that has ended already stays as it is.
     pub async fn leg_ended(&self, end: LegEnd) -> Result<(), StoreError> {
-        self.write(Ended(end)).await
+        self.write(write::Ended(end)).await
     }
 
     /// The legs of a call by their start; empty for an unknown call.
@@ -212,160 +215,4 @@ fn read(row: &SqliteRow) -> Result<LegRow, StoreError> {
         sip_code: row.try_get("sip_code")?,
         quality: quality.map(|text| rows::json(&text, "legs.quality")).transpose()?,
     })
-}
-
-struct Began(LegBegin);
-
-impl Command for Began {
-    type Output = ();
-    type Error = StoreError;
-
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        insert(db, &self.0).await
-    }
-}
-
-/// Writes a leg; its call must exist.
-pub(crate) async fn insert(db: &mut SqliteConnection, leg: &LegBegin) -> Result<(), StoreError> {
-    let LegRef { call, slot, seq } = leg.leg;
-    let inserted = sqlx::query(
-        "INSERT INTO legs
-            (call_id, slot, seq, role, target, name, sip_call_id, remote, started_at)
-         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM calls WHERE id = ?1
-         ON CONFLICT (call_id, slot, seq) DO NOTHING",
-    )
-    .bind(call.to_string())
-    .bind(slot)
-    .bind(seq)
-    .bind(leg.role.as_str())
-    .bind(leg.target.expose())
-    .bind(leg.name.as_ref().map(Pii::expose))
-    .bind(&leg.sip_call_id)
-    .bind(&leg.remote)
-    .bind(leg.at.0)
-    .execute(&mut *db)
-    .await?;
-    if inserted.rows_affected() > 0 {
-        return Ok(());
-    }
-    match exists(db, leg.leg).await? {
-        true => Err(StoreError::Exists { what: "leg", id: shown(leg.leg) }),
-        false => Err(StoreError::NotFound { what: "call", id: call.to_string() }),
-    }
-}
-
-struct Answered {
-    leg: LegRef,
-    at: UnixMillis,
-    track: Option<String>,
-}
-
-impl Command for Answered {
-    type Output = ();
-    type Error = StoreError;
-
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let LegRef { call, slot, seq } = self.leg;
-        let row = sqlx::query(
-            "UPDATE legs SET answered_at = coalesce(answered_at, ?4)
-             WHERE call_id = ?1 AND slot = ?2 AND seq = ?3 RETURNING role",
-        )
-        .bind(call.to_string())
-        .bind(slot)
-        .bind(seq)
-        .bind(self.at.0)
-        .fetch_optional(&mut *db)
-        .await?
-        .ok_or_else(|| StoreError::NotFound { what: "leg", id: shown(self.leg) })?;
-        if named(&row, "role", LegRole::ALL, LegRole::as_str)? == LegRole::Seat {
-            sqlx::query(
-                "UPDATE calls SET seat = coalesce(seat, (SELECT target FROM legs
-                    WHERE call_id = ?1 AND slot = ?2 AND seq = ?3)) WHERE id = ?1",
-            )
-            .bind(call.to_string())
-            .bind(slot)
-            .bind(seq)
-            .execute(&mut *db)
-            .await?;
-            missed::called_again(db, call).await?;
-        }
-        match &self.track {
-            Some(file) => recordings::begin(db, track(self.leg), file).await,
-            None => Ok(()),
-        }
-    }
-}
-
-struct Ended(LegEnd);
-
-impl Command for Ended {
-    type Output = ();
-    type Error = StoreError;
-
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let end = &self.0;
-        let LegRef { call, slot, seq } = end.leg;
-        let quality = end.quality.as_ref().map(|quality| rows::to_json(quality, "legs.quality"));
-        let updated = sqlx::query(
-            "UPDATE legs SET ended_at = ?4, hung_up_by = ?5, cause = ?6, sip_code = ?7, quality = ?8
-             WHERE call_id = ?1 AND slot = ?2 AND seq = ?3 AND ended_at IS NULL",
-        )
-        .bind(call.to_string())
-        .bind(slot)
-        .bind(seq)
-        .bind(end.at.0)
-        .bind(&end.hung_up_by)
-        .bind(&end.cause)
-        .bind(end.sip_code)
-        .bind(quality.transpose()?)
-        .execute(&mut *db)
-        .await?;
-        if updated.rows_affected() == 0 && !exists(db, end.leg).await? {
-            return Err(StoreError::NotFound { what: "leg", id: shown(end.leg) });
-        }
-        match &end.track {
-            // The file is finished after the call as often as before: it is noted either way.
-            Some(info) => recordings::put(db, track(end.leg), info).await,
-            None => Ok(()),
-        }
-    }
-}
-
-/// Ends what is still open of a call that is over.
-pub(crate) async fn end_all(
-    db: &mut SqliteConnection,
-    call: CallId,
-    at: UnixMillis,
-    by: &str,
-    cause: &str,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE legs SET ended_at = max(?2, started_at), hung_up_by = coalesce(hung_up_by, ?3),
-            cause = coalesce(cause, ?4) WHERE call_id = ?1 AND ended_at IS NULL",
-    )
-    .bind(call.to_string())
-    .bind(at.0)
-    .bind(by)
-    .bind(cause)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-async fn exists(db: &mut SqliteConnection, leg: LegRef) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM legs WHERE call_id = ?1 AND slot = ?2 AND seq = ?3")
-        .bind(leg.call.to_string())
-        .bind(leg.slot)
-        .bind(leg.seq)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.is_some())
-}
-
-const fn track(leg: LegRef) -> RecordingKey {
-    RecordingKey { call: leg.call, kind: RecordingKind::Track, slot: leg.slot, seq: leg.seq }
-}
-
-fn shown(leg: LegRef) -> String {
-    format!("{}/{}.{}", leg.call, leg.slot, leg.seq)
 }
