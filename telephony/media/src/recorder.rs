@@ -1,7 +1,7 @@
 //! The thread behind the media threads: writes recordings, and puts finished legs away (frees
 //! memory, closes sockets, returns ports, reports). Media threads never wait for it.
 
-use crate::engine::RecordTo;
+use crate::config::RecordTo;
 use crate::event::RecordingReport;
 use crate::leg::Leg;
 use crate::room::Room;

@@ -1,6 +1,6 @@
 //! The file of one recording: a plain WAV file, or a sealed one.
 
-use crate::engine::RecordTo;
+use crate::config::RecordTo;
 use crate::event::RecordingReport;
 use crate::wav::WavFile;
 use qingting_common::limits::SAMPLES_PER_TICK;
