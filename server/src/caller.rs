@@ -116,10 +116,10 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
     .await?;
     let media = engine(ip)?;
     let (mut leg, events) = media.open(LegConfig {
-        bind_ip: None,
         record: plan.record.clone().map(|path| RecordTo { path, layout: Layout::SentLeft }),
         recognise: true,
         inactivity: Duration::from_secs(3_600),
+        ..LegConfig::default()
     })?;
     let mut session = Session::new(LocalMedia {
         ip,

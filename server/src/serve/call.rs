@@ -253,8 +253,13 @@ impl Driver {
 
     fn open_media(&mut self, inactivity: Duration) {
         let opened = self.record_to().and_then(|record| {
-            let config =
-                LegConfig { bind_ip: Some(self.local_ip), record, recognise: true, inactivity };
+            let config = LegConfig {
+                bind_ip: Some(self.local_ip),
+                record,
+                recognise: true,
+                inactivity,
+                ..LegConfig::default()
+            };
             Ok(self.hotline.media.open(config)?)
         });
         match opened {

@@ -1,4 +1,4 @@
-//! What a leg tells its owner.
+//! What a leg and a room tell their owner.
 
 use std::path::PathBuf;
 
@@ -58,6 +58,46 @@ pub struct LegReport {
     pub duration_ms: u64,
     /// Ticks that the recogniser's tap had no room for.
     pub recogniser_ticks_dropped: u64,
+    /// The recording of both directions, when there is one.
+    pub recording: Option<RecordingReport>,
+    /// The recording of the peer's voice alone, when there is one.
+    pub track: Option<RecordingReport>,
+}
+
+/// Something that happened in a room.
+#[derive(Debug)]
+pub enum RoomEvent {
+    /// A connected leg has its first tick in this room: what ties its own samples (recogniser,
+    /// track) to those of the room's recording.
+    LegBegan {
+        /// Its slot.
+        slot: usize,
+        /// Where in the room's recording it begins to be heard.
+        room_sample: u64,
+        /// The same moment in samples of the leg.
+        leg_sample: u64,
+    },
+    /// A stretch of the recording that is silence because its owner paused it; told when it ends.
+    RecordingPaused {
+        /// The first sample that is silence.
+        from_sample: u64,
+        /// The first that is recorded again, or would have been.
+        to_sample: u64,
+    },
+    /// The recording cannot be written. The call goes on; writing is tried again.
+    RecordingFailed {
+        /// What, where and how to mend it.
+        error: String,
+    },
+    /// The room is over and put away: always the last event.
+    Closed(Box<RoomReport>),
+}
+
+/// The books of one room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomReport {
+    /// From the first connected leg to the last, in milliseconds.
+    pub duration_ms: u64,
     /// The recording, when there is one.
     pub recording: Option<RecordingReport>,
 }

@@ -2,7 +2,8 @@
 //! source latch, call quality and the recording file, and the threads that carry it.
 //!
 //! [`MediaEngine`] owns the threads. A leg belongs to one media thread from its opening to its
-//! end; that thread waits for nobody and allocates nothing per tick. Everything that decides is a
+//! end, and at any time to one room, whose [`Routes`] say who hears whom; that thread waits for
+//! nobody and allocates nothing per tick. Everything that decides is a
 //! pure module to which time is a parameter; the threads only carry.
 
 mod clock;
@@ -12,19 +13,28 @@ pub mod dtmf_sender;
 pub mod emodel;
 mod engine;
 mod event;
+mod farewell;
 pub mod g711;
+mod handle;
+mod hearing;
 pub mod ice;
 pub mod jitter;
 pub mod latch;
 pub mod lateness;
 mod leg;
+pub mod mix;
 mod net;
+mod opener;
 pub mod player;
 pub mod plc;
 pub mod ports;
 mod recorder;
+mod room;
+mod room_handle;
+mod routes;
 pub mod rtcp;
 pub mod rtp;
+mod sending;
 mod shard;
 pub mod srtp;
 pub mod stats;
@@ -32,10 +42,13 @@ mod tap;
 pub mod wav;
 
 pub use engine::{
-    LegConfig, LegHandle, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo,
+    LegConfig, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo, RoomConfig,
 };
-pub use event::{LegReport, MediaEvent, RecordingReport};
+pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
 pub use g711::Codec;
-pub use leg::{Layout, RemoteMedia};
-pub use shard::LEGS_PER_SHARD_MAX;
+pub use handle::LegHandle;
+pub use leg::{Layout, RemoteMedia, Side};
+pub use room_handle::{RoomHandle, TakeError};
+pub use routes::{LEGS_PER_ROOM_MAX, Routes};
+pub use shard::{LEGS_PER_SHARD_MAX, ROOMS_PER_SHARD_MAX};
 pub use tap::{Frame, RecogniserTap};

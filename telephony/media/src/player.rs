@@ -1,5 +1,6 @@
-//! What a leg sends: prompts one after the other, silence between them.
+//! What a leg sends of its own: prompts one after the other, music between them when there is some.
 
+use crate::mix::Samples;
 use qingting_common::limits::SAMPLES_PER_TICK;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,16 +15,25 @@ struct Playing {
     position: usize,
 }
 
-/// Plays prompts in order, 8 kHz, one tick at a time. Nothing is allocated after construction, and
-/// nothing freed: samples that are no longer needed are handed back.
+/// Plays prompts in order, 8 kHz, one tick at a time; a loop rests while one plays. Nothing is
+/// allocated after construction, and nothing freed: samples that are no longer needed are handed
+/// back.
 #[derive(Debug)]
 pub struct Player {
     queue: VecDeque<Playing>,
+    music: Option<Music>,
+}
+
+/// Never empty.
+#[derive(Debug)]
+struct Music {
+    samples: Arc<[i16]>,
+    position: usize,
 }
 
 impl Default for Player {
     fn default() -> Self {
-        Self { queue: VecDeque::with_capacity(PROMPTS_WAITING_MAX) }
+        Self { queue: VecDeque::with_capacity(PROMPTS_WAITING_MAX), music: None }
     }
 }
 
@@ -38,15 +48,38 @@ impl Player {
         Ok(())
     }
 
-    /// Stops at once and gives the samples back. The stopped prompts are not reported as done.
+    /// Stops all prompts at once and gives the samples back. The stopped prompts are not reported
+    /// as done.
     pub fn stop(&mut self) -> impl Iterator<Item = Arc<[i16]>> {
         self.queue.drain(..).map(|stopped| stopped.samples)
     }
 
+    /// Plays these samples over and over, from their beginning; gives back those of the loop
+    /// before, or these when there are none.
+    pub fn play_loop(&mut self, samples: Arc<[i16]>) -> Option<Arc<[i16]>> {
+        if samples.is_empty() {
+            return Some(samples);
+        }
+        self.music.replace(Music { samples, position: 0 }).map(|before| before.samples)
+    }
+
+    /// Stops the loop and gives its samples back.
+    pub fn stop_loop(&mut self) -> Option<Arc<[i16]>> {
+        self.music.take().map(|stopped| stopped.samples)
+    }
+
+    /// Whether the next tick would be silence.
+    pub fn is_silent(&self) -> bool {
+        self.queue.is_empty() && self.music.is_none()
+    }
+
     /// The next tick's samples, and the prompt that ended in it. A prompt begins at a tick.
-    pub fn tick(&mut self, out: &mut [i16; SAMPLES_PER_TICK]) -> Option<(u32, Arc<[i16]>)> {
+    pub fn tick(&mut self, out: &mut Samples) -> Option<(u32, Arc<[i16]>)> {
         out.fill(0);
-        let playing = self.queue.front_mut()?;
+        let Some(playing) = self.queue.front_mut() else {
+            self.music.iter_mut().for_each(|music| music.tick(out));
+            return None;
+        };
         let rest = &playing.samples[playing.position..];
         let taken = rest.len().min(SAMPLES_PER_TICK);
         out[..taken].copy_from_slice(&rest[..taken]);
@@ -55,6 +88,19 @@ impl Player {
             return None;
         }
         self.queue.pop_front().map(|done| (done.id, done.samples))
+    }
+}
+
+impl Music {
+    fn tick(&mut self, mut out: &mut [i16]) {
+        while !out.is_empty() {
+            let rest = &self.samples[self.position..];
+            let taken = rest.len().min(out.len());
+            let (now, after) = out.split_at_mut(taken);
+            now.copy_from_slice(&rest[..taken]);
+            out = after;
+            self.position = (self.position + taken) % self.samples.len();
+        }
     }
 }
 
@@ -86,5 +132,26 @@ mod tests {
         assert!(player.play(99, vec![1; 10].into()).is_err());
         assert_eq!(player.stop().count(), PROMPTS_WAITING_MAX);
         assert_eq!(player.tick(&mut [0; SAMPLES_PER_TICK]), None);
+    }
+
+    #[test]
+    fn a_loop_has_no_seam_and_rests_while_a_prompt_plays() {
+        let mut player = Player::default();
+        let music: Arc<[i16]> = (0..100).collect();
+        assert_eq!(player.play_loop(Arc::clone(&music)), None);
+        let mut out = [0; SAMPLES_PER_TICK];
+        player.tick(&mut out);
+        assert_eq!((out[99], out[100], out[159]), (99, 0, 59));
+        player.play(1, vec![-5; 160].into()).unwrap();
+        player.tick(&mut out);
+        assert_eq!(out, [-5; 160]);
+        player.tick(&mut out);
+        assert_eq!(out[0], 60, "where it left off");
+        assert_eq!(player.stop_loop(), Some(music));
+        player.tick(&mut out);
+        assert_eq!(out, [0; 160]);
+        let empty: Arc<[i16]> = [].into();
+        assert_eq!(player.play_loop(Arc::clone(&empty)), Some(empty));
+        assert!(player.is_silent());
     }
 }

@@ -1,9 +1,10 @@
 //! The thread behind the media threads: writes recordings, and puts finished legs away (frees
 //! memory, closes sockets, returns ports, reports). Media threads never wait for it.
 
-use crate::event::{MediaEvent, RecordingReport};
+use crate::event::RecordingReport;
 use crate::leg::Leg;
-use crate::tap::Pair;
+use crate::room::Room;
+use crate::tap::{Frame, Pair};
 use crate::wav::StereoWav;
 use qingting_common::limits::SAMPLES_PER_TICK;
 use rtrb::Consumer;
@@ -15,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// How often recordings are written: what a crash can cost, less what the system had not yet
 /// written to disk.
@@ -27,18 +27,50 @@ const RECORDED_TICKS: usize = 32;
 
 /// Work for the recorder thread.
 pub(crate) enum Job {
-    /// A leg that will be recorded.
+    /// A room or a leg that will be recorded.
     Record(Box<Recording>),
     /// A leg that is over.
     PutAway(Box<Leg>),
+    /// A room that is over, after all its legs.
+    PutAwayRoom(Box<Room>),
+}
+
+/// Where the samples of a recording come from.
+pub(crate) enum Tape {
+    /// Both channels.
+    Stereo(Consumer<Pair>),
+    /// One voice, on the left channel.
+    Mono(Consumer<Frame>),
+}
+
+impl Tape {
+    fn pop(&mut self) -> Option<Pair> {
+        let silence = [0; SAMPLES_PER_TICK];
+        match self {
+            Self::Stereo(pairs) => pairs.pop().ok(),
+            Self::Mono(frames) => frames.pop().ok().map(|frame| Pair {
+                sample_index: frame.sample_index,
+                left: frame.samples,
+                right: silence,
+            }),
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Stereo(pairs) => pairs.is_abandoned(),
+            Self::Mono(frames) => frames.is_abandoned(),
+        }
+    }
 }
 
 /// One recording under way.
 pub(crate) struct Recording {
     key: u64,
     path: PathBuf,
-    frames: Consumer<Pair>,
-    events: mpsc::Sender<MediaEvent>,
+    tape: Tape,
+    /// Tells the owner what went wrong.
+    tell_failed: Box<dyn Fn(String) + Send>,
     /// Made with the first tick: a call that is never connected leaves no file.
     file: Option<StereoWav>,
     failed: bool,
@@ -56,18 +88,18 @@ impl Recording {
     pub(crate) fn new(
         key: u64,
         path: PathBuf,
-        frames: Consumer<Pair>,
-        events: mpsc::Sender<MediaEvent>,
+        tape: Tape,
+        tell_failed: Box<dyn Fn(String) + Send>,
     ) -> Self {
         let chunk = Vec::with_capacity(CHUNK_BYTES);
-        Self { key, path, frames, events, file: None, failed: false, chunk }
+        Self { key, path, tape, tell_failed, file: None, failed: false, chunk }
     }
 
     /// Writes every tick that waits.
     fn write(&mut self, counters: &RecorderCounters) {
         let mut first = 0;
         let mut next = None;
-        while let Ok(pair) = self.frames.pop() {
+        while let Some(pair) = self.tape.pop() {
             let gap = next.is_some_and(|next| next != pair.sample_index);
             if gap || self.chunk.len() + SAMPLES_PER_TICK * 4 > CHUNK_BYTES {
                 self.flush(first, counters);
@@ -99,8 +131,7 @@ impl Recording {
                         "{}: {error}. Free space or mend the folder: what comes after is recorded again",
                         self.path.display()
                     );
-                    // A full queue belongs to a driver that is busy; the counter still tells.
-                    let _ = self.events.try_send(MediaEvent::RecordingFailed { error });
+                    (self.tell_failed)(error);
                 }
             }
         }
@@ -119,7 +150,7 @@ impl Recording {
 
     /// Whether the leg was freed without being put away: nothing will ever come from it.
     fn is_abandoned(&self) -> bool {
-        self.frames.is_abandoned()
+        self.tape.is_abandoned()
     }
 
     fn report(self, dropped: u64) -> RecordingReport {
@@ -145,15 +176,27 @@ pub(crate) fn run(jobs: &Receiver<Job>, counters: &Arc<RecorderCounters>, put_aw
                 recordings.insert(recording.key, recording);
             }
             Ok(Job::PutAway(leg)) => {
-                let recording = leg.recording_key().and_then(|key| recordings.remove(&key));
                 let port = leg.port();
                 // One leg's broken books are not the end of the others' recordings; its owner is
                 // told by the unwinding.
-                let finish = AssertUnwindSafe(|| finish(*leg, recording, counters));
+                let finish = AssertUnwindSafe(|| {
+                    let mut report = |of| finish(&mut recordings, of, counters);
+                    let (recording, track) = (report(leg.recording()), report(leg.track()));
+                    leg.close(recording, track);
+                });
                 if catch_unwind(finish).is_err() {
                     tracing::error!(port, "putting a leg away panicked");
                 }
                 put_away(port);
+            }
+            Ok(Job::PutAwayRoom(room)) => {
+                let finish = AssertUnwindSafe(|| {
+                    let recording = finish(&mut recordings, room.recording(), counters);
+                    room.close(recording);
+                });
+                if catch_unwind(finish).is_err() {
+                    tracing::error!("putting a room away panicked");
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => ended = true,
@@ -169,11 +212,14 @@ pub(crate) fn run(jobs: &Receiver<Job>, counters: &Arc<RecorderCounters>, put_aw
     }
 }
 
-fn finish(leg: Leg, recording: Option<Box<Recording>>, counters: &RecorderCounters) {
-    let dropped = leg.recorder_ticks_dropped();
-    let recording = recording.map(|mut recording| {
-        recording.write(counters);
-        recording.report(dropped)
-    });
-    leg.close(recording.filter(|recording| recording.duration_ms > 0));
+/// Writes the rest of a recording, given by its key and the ticks that never reached it.
+fn finish(
+    recordings: &mut HashMap<u64, Box<Recording>>,
+    of: Option<(u64, u64)>,
+    counters: &RecorderCounters,
+) -> Option<RecordingReport> {
+    let (key, dropped) = of?;
+    let mut recording = recordings.remove(&key)?;
+    recording.write(counters);
+    Some(recording.report(dropped)).filter(|report| report.duration_ms > 0)
 }

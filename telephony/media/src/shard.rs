@@ -1,10 +1,11 @@
-//! A media thread: ticks all its legs every 20 ms, at absolute deadlines, and waits for nobody.
+//! A media thread: ticks all its rooms every 20 ms, at absolute deadlines, and waits for nobody.
 
 use crate::clock;
 use crate::lateness::Lateness;
-use crate::leg::Leg;
+use crate::leg::{Leg, Tick};
 use crate::net::Inbox;
 use crate::recorder::Job;
+use crate::room::{Command, Room};
 use qingting_common::limits::TICK_MS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,112 +14,191 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 
 /// Legs of one media thread.
 pub const LEGS_PER_SHARD_MAX: usize = 4_096;
-/// Legs that wait to be taken over by a media thread.
-pub(crate) const LEGS_WAITING_MAX: usize = 1_024;
+/// Rooms of one media thread: a leg without others has one too.
+pub const ROOMS_PER_SHARD_MAX: usize = LEGS_PER_SHARD_MAX;
+/// Rooms that wait to be taken over by a media thread.
+pub(crate) const ROOMS_WAITING_MAX: usize = 1_024;
+/// Legs that change rooms in one tick; more wait for the next.
+const MOVES_PER_TICK_MAX: usize = 64;
 /// After a stall this many ticks are made up for at once; more are left out: 200 ms.
 const CATCH_UP_TICKS_MAX: u64 = 10;
 const TICK_NS: u64 = TICK_MS as u64 * 1_000_000;
 
-/// What a media thread and the engine share.
+/// What a media thread and those who open rooms and legs on it share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) legs: AtomicUsize,
+    pub(crate) rooms: AtomicUsize,
     pub(crate) stop: AtomicBool,
 }
 
 pub(crate) struct Shard {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lateness: Arc<Lateness>,
-    pub(crate) incoming: Receiver<Box<Leg>>,
+    pub(crate) incoming: Receiver<Box<Room>>,
     pub(crate) jobs: SyncSender<Job>,
+}
+
+/// What only the media thread holds.
+#[allow(clippy::vec_box, reason = "rooms and legs are large and move within lists")]
+struct Floor {
+    rooms: Vec<Box<Room>>,
+    /// Legs that left their room and wait to be put away.
+    leaving: Vec<Box<Leg>>,
+    /// Legs on their way to another room: the room's index, the slot, the leg's key.
+    moving: Vec<(usize, usize, u64)>,
     /// Told once.
-    pub(crate) recorder_gone: bool,
+    recorder_gone: bool,
 }
 
 impl Shard {
-    /// Runs until told to stop; legs that are left are put away.
-    pub(crate) fn run(mut self) {
-        let mut legs: Vec<Box<Leg>> = Vec::with_capacity(LEGS_PER_SHARD_MAX);
+    /// Runs until told to stop; rooms and legs that are left are put away.
+    pub(crate) fn run(self) {
+        let mut floor = Floor {
+            rooms: Vec::with_capacity(ROOMS_PER_SHARD_MAX),
+            leaving: Vec::with_capacity(LEGS_PER_SHARD_MAX),
+            moving: Vec::with_capacity(MOVES_PER_TICK_MAX),
+            recorder_gone: false,
+        };
         let mut inbox = Inbox::new();
         let origin = clock::monotonic_ns();
-        let mut tick = 0;
+        let mut number = 0;
         while !self.shared.stop.load(Ordering::Acquire) {
-            let due = origin + tick * TICK_NS;
+            let due = origin + number * TICK_NS;
             clock::sleep_until(due);
-            let now = clock::monotonic_ns();
-            let late = now.saturating_sub(due);
+            let now_ns = clock::monotonic_ns();
+            let late = now_ns.saturating_sub(due);
             self.lateness.record(late);
             let missed = late / TICK_NS;
             if missed > CATCH_UP_TICKS_MAX {
-                tick += missed;
+                number += missed;
             }
-            self.take_over(&mut legs);
-            let unix_ns = clock::unix_ns();
-            for leg in &mut legs {
-                tick_or_fail(leg, tick, now, unix_ns, &mut inbox);
+            let tick = Tick { number, now_ns, unix_ns: clock::unix_ns() };
+            self.take_over(&mut floor.rooms);
+            // Everybody is in their place before the first room ticks: a leg that moves between
+            // rooms has one tick, neither none nor two.
+            floor.seat();
+            for room in &mut floor.rooms {
+                tick_or_fail(room, tick, &mut inbox);
             }
-            self.put_away(&mut legs, now, unix_ns);
-            tick += 1;
+            floor.leave(tick);
+            self.put_away(&mut floor);
+            number += 1;
         }
-        let (now, unix_ns) = (clock::monotonic_ns(), clock::unix_ns());
-        for mut leg in legs.into_iter().chain(self.incoming.try_iter()) {
-            leg.end(now, unix_ns);
-            // The engine is being dropped: its recorder thread ends after this, so waiting is right.
-            let _ = self.jobs.send(Job::PutAway(leg));
-        }
-    }
-
-    #[allow(
-        clippy::vec_box,
-        reason = "a leg is large and moves between threads and within the list"
-    )]
-    fn take_over(&self, legs: &mut Vec<Box<Leg>>) {
-        while legs.len() < LEGS_PER_SHARD_MAX
-            && let Ok(leg) = self.incoming.try_recv()
-        {
-            legs.push(leg);
-        }
+        let (now_ns, unix_ns) = (clock::monotonic_ns(), clock::unix_ns());
+        self.close(floor, Tick { number, now_ns, unix_ns });
     }
 
     #[allow(clippy::vec_box, reason = "as above")]
-    fn put_away(&mut self, legs: &mut Vec<Box<Leg>>, now_ns: u64, unix_ns: u64) {
-        let mut index = 0;
-        while index < legs.len() {
-            if !legs[index].is_closing() {
-                index += 1;
-                continue;
-            }
-            let mut leg = legs.swap_remove(index);
-            leg.end(now_ns, unix_ns);
+    fn take_over(&self, rooms: &mut Vec<Box<Room>>) {
+        while rooms.len() < ROOMS_PER_SHARD_MAX
+            && let Ok(room) = self.incoming.try_recv()
+        {
+            rooms.push(room);
+        }
+    }
+
+    fn put_away(&self, floor: &mut Floor) {
+        while let Some(leg) = floor.leaving.pop() {
             match self.jobs.try_send(Job::PutAway(leg)) {
                 Err(TrySendError::Full(Job::PutAway(leg))) => {
                     // The recorder thread is behind: the leg waits its turn here.
-                    legs.push(leg);
-                    break;
+                    floor.leaving.push(leg);
+                    return;
                 }
-                Err(TrySendError::Disconnected(Job::PutAway(leg))) => self.free(*leg),
+                Err(TrySendError::Disconnected(Job::PutAway(leg))) => {
+                    // It is dead: legs are freed here and their ports stay lost, which is the
+                    // smaller evil: the calls that run go on, and the engine opens no more.
+                    floor.say_that_the_recorder_is_gone();
+                    leg.close(None, None);
+                }
                 _ => {}
             }
             self.shared.legs.fetch_sub(1, Ordering::Relaxed);
         }
+        let mut index = 0;
+        while index < floor.rooms.len() {
+            if !floor.rooms[index].is_over() {
+                index += 1;
+                continue;
+            }
+            let mut room = floor.rooms.swap_remove(index);
+            room.end();
+            match self.jobs.try_send(Job::PutAwayRoom(room)) {
+                Err(TrySendError::Full(Job::PutAwayRoom(room))) => {
+                    floor.rooms.push(room);
+                    return;
+                }
+                Err(TrySendError::Disconnected(Job::PutAwayRoom(room))) => {
+                    floor.say_that_the_recorder_is_gone();
+                    room.close(None);
+                }
+                _ => {}
+            }
+            self.shared.rooms.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
-    /// The recorder thread is dead: legs are freed here and their ports stay lost, which is the
-    /// smaller evil: the calls that run go on, and the engine opens no more.
-    fn free(&mut self, leg: Leg) {
-        if !std::mem::replace(&mut self.recorder_gone, true) {
-            tracing::error!("the recorder thread is gone: restart when the calls have ended");
+    /// The engine is being dropped: its recorder thread ends after this, so waiting is right.
+    fn close(self, mut floor: Floor, tick: Tick) {
+        floor.rooms.extend(self.incoming.try_iter());
+        floor.seat();
+        for room in &mut floor.rooms {
+            floor.leaving.extend(std::iter::from_fn(|| room.lift_any()));
         }
-        leg.close(None);
+        for mut leg in floor.leaving {
+            leg.end(tick);
+            let _ = self.jobs.send(Job::PutAway(leg));
+        }
+        for mut room in floor.rooms {
+            room.end();
+            let _ = self.jobs.send(Job::PutAwayRoom(room));
+        }
     }
 }
 
-/// A fault of ours in one leg ends that leg and no other.
-pub(crate) fn tick_or_fail(leg: &mut Leg, tick: u64, now_ns: u64, unix_ns: u64, inbox: &mut Inbox) {
-    // Neither is looked at again as if whole: the leg is put away, the inbox is overwritten.
-    let ticked = catch_unwind(AssertUnwindSafe(|| leg.tick(tick, now_ns, unix_ns, inbox)));
-    if ticked.is_err() {
-        leg.fail();
-        tracing::error!(port = leg.port(), "a leg panicked: its call ends");
+impl Floor {
+    /// Lets those in who wait before the doors of their rooms.
+    fn seat(&mut self) {
+        for (index, room) in self.rooms.iter_mut().enumerate() {
+            while self.moving.len() < MOVES_PER_TICK_MAX
+                && let Some(command) = room.command()
+            {
+                match command {
+                    Command::Seat(slot, leg) => room.seat(slot, leg),
+                    Command::Take(slot, key) => self.moving.push((index, slot, key)),
+                }
+            }
+        }
+        // A leg may move on before it was ever seated: new ones come first.
+        for (index, slot, key) in self.moving.drain(..) {
+            match self.rooms.iter_mut().find_map(|room| room.lift(key)) {
+                Some(leg) => self.rooms[index].seat(slot, leg),
+                None => self.rooms[index].vacate(slot),
+            }
+        }
+    }
+
+    fn leave(&mut self, tick: Tick) {
+        for room in &mut self.rooms {
+            while let Some(mut leg) = room.lift_closing() {
+                leg.end(tick);
+                self.leaving.push(leg);
+            }
+        }
+    }
+
+    fn say_that_the_recorder_is_gone(&mut self) {
+        if !std::mem::replace(&mut self.recorder_gone, true) {
+            tracing::error!("the recorder thread is gone: restart when the calls have ended");
+        }
+    }
+}
+
+/// A fault of ours in one room ends that room and no other.
+pub(crate) fn tick_or_fail(room: &mut Room, tick: Tick, inbox: &mut Inbox) {
+    if catch_unwind(AssertUnwindSafe(|| room.tick(tick, inbox))).is_err() {
+        room.fail();
+        tracing::error!(room = room.key(), "a room panicked: its call ends");
     }
 }

@@ -57,6 +57,6 @@ pub(crate) fn recogniser() -> (Producer<Frame>, RecogniserTap) {
     (producer, RecogniserTap { frames })
 }
 
-pub(crate) fn recorder() -> (Producer<Pair>, Consumer<Pair>) {
+pub(crate) fn recorder<T>() -> (Producer<T>, Consumer<T>) {
     RingBuffer::new(RECORDER_TICKS_MAX)
 }

@@ -121,10 +121,10 @@ struct Told {
 impl Call {
     fn open(engine: &MediaEngine, path: PathBuf) -> Self {
         let config = LegConfig {
-            bind_ip: None,
             record: Some(RecordTo { path, ..RecordTo::default() }),
             recognise: true,
             inactivity: Duration::from_millis(60),
+            ..LegConfig::default()
         };
         let (mut leg, events) = engine.open(config).unwrap();
         let tap = leg.take_recogniser_tap().unwrap();

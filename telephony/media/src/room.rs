@@ -1,0 +1,243 @@
+//! Legs that may hear each other; owned by one media thread from its opening to its end.
+
+use crate::event::{RecordingReport, RoomEvent, RoomReport};
+use crate::farewell::Farewell;
+use crate::leg::{Layout, Leg, Side, Tick};
+use crate::mix::{Samples, Sum};
+use crate::net::Inbox;
+use crate::routes::{LEGS_PER_ROOM_MAX, Routes, bit, slots};
+use crate::tap::Pair;
+use qingting_common::limits::{SAMPLES_PER_TICK, TICK_MS};
+use rtrb::{Consumer, Producer};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+const SILENCE: Samples = [0; SAMPLES_PER_TICK];
+
+/// What a room and its handle share. The newest word of the owner counts, so none waits in a queue
+/// that could be full: a mute must never be lost.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// [`Routes::to_bits`].
+    pub(crate) routes: AtomicU64,
+    pub(crate) paused: AtomicBool,
+    /// Set by the handle's drop; the room then ends with its last leg.
+    pub(crate) closing: AtomicBool,
+    /// Slots given out: set by the handle, cleared by the media thread when the leg has left.
+    pub(crate) taken: AtomicU8,
+}
+
+/// Who comes into a room, at a slot given out before.
+pub(crate) enum Command {
+    /// A new leg.
+    Seat(usize, Box<Leg>),
+    /// The leg with this key, from whatever room of the same thread.
+    Take(usize, u64),
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, slot, key) = match self {
+            Self::Seat(slot, leg) => ("Seat", slot, leg.key()),
+            Self::Take(slot, key) => ("Take", slot, *key),
+        };
+        f.debug_tuple(kind).field(slot).field(&key).finish()
+    }
+}
+
+/// What a room is made of, made off the media threads.
+pub(crate) struct Parts {
+    pub(crate) key: u64,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) commands: Consumer<Command>,
+    pub(crate) events: mpsc::Sender<RoomEvent>,
+    pub(crate) closed: Farewell<RoomEvent, RoomReport>,
+    pub(crate) recorder: Option<(u64, Producer<Pair>, Layout)>,
+}
+
+pub(crate) struct Room {
+    parts: Parts,
+    legs: [Option<Box<Leg>>; LEGS_PER_ROOM_MAX],
+    /// Legs whose first tick in this room the owner has been told of.
+    begun: u8,
+    /// Tick of the shard at which the first leg was connected.
+    first_tick: Option<u64>,
+    ticks: u64,
+    paused_from: Option<u64>,
+    recorder_dropped: u64,
+    over: bool,
+}
+
+impl Room {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            legs: Default::default(),
+            begun: 0,
+            first_tick: None,
+            ticks: 0,
+            paused_from: None,
+            recorder_dropped: 0,
+            over: false,
+        }
+    }
+
+    pub(crate) fn key(&self) -> u64 {
+        self.parts.key
+    }
+
+    /// The next one who comes in.
+    pub(crate) fn command(&mut self) -> Option<Command> {
+        self.parts.commands.pop().ok()
+    }
+
+    pub(crate) fn seat(&mut self, slot: usize, leg: Box<Leg>) {
+        debug_assert!(self.legs[slot].is_none(), "a slot is given out once");
+        leg.sit(slot);
+        self.begun &= !bit(slot);
+        self.legs[slot] = Some(leg);
+    }
+
+    /// The leg that was to come has ended before.
+    pub(crate) fn vacate(&self, slot: usize) {
+        self.parts.shared.taken.fetch_and(!bit(slot), Ordering::AcqRel);
+    }
+
+    /// Takes a leg out; its slot is free again.
+    pub(crate) fn lift(&mut self, key: u64) -> Option<Box<Leg>> {
+        self.take_first(|leg| leg.key() == key)
+    }
+
+    /// Takes out a leg that is over.
+    pub(crate) fn lift_closing(&mut self) -> Option<Box<Leg>> {
+        self.take_first(Leg::is_closing)
+    }
+
+    /// Takes out any leg.
+    pub(crate) fn lift_any(&mut self) -> Option<Box<Leg>> {
+        self.take_first(|_| true)
+    }
+
+    /// Whether the room waits to be put away.
+    pub(crate) fn is_over(&mut self) -> bool {
+        // In this order: whoever was seated before the handle went is then seen in the queue.
+        let closing = self.parts.shared.closing.load(Ordering::Acquire);
+        closing && self.legs.iter().all(Option::is_none) && self.parts.commands.is_empty()
+    }
+
+    /// One tick of all its legs: all are listened to before the first is spoken to, and the routes
+    /// are read once. Allocates and frees nothing (`tests/no_allocation.rs`).
+    pub(crate) fn tick(&mut self, tick: Tick, inbox: &mut Inbox) {
+        let mut voices = [SILENCE; LEGS_PER_ROOM_MAX];
+        let mut present = 0;
+        for (slot, leg) in self.legs.iter_mut().enumerate() {
+            let Some(leg) = leg else { continue };
+            if let Some(voice) = guarded(leg, |leg| leg.listen(tick, inbox)).flatten() {
+                voices[slot] = voice;
+                present |= bit(slot);
+            }
+        }
+        if present == 0 {
+            return;
+        }
+        let routes = Routes::from_bits(self.parts.shared.routes.load(Ordering::Acquire));
+        let paused = self.parts.shared.paused.load(Ordering::Acquire);
+        let (mut left, mut right) = (Sum::default(), Sum::default());
+        let spoken_of = routes.speakers(present);
+        for slot in slots(present) {
+            let Some(leg) = &mut self.legs[slot] else { continue };
+            let mut others = Sum::default();
+            for speaker in slots(routes.heard_by(slot) & present) {
+                others.add(&voices[speaker]);
+            }
+            let voice = &voices[slot];
+            let played = guarded(leg, |leg| leg.speak(tick, voice, others, paused)).flatten();
+            match leg.side() {
+                Side::Citizen => {
+                    left.add(voice);
+                    played.iter().for_each(|played| right.add(played));
+                }
+                // A seat that is on hold, or not yet put through, is in no conversation.
+                Side::Staff if spoken_of & bit(slot) != 0 => right.add(voice),
+                Side::Staff => {}
+            }
+        }
+        self.record(tick, present, paused, &left.cut(), &right.cut());
+    }
+
+    /// After a panic in a tick: the legs are only good for being put away.
+    pub(crate) fn fail(&mut self) {
+        self.legs.iter_mut().flatten().for_each(|leg| leg.fail());
+    }
+
+    /// Closes the last pause, so that the books are whole. Once.
+    pub(crate) fn end(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.note_pause(false, self.ticks * SAMPLES_PER_TICK as u64);
+        }
+    }
+
+    /// The recording, and how many ticks never reached it.
+    pub(crate) fn recording(&self) -> Option<(u64, u64)> {
+        self.parts.recorder.as_ref().map(|(key, ..)| (*key, self.recorder_dropped))
+    }
+
+    /// Tells the owner that the room is over, and frees it.
+    pub(crate) fn close(mut self, recording: Option<RecordingReport>) {
+        let duration_ms = self.ticks * u64::from(TICK_MS);
+        self.parts.closed.tell(RoomReport { duration_ms, recording });
+    }
+
+    fn take_first(&mut self, wanted: impl Fn(&Leg) -> bool) -> Option<Box<Leg>> {
+        let found = |seat: &Option<Box<Leg>>| seat.as_deref().is_some_and(&wanted);
+        let slot = self.legs.iter().position(found)?;
+        let leg = self.legs[slot].take();
+        self.vacate(slot);
+        leg
+    }
+
+    fn record(&mut self, tick: Tick, present: u8, paused: bool, left: &Samples, right: &Samples) {
+        let first = *self.first_tick.get_or_insert(tick.number);
+        let sample_index = (tick.number - first) * SAMPLES_PER_TICK as u64;
+        self.ticks = tick.number - first + 1;
+        for slot in slots(present & !self.begun) {
+            let leg_sample = self.legs[slot].as_ref().map_or(0, |leg| leg.sample_index());
+            self.tell(RoomEvent::LegBegan { slot, room_sample: sample_index, leg_sample });
+        }
+        self.begun |= present;
+        self.note_pause(paused, sample_index);
+        if let Some((_, recorder, layout)) = &mut self.parts.recorder {
+            let (left, right) = if paused { (&SILENCE, &SILENCE) } else { (left, right) };
+            let full = recorder.push(layout.pair(sample_index, left, right)).is_err();
+            self.recorder_dropped += u64::from(full);
+        }
+    }
+
+    fn note_pause(&mut self, paused: bool, sample_index: u64) {
+        if paused {
+            self.paused_from.get_or_insert(sample_index);
+        } else if let Some(from_sample) = self.paused_from.take() {
+            self.tell(RoomEvent::RecordingPaused { from_sample, to_sample: sample_index });
+        }
+    }
+
+    fn tell(&self, event: RoomEvent) {
+        // The owner reads events as they come; one that does not read loses them, not the call.
+        let _ = self.parts.events.try_send(event);
+    }
+}
+
+/// A fault of ours in one leg ends that leg and no other.
+fn guarded<T>(leg: &mut Leg, step: impl FnOnce(&mut Leg) -> T) -> Option<T> {
+    // Neither the leg nor the inbox is looked at again as if whole: the leg is put away, the inbox
+    // is overwritten.
+    let done = catch_unwind(AssertUnwindSafe(|| step(leg)));
+    if done.is_err() {
+        leg.fail();
+        tracing::error!(port = leg.port(), "a leg panicked: its call ends");
+    }
+    done.ok()
+}

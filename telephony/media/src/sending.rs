@@ -1,0 +1,108 @@
+//! The sending half of a leg: one RTP packet a tick, audio or a pressed key.
+
+use crate::dtmf_sender::{self, EventPacket};
+use crate::leg::RemoteMedia;
+use crate::mix::Samples;
+use crate::rtp::{HEADER_BYTES, Header};
+use crate::stats::SendStats;
+use qingting_common::limits::SAMPLES_PER_TICK;
+
+/// Everything known of what the peer is sent. Allocates nothing after construction.
+pub(crate) struct Sending {
+    ssrc: u32,
+    sequence: u16,
+    /// RTP timestamp of sample 0.
+    origin: u32,
+    marker: bool,
+    stats: SendStats,
+    keys: dtmf_sender::Sender,
+    keys_waiting: bool,
+    packet: [u8; HEADER_BYTES + SAMPLES_PER_TICK],
+}
+
+impl Sending {
+    /// `seed` hides where the numbers begin (RFC 3550 §5.1).
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            ssrc: (seed >> 32) as u32,
+            sequence: (seed >> 16) as u16 & 0x7fff,
+            origin: seed as u32,
+            marker: true,
+            stats: SendStats::new(),
+            keys: dtmf_sender::Sender::default(),
+            keys_waiting: false,
+            packet: [0; HEADER_BYTES + SAMPLES_PER_TICK],
+        }
+    }
+
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    pub(crate) fn stats(&self) -> &SendStats {
+        &self.stats
+    }
+
+    pub(crate) fn stats_mut(&mut self) -> &mut SendStats {
+        &mut self.stats
+    }
+
+    pub(crate) fn press(&mut self, key: char) {
+        self.keys_waiting |= self.keys.press(key);
+    }
+
+    /// Whether the last waiting key has been sent; told once.
+    pub(crate) fn keys_are_done(&mut self) -> bool {
+        let idle = self.keys.is_idle();
+        std::mem::replace(&mut self.keys_waiting, !idle) && idle
+    }
+
+    /// The RTP timestamp of a sample.
+    pub(crate) fn timestamp(&self, sample_index: u64) -> u32 {
+        self.origin.wrapping_add(sample_index as u32)
+    }
+
+    /// The packet of this tick: a pressed key in place of the audio when there is one.
+    pub(crate) fn packet(
+        &mut self,
+        media: &RemoteMedia,
+        sample_index: u64,
+        audio: &Samples,
+    ) -> &[u8] {
+        let timestamp = self.timestamp(sample_index);
+        let key = media.dtmf_payload_type.and_then(|kind| Some((kind, self.keys.tick()?)));
+        let length = match key {
+            Some((payload_type, key)) => self.key(payload_type, timestamp, key),
+            None => self.audio(media, timestamp, audio),
+        };
+        &self.packet[..HEADER_BYTES + length]
+    }
+
+    /// Takes note that the packet went out.
+    pub(crate) fn sent(&mut self, packet_bytes: usize) {
+        self.stats.sent(packet_bytes.saturating_sub(HEADER_BYTES));
+    }
+
+    fn key(&mut self, payload_type: u8, timestamp: u32, key: EventPacket) -> usize {
+        let payload = key.event.to_bytes();
+        self.packet[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(&payload);
+        self.header(payload_type, timestamp.wrapping_sub(key.began_samples_ago), key.first);
+        payload.len()
+    }
+
+    fn audio(&mut self, media: &RemoteMedia, timestamp: u32, audio: &Samples) -> usize {
+        let length = media.codec.encode_into(audio, &mut self.packet[HEADER_BYTES..]);
+        let marker = std::mem::replace(&mut self.marker, false);
+        self.header(media.payload_type, timestamp, marker);
+        length
+    }
+
+    fn header(&mut self, payload_type: u8, timestamp: u32, marker: bool) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let header =
+            Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
+        if let Some(bytes) = self.packet.first_chunk_mut() {
+            header.write(bytes);
+        }
+    }
+}
