@@ -1,13 +1,16 @@
 //! A leg as its owner sees it.
 
+use crate::keying::Job;
 use crate::leg::{Command, RemoteMedia, Shared};
 use crate::player::PROMPTS_WAITING_MAX;
+use crate::security::{Security, Transport};
 use crate::shard;
 use crate::tap::RecogniserTap;
 use rtrb::{Consumer, Producer, RingBuffer};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Commands of one leg that wait for its next tick.
 const COMMANDS_MAX: usize = 96;
@@ -24,6 +27,14 @@ pub struct LegHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) desk: Mutex<Desk>,
     pub(crate) tap: Option<RecogniserTap>,
+    pub(crate) keying: Keying,
+}
+
+/// The way to the thread of the handshakes.
+#[derive(Debug)]
+pub(crate) struct Keying {
+    pub(crate) jobs: SyncSender<Job>,
+    pub(crate) socket: Weak<UdpSocket>,
 }
 
 /// What goes to the leg, and what comes back to be freed.
@@ -31,6 +42,8 @@ pub struct LegHandle {
 pub(crate) struct Desk {
     commands: Producer<Command>,
     spent: Consumer<Arc<[i16]>>,
+    /// The leg has what securing takes.
+    secured: bool,
 }
 
 /// The media thread's ends of a [`Desk`].
@@ -43,7 +56,7 @@ impl Desk {
     pub(crate) fn new() -> (Self, Tray) {
         let (commands, taken) = RingBuffer::new(COMMANDS_MAX);
         let (given_back, spent) = RingBuffer::new(SPENT_MAX);
-        (Self { commands, spent }, Tray { commands: taken, spent: given_back })
+        (Self { commands, spent, secured: false }, Tray { commands: taken, spent: given_back })
     }
 }
 
@@ -60,7 +73,33 @@ impl LegHandle {
 
     /// Begins, or changes, the exchange with the peer. Recording and taps begin with the first.
     pub fn connect(&self, remote: RemoteMedia) {
+        if remote.security != Security::Plain {
+            self.secure(remote.security);
+        }
         self.command(Command::Connect(remote));
+    }
+
+    /// Gives the leg what securing takes, once, and asks for the handshake.
+    fn secure(&self, security: Security) {
+        let key = self.key;
+        let first = {
+            let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+            !std::mem::replace(&mut desk.secured, true)
+        };
+        if first {
+            let (transport, far) = Transport::new();
+            self.command(Command::Secure(transport));
+            self.ask(Job::Open { key, far, socket: Weak::clone(&self.keying.socket) });
+        }
+        if let Security::Dtls { role, fingerprint, .. } = security {
+            self.ask(Job::Begin { key, role, fingerprint });
+        }
+    }
+
+    fn ask(&self, job: Job) {
+        if self.keying.jobs.try_send(job).is_err() {
+            tracing::warn!(port = self.local.port(), "handshakes are overloaded, one is lost");
+        }
     }
 
     /// Queues a prompt, 8 kHz; its end is told as [`crate::MediaEvent::PromptDone`]. A loop rests

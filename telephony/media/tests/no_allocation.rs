@@ -6,7 +6,7 @@ use qingting_media::rtcp::{self, RTCP_BYTES_MAX, ReportBlock, SenderInfo};
 use qingting_media::rtp::{HEADER_BYTES, Header};
 use qingting_media::{
     Codec, LegConfig, LegHandle, MediaConfig, MediaEngine, MediaEvent, RecogniserTap, RecordTo,
-    RemoteMedia,
+    RemoteMedia, Security,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{SocketAddr, UdpSocket};
@@ -254,5 +254,6 @@ fn remote(peer: SocketAddr, tick: u32) -> RemoteMedia {
         dtmf_payload_type: Some(PAYLOAD_DTMF),
         send: true,
         receive: true,
+        security: Security::Plain,
     }
 }

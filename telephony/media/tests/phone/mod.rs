@@ -2,7 +2,7 @@
 
 use qingting_media::rtp::{HEADER_BYTES, Header, Packet};
 use qingting_media::{
-    Codec, LegConfig, LegHandle, MediaError, MediaEvent, RemoteMedia, RoomHandle, Side,
+    Codec, LegConfig, LegHandle, MediaError, MediaEvent, RemoteMedia, RoomHandle, Security, Side,
 };
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -48,6 +48,7 @@ impl Phone {
             dtmf_payload_type: None,
             send: true,
             receive: true,
+            security: Security::Plain,
         });
         let (heard, headers) = (Vec::new(), Vec::new());
         Ok(Self { leg, events, frequency, heard, headers, socket, sent: 0 })
