@@ -14,7 +14,12 @@ use qingting_core::call::{
     Call, CallConfig, Cause, Hangup, Input, Output, PromptId, Record, Response,
 };
 use qingting_core::sdp::{self, Direction};
-use qingting_media::{LegConfig, LegHandle, LegReport, MediaEvent, RecordTo, RemoteMedia};
+use qingting_media::dtls::Role;
+use qingting_media::ice::Credentials;
+use qingting_media::srtp::{Keys, Profile};
+use qingting_media::{
+    LegConfig, LegHandle, LegReport, MediaEvent, RecordTo, RemoteMedia, Security,
+};
 use qingting_sip::{Dialog, DialogEvent, IncomingCall, Reply};
 use qingting_store::{CallEnd, MediaQuality, NewCall, RecordingEnd};
 use std::collections::VecDeque;
@@ -333,7 +338,15 @@ impl Driver {
                 tracing::error!(call = %self.id, error, "a recording cannot be written; the call goes on");
                 None
             }
-            MediaEvent::FirstPacket | MediaEvent::KeysSent => None,
+            MediaEvent::SecurityFailed { error } => {
+                tracing::warn!(call = %self.id, %error, "audio cannot be secured: the call ends");
+                Some(Input::MediaInactive)
+            }
+            // A peer that is gone is told as inactive, whatever its transport.
+            MediaEvent::FirstPacket
+            | MediaEvent::KeysSent
+            | MediaEvent::Secured
+            | MediaEvent::ConsentLost => None,
         }
     }
 
@@ -463,6 +476,8 @@ pub fn remote_media(remote: sdp::RemoteMedia) -> RemoteMedia {
     let codec = match remote.codec {
         sdp::Codec::Pcma => qingting_media::Codec::Pcma,
         sdp::Codec::Pcmu => qingting_media::Codec::Pcmu,
+        sdp::Codec::G722 => qingting_media::Codec::G722,
+        sdp::Codec::Opus => qingting_media::Codec::Opus,
     };
     let direction: Direction = remote.direction;
     RemoteMedia {
@@ -474,5 +489,33 @@ pub fn remote_media(remote: sdp::RemoteMedia) -> RemoteMedia {
         dtmf_payload_type: remote.dtmf_payload_type,
         send: direction.sends(),
         receive: direction.receives(),
+        security: security(remote.security),
+    }
+}
+
+/// How the media engine shall secure what SDP agreed on.
+fn security(agreed: sdp::RemoteSecurity) -> Security {
+    match agreed {
+        sdp::RemoteSecurity::Plain => Security::Plain,
+        sdp::RemoteSecurity::Sdes { suite, send, receive } => {
+            let profile = match suite {
+                sdp::Suite::AesCm80 => Profile::AesCm80,
+                sdp::Suite::AesCm32 => Profile::AesCm32,
+                sdp::Suite::AeadGcm => Profile::AeadGcm128,
+            };
+            let keys = |key: sdp::MasterKey| {
+                let (key, salt) = key.bytes().split_at(profile.key_bytes());
+                Keys::new(profile, key, salt).expect("SDP keeps keys of the suite's length")
+            };
+            Security::Srtp { send: keys(send), receive: keys(receive) }
+        }
+        sdp::RemoteSecurity::Dtls { fingerprint, role, ice } => Security::Dtls {
+            role: match role {
+                sdp::DtlsRole::Client => Role::Client,
+                sdp::DtlsRole::Server => Role::Server,
+            },
+            fingerprint: fingerprint.0,
+            ice: Credentials::new(&ice.ufrag(), &ice.pwd()).expect("ours are 10 and 26 long"),
+        },
     }
 }

@@ -2,14 +2,14 @@
 
 /// Which companding law a stream uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Codec {
+pub enum Law {
     /// A-law, `PCMA`, static payload type 8 (RFC 3551 §6).
     Pcma,
     /// µ-law, `PCMU`, static payload type 0 (RFC 3551 §6).
     Pcmu,
 }
 
-impl Codec {
+impl Law {
     /// One 16-bit linear sample as one byte.
     #[inline]
     pub fn encode(self, sample: i16) -> u8 {
@@ -113,22 +113,22 @@ mod tests {
         for (sample, alaw, ulaw) in
             [(0, 0xd5, 0xff), (i16::MAX, 0xaa, 0x80), (i16::MIN, 0x2a, 0x00), (-1, 0x55, 0x7f)]
         {
-            assert_eq!(Codec::Pcma.encode(sample), alaw, "A-law of {sample}");
-            assert_eq!(Codec::Pcmu.encode(sample), ulaw, "µ-law of {sample}");
+            assert_eq!(Law::Pcma.encode(sample), alaw, "A-law of {sample}");
+            assert_eq!(Law::Pcmu.encode(sample), ulaw, "µ-law of {sample}");
         }
-        assert_eq!(Codec::Pcma.decode(0xaa), 32_256);
-        assert_eq!(Codec::Pcma.decode(0xd5), 8);
-        assert_eq!(Codec::Pcmu.decode(0x80), 32_124);
-        assert_eq!(Codec::Pcmu.decode(0xff), 0);
+        assert_eq!(Law::Pcma.decode(0xaa), 32_256);
+        assert_eq!(Law::Pcma.decode(0xd5), 8);
+        assert_eq!(Law::Pcmu.decode(0x80), 32_124);
+        assert_eq!(Law::Pcmu.decode(0xff), 0);
     }
 
     #[test]
     fn every_code_survives_decoding_and_encoding() {
         for code in 0..=255u8 {
-            assert_eq!(Codec::Pcma.encode(Codec::Pcma.decode(code)), code);
+            assert_eq!(Law::Pcma.encode(Law::Pcma.decode(code)), code);
             // 0x7f is µ-law's negative zero: it decodes to 0, which encodes as positive zero.
             let expected = if code == 0x7f { 0xff } else { code };
-            assert_eq!(Codec::Pcmu.encode(Codec::Pcmu.decode(code)), expected);
+            assert_eq!(Law::Pcmu.encode(Law::Pcmu.decode(code)), expected);
         }
     }
 
@@ -139,13 +139,12 @@ mod tests {
             // G.711 table 1a: steps of 16 below 512, then doubling with every segment.
             let segment = (32 - (magnitude >> 8).leading_zeros()).saturating_sub(1);
             let half_step = 8i32 << segment;
-            let error =
-                i32::from(Codec::Pcma.decode(Codec::Pcma.encode(sample))) - i32::from(sample);
+            let error = i32::from(Law::Pcma.decode(Law::Pcma.encode(sample))) - i32::from(sample);
             assert!(error.abs() <= half_step, "A-law {sample}: off by {error}");
             if magnitude < ULAW_CLIP as u32 {
                 let segment = 24 - (magnitude as i32 + ULAW_BIAS).leading_zeros() as i32;
                 let error =
-                    i32::from(Codec::Pcmu.decode(Codec::Pcmu.encode(sample))) - i32::from(sample);
+                    i32::from(Law::Pcmu.decode(Law::Pcmu.encode(sample))) - i32::from(sample);
                 assert!(error.abs() <= 4 << segment, "µ-law {sample}: off by {error}");
             }
         }

@@ -1,7 +1,8 @@
 //! A leg as its owner sees it.
 
+use crate::codec::Coder;
 use crate::keying::Job;
-use crate::leg::{Command, RemoteMedia, Shared};
+use crate::leg::{Command, RemoteMedia, Shared, Spent};
 use crate::player::PROMPTS_WAITING_MAX;
 use crate::security::{Security, Transport};
 use crate::shard;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Commands of one leg that wait for its next tick.
 const COMMANDS_MAX: usize = 96;
-/// Prompts that a leg can hold: those that wait in commands, those in the player, and a loop.
+/// What a leg can hold and give back: what waits in commands, prompts in the player, a loop.
 const SPENT_MAX: usize = COMMANDS_MAX + PROMPTS_WAITING_MAX + 2;
 
 /// Dropping it ends the leg within a tick.
@@ -41,7 +42,7 @@ pub(crate) struct Keying {
 #[derive(Debug)]
 pub(crate) struct Desk {
     commands: Producer<Command>,
-    spent: Consumer<Arc<[i16]>>,
+    spent: Consumer<Spent>,
     /// The leg has what securing takes.
     secured: bool,
 }
@@ -49,7 +50,7 @@ pub(crate) struct Desk {
 /// The media thread's ends of a [`Desk`].
 pub(crate) struct Tray {
     pub(crate) commands: Consumer<Command>,
-    pub(crate) spent: Producer<Arc<[i16]>>,
+    pub(crate) spent: Producer<Spent>,
 }
 
 impl Desk {
@@ -71,12 +72,14 @@ impl LegHandle {
         self.shared.slot.load(Ordering::Acquire).into()
     }
 
-    /// Begins, or changes, the exchange with the peer. Recording and taps begin with the first.
+    /// Begins, or changes, the exchange with the peer, the codec too. Recording and taps begin with
+    /// the first.
     pub fn connect(&self, remote: RemoteMedia) {
         if remote.security != Security::Plain {
             self.secure(remote.security);
         }
-        self.command(Command::Connect(remote));
+        let coder = Box::new(Coder::new(remote.codec));
+        self.command(Command::Connect(remote, coder));
     }
 
     /// Gives the leg what securing takes, once, and asks for the handshake.

@@ -6,7 +6,7 @@
 
 use crate::delay::DelayEstimator;
 use qingting_common::limits::SAMPLES_PER_TICK;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// Samples held, a power of two: 1.024 s. Audio further ahead than this is a timestamp jump.
 const RING_SAMPLES: usize = 8_192;
@@ -137,10 +137,15 @@ impl JitterBuffer {
             self.slack_ticks = 0;
         }
         let mut out = Pulled { samples: [0; SAMPLES_PER_TICK], present: [false; SAMPLES_PER_TICK] };
-        for index in 0..SAMPLES_PER_TICK {
-            let slot = slot(play + index as i64);
-            out.samples[index] = self.samples[slot];
-            out.present[index] = std::mem::take(&mut self.filled[slot]);
+        let (mut samples, mut present) = (&mut out.samples[..], &mut out.present[..]);
+        for stretch in stretches(play, SAMPLES_PER_TICK) {
+            let (now, after) = samples.split_at_mut(stretch.len());
+            now.copy_from_slice(&self.samples[stretch.clone()]);
+            samples = after;
+            let (now, after) = present.split_at_mut(stretch.len());
+            now.copy_from_slice(&self.filled[stretch.clone()]);
+            present = after;
+            self.filled[stretch].fill(false);
         }
         self.play = Some(play + SAMPLES_PER_TICK as i64);
         Some(out)
@@ -167,15 +172,18 @@ impl JitterBuffer {
     /// Stores what is still due; returns how many samples were not there before.
     fn store(&mut self, start: i64, audio: &[i16]) -> usize {
         let play = self.play.unwrap_or(start);
-        let mut fresh = 0;
-        for (timestamp, sample) in (start..).zip(audio).filter(|(timestamp, _)| *timestamp >= play)
-        {
-            let slot = slot(timestamp);
-            fresh += usize::from(!self.filled[slot]);
-            self.filled[slot] = true;
-            self.samples[slot] = *sample;
-        }
         self.newest_end = self.newest_end.max(start + audio.len() as i64);
+        let past = usize::try_from(play - start).unwrap_or(0).min(audio.len());
+        let mut due = &audio[past..];
+        let mut fresh = 0;
+        for stretch in stretches(start + past as i64, due.len()) {
+            let (now, after) = due.split_at(stretch.len());
+            self.samples[stretch.clone()].copy_from_slice(now);
+            due = after;
+            let filled = &mut self.filled[stretch];
+            fresh += filled.iter().filter(|filled| !**filled).count();
+            filled.fill(true);
+        }
         fresh
     }
 
@@ -189,6 +197,13 @@ impl JitterBuffer {
         let total: i32 = present.map(|slot| i32::from(self.samples[slot]).abs()).sum();
         total < PAUSE_MAGNITUDE_MAX * STEP_SAMPLES as i32
     }
+}
+
+/// The slots of `count` samples from this timestamp on: two stretches where the ring ends.
+fn stretches(start: i64, count: usize) -> [Range<usize>; 2] {
+    let first = slot(start);
+    let end = (first + count).min(RING_SAMPLES);
+    [first..end, 0..first + count - end]
 }
 
 fn slot(timestamp: i64) -> usize {

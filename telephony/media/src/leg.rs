@@ -1,17 +1,17 @@
 //! One RTP endpoint and everything that belongs to it; owned by a media thread from its opening to
 //! its end, though not always by the same room.
 
+use crate::codec::{Codec, Coder};
 use crate::dtmf::Pressed;
 use crate::emodel::{self, Impairment};
 use crate::event::{LegReport, MediaEvent, RecordingReport};
 use crate::farewell::Farewell;
-use crate::g711::Codec;
 use crate::hearing::{Hearing, Times};
 use crate::latch::{Latch, Verdict};
 use crate::mix::{Limiter, Samples, Sum};
 use crate::net::{Datagram, Inbox, Sockets};
 use crate::player::Player;
-use crate::rtcp;
+use crate::rtcp::{self, ReportBlock};
 use crate::rtp::{PAYLOAD_COMFORT_NOISE, Packet, is_rtcp};
 use crate::security::{Destination, Incoming, Security, Transport, Turn};
 use crate::sending::Sending;
@@ -91,12 +91,31 @@ pub enum Side {
 #[derive(Debug)]
 pub(crate) enum Command {
     Secure(Box<Transport>),
-    Connect(RemoteMedia),
+    Connect(RemoteMedia, Box<Coder>),
     Play(u32, Arc<[i16]>),
     StopPrompts,
     PlayLoop(Arc<[i16]>),
     StopLoop,
     Press(char),
+}
+
+/// What a leg no longer needs: it may be for the last user to free, which a media thread must not.
+#[derive(Debug)]
+pub(crate) enum Spent {
+    Samples { _freed: Arc<[i16]> },
+    Coder { _freed: Box<Coder> },
+}
+
+impl From<Arc<[i16]>> for Spent {
+    fn from(samples: Arc<[i16]>) -> Self {
+        Self::Samples { _freed: samples }
+    }
+}
+
+impl From<Box<Coder>> for Spent {
+    fn from(coder: Box<Coder>) -> Self {
+        Self::Coder { _freed: coder }
+    }
 }
 
 /// What a leg, its room and its handle share.
@@ -127,8 +146,8 @@ pub(crate) struct Parts {
     pub(crate) commands: Consumer<Command>,
     pub(crate) events: mpsc::Sender<MediaEvent>,
     pub(crate) closed: Farewell<MediaEvent, LegReport>,
-    /// Prompts that are over, on their way back to be freed; holds all that can be on their way.
-    pub(crate) spent: Producer<Arc<[i16]>>,
+    /// What is over, on its way back to be freed; holds all that can be on its way.
+    pub(crate) spent: Producer<Spent>,
     /// Both directions.
     pub(crate) recorder: Option<(u64, Producer<Pair>, Layout)>,
     /// The peer's voice alone.
@@ -164,6 +183,7 @@ pub(crate) struct Leg {
 
 struct Remote {
     media: RemoteMedia,
+    coder: Box<Coder>,
     latch: Latch,
     stranger_told: bool,
 }
@@ -325,7 +345,7 @@ impl Leg {
         match command {
             // The handle sends one alone: none is freed here.
             Command::Secure(transport) => self.transport = Some(transport),
-            Command::Connect(media) => self.connect(media, tick),
+            Command::Connect(media, coder) => self.connect(media, coder, tick),
             Command::Play(id, samples) => {
                 if let Err(refused) = self.player.play(id, samples) {
                     // Nobody shall wait for the end of a prompt that never begins.
@@ -352,16 +372,23 @@ impl Leg {
         }
     }
 
-    fn connect(&mut self, media: RemoteMedia, tick: Tick) {
-        let latch = match self.remote.take() {
-            Some(remote) => {
-                let mut latch = remote.latch;
-                latch.announce(media.rtp);
-                latch
+    fn connect(&mut self, media: RemoteMedia, coder: Box<Coder>, tick: Tick) {
+        let mut latch = Latch::new(media.rtp);
+        let mut current = coder;
+        if let Some(before) = self.remote.take() {
+            latch = before.latch;
+            latch.announce(media.rtp);
+            let mut unused = before.coder;
+            if unused.codec() == current.codec() {
+                // The peer's decoder goes on from where our encoder is.
+                std::mem::swap(&mut unused, &mut current);
+            } else {
+                self.hearing.change_codec();
+                self.sending.change_codec();
             }
-            None => Latch::new(media.rtp),
-        };
-        self.remote = Some(Remote { media, latch, stranger_told: false });
+            give_back(&mut self.parts.spent, unused);
+        }
+        self.remote = Some(Remote { media, coder: current, latch, stranger_told: false });
         if let Some(transport) = &mut self.transport {
             transport.connect(media.security);
         }
@@ -473,11 +500,12 @@ impl Leg {
             Verdict::Probation => return,
             Verdict::Stranger => return self.stranger(),
         }
-        if self.hearing.stats().received() == 0 {
+        self.last_heard_ns = times.now_ns;
+        let first = self.hearing.stats().received() == 0;
+        let pressed = self.hearing.packet(&media, &mut remote.coder, &packet, times);
+        if first {
             self.tell(MediaEvent::FirstPacket);
         }
-        self.last_heard_ns = times.now_ns;
-        let pressed = self.hearing.packet(&media, &packet, times);
         pressed.into_iter().for_each(|pressed| self.tell_pressed(pressed));
     }
 
@@ -522,10 +550,11 @@ impl Leg {
     /// Sends a tick of audio, or a key: the one place where a packet becomes a datagram.
     fn send(&mut self, now_ns: u64, sample_index: u64, audio: &Samples) {
         let Some(to) = self.destination(now_ns) else { return };
-        let Some(remote) = self.remote.as_ref().filter(|remote| remote.media.send) else {
+        let Some(remote) = self.remote.as_mut().filter(|remote| remote.media.send) else {
             return;
         };
-        let packet = self.sending.packet(&remote.media, sample_index, audio);
+        let (media, coder) = (&remote.media, &mut remote.coder);
+        let packet = self.sending.packet(media, coder, sample_index, audio);
         let bytes = packet.len();
         let secured = self.transport.as_mut().filter(|transport| transport.is_secured());
         let Some(datagram) = secured.map_or(Some(packet), |secured| secured.protect(packet)) else {
@@ -590,10 +619,12 @@ impl Leg {
             self.next_report_ns = tick.now_ns + REPORT_INTERVAL_NS;
             return;
         };
-        let timestamp = self.sending.timestamp(self.sample_index());
+        let timestamp = self.sending.timestamp(remote.media.codec, self.sample_index());
         let stats = self.sending.stats();
         let sender = (stats.packets() > 0).then(|| stats.sender_info(tick.unix_ns, timestamp));
+        let units = remote.media.codec.units_per_sample();
         let block = self.hearing.stats_mut().block(tick.now_ns);
+        let block = block.map(|block| ReportBlock { jitter: block.jitter * units, ..block });
         let mut bytes = [0; rtcp::RTCP_BYTES_MAX];
         let ssrc = self.sending.ssrc();
         let length = rtcp::write_compound(&mut bytes, ssrc, &self.parts.cname, sender, block, bye);
@@ -630,10 +661,9 @@ impl Leg {
     }
 }
 
-/// A prompt's samples may be their last user's to free: that is not for a media thread.
-fn give_back(spent: &mut Producer<Arc<[i16]>>, samples: Arc<[i16]>) {
-    let full = spent.push(samples).is_err();
-    debug_assert!(!full, "there is room for every prompt that a leg can hold");
+fn give_back(spent: &mut Producer<Spent>, unused: impl Into<Spent>) {
+    let full = spent.push(unused.into()).is_err();
+    debug_assert!(!full, "there is room for everything that a leg can hold");
 }
 
 /// When a datagram came, on the monotonic clock: the kernel's wall-clock time moved over.

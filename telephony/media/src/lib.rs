@@ -8,6 +8,7 @@
 //! pure module to which time is a parameter; the threads only carry.
 
 mod clock;
+pub mod codec;
 pub mod delay;
 pub mod dtls;
 pub mod dtmf;
@@ -17,6 +18,7 @@ mod engine;
 mod event;
 mod farewell;
 pub mod g711;
+pub mod halfband;
 mod handle;
 mod hearing;
 pub mod ice;
@@ -45,11 +47,11 @@ pub mod stats;
 mod tap;
 pub mod wav;
 
+pub use codec::Codec;
 pub use engine::{
     LegConfig, MediaConfig, MediaEngine, MediaError, MediaMetrics, RecordTo, RoomConfig,
 };
 pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
-pub use g711::Codec;
 pub use handle::LegHandle;
 pub use leg::{Layout, RemoteMedia, Side};
 pub use room_handle::{RoomHandle, TakeError};

@@ -122,15 +122,18 @@ impl Room {
     }
 
     /// Whether the room waits to be put away.
-    pub(crate) fn is_over(&mut self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         // In this order: whoever was seated before the handle went is then seen in the queue.
         let closing = self.parts.shared.closing.load(Ordering::Acquire);
         closing && self.legs.iter().all(Option::is_none) && self.parts.commands.is_empty()
     }
 
     /// One tick of all its legs: all are listened to before the first is spoken to, and the routes
-    /// are read once. Allocates and frees nothing (`tests/no_allocation.rs`).
-    pub(crate) fn tick(&mut self, tick: Tick, inbox: &mut Inbox) {
+    /// are read once. Allocates and frees nothing (`tests/no_allocation.rs`). Says whether a leg,
+    /// or the room, waits to be put away: legs are many, and looking at each once more would cost
+    /// more than mixing them.
+    pub(crate) fn tick(&mut self, tick: Tick, inbox: &mut Inbox) -> bool {
+        let mut leaving = self.is_over();
         let mut voices = [SILENCE; LEGS_PER_ROOM_MAX];
         let mut present = 0;
         for (slot, leg) in self.legs.iter_mut().enumerate() {
@@ -139,9 +142,10 @@ impl Room {
                 voices[slot] = voice;
                 present |= bit(slot);
             }
+            leaving |= leg.is_closing();
         }
         if present == 0 {
-            return;
+            return leaving;
         }
         let routes = Routes::from_bits(self.parts.shared.routes.load(Ordering::Acquire));
         let paused = self.parts.shared.paused.load(Ordering::Acquire);
@@ -155,6 +159,7 @@ impl Room {
             }
             let voice = &voices[slot];
             let played = guarded(leg, |leg| leg.speak(tick, voice, others, paused)).flatten();
+            leaving |= leg.is_closing();
             match leg.side() {
                 Side::Citizen => {
                     left.add(voice);
@@ -166,6 +171,7 @@ impl Room {
             }
         }
         self.record(tick, present, paused, &left.cut(), &right.cut());
+        leaving
     }
 
     /// After a panic in a tick: the legs are only good for being put away.

@@ -63,6 +63,7 @@ impl RoomHandle {
                 self.opener.give_back(handle.local);
                 return Err(MediaError::Overloaded);
             }
+            self.shard.waiting.store(true, Ordering::Release);
             Ok((handle, inbox))
         });
         if opened.is_err() {
@@ -85,6 +86,7 @@ impl RoomHandle {
             self.take_back(slot);
             return Err(TakeError::Full);
         }
+        self.shard.waiting.store(true, Ordering::Release);
         leg.shared.slot.store(slot as u8, Ordering::Release);
         Ok(())
     }

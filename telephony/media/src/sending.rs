@@ -1,11 +1,11 @@
 //! The sending half of a leg: one RTP packet a tick, audio or a pressed key.
 
+use crate::codec::{Codec, Coder, PAYLOAD_BYTES_MAX};
 use crate::dtmf_sender::{self, EventPacket};
 use crate::leg::RemoteMedia;
 use crate::mix::Samples;
 use crate::rtp::{HEADER_BYTES, Header};
 use crate::stats::SendStats;
-use qingting_common::limits::SAMPLES_PER_TICK;
 
 /// Everything known of what the peer is sent. Allocates nothing after construction.
 pub(crate) struct Sending {
@@ -17,7 +17,7 @@ pub(crate) struct Sending {
     stats: SendStats,
     keys: dtmf_sender::Sender,
     keys_waiting: bool,
-    packet: [u8; HEADER_BYTES + SAMPLES_PER_TICK],
+    packet: [u8; HEADER_BYTES + PAYLOAD_BYTES_MAX],
 }
 
 impl Sending {
@@ -31,7 +31,7 @@ impl Sending {
             stats: SendStats::new(),
             keys: dtmf_sender::Sender::default(),
             keys_waiting: false,
-            packet: [0; HEADER_BYTES + SAMPLES_PER_TICK],
+            packet: [0; HEADER_BYTES + PAYLOAD_BYTES_MAX],
         }
     }
 
@@ -57,23 +57,33 @@ impl Sending {
         std::mem::replace(&mut self.keys_waiting, !idle) && idle
     }
 
+    /// Another codec, maybe another clock: the peer is told by a marker.
+    pub(crate) fn change_codec(&mut self) {
+        self.marker = true;
+    }
+
     /// The RTP timestamp of a sample.
-    pub(crate) fn timestamp(&self, sample_index: u64) -> u32 {
-        self.origin.wrapping_add(sample_index as u32)
+    pub(crate) fn timestamp(&self, codec: Codec, sample_index: u64) -> u32 {
+        let units = (sample_index as u32).wrapping_mul(codec.units_per_sample());
+        self.origin.wrapping_add(units)
     }
 
     /// The packet of this tick: a pressed key in place of the audio when there is one.
     pub(crate) fn packet(
         &mut self,
         media: &RemoteMedia,
+        coder: &mut Coder,
         sample_index: u64,
         audio: &Samples,
     ) -> &[u8] {
-        let timestamp = self.timestamp(sample_index);
+        let timestamp = self.timestamp(media.codec, sample_index);
         let key = media.dtmf_payload_type.and_then(|kind| Some((kind, self.keys.tick()?)));
         let length = match key {
-            Some((payload_type, key)) => self.key(payload_type, timestamp, key),
-            None => self.audio(media, timestamp, audio),
+            Some((payload_type, key)) => {
+                let units = media.codec.units_per_sample();
+                self.key(payload_type, timestamp, key, units)
+            }
+            None => self.audio(media.payload_type, coder, timestamp, audio),
         };
         &self.packet[..HEADER_BYTES + length]
     }
@@ -83,17 +93,26 @@ impl Sending {
         self.stats.sent(packet_bytes.saturating_sub(HEADER_BYTES));
     }
 
-    fn key(&mut self, payload_type: u8, timestamp: u32, key: EventPacket) -> usize {
+    fn key(&mut self, payload_type: u8, timestamp: u32, mut key: EventPacket, units: u32) -> usize {
+        key.event.duration *= units as u16;
         let payload = key.event.to_bytes();
         self.packet[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(&payload);
-        self.header(payload_type, timestamp.wrapping_sub(key.began_samples_ago), key.first);
+        let began = timestamp.wrapping_sub(key.began_samples_ago * units);
+        self.header(payload_type, began, key.first);
         payload.len()
     }
 
-    fn audio(&mut self, media: &RemoteMedia, timestamp: u32, audio: &Samples) -> usize {
-        let length = media.codec.encode_into(audio, &mut self.packet[HEADER_BYTES..]);
+    fn audio(
+        &mut self,
+        payload_type: u8,
+        coder: &mut Coder,
+        timestamp: u32,
+        audio: &Samples,
+    ) -> usize {
+        let payload = self.packet.last_chunk_mut().expect("a packet is a header and a payload");
+        let length = coder.encode(audio, payload);
         let marker = std::mem::replace(&mut self.marker, false);
-        self.header(media.payload_type, timestamp, marker);
+        self.header(payload_type, timestamp, marker);
         length
     }
 

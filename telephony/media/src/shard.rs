@@ -29,6 +29,8 @@ const TICK_NS: u64 = TICK_MS as u64 * 1_000_000;
 pub(crate) struct Shared {
     pub(crate) legs: AtomicUsize,
     pub(crate) rooms: AtomicUsize,
+    /// Set by whoever puts a leg before a room's door: it may be one of thousands of rooms.
+    pub(crate) waiting: AtomicBool,
     pub(crate) stop: AtomicBool,
 }
 
@@ -74,15 +76,22 @@ impl Shard {
                 number += missed;
             }
             let tick = Tick { number, now_ns, unix_ns: clock::unix_ns() };
+            // In this order: the room of whoever waits is then there.
+            let waiting = self.shared.waiting.swap(false, Ordering::AcqRel);
             self.take_over(&mut floor.rooms);
             // Everybody is in their place before the first room ticks: a leg that moves between
             // rooms has one tick, neither none nor two.
-            floor.seat();
-            for room in &mut floor.rooms {
-                tick_or_fail(room, tick, &mut inbox);
+            if waiting && floor.seat() == MOVES_PER_TICK_MAX {
+                self.shared.waiting.store(true, Ordering::Release);
             }
-            floor.leave(tick);
-            self.put_away(&mut floor);
+            let mut leaving = !floor.leaving.is_empty();
+            for room in &mut floor.rooms {
+                leaving |= tick_or_fail(room, tick, &mut inbox);
+            }
+            if leaving {
+                floor.leave(tick);
+                self.put_away(&mut floor);
+            }
             number += 1;
         }
         let (now_ns, unix_ns) = (clock::monotonic_ns(), clock::unix_ns());
@@ -158,8 +167,8 @@ impl Shard {
 }
 
 impl Floor {
-    /// Lets those in who wait before the doors of their rooms.
-    fn seat(&mut self) {
+    /// Lets those in who wait before the doors of their rooms; how many came from another.
+    fn seat(&mut self) -> usize {
         for (index, room) in self.rooms.iter_mut().enumerate() {
             while self.moving.len() < MOVES_PER_TICK_MAX
                 && let Some(command) = room.command()
@@ -171,12 +180,14 @@ impl Floor {
             }
         }
         // A leg may move on before it was ever seated: new ones come first.
+        let moved = self.moving.len();
         for (index, slot, key) in self.moving.drain(..) {
             match self.rooms.iter_mut().find_map(|room| room.lift(key)) {
                 Some(leg) => self.rooms[index].seat(slot, leg),
                 None => self.rooms[index].vacate(slot),
             }
         }
+        moved
     }
 
     fn leave(&mut self, tick: Tick) {
@@ -195,10 +206,11 @@ impl Floor {
     }
 }
 
-/// A fault of ours in one room ends that room and no other.
-pub(crate) fn tick_or_fail(room: &mut Room, tick: Tick, inbox: &mut Inbox) {
-    if catch_unwind(AssertUnwindSafe(|| room.tick(tick, inbox))).is_err() {
+/// A fault of ours in one room ends that room and no other. Says what [`Room::tick`] does.
+pub(crate) fn tick_or_fail(room: &mut Room, tick: Tick, inbox: &mut Inbox) -> bool {
+    catch_unwind(AssertUnwindSafe(|| room.tick(tick, inbox))).unwrap_or_else(|_| {
         room.fail();
         tracing::error!(room = room.key(), "a room panicked: its call ends");
-    }
+        true
+    })
 }

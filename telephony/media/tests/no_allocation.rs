@@ -1,16 +1,19 @@
 //! What the crate promises of its media threads: once a leg is warm, its ticks allocate nothing and
 //! free nothing.
 
+mod phone;
+
+use phone::Phone;
 use qingting_media::dtmf::Event;
 use qingting_media::rtcp::{self, RTCP_BYTES_MAX, ReportBlock, SenderInfo};
 use qingting_media::rtp::{HEADER_BYTES, Header};
 use qingting_media::{
     Codec, LegConfig, LegHandle, MediaConfig, MediaEngine, MediaEvent, RecogniserTap, RecordTo,
-    RemoteMedia, Security,
+    RemoteMedia, RoomConfig, RoomEvent, RoomHandle, Routes, Security, Side,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -77,8 +80,10 @@ fn a_warm_media_thread_neither_allocates_nor_frees() {
         MediaEngine::start(MediaConfig { shards: 2, ports, ..Default::default() }).unwrap();
     let open = |number| Call::open(&engine, folder.path().join(format!("{number}.wav")));
     let mut calls: Vec<Call> = (0..LEGS).map(open).collect();
+    let mut conference = Conference::open(&engine, folder.path());
     for tick in 0..WARM_UP_TICKS + COUNTED_TICKS {
         COUNTING.store(tick >= WARM_UP_TICKS, Ordering::Relaxed);
+        conference.tick(tick);
         for call in &mut calls {
             call.tick(tick);
         }
@@ -89,6 +94,7 @@ fn a_warm_media_thread_neither_allocates_nor_frees() {
     for call in calls {
         call.hang_up_and_check();
     }
+    conference.hang_up_and_check();
 
     // The counter counts: the same question to a thread that does both.
     COUNTING.store(true, Ordering::Relaxed);
@@ -97,6 +103,81 @@ fn a_warm_media_thread_neither_allocates_nor_frees() {
     COUNTING.store(false, Ordering::Relaxed);
     let (allocated, freed) = counts();
     assert!(allocated > 0 && freed > 0, "{allocated} allocations, {freed} frees");
+}
+
+/// A room of three with a codec each, and a room beside it that one of them comes and goes to.
+struct Conference {
+    rooms: [RoomHandle; 2],
+    events: [Receiver<RoomEvent>; 2],
+    phones: [Phone; 3],
+}
+
+impl Conference {
+    fn open(engine: &MediaEngine, folder: &Path) -> Self {
+        let to = |name: &str| Some(RecordTo { path: folder.join(name), ..RecordTo::default() });
+        let config = RoomConfig { near: None, record: to("room.wav") };
+        let (room, events) = engine.open_room(config).unwrap();
+        let beside = RoomConfig { near: Some(&room), record: to("beside.wav") };
+        let (other, other_events) = engine.open_room(beside).unwrap();
+        let config = |side, track| LegConfig {
+            side,
+            record_track: to(track),
+            recognise: true,
+            ..LegConfig::default()
+        };
+        let call = |side, track, tone| Phone::try_call(&room, config(side, track), tone).unwrap();
+        let mut phones = [
+            call(Side::Citizen, "a.wav", 400.0),
+            call(Side::Staff, "b.wav", 700.0),
+            call(Side::Staff, "c.wav", 1_100.0),
+        ];
+        phones[1].speak_in(Codec::G722);
+        phones[2].speak_in(Codec::Opus);
+        Self { rooms: [room, other], events: [events, other_events], phones }
+    }
+
+    fn tick(&mut self, tick: u32) {
+        let [room, other] = &self.rooms;
+        let [a, b, c] = &mut self.phones;
+        match tick % 50 {
+            0 => {
+                room.take_leg(&c.leg).unwrap();
+                room.route(Routes::between(&[a.slot(), b.slot(), c.slot()]));
+            }
+            10 => a.leg.play_loop(vec![1_000; 1_000].into()),
+            15 => a.leg.play(tick, vec![2_000; 500].into()),
+            20 => a.leg.stop_loop(),
+            22 => room.pause_recording(),
+            25 => room.resume_recording(),
+            30 => other.take_leg(&c.leg).unwrap(),
+            40 => b.speak_in(if tick % 100 == 40 { Codec::Opus } else { Codec::G722 }),
+            _ => {}
+        }
+        self.phones.iter_mut().for_each(|phone| phone.listen());
+        for (number, phone) in self.phones.iter_mut().enumerate() {
+            if tick % 37 == number as u32 {
+                phone.lose();
+            } else {
+                phone.speak();
+            }
+        }
+        self.events.iter_mut().for_each(|events| while events.try_recv().is_ok() {});
+    }
+
+    fn hang_up_and_check(self) {
+        let Self { rooms, events, phones } = self;
+        assert!(phones.iter().all(|phone| phone.headers.len() > 400));
+        drop((rooms, phones));
+        for mut events in events {
+            let report = loop {
+                match events.blocking_recv().expect("Closed is the last event") {
+                    RoomEvent::Closed(report) => break report,
+                    _ => continue,
+                }
+            };
+            assert!(report.recording.is_some_and(|recording| recording.duration_ms > 6_000));
+        }
+    }
 }
 
 /// A leg and a peer that does what peers do.

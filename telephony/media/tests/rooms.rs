@@ -2,10 +2,10 @@
 
 mod phone;
 
-use phone::{Phone, level, run};
+use phone::{Phone, expect, level, now_ms, run};
 use qingting_media::{
-    LegConfig, MediaConfig, MediaEngine, MediaError, MediaEvent, RecordTo, RoomConfig, RoomEvent,
-    RoomHandle, RoomReport, Routes, Side, TakeError,
+    Codec, LegConfig, MediaConfig, MediaEngine, MediaError, MediaEvent, RecordTo, RoomConfig,
+    RoomEvent, RoomHandle, RoomReport, Routes, Side, TakeError,
 };
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,8 +18,10 @@ const TONES: [f64; 4] = [400.0, 700.0, 1_100.0, 1_900.0];
 
 fn engine(first_port: u16) -> MediaEngine {
     let ports = first_port..=first_port + 39;
-    MediaEngine::start(MediaConfig { ports, port_rest: Duration::ZERO, ..Default::default() })
-        .unwrap()
+    // The machine that runs all tests at once is the worse network.
+    let jitter_ms = 80..=200;
+    let port_rest = Duration::ZERO;
+    MediaEngine::start(MediaConfig { ports, port_rest, jitter_ms, ..Default::default() }).unwrap()
 }
 
 fn room(engine: &MediaEngine) -> RoomHandle {
@@ -50,16 +52,30 @@ fn each_of_three_hears_the_other_two_and_not_itself() {
     let mut a = Phone::call(&room, Side::Citizen, TONES[0]);
     let mut b = Phone::call(&room, Side::Staff, TONES[1]);
     let mut c = Phone::call(&room, Side::Staff, TONES[2]);
-    run(&mut [&mut a, &mut b, &mut c], 25);
-    for phone in [&a, &b, &c] {
-        phone.hears_just(&[], &[&a, &b, &c]);
-    }
+    expect(&mut [&mut a, &mut b, &mut c], &[&[], &[], &[]]);
     room.route(Routes::between(&[a.slot(), b.slot(), c.slot()]));
-    run(&mut [&mut a, &mut b, &mut c], 30);
-    a.hears_just(&[&b, &c], &[&a, &b, &c]);
-    b.hears_just(&[&a, &c], &[&a, &b, &c]);
-    c.hears_just(&[&a, &b], &[&a, &b, &c]);
+    expect(&mut [&mut a, &mut b, &mut c], &[&[1, 2], &[0, 2], &[0, 1]]);
     assert_eq!(engine.metrics().legs, 3);
+}
+
+#[test]
+fn every_codec_hears_every_other() {
+    let engine = engine(33_320);
+    let room = room(&engine);
+    let mut a = Phone::call(&room, Side::Citizen, TONES[0]);
+    let mut b = Phone::call(&room, Side::Staff, TONES[1]);
+    let mut c = Phone::call(&room, Side::Staff, TONES[2]);
+    b.speak_in(Codec::G722);
+    c.speak_in(Codec::Opus);
+    room.route(Routes::between(&[a.slot(), b.slot(), c.slot()]));
+    expect(&mut [&mut a, &mut b, &mut c], &[&[1, 2], &[0, 2], &[0, 1]]);
+    let opus = c.headers.windows(2).map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp));
+    assert!(opus.clone().count() > 10 && opus.clone().all(|step| step == 960));
+    // A re-INVITE changes the codec of each.
+    a.speak_in(Codec::Opus);
+    b.speak_in(Codec::Pcmu);
+    c.speak_in(Codec::G722);
+    expect(&mut [&mut a, &mut b, &mut c], &[&[1, 2], &[0, 2], &[0, 1]]);
 }
 
 #[test]
@@ -72,18 +88,11 @@ fn a_whisper_is_heard_by_the_seat_alone_and_a_listener_by_nobody() {
     let talk = Routes::between(&[a.slot(), b.slot()]);
     let listen = talk.with(c.slot(), a.slot()).with(c.slot(), b.slot());
     room.route(listen);
-    run(&mut [&mut a, &mut b, &mut c], 30);
-    a.hears_just(&[&b], &[&a, &b, &c]);
-    b.hears_just(&[&a], &[&a, &b, &c]);
-    c.hears_just(&[&a, &b], &[&a, &b, &c]);
+    expect(&mut [&mut a, &mut b, &mut c], &[&[1], &[0], &[0, 1]]);
     room.route(listen.with(b.slot(), c.slot()));
-    run(&mut [&mut a, &mut b, &mut c], 20);
-    a.hears_just(&[&b], &[&a, &b, &c]);
-    b.hears_just(&[&a, &c], &[&a, &b, &c]);
+    expect(&mut [&mut a, &mut b, &mut c], &[&[1], &[0, 2], &[0, 1]]);
     room.route(talk.without(a.slot(), b.slot()));
-    run(&mut [&mut a, &mut b, &mut c], 20);
-    a.hears_just(&[], &[&a, &b, &c]);
-    b.hears_just(&[&a], &[&a, &b, &c]);
+    expect(&mut [&mut a, &mut b, &mut c], &[&[], &[0], &[]]);
     assert_eq!(room.routes(), talk.without(a.slot(), b.slot()));
 }
 
@@ -100,9 +109,7 @@ fn whoever_comes_to_a_slot_is_silent_whatever_was_routed_to_it() {
     while !matches!(events.blocking_recv(), Some(MediaEvent::Closed(_))) {}
     let mut c = Phone::call(&room, Side::Staff, TONES[2]);
     assert_eq!(c.slot(), slot);
-    run(&mut [&mut a, &mut c], 25);
-    a.hears_just(&[], &[&a, &c]);
-    c.hears_just(&[], &[&a, &c]);
+    expect(&mut [&mut a, &mut c], &[&[], &[]]);
 }
 
 #[test]
@@ -145,20 +152,20 @@ fn the_recording_has_the_citizen_left_and_all_who_are_heard_right() {
         _ => None,
     });
     let (from, to) = pause.expect("the books know of the pause");
-    assert!((2_400..=4_000).contains(&(to - from)), "20 ticks: {from} to {to}");
+    assert!((1_600..=8_000).contains(&(to - from)), "20 ticks: {from} to {to}");
     let began = told.iter().filter(|e| matches!(e, RoomEvent::LegBegan { .. })).count();
     assert_eq!(began, 3);
     let recording = report.recording.expect("it was recorded");
-    assert!(!recording.incomplete && recording.duration_ms >= 1_500, "{recording:?}");
+    assert!(!recording.incomplete && recording.duration_ms >= 1_400, "{recording:?}");
 
     let (from, to) = (from as usize, to as usize);
     let [left, right] = channels(&recording.path);
-    let tones = |stretch: &[i16]| TONES.map(|tone| (level(stretch, tone) * 10.0).round() as u32);
-    assert_eq!(tones(&left[from - 1_600..from]), [10, 0, 0, 0]);
-    assert_eq!(tones(&right[from - 1_600..from]), [0, 10, 0, 0], "the third is in no talk yet");
+    let tones = |stretch: &[i16]| TONES.map(|tone| u8::from(level(stretch, tone) > 0.5));
+    assert_eq!(tones(&left[from - 1_600..from]), [1, 0, 0, 0]);
+    assert_eq!(tones(&right[from - 1_600..from]), [0, 1, 0, 0], "the third is in no talk yet");
     assert!(left[from..to].iter().chain(&right[from..to]).all(|sample| *sample == 0));
-    assert_eq!(tones(&left[to + 800..to + 2_400]), [10, 0, 0, 0]);
-    assert_eq!(tones(&right[to + 800..to + 2_400]), [0, 10, 10, 0]);
+    assert_eq!(tones(&left[to + 800..to + 2_400]), [1, 0, 0, 0]);
+    assert_eq!(tones(&right[to + 800..to + 2_400]), [0, 1, 1, 0]);
 
     let track = loop {
         if let MediaEvent::Closed(report) = seat_events.blocking_recv().unwrap() {
@@ -166,7 +173,7 @@ fn the_recording_has_the_citizen_left_and_all_who_are_heard_right() {
         }
     };
     let [seat, _] = channels(&track.path);
-    assert_eq!(tones(&seat[from - 1_600..from]), [0, 10, 0, 0]);
+    assert_eq!(tones(&seat[from - 1_600..from]), [0, 1, 0, 0]);
     assert!(seat[from + 320..to - 320].iter().all(|sample| *sample == 0));
 }
 
@@ -184,20 +191,20 @@ fn music_on_hold_plays_round_and_rests_for_a_prompt() {
     };
     a.leg.play_loop(tone(TONES[1], 2_000));
     run(&mut [&mut a], 60);
-    assert!((0.9..1.1).contains(&a.hears(TONES[1])), "no seam: {}", a.hears(TONES[1]));
+    assert!(a.hears(TONES[1]) > 0.7, "{}", a.hears(TONES[1]));
     a.leg.play(1, tone(TONES[2], 4_000));
     run(&mut [&mut a], 20);
-    assert!(a.hears(TONES[1]) < 0.02 && a.hears(TONES[2]) > 0.9);
+    assert!(a.hears(TONES[1]) < 0.02 && a.hears(TONES[2]) > 0.7);
     run(&mut [&mut a], 30);
-    assert!(a.hears(TONES[1]) > 0.9 && a.hears(TONES[2]) < 0.02);
+    assert!(a.hears(TONES[1]) > 0.7 && a.hears(TONES[2]) < 0.02);
     a.leg.stop_loop();
     run(&mut [&mut a], 20);
     assert!(a.hears(TONES[1]) < 0.02);
     drop((a.leg, room));
     let (report, _) = closed(&mut events);
     let [left, right] = channels(&report.recording.unwrap().path);
-    assert!(level(&left[4_000..5_600], TONES[0]) > 0.9);
-    assert!(level(&right[4_000..5_600], TONES[1]) > 0.9, "what the citizen is played");
+    assert!(level(&left[4_000..5_600], TONES[0]) > 0.7);
+    assert!(level(&right[4_000..5_600], TONES[1]) > 0.7, "what the citizen is played");
 }
 
 #[test]
@@ -210,15 +217,10 @@ fn a_leg_moves_to_another_room_without_a_gap() {
     let (second, _second_events) = engine.open_room(near).unwrap();
     let mut c = Phone::call(&second, Side::Staff, TONES[2]);
     first.route(Routes::between(&[a.slot(), b.slot()]));
-    run(&mut [&mut a, &mut b, &mut c], 30);
-    a.hears_just(&[&b], &[&a, &b, &c]);
-
+    expect(&mut [&mut a, &mut b, &mut c], &[&[1], &[0], &[]]);
     second.take_leg(&a.leg).unwrap();
     second.route(Routes::between(&[a.slot(), c.slot()]));
-    run(&mut [&mut a, &mut b, &mut c], 30);
-    a.hears_just(&[&c], &[&a, &b, &c]);
-    c.hears_just(&[&a], &[&a, &b, &c]);
-    b.hears_just(&[], &[&a, &b, &c]);
+    expect(&mut [&mut a, &mut b, &mut c], &[&[2], &[], &[0]]);
     for pair in a.headers.windows(2) {
         assert_eq!(pair[0].ssrc, pair[1].ssrc);
         assert_eq!(pair[0].sequence.wrapping_add(1), pair[1].sequence);
@@ -226,8 +228,7 @@ fn a_leg_moves_to_another_room_without_a_gap() {
     }
     // The place that was left is free for another, and the room it left is not its end.
     drop((first, b.leg));
-    run(&mut [&mut a, &mut c], 10);
-    a.hears_just(&[&c], &[&a, &c]);
+    expect(&mut [&mut a, &mut c], &[&[1], &[0]]);
     assert_eq!(engine.metrics().legs, 2);
     assert_eq!(engine.metrics().rooms, 1);
 }
@@ -265,11 +266,4 @@ fn ports_rest_before_another_room_gets_them() {
     };
     assert_eq!(reopened.local_rtp(), used);
     assert!(now_ms() - began >= 250);
-}
-
-/// Milliseconds of the monotonic clock.
-fn now_ms() -> u64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
 }

@@ -1,6 +1,7 @@
 //! The other end of a secured leg: as much of a browser as audio needs, on a real socket.
 
 use qingting_media::dtls::{Certificate, DtlsError, Handshake, Role, Step};
+use qingting_media::g711::Law;
 use qingting_media::ice::Credentials;
 use qingting_media::ice::stun::{self, MESSAGE_BYTES_MAX, Message, Writer};
 use qingting_media::rtp::{HEADER_BYTES, Header, Packet};
@@ -149,7 +150,7 @@ impl Browser {
         }
         let length = receiver.unprotect_rtp(datagram).expect("an authentic packet");
         let packet = Packet::parse(&datagram[..length]).unwrap();
-        self.heard.extend(packet.payload.iter().map(|code| Codec::Pcma.decode(*code)));
+        self.heard.extend(packet.payload.iter().map(|code| Law::Pcma.decode(*code)));
     }
 
     fn shake(&mut self, to: SocketAddr) {
@@ -194,7 +195,7 @@ pub(crate) fn packet(number: u32, frequency: f64, ssrc: u32) -> [u8; 172] {
         Header { marker: false, payload_type: 8, sequence: number as u16, timestamp: first, ssrc };
     let mut packet = [0; 172];
     header.write(packet.first_chunk_mut().unwrap());
-    Codec::Pcma.encode_into(&tone(first, TICK_SAMPLES, frequency), &mut packet[HEADER_BYTES..]);
+    Law::Pcma.encode_into(&tone(first, TICK_SAMPLES, frequency), &mut packet[HEADER_BYTES..]);
     packet
 }
 
