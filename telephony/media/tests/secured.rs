@@ -1,7 +1,6 @@
 //! Secured legs: tones pass both ways over SDES and over DTLS-SRTP with ICE, and nothing else does.
 
 mod browser;
-#[allow(dead_code, reason = "of the telephones' helpers one is used here")]
 mod phone;
 
 use browser::{Browser, packet, tone};
