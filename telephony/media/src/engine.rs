@@ -313,8 +313,7 @@ mod tests {
     use super::*;
     use crate::event::LegReport;
     use crate::leg::{RemoteMedia, Tick};
-    use crate::net::Inbox;
-    use crate::room::Command;
+    use crate::room::{Command, Scratch};
     use std::io::ErrorKind;
     use std::net::SocketAddr;
     use std::path::Path;
@@ -441,12 +440,12 @@ mod tests {
             go.recv().expect("the test lives");
             let Some(Command::Seat(slot, leg)) = room.command() else { panic!("no leg came") };
             room.seat(slot, leg);
-            let mut inbox = Inbox::new();
+            let mut scratch = Scratch::new();
             // A clock that runs backwards: nothing a peer can do makes a leg panic.
             let at = |number| Tick { number, now_ns: 0, unix_ns: 0 };
-            room.tick(at(5), &mut inbox);
+            room.tick(at(5), &mut scratch);
             assert!(room.lift_closing().is_none());
-            room.tick(at(4), &mut inbox);
+            room.tick(at(4), &mut scratch);
             let mut leg = room.lift_closing().expect("it failed");
             leg.end(at(5));
             leg.close(None, None);

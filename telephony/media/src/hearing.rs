@@ -1,12 +1,14 @@
 //! The receiving half of a leg: packets of the peer in, one tick of its voice out.
 
 use crate::codec::{Coder, PACKET_SAMPLES_MAX};
+use crate::comfort::Noise;
 use crate::dtmf::{self, Event, Pressed};
-use crate::jitter::{JitterBuffer, Pulled, Pushed};
+use crate::dtmf_tones::Detector;
+use crate::jitter::{JitterBuffer, Pushed};
 use crate::leg::RemoteMedia;
 use crate::mix::Samples;
 use crate::plc::Concealer;
-use crate::rtp::Packet;
+use crate::rtp::{PAYLOAD_COMFORT_NOISE, Packet};
 use crate::stats::ReceiveStats;
 use qingting_common::limits::SAMPLES_PER_TICK;
 use std::ops::RangeInclusive;
@@ -33,6 +35,11 @@ pub(crate) struct Hearing {
     jitter: JitterBuffer,
     concealer: Concealer,
     dtmf: dtmf::Receiver,
+    tones: Detector,
+    /// While the peer says that it is silent.
+    noise: Option<Noise>,
+    /// Whether it has spoken since, in what is not played yet.
+    resumed: bool,
     stats: ReceiveStats,
     ssrc: Option<u32>,
     late: u64,
@@ -47,6 +54,9 @@ impl Hearing {
             jitter: JitterBuffer::new(jitter_ms),
             concealer: Concealer::default(),
             dtmf: dtmf::Receiver::default(),
+            tones: Detector::default(),
+            noise: None,
+            resumed: false,
             stats: ReceiveStats::new(),
             ssrc: None,
             late: 0,
@@ -96,12 +106,18 @@ impl Hearing {
         let timestamp = self.clock.samples(header.timestamp, units);
         self.stats.packet(header.ssrc, header.sequence, timestamp, times.arrival_ns);
         if header.payload_type == media.payload_type {
+            self.resumed = true;
             self.audio(coder, packet, timestamp, times.arrival_ns);
         } else if Some(header.payload_type) == media.dtmf_payload_type
             && let Some(mut event) = Event::parse(packet.payload)
         {
             event.duration /= units as u16;
             pressed[1] = self.dtmf.push(times.now_ns, timestamp, event);
+        } else if header.payload_type == PAYLOAD_COMFORT_NOISE
+            && let Some(noise) = Noise::parse(packet.payload)
+        {
+            self.noise = Some(self.noise.map_or(noise, |current| current.at_level_of(noise)));
+            self.resumed = false;
         }
         pressed
     }
@@ -135,17 +151,59 @@ impl Hearing {
         self.dtmf.tick(now_ns)
     }
 
+    /// A key heard as tones; to be asked of every tick of voice, or of none.
+    pub(crate) fn tone_key(&mut self, voice: &Samples) -> Option<Pressed> {
+        self.tones.hear(voice)
+    }
+
+    /// Whether the peer has said that it is silent, and not spoken since.
+    pub(crate) fn is_comforted(&self) -> bool {
+        self.noise.is_some()
+    }
+
     /// The peer's voice of this tick, what is missing made up.
-    pub(crate) fn voice(&mut self, now_ns: u64) -> Samples {
+    pub(crate) fn voice(&mut self, now_ns: u64, out: &mut Samples) {
         let Some(pulled) = self.jitter.pull(now_ns) else {
-            let mut samples = [0; SAMPLES_PER_TICK];
-            if self.started {
-                self.concealer.conceal(&mut samples);
+            out.fill(0);
+            if self.started || self.noise.is_some() {
+                self.fill(out);
             }
-            return samples;
+            return;
         };
         self.started = true;
-        conceal_gaps(&mut self.concealer, pulled)
+        *out = pulled.samples;
+        self.fill_gaps(out, &pulled.present);
+    }
+
+    fn fill_gaps(&mut self, samples: &mut Samples, present: &[bool; SAMPLES_PER_TICK]) {
+        if self.resumed && present.contains(&true) {
+            self.noise = None;
+        }
+        if *present == [true; SAMPLES_PER_TICK] {
+            self.concealer.heard(samples);
+            return;
+        }
+        let mut rest = &mut samples[..];
+        for run in present.chunk_by(|a, b| a == b) {
+            let (stretch, after) = rest.split_at_mut(run.len());
+            if run[0] {
+                self.concealer.heard(stretch);
+            } else {
+                self.fill(stretch);
+            }
+            rest = after;
+        }
+    }
+
+    /// Without comfort noise a voice that stops fades to silence.
+    fn fill(&mut self, stretch: &mut [i16]) {
+        match &mut self.noise {
+            Some(noise) => {
+                noise.fill(stretch);
+                self.concealer.heard(stretch);
+            }
+            None => self.concealer.conceal(stretch),
+        }
     }
 }
 
@@ -166,28 +224,11 @@ impl RtpClock {
     }
 }
 
-fn conceal_gaps(concealer: &mut Concealer, pulled: Pulled) -> Samples {
-    let Pulled { mut samples, present } = pulled;
-    if present == [true; SAMPLES_PER_TICK] {
-        concealer.heard(&mut samples);
-        return samples;
-    }
-    let mut rest = &mut samples[..];
-    for run in present.chunk_by(|a, b| a == b) {
-        let (stretch, after) = rest.split_at_mut(run.len());
-        if run[0] {
-            concealer.heard(stretch);
-        } else {
-            concealer.conceal(stretch);
-        }
-        rest = after;
-    }
-    samples
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Codec;
+    use crate::rtp::Header;
 
     #[test]
     fn a_clock_of_48_khz_counts_on_across_its_wrap() {
@@ -199,5 +240,60 @@ mod tests {
         let mut plain = RtpClock::default();
         assert_eq!(plain.samples(u32::MAX, 1), u32::MAX);
         assert_eq!(plain.samples(159, 1), 159);
+    }
+
+    /// What is heard tick by tick, as mean magnitude: 20 ticks of a voice, then `silence` of the
+    /// peer, then the voice again.
+    fn levels(comfort: Option<u8>, silence: u32) -> Vec<i32> {
+        let peer = ([127, 0, 0, 1], 9).into();
+        let media = RemoteMedia {
+            rtp: peer,
+            rtcp: peer,
+            rtcp_mux: false,
+            codec: Codec::Pcma,
+            payload_type: 8,
+            dtmf_payload_type: None,
+            send: true,
+            receive: true,
+            security: crate::Security::Plain,
+        };
+        let mut hearing = Hearing::new(40..=200);
+        let mut coder = Coder::new(Codec::Pcma);
+        let mut sequence = 0;
+        let mut level = |tick: u32| {
+            let now_ns = u64::from(tick) * 20_000_000;
+            let payload = match (tick, comfort) {
+                (20, Some(level)) => Some((PAYLOAD_COMFORT_NOISE, vec![level])),
+                (tick, _) if (20..20 + silence).contains(&tick) => None,
+                _ => Some((8, vec![0x2a; 160])),
+            };
+            if let Some((payload_type, payload)) = payload {
+                let timestamp = tick * 160;
+                let header = Header { marker: false, payload_type, sequence, timestamp, ssrc: 1 };
+                sequence += 1;
+                let packet = Packet { header, payload: &payload };
+                hearing.packet(&media, &mut coder, &packet, Times { arrival_ns: now_ns, now_ns });
+            }
+            let mut voice = [0; SAMPLES_PER_TICK];
+            hearing.voice(now_ns, &mut voice);
+            voice.iter().map(|sample| i32::from(*sample).abs()).sum::<i32>() / 160
+        };
+        (0..40 + silence).map(&mut level).collect()
+    }
+
+    #[test]
+    fn comfort_noise_lasts_until_speech_resumes() {
+        let levels = levels(Some(50), 50);
+        assert!(levels[5..21].iter().all(|level| *level > 5_000), "{levels:?}");
+        // -50 dBov: an RMS of 104.
+        assert!(levels[24..72].iter().all(|level| (40..160).contains(level)), "{levels:?}");
+        assert!(levels[74..].iter().all(|level| *level > 5_000), "{levels:?}");
+    }
+
+    #[test]
+    fn a_peer_that_stops_without_a_word_fades_to_silence() {
+        let levels = levels(None, 50);
+        assert!(levels[27..70].iter().all(|level| *level == 0), "{levels:?}");
+        assert!(levels[74..].iter().all(|level| *level > 5_000), "{levels:?}");
     }
 }

@@ -92,6 +92,8 @@ struct Entry {
     socket: Weak<UdpSocket>,
     asked: Option<(Role, [u8; 32])>,
     handshake: Option<Handshake>,
+    /// The handshake gave keys.
+    keyed: bool,
     to: Option<SocketAddr>,
 }
 
@@ -107,20 +109,19 @@ pub(crate) fn run(certificate: &Certificate, jobs: &Receiver<Job>) {
         };
         match next {
             Ok(Job::Open { key, far, socket }) => {
-                let (asked, handshake, to) = (None, None, None);
-                entries.push(Entry { key, far, socket, asked, handshake, to });
+                let (asked, handshake, keyed, to) = (None, None, false, None);
+                entries.push(Entry { key, far, socket, asked, handshake, keyed, to });
             }
             Ok(Job::Begin { key, role, fingerprint }) => {
                 let entry = entries.iter_mut().find(|entry| entry.key == key);
                 entry.into_iter().for_each(|entry| entry.begin(certificate, role, fingerprint));
             }
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                let now_ns = clock::monotonic_ns();
-                entries.retain(|entry| !entry.far.flights.is_abandoned());
-                entries.iter_mut().for_each(|entry| entry.pass(now_ns, &mut out));
-            }
+            Err(RecvTimeoutError::Timeout) => {}
         }
+        let now_ns = clock::monotonic_ns();
+        entries.retain(|entry| !entry.far.flights.is_abandoned());
+        entries.iter_mut().for_each(|entry| entry.pass(now_ns, &mut out));
     }
 }
 
@@ -129,6 +130,7 @@ impl Entry {
         if self.asked.replace((role, fingerprint)) != Some((role, fingerprint)) {
             let start = (clock::monotonic_ns(), clock::instant());
             self.handshake = Some(Handshake::new(certificate, role, fingerprint, start));
+            self.keyed = false;
         }
     }
 
@@ -155,13 +157,17 @@ impl Entry {
                     let _ = socket.map(|socket| socket.send_to(bytes, to));
                 }
                 Step::Keys { send, receive } => {
+                    self.keyed = true;
                     let _ = self.far.outcomes.push(Outcome::Keys { send, receive });
                 }
                 Step::Failed(error) => break error,
                 Step::Wait { .. } => return,
             }
         };
-        let _ = self.far.outcomes.push(Outcome::Failed(outcome));
         self.handshake = None;
+        // What ends behind the keys, as when the peer says goodbye, is no failure of theirs.
+        if !self.keyed {
+            let _ = self.far.outcomes.push(Outcome::Failed(outcome));
+        }
     }
 }

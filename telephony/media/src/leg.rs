@@ -8,7 +8,7 @@ use crate::event::{LegReport, MediaEvent, RecordingReport};
 use crate::farewell::Farewell;
 use crate::hearing::{Hearing, Times};
 use crate::latch::{Latch, Verdict};
-use crate::mix::{Limiter, Samples, Sum};
+use crate::mix::{Limiter, Mix, Samples};
 use crate::net::{Datagram, Inbox, Sockets};
 use crate::player::Player;
 use crate::rtcp::{self, ReportBlock};
@@ -31,6 +31,8 @@ const BATCHES_PER_TICK_MAX: usize = 4;
 const REPORTS_READ_TICKS: u64 = 5;
 /// Interval of RTCP reports (RFC 3550 §6.2 minimum), varied by half either way.
 const REPORT_INTERVAL_NS: u64 = 5_000_000_000;
+/// A peer that sent comfort noise is inactive after so many times the usual time.
+const COMFORTED_PATIENCE: u64 = 10;
 const NS_PER_MS: u64 = 1_000_000;
 
 /// What the peer's session description says.
@@ -242,21 +244,28 @@ impl Leg {
         self.parts.track.as_ref().map(|(key, _)| (*key, self.track_dropped))
     }
 
-    /// The first half of a tick: take commands, read what came. The peer's voice; none before the
-    /// leg is connected. Neither half allocates or frees anything (`tests/no_allocation.rs`).
-    pub(crate) fn listen(&mut self, tick: Tick, inbox: &mut Inbox) -> Option<Samples> {
+    /// The first half of a tick: take commands, read what came. False, and no voice of the peer,
+    /// before the leg is connected. Neither half allocates or frees anything
+    /// (`tests/no_allocation.rs`).
+    pub(crate) fn listen(&mut self, tick: Tick, inbox: &mut Inbox, voice: &mut Samples) -> bool {
         if self.over {
-            return None;
+            return false;
         }
         while let Ok(command) = self.parts.commands.pop() {
             self.obey(command, tick);
         }
         self.receive(tick, inbox);
         self.turn(tick.now_ns);
-        self.ticks = tick.number - self.first_tick? + 1;
+        let Some(first) = self.first_tick else { return false };
+        self.ticks = tick.number - first + 1;
         let overdue = self.hearing.overdue_key(tick.now_ns);
         self.tell_pressed(overdue);
-        Some(self.hearing.voice(tick.now_ns))
+        self.hearing.voice(tick.now_ns, voice);
+        if self.remote.as_ref().is_some_and(|remote| remote.media.dtmf_payload_type.is_none()) {
+            let pressed = self.hearing.tone_key(voice);
+            self.tell_pressed(pressed);
+        }
+        true
     }
 
     /// The second half: send what the peer hears of `others` and of our own prompts, and feed the
@@ -265,14 +274,14 @@ impl Leg {
         &mut self,
         tick: Tick,
         voice: &Samples,
-        mut others: Sum,
+        others: &Mix<'_>,
         paused: bool,
     ) -> Option<Samples> {
         let played = self.play();
-        if let Some(played) = &played {
-            others.add(played);
-        }
-        let sent = self.limiter.limit(&others);
+        let sent = match &played {
+            Some(played) => self.limiter.limit(&others.with(played)),
+            None => self.limiter.limit(others),
+        };
         let sample_index = self.sample_index();
         self.send(tick.now_ns, sample_index, &sent);
         self.tap(sample_index, voice, &sent, paused);
@@ -604,7 +613,9 @@ impl Leg {
     fn watch(&mut self, now_ns: u64) {
         let expected = self.remote.as_ref().is_some_and(|remote| remote.media.receive);
         let silent_ns = now_ns.saturating_sub(self.last_heard_ns);
-        if expected && silent_ns >= self.parts.inactivity_ns {
+        // Whoever says that it is silent may be so for long, but not for ever.
+        let patience = if self.hearing.is_comforted() { COMFORTED_PATIENCE } else { 1 };
+        if expected && silent_ns >= self.parts.inactivity_ns.saturating_mul(patience) {
             self.last_heard_ns = now_ns;
             self.tell(MediaEvent::Inactive);
         }

@@ -9,10 +9,12 @@
 
 mod clock;
 pub mod codec;
+pub mod comfort;
 pub mod delay;
 pub mod dtls;
 pub mod dtmf;
 pub mod dtmf_sender;
+pub mod dtmf_tones;
 pub mod emodel;
 mod engine;
 mod event;

@@ -3,7 +3,7 @@
 use crate::event::{RecordingReport, RoomEvent, RoomReport};
 use crate::farewell::Farewell;
 use crate::leg::{Layout, Leg, Side, Tick};
-use crate::mix::{Samples, Sum};
+use crate::mix::{Mix, Samples};
 use crate::net::Inbox;
 use crate::routes::{LEGS_PER_ROOM_MAX, Routes, bit, slots};
 use crate::tap::Pair;
@@ -56,6 +56,20 @@ pub(crate) struct Parts {
     pub(crate) events: mpsc::Sender<RoomEvent>,
     pub(crate) closed: Farewell<RoomEvent, RoomReport>,
     pub(crate) recorder: Option<(u64, Producer<Pair>, Layout)>,
+}
+
+/// What one tick of a room needs for its time; one for each media thread, so that it stays in the
+/// processor's nearest memory.
+pub(crate) struct Scratch {
+    inbox: Inbox,
+    /// By slot; what is left of another room's tick is never read.
+    voices: [Samples; LEGS_PER_ROOM_MAX],
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self { inbox: Inbox::new(), voices: [SILENCE; LEGS_PER_ROOM_MAX] }
+    }
 }
 
 pub(crate) struct Room {
@@ -132,14 +146,14 @@ impl Room {
     /// are read once. Allocates and frees nothing (`tests/no_allocation.rs`). Says whether a leg,
     /// or the room, waits to be put away: legs are many, and looking at each once more would cost
     /// more than mixing them.
-    pub(crate) fn tick(&mut self, tick: Tick, inbox: &mut Inbox) -> bool {
+    pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch) -> bool {
+        let Scratch { inbox, voices } = scratch;
         let mut leaving = self.is_over();
-        let mut voices = [SILENCE; LEGS_PER_ROOM_MAX];
         let mut present = 0;
         for (slot, leg) in self.legs.iter_mut().enumerate() {
             let Some(leg) = leg else { continue };
-            if let Some(voice) = guarded(leg, |leg| leg.listen(tick, inbox)).flatten() {
-                voices[slot] = voice;
+            let voice = &mut voices[slot];
+            if guarded(leg, |leg| leg.listen(tick, inbox, voice)) == Some(true) {
                 present |= bit(slot);
             }
             leaving |= leg.is_closing();
@@ -149,27 +163,30 @@ impl Room {
         }
         let routes = Routes::from_bits(self.parts.shared.routes.load(Ordering::Acquire));
         let paused = self.parts.shared.paused.load(Ordering::Acquire);
-        let (mut left, mut right) = (Sum::default(), Sum::default());
+        let voices: &_ = voices;
+        let mut prompts: [Option<Samples>; LEGS_PER_ROOM_MAX] = [const { None }; LEGS_PER_ROOM_MAX];
+        let (mut left, mut right) = (Mix::default(), Mix::default());
         let spoken_of = routes.speakers(present);
         for slot in slots(present) {
             let Some(leg) = &mut self.legs[slot] else { continue };
-            let mut others = Sum::default();
+            let mut others = Mix::default();
             for speaker in slots(routes.heard_by(slot) & present) {
                 others.add(&voices[speaker]);
             }
             let voice = &voices[slot];
-            let played = guarded(leg, |leg| leg.speak(tick, voice, others, paused)).flatten();
+            let played = guarded(leg, |leg| leg.speak(tick, voice, &others, paused)).flatten();
             leaving |= leg.is_closing();
             match leg.side() {
                 Side::Citizen => {
                     left.add(voice);
-                    played.iter().for_each(|played| right.add(played));
+                    prompts[slot] = played;
                 }
                 // A seat that is on hold, or not yet put through, is in no conversation.
                 Side::Staff if spoken_of & bit(slot) != 0 => right.add(voice),
                 Side::Staff => {}
             }
         }
+        prompts.iter().flatten().for_each(|played| right.add(played));
         self.record(tick, present, paused, &left.cut(), &right.cut());
         leaving
     }

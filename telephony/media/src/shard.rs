@@ -3,9 +3,8 @@
 use crate::clock;
 use crate::lateness::Lateness;
 use crate::leg::{Leg, Tick};
-use crate::net::Inbox;
 use crate::recorder::Job;
-use crate::room::{Command, Room};
+use crate::room::{Command, Room, Scratch};
 use qingting_common::limits::TICK_MS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -62,7 +61,7 @@ impl Shard {
             moving: Vec::with_capacity(MOVES_PER_TICK_MAX),
             recorder_gone: false,
         };
-        let mut inbox = Inbox::new();
+        let mut scratch = Scratch::new();
         let origin = clock::monotonic_ns();
         let mut number = 0;
         while !self.shared.stop.load(Ordering::Acquire) {
@@ -86,7 +85,7 @@ impl Shard {
             }
             let mut leaving = !floor.leaving.is_empty();
             for room in &mut floor.rooms {
-                leaving |= tick_or_fail(room, tick, &mut inbox);
+                leaving |= tick_or_fail(room, tick, &mut scratch);
             }
             if leaving {
                 floor.leave(tick);
@@ -207,8 +206,8 @@ impl Floor {
 }
 
 /// A fault of ours in one room ends that room and no other. Says what [`Room::tick`] does.
-pub(crate) fn tick_or_fail(room: &mut Room, tick: Tick, inbox: &mut Inbox) -> bool {
-    catch_unwind(AssertUnwindSafe(|| room.tick(tick, inbox))).unwrap_or_else(|_| {
+pub(crate) fn tick_or_fail(room: &mut Room, tick: Tick, scratch: &mut Scratch) -> bool {
+    catch_unwind(AssertUnwindSafe(|| room.tick(tick, scratch))).unwrap_or_else(|_| {
         room.fail();
         tracing::error!(room = room.key(), "a room panicked: its call ends");
         true

@@ -234,6 +234,27 @@ fn a_leg_moves_to_another_room_without_a_gap() {
 }
 
 #[test]
+fn keys_are_heard_as_tones_from_a_telephone_without_events() {
+    let engine = engine(33_360);
+    let room = room(&engine);
+    let mut a = Phone::call(&room, Side::Citizen, TONES[0]);
+    for tones in [&[697.0, 1_477.0][..], &[], &[941.0, 1_336.0], &[]] {
+        for _ in 0..10 {
+            a.say(tones);
+            std::thread::sleep(phone::TICK);
+        }
+    }
+    let mut keys = String::new();
+    while keys.len() < 2 {
+        if let MediaEvent::Dtmf { digit, duration_ms } = a.events.blocking_recv().unwrap() {
+            assert!((100..=300).contains(&duration_ms), "{duration_ms} ms");
+            keys.push(digit);
+        }
+    }
+    assert_eq!(keys, "30");
+}
+
+#[test]
 fn a_leg_of_another_thread_is_not_taken() {
     let ports = 33_280..=33_299;
     let engine =

@@ -1,4 +1,5 @@
 //! The other end of a secured leg: as much of a browser as audio needs, on a real socket.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use qingting_media::dtls::{Certificate, DtlsError, Handshake, Role, Step};
 use qingting_media::g711::Law;

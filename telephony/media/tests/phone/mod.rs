@@ -7,6 +7,7 @@ use qingting_media::{
     Codec, LegConfig, LegHandle, MediaError, MediaEvent, RemoteMedia, RoomHandle, Security, Side,
 };
 use rustix::time::{ClockId, clock_gettime};
+use std::f64::consts::TAU;
 use std::net::UdpSocket;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -71,11 +72,15 @@ impl Phone {
     }
 
     pub(crate) fn speak(&mut self) {
+        self.say(&[self.frequency]);
+    }
+
+    /// A tick of these tones at once.
+    pub(crate) fn say(&mut self, tones: &[f64]) {
         let first = self.sent * TICK_SAMPLES;
-        let angle = |n: u32| f64::from(first + n) / 8_000.0 * self.frequency;
-        let tone: Vec<i16> = (0..TICK_SAMPLES)
-            .map(|n| ((angle(n) * std::f64::consts::TAU).sin() * LOUD) as i16)
-            .collect();
+        let angle = |n: u32, hz: f64| f64::from(first + n) / 8_000.0 * hz * TAU;
+        let wave = |n: u32| tones.iter().map(|hz| angle(n, *hz).sin()).sum::<f64>() * LOUD;
+        let tone: Vec<i16> = (0..TICK_SAMPLES).map(|n| wave(n) as i16).collect();
         let codec = self.coder.codec();
         let header = Header {
             marker: self.sent == 0,
@@ -177,7 +182,7 @@ pub(crate) fn now_ms() -> u64 {
 
 /// The Goertzel algorithm: how loud a tone is, 1 for [`LOUD`].
 pub(crate) fn level(samples: &[i16], frequency: f64) -> f64 {
-    let step = (frequency / 8_000.0 * std::f64::consts::TAU).cos() * 2.0;
+    let step = (frequency / 8_000.0 * TAU).cos() * 2.0;
     let (mut now, mut before) = (0.0, 0.0);
     for sample in samples {
         (now, before) = (f64::from(*sample) + step * now - before, now);
