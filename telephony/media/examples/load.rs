@@ -125,6 +125,7 @@ fn open_room(
                 dtmf_payload_type: Some(101),
                 send: true,
                 receive: true,
+                security: qingting_media::Security::Plain,
             });
             leg
         })

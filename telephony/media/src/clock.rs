@@ -1,6 +1,7 @@
 //! The clocks of the media threads: the only place of this crate that reads one.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::time::Instant;
 
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -12,6 +13,12 @@ pub(crate) fn monotonic_ns() -> u64 {
 /// Nanoseconds since 1970, the clock of kernel receive timestamps.
 pub(crate) fn unix_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::Realtime))
+}
+
+/// The present, for a library that counts in instants.
+#[allow(clippy::disallowed_methods, reason = "this is the clock module")]
+pub(crate) fn instant() -> Instant {
+    Instant::now()
 }
 
 /// Sleeps until a moment of the monotonic clock. An interrupted sleep ends early.

@@ -1,10 +1,12 @@
 //! How the engine, its rooms and its legs run, and why they do not.
 
 use crate::codec::Codec;
+use crate::dtls::DtlsError;
 use crate::mix::Samples;
 use crate::ports::PortsExhausted;
 use crate::room_handle::RoomHandle;
 use crate::routes::LEGS_PER_ROOM_MAX;
+use crate::security::Security;
 use crate::tap::Pair;
 use qingting_recording::{MasterKeys, RecordingId};
 use std::io;
@@ -132,6 +134,9 @@ pub enum MediaError {
     /// The recorder thread died: no leg could be recorded or put away.
     #[error("the recorder thread is gone. Restart when the calls have ended")]
     RecorderGone,
+    /// There is no certificate for browsers.
+    #[error("cannot start the media engine: {0}")]
+    Certificate(#[from] DtlsError),
     /// The system gave no thread.
     #[error("cannot start a media thread: {0}")]
     Thread(#[source] io::Error),
@@ -156,6 +161,8 @@ pub struct RemoteMedia {
     pub send: bool,
     /// Whether audio is to be expected.
     pub receive: bool,
+    /// How it is secured, both ways.
+    pub security: Security,
 }
 
 /// Which voice is on which channel of the recording.

@@ -1,8 +1,10 @@
 //! The media engine: opens rooms and legs and hands them to its threads.
 
 use crate::config::{JOBS_MAX, LegConfig, MediaConfig, MediaError, RoomConfig};
+use crate::dtls::Certificate;
 use crate::event::{MediaEvent, RoomEvent};
 use crate::handle::LegHandle;
+use crate::keying;
 use crate::lateness::{Lateness, LatenessSnapshot};
 use crate::opener::{Opener, lock, now};
 use crate::ports::PortPool;
@@ -22,6 +24,8 @@ pub struct MediaEngine {
     opener: Arc<Opener>,
     lateness: Arc<Lateness>,
     counters: Arc<RecorderCounters>,
+    fingerprint: [u8; 32],
+    keying: Option<JoinHandle<()>>,
 }
 
 struct ShardHandle {
@@ -70,6 +74,10 @@ impl MediaEngine {
             let give_back = move |port| lock(&ports).give_back(now(), port);
             thread("recorder", move || recorder::run(&waiting, &counters, &give_back))?
         };
+        let certificate = Certificate::generate()?;
+        let fingerprint = certificate.fingerprint();
+        let (keying_jobs, keying) = sync_channel(keying::JOBS_MAX);
+        let keying = thread("dtls", move || keying::run(&certificate, &keying))?;
         let shards = config.shards.max(1);
         let opener = Arc::new(Opener {
             config,
@@ -77,9 +85,11 @@ impl MediaEngine {
             jobs: Mutex::new(Some(jobs.clone())),
             recorder: Mutex::new(Some(recorder)),
             next_key: AtomicU64::new(1),
+            keying: keying_jobs,
         });
-        let lateness = Arc::new(Lateness::default());
-        let mut engine = Self { shards: Vec::new(), opener, lateness, counters };
+        let (lateness, keying) = (Arc::new(Lateness::default()), Some(keying));
+        let mut engine =
+            Self { shards: Vec::new(), opener, lateness, counters, fingerprint, keying };
         for number in 0..shards {
             let (incoming, taken) = sync_channel(ROOMS_WAITING_MAX);
             let shared = Arc::new(shard::Shared::default());
@@ -129,6 +139,11 @@ impl MediaEngine {
         Ok((handle, inbox))
     }
 
+    /// SHA-256 of the certificate that browsers are shown: the `a=fingerprint` of this server.
+    pub const fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+
     /// Figures for metrics.
     pub fn metrics(&self) -> MediaMetrics {
         let sum = |of: fn(&shard::Shared) -> usize| {
@@ -153,6 +168,9 @@ impl Drop for MediaEngine {
         for shard in &mut self.shards {
             join(shard.thread.take());
         }
+        // A thread that is gone already needs not be told.
+        let _ = self.opener.keying.send(keying::Job::Stop);
+        join(self.keying.take());
         *lock(&self.opener.jobs) = None;
         let recorder = lock(&self.opener.recorder).take();
         join(recorder);
@@ -326,6 +344,7 @@ mod tests {
             dtmf_payload_type: None,
             send: false,
             receive: false,
+            security: crate::Security::Plain,
         });
         connected.send(()).unwrap();
         assert!(closed(events).is_some());

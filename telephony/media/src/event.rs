@@ -1,5 +1,6 @@
 //! What a leg and a room tell their owner.
 
+use crate::dtls::DtlsError;
 use qingting_recording::{ChainHead, Marks};
 use std::path::PathBuf;
 
@@ -23,6 +24,15 @@ pub enum MediaEvent {
     Inactive,
     /// The first packet of somebody who is not the peer came, and was dropped.
     StrangerRtp,
+    /// The DTLS handshake gave keys: audio can flow.
+    Secured,
+    /// The DTLS handshake gave no keys: no audio will ever flow.
+    SecurityFailed {
+        /// Why.
+        error: DtlsError,
+    },
+    /// A peer behind ICE stopped its checks: nothing is sent until they come again (RFC 7675).
+    ConsentLost,
     /// The recording cannot be written. The call goes on; writing is tried again.
     RecordingFailed {
         /// What, where and how to mend it.
@@ -47,6 +57,8 @@ pub struct LegReport {
     pub packets_duplicate: u64,
     /// Packets of strangers, dropped.
     pub packets_stranger: u64,
+    /// Packets of a secured leg that its keys did not fit, dropped: plain, forged or come before.
+    pub packets_refused: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1), in milliseconds.
     pub jitter_ms: f64,
     /// Round-trip time, where the peer's reports tell it.

@@ -2,14 +2,17 @@
 
 use crate::codec::Coder;
 use crate::config::RemoteMedia;
+use crate::keying::Job;
 use crate::leg::{Command, Shared, Spent};
 use crate::player::PROMPTS_WAITING_MAX;
+use crate::security::{Security, Transport};
 use crate::shard;
 use crate::tap::RecogniserTap;
 use rtrb::{Consumer, Producer, RingBuffer};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Commands of one leg that wait for its next tick.
 const COMMANDS_MAX: usize = 96;
@@ -26,6 +29,14 @@ pub struct LegHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) desk: Mutex<Desk>,
     pub(crate) tap: Option<RecogniserTap>,
+    pub(crate) keying: Keying,
+}
+
+/// The way to the thread of the handshakes.
+#[derive(Debug)]
+pub(crate) struct Keying {
+    pub(crate) jobs: SyncSender<Job>,
+    pub(crate) socket: Weak<UdpSocket>,
 }
 
 /// What goes to the leg, and what comes back to be freed.
@@ -33,6 +44,8 @@ pub struct LegHandle {
 pub(crate) struct Desk {
     commands: Producer<Command>,
     spent: Consumer<Spent>,
+    /// The leg has what securing takes.
+    secured: bool,
 }
 
 /// The media thread's ends of a [`Desk`].
@@ -45,7 +58,7 @@ impl Desk {
     pub(crate) fn new() -> (Self, Tray) {
         let (commands, taken) = RingBuffer::new(COMMANDS_MAX);
         let (given_back, spent) = RingBuffer::new(SPENT_MAX);
-        (Self { commands, spent }, Tray { commands: taken, spent: given_back })
+        (Self { commands, spent, secured: false }, Tray { commands: taken, spent: given_back })
     }
 }
 
@@ -63,8 +76,34 @@ impl LegHandle {
     /// Begins, or changes, the exchange with the peer, the codec too. Recording and taps begin with
     /// the first.
     pub fn connect(&self, remote: RemoteMedia) {
+        if remote.security != Security::Plain {
+            self.secure(remote.security);
+        }
         let coder = Box::new(Coder::new(remote.codec));
         self.command(Command::Connect(remote, coder));
+    }
+
+    /// Gives the leg what securing takes, once, and asks for the handshake.
+    fn secure(&self, security: Security) {
+        let key = self.key;
+        let first = {
+            let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+            !std::mem::replace(&mut desk.secured, true)
+        };
+        if first {
+            let (transport, far) = Transport::new();
+            self.command(Command::Secure(transport));
+            self.ask(Job::Open { key, far, socket: Weak::clone(&self.keying.socket) });
+        }
+        if let Security::Dtls { role, fingerprint, .. } = security {
+            self.ask(Job::Begin { key, role, fingerprint });
+        }
+    }
+
+    fn ask(&self, job: Job) {
+        if self.keying.jobs.try_send(job).is_err() {
+            tracing::warn!(port = self.local.port(), "handshakes are overloaded, one is lost");
+        }
     }
 
     /// Queues a prompt, 8 kHz; its end is told as [`crate::MediaEvent::PromptDone`]. A loop rests

@@ -255,6 +255,7 @@ mod tests {
             dtmf_payload_type: None,
             send: true,
             receive: true,
+            security: crate::Security::Plain,
         };
         let mut hearing = Hearing::new(40..=200);
         let mut coder = Coder::new(Codec::Pcma);

@@ -15,6 +15,7 @@ use crate::mix::{Limiter, Mix, Samples};
 use crate::net::{Datagram, Inbox, Sockets};
 use crate::player::Player;
 use crate::rtp::{PAYLOAD_COMFORT_NOISE, Packet, is_rtcp};
+use crate::security::{Destination, Incoming, Transport, Turn};
 use crate::sending::Sending;
 use crate::tap::{Frame, Pair, Voice};
 use qingting_common::limits::SAMPLES_PER_TICK;
@@ -36,6 +37,7 @@ const NS_PER_MS: u64 = 1_000_000;
 /// What the owner of a leg asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
+    Secure(Box<Transport>),
     Connect(RemoteMedia, Box<Coder>),
     Play(u32, Arc<[i16]>),
     StopPrompts,
@@ -107,6 +109,8 @@ pub(crate) struct Parts {
 pub(crate) struct Leg {
     parts: Parts,
     remote: Option<Remote>,
+    /// What securing takes, once it was asked for.
+    transport: Option<Box<Transport>>,
     sending: Sending,
     hearing: Hearing,
     player: Player,
@@ -135,6 +139,7 @@ impl Leg {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             remote: None,
+            transport: None,
             sending: Sending::new(parts.seed),
             hearing: Hearing::new(parts.jitter_ms.clone()),
             player: Player::default(),
@@ -195,6 +200,7 @@ impl Leg {
             self.obey(command, tick);
         }
         self.receive(tick, inbox);
+        self.turn(tick.now_ns);
         let Some(first) = self.first_tick else { return false };
         self.ticks = tick.number - first + 1;
         let overdue = self.hearing.overdue_key(tick.now_ns);
@@ -222,7 +228,7 @@ impl Leg {
             None => self.limiter.limit(others),
         };
         let sample_index = self.sample_index();
-        self.send(sample_index, &sent);
+        self.send(tick.now_ns, sample_index, &sent);
         self.tap(sample_index, voice, &sent, paused);
         self.watch(tick.now_ns);
         if tick.now_ns >= self.next_report_ns {
@@ -260,6 +266,8 @@ impl Leg {
 
     fn obey(&mut self, command: Command, tick: Tick) {
         match command {
+            // The handle sends one alone: none is freed here.
+            Command::Secure(transport) => self.transport = Some(transport),
             Command::Connect(media, coder) => self.connect(media, coder, tick),
             Command::Play(id, samples) => {
                 if let Err(refused) = self.player.play(id, samples) {
@@ -304,6 +312,9 @@ impl Leg {
             give_back(&mut self.parts.spent, unused);
         }
         self.remote = Some(Remote { media, coder: current, latch, stranger_told: false });
+        if let Some(transport) = &mut self.transport {
+            transport.connect(media.security);
+        }
         self.last_heard_ns = tick.now_ns;
         if self.first_tick.is_none() {
             self.first_tick = Some(tick.number);
@@ -325,21 +336,74 @@ impl Leg {
         if (tick.number + u64::from(self.parts.port / 2)).is_multiple_of(REPORTS_READ_TICKS) {
             let count = inbox.receive(&self.parts.sockets.rtcp);
             for datagram in (0..count).filter_map(|index| inbox.datagram(index)) {
-                self.take_report(datagram, tick);
+                self.take_from_rtcp(datagram, tick);
             }
         }
     }
 
     /// Takes what came to the RTP socket: the one place where a datagram becomes a packet.
     fn take(&mut self, datagram: Datagram<'_>, tick: Tick) {
-        if is_rtcp(datagram.bytes) {
-            self.take_report(datagram, tick);
-        } else if let Ok(packet) = Packet::parse(datagram.bytes) {
-            self.take_packet(packet, datagram.from, times(&datagram, tick));
+        let Datagram { bytes, from, .. } = datagram;
+        let times = times(&datagram, tick);
+        // Taken out and put back, because what it reads lies in it.
+        let Some(mut transport) = self.transport.take_if(|transport| transport.is_secured()) else {
+            if is_rtcp(bytes) {
+                self.take_report(datagram, false, tick);
+            } else if let Ok(packet) = Packet::parse(bytes) {
+                self.take_packet(packet, from, false, times);
+            }
+            return;
+        };
+        let proven = transport.proves_sources();
+        match transport.receive(tick.now_ns, from, bytes) {
+            Incoming::Rtp(plain) => {
+                if let Ok(packet) = Packet::parse(plain) {
+                    self.take_packet(packet, from, proven, times);
+                }
+            }
+            Incoming::Rtcp(plain) => {
+                self.take_report(Datagram { bytes: plain, ..datagram }, true, tick);
+            }
+            Incoming::Reply(reply) => {
+                // A check that is not answered is repeated.
+                let _ = self.parts.sockets.rtp.send_to(reply, from);
+            }
+            Incoming::Stranger => self.stranger(),
+            Incoming::Nothing => {}
+        }
+        self.transport = Some(transport);
+    }
+
+    fn take_from_rtcp(&mut self, datagram: Datagram<'_>, tick: Tick) {
+        let Some(mut transport) = self.transport.take_if(|transport| transport.is_secured()) else {
+            return self.take_report(datagram, false, tick);
+        };
+        if let Incoming::Rtcp(plain) = transport.receive_rtcp(datagram.bytes) {
+            self.take_report(Datagram { bytes: plain, ..datagram }, true, tick);
+        }
+        self.transport = Some(transport);
+    }
+
+    /// What became of handshake and consent.
+    fn turn(&mut self, now_ns: u64) {
+        match self.transport.as_mut().and_then(|transport| transport.turn(now_ns)) {
+            Some(Turn::Secured) => self.tell(MediaEvent::Secured),
+            Some(Turn::Failed(error)) => self.tell(MediaEvent::SecurityFailed { error }),
+            Some(Turn::ConsentLost) => self.tell(MediaEvent::ConsentLost),
+            None => {}
         }
     }
 
-    fn take_packet(&mut self, packet: Packet<'_>, from: SocketAddr, times: Times) {
+    fn stranger(&mut self) {
+        self.strangers += 1;
+        let told = self.remote.as_mut().map(|r| std::mem::replace(&mut r.stranger_told, true));
+        if told == Some(false) {
+            self.tell(MediaEvent::StrangerRtp);
+        }
+    }
+
+    /// Takes a packet; `proven` is one whose source ICE knows as the peer's.
+    fn take_packet(&mut self, packet: Packet<'_>, from: SocketAddr, proven: bool, times: Times) {
         let Some(remote) = self.remote.as_mut().filter(|remote| remote.media.receive) else {
             return;
         };
@@ -350,16 +414,14 @@ impl Leg {
         if !wanted.contains(&Some(header.payload_type)) {
             return;
         }
-        match remote.latch.judge(from, header.ssrc, header.sequence) {
+        let verdict = match proven {
+            true => Verdict::Accept,
+            false => remote.latch.judge(from, header.ssrc, header.sequence),
+        };
+        match verdict {
             Verdict::Accept => {}
             Verdict::Probation => return,
-            Verdict::Stranger => {
-                self.strangers += 1;
-                if !std::mem::replace(&mut remote.stranger_told, true) {
-                    self.tell(MediaEvent::StrangerRtp);
-                }
-                return;
-            }
+            Verdict::Stranger => return self.stranger(),
         }
         self.last_heard_ns = times.now_ns;
         let first = self.hearing.stats().received() == 0;
@@ -384,19 +446,39 @@ impl Leg {
     }
 
     /// Sends a tick of audio, or a key: the one place where a packet becomes a datagram.
-    fn send(&mut self, sample_index: u64, audio: &Samples) {
+    fn send(&mut self, now_ns: u64, sample_index: u64, audio: &Samples) {
+        let Some(to) = self.destination(now_ns) else { return };
         let Some(remote) = self.remote.as_mut().filter(|remote| remote.media.send) else {
             return;
         };
         let (media, coder) = (&remote.media, &mut remote.coder);
         let packet = self.sending.packet(media, coder, sample_index, audio);
         let bytes = packet.len();
+        let secured = self.transport.as_mut().filter(|transport| transport.is_secured());
+        let Some(datagram) = secured.map_or(Some(packet), |secured| secured.protect(packet)) else {
+            return;
+        };
         // A full send buffer or an ICMP error: the packet is lost, as any other may be on its way.
-        if self.parts.sockets.rtp.send_to(packet, remote.latch.destination()).is_ok() {
+        if self.parts.sockets.rtp.send_to(datagram, to).is_ok() {
             self.sending.sent(bytes);
         }
         if self.sending.keys_are_done() {
             self.tell(MediaEvent::KeysSent);
+        }
+    }
+
+    /// Where packets go now; `None` while there are no keys, or nobody who agreed to be sent to.
+    fn destination(&self, now_ns: u64) -> Option<SocketAddr> {
+        let latched = self.remote.as_ref()?.latch.destination();
+        let Some(transport) = self.transport.as_ref().filter(|transport| transport.is_secured())
+        else {
+            return Some(latched);
+        };
+        match transport.destination(now_ns) {
+            _ if !transport.is_ready() => None,
+            Destination::Latched => Some(latched),
+            Destination::Nominated(to) => Some(to),
+            Destination::Nowhere => None,
         }
     }
 

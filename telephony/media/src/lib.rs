@@ -1,5 +1,6 @@
 //! The media path of a telephone call: G.711, RTP, playout, concealment, telephone events, the
-//! source latch, call quality and the recording file, and the threads that carry it.
+//! source latch, call quality and the recording file, and the threads that carry it; SRTP, ICE and DTLS
+//! for phones and browsers that secure it.
 //!
 //! [`MediaEngine`] owns the threads. A leg belongs to one media thread from its opening to its
 //! end, and at any time to one room, whose [`Routes`] say who hears whom; that thread waits for
@@ -11,6 +12,7 @@ pub mod codec;
 pub mod comfort;
 mod config;
 pub mod delay;
+pub mod dtls;
 pub mod dtmf;
 pub mod dtmf_sender;
 pub mod dtmf_tones;
@@ -24,6 +26,7 @@ mod handle;
 mod hearing;
 pub mod ice;
 pub mod jitter;
+mod keying;
 pub mod latch;
 pub mod lateness;
 mod leg;
@@ -39,6 +42,7 @@ mod room_handle;
 mod routes;
 pub mod rtcp;
 pub mod rtp;
+mod security;
 mod sending;
 mod shard;
 mod sink;
@@ -56,5 +60,6 @@ pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
 pub use handle::LegHandle;
 pub use room_handle::{RoomHandle, TakeError};
 pub use routes::{LEGS_PER_ROOM_MAX, Routes};
+pub use security::Security;
 pub use shard::{LEGS_PER_SHARD_MAX, ROOMS_PER_SHARD_MAX};
 pub use tap::{Frame, RecogniserTap};

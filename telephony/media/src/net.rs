@@ -5,6 +5,7 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 /// Datagrams read by one system call.
 const BATCH: usize = 8;
@@ -18,14 +19,14 @@ const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// The RTP and RTCP sockets of one leg, non-blocking.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    pub(crate) rtp: UdpSocket,
+    pub(crate) rtp: Arc<UdpSocket>,
     pub(crate) rtcp: UdpSocket,
 }
 
 impl Sockets {
     /// Binds `port` and the one after it.
     pub(crate) fn bind(ip: IpAddr, port: u16) -> io::Result<Self> {
-        Ok(Self { rtp: bind(ip, port)?, rtcp: bind(ip, port + 1)? })
+        Ok(Self { rtp: Arc::new(bind(ip, port)?), rtcp: bind(ip, port + 1)? })
     }
 }
 

@@ -5,7 +5,8 @@ use crate::clock;
 use crate::config::{Layout, LegConfig, MediaConfig, MediaError, RecordTo, RoomConfig};
 use crate::event::{MediaEvent, RoomEvent};
 use crate::farewell::Farewell;
-use crate::handle::{Desk, LegHandle};
+use crate::handle::{Desk, Keying, LegHandle};
+use crate::keying;
 use crate::leg::{self, Leg};
 use crate::net::Sockets;
 use crate::ports::PortPool;
@@ -40,6 +41,8 @@ pub(crate) struct Opener {
     pub(crate) jobs: Mutex<Option<SyncSender<Job>>>,
     pub(crate) recorder: Mutex<Option<JoinHandle<()>>>,
     pub(crate) next_key: AtomicU64,
+    /// The thread of the handshakes.
+    pub(crate) keying: SyncSender<keying::Job>,
 }
 
 impl Opener {
@@ -111,6 +114,7 @@ impl Opener {
         let recorder = config.record.map(|to| self.record(to, Tape::Stereo, &events, tell_of));
         let track = config.record_track.map(|to| self.record(to, Tape::Mono, &events, tell_of));
         let key = self.key();
+        let keying = Keying { jobs: self.keying.clone(), socket: Arc::downgrade(&sockets.rtp) };
         let leg = Leg::new(leg::Parts {
             key,
             side: config.side,
@@ -130,7 +134,7 @@ impl Opener {
             cname: format!("{:016x}", rand_seed()),
         });
         let (shard, desk) = (Arc::clone(shard), Mutex::new(desk));
-        Ok((Box::new(leg), LegHandle { local, key, shard, shared, desk, tap }, inbox))
+        Ok((Box::new(leg), LegHandle { local, key, shard, shared, desk, tap, keying }, inbox))
     }
 
     fn bind(&self, wanted: Option<IpAddr>) -> Result<(SocketAddr, Sockets), MediaError> {

@@ -1,20 +1,21 @@
 //! What the crate promises of its media threads: once a leg is warm, its ticks allocate nothing and
 //! free nothing.
 
+mod counting;
 mod phone;
 
+use counting::{COUNTING, counts};
 use phone::Phone;
 use qingting_media::dtmf::Event;
 use qingting_media::rtcp::{self, RTCP_BYTES_MAX, ReportBlock, SenderInfo};
 use qingting_media::rtp::{HEADER_BYTES, Header};
 use qingting_media::{
     Codec, LegConfig, LegHandle, MediaConfig, MediaEngine, MediaEvent, RecogniserTap, RecordTo,
-    RemoteMedia, RoomConfig, RoomEvent, RoomHandle, Routes, Side,
+    RemoteMedia, RoomConfig, RoomEvent, RoomHandle, Routes, Security, Side,
 };
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
@@ -27,50 +28,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// The peer moves to its other socket, and is another source, this often.
 const MOVE_TICKS: u32 = 120;
 const PAYLOAD_DTMF: u8 = 101;
-
-/// Counts what threads named `media-…` ask of the allocator while [`COUNTING`].
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-static COUNTING: AtomicBool = AtomicBool::new(false);
-static ALLOCATED: AtomicU64 = AtomicU64::new(0);
-static FREED: AtomicU64 = AtomicU64::new(0);
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-// SAFETY: everything is the system allocator's; the counters allocate nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(&ALLOCATED);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(&FREED);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-fn count(counter: &AtomicU64) {
-    if COUNTING.load(Ordering::Relaxed) && on_media_thread() {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// The kernel knows the name; asking `std` would allocate.
-#[allow(unsafe_code, reason = "PR_GET_NAME has no wrapper that does not allocate")]
-fn on_media_thread() -> bool {
-    let mut name = [0_u8; 16];
-    // SAFETY: the kernel writes at most 16 bytes.
-    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
-    name.starts_with(b"media-")
-}
-
-fn counts() -> (u64, u64) {
-    (ALLOCATED.load(Ordering::Relaxed), FREED.load(Ordering::Relaxed))
-}
 
 #[test]
 fn a_warm_media_thread_neither_allocates_nor_frees() {
@@ -95,14 +52,7 @@ fn a_warm_media_thread_neither_allocates_nor_frees() {
         call.hang_up_and_check();
     }
     conference.hang_up_and_check();
-
-    // The counter counts: the same question to a thread that does both.
-    COUNTING.store(true, Ordering::Relaxed);
-    let wasteful = || drop(std::hint::black_box(Box::new([1_u8; 100])));
-    std::thread::Builder::new().name("media-x".into()).spawn(wasteful).unwrap().join().unwrap();
-    COUNTING.store(false, Ordering::Relaxed);
-    let (allocated, freed) = counts();
-    assert!(allocated > 0 && freed > 0, "{allocated} allocations, {freed} frees");
+    counting::check();
 }
 
 /// A room of three with a codec each, and a room beside it that one of them comes and goes to.
@@ -335,5 +285,6 @@ fn remote(peer: SocketAddr, tick: u32) -> RemoteMedia {
         dtmf_payload_type: Some(PAYLOAD_DTMF),
         send: true,
         receive: true,
+        security: Security::Plain,
     }
 }

@@ -121,6 +121,27 @@ fn no_index_is_sent_twice() {
 }
 
 #[test]
+fn the_same_key_under_another_tag_goes_on_counting() {
+    let (mut sender, mut receiver) =
+        (Sender::new(keys(Profile::AesCm80)), Receiver::new(keys(Profile::AesCm80)));
+    let first = protected(&mut sender, &rtp(65_535, 5));
+    read(&mut receiver, &first).expect("authentic");
+    protected(&mut sender, &rtp(0, 5));
+    sender.rekey(keys(Profile::AesCm32));
+    receiver.rekey(keys(Profile::AesCm32));
+    let plain = rtp(1, 5);
+    let packet = protected(&mut sender, &plain);
+    assert_eq!(packet.len(), plain.len() + 4);
+    assert_eq!(read(&mut receiver, &packet), Ok(plain), "in the second round of numbers");
+    let other = Keys::new(Profile::AesCm80, &[1; 16], &SALT).expect("long enough");
+    sender.rekey(other);
+    let packet = protected(&mut sender, &rtp(2, 5));
+    assert_eq!(read(&mut receiver, &packet), Err(SrtpError::Forged));
+    receiver.rekey(other);
+    assert_eq!(read(&mut receiver, &packet), Ok(rtp(2, 5)));
+}
+
+#[test]
 fn a_buffer_without_room_is_refused() {
     let mut sender = Sender::new(keys(Profile::AesCm80));
     let mut tight = rtp(1, 5);

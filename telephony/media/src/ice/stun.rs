@@ -276,9 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn no_bit_of_the_sample_request_can_be_changed() {
+    fn no_signed_bit_of_the_sample_request_can_be_changed() {
         let sample = sample_request();
-        for bit in 0..sample.len() * 8 {
+        // The fingerprint stands behind the signature.
+        for bit in 0..(sample.len() - 8) * 8 {
             let mut changed = sample.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             let signed = Message::parse(&changed).is_some_and(|m| m.is_signed(PASSWORD));

@@ -32,6 +32,7 @@ impl Leg {
             packets_late: self.hearing.late(),
             packets_duplicate: stats.duplicates(),
             packets_stranger: self.strangers,
+            packets_refused: self.transport.as_ref().map_or(0, |transport| transport.refused()),
             jitter_ms: stats.jitter_ms(),
             rtt_ms,
             playout_ms,
@@ -43,10 +44,11 @@ impl Leg {
         }
     }
 
-    pub(super) fn take_report(&mut self, datagram: Datagram<'_>, tick: Tick) {
+    /// Takes a report; `authentic` is one that was made with the peer's keys.
+    pub(super) fn take_report(&mut self, datagram: Datagram<'_>, authentic: bool, tick: Tick) {
         let Some(remote) = &self.remote else { return };
         let known = [remote.media.rtcp.ip(), remote.latch.destination().ip()];
-        if !known.contains(&datagram.from.ip()) {
+        if !authentic && !known.contains(&datagram.from.ip()) {
             return;
         }
         let arrival_ns = times(&datagram, tick).arrival_ns;
@@ -68,12 +70,14 @@ impl Leg {
     }
 
     pub(super) fn report(&mut self, tick: Tick, bye: bool) {
+        let heard_from = self.destination(tick.now_ns);
         let Some(remote) = &self.remote else { return };
         // Until the peer has agreed to be sent to, or is heard, its address is only a claim.
-        if !remote.media.send && self.hearing.stats().received() == 0 {
+        let agreed = remote.media.send || self.hearing.stats().received() > 0;
+        let Some(heard_from) = heard_from.filter(|_| agreed) else {
             self.next_report_ns = tick.now_ns + REPORT_INTERVAL_NS;
             return;
-        }
+        };
         let timestamp = self.sending.timestamp(remote.media.codec, self.sample_index());
         let stats = self.sending.stats();
         let sender = (stats.packets() > 0).then(|| stats.sender_info(tick.unix_ns, timestamp));
@@ -85,17 +89,20 @@ impl Leg {
         let length = rtcp::write_compound(&mut bytes, ssrc, &self.parts.cname, sender, block, bye);
         let media = &remote.media;
         // Behind a NAT the RTCP address is as wrong as the RTP one: keep its port, take the IP heard.
-        let heard_from = remote.latch.destination();
         let (socket, to) = if media.rtcp_mux {
-            (&self.parts.sockets.rtp, heard_from)
+            (&*self.parts.sockets.rtp, heard_from)
         } else if heard_from == media.rtp {
             (&self.parts.sockets.rtcp, media.rtcp)
         } else {
             let port = heard_from.port().saturating_add(1);
             (&self.parts.sockets.rtcp, SocketAddr::new(heard_from.ip(), port))
         };
-        // Reports are repeated; a lost one is made good by the next.
-        let _ = socket.send_to(&bytes[..length], to);
+        let plain = &bytes[..length];
+        let secured = self.transport.as_mut().filter(|transport| transport.is_secured());
+        if let Some(report) = secured.map_or(Some(plain), |secured| secured.protect(plain)) {
+            // Reports are repeated; a lost one is made good by the next.
+            let _ = socket.send_to(report, to);
+        }
         // Varied between half and one and a half intervals (RFC 3550 §6.3.1).
         let dice = u64::from(ssrc.wrapping_mul(2_654_435_761).wrapping_add(timestamp));
         self.next_report_ns = tick.now_ns + REPORT_INTERVAL_NS / 2 + dice % REPORT_INTERVAL_NS;

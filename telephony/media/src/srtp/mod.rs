@@ -74,6 +74,11 @@ impl Keys {
         self.profile
     }
 
+    /// Whether both make the same session keys, be it for other tags.
+    fn are_of(&self, other: &Self) -> bool {
+        (self.key, self.salt) == (other.key, other.salt)
+    }
+
     fn key(&self) -> &[u8] {
         &self.key[..self.profile.key_bytes()]
     }

@@ -41,6 +41,15 @@ impl Receiver {
         &self.keys
     }
 
+    /// Goes over to `keys`. What came under the same key stays known, whatever the profile.
+    pub fn rekey(&mut self, keys: Keys) {
+        let sources = match keys.are_of(&self.keys) {
+            true => self.sources,
+            false => [None; SOURCES_MAX],
+        };
+        *self = Self { sources, clock: self.clock, ..Self::new(keys) };
+    }
+
     /// Reads a protected RTP packet in place; the plain packet's length.
     ///
     /// # Errors

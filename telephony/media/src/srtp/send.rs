@@ -32,6 +32,16 @@ impl Sender {
         &self.keys
     }
 
+    /// Goes over to `keys`. The same key under another profile goes on counting: an index counts for
+    /// the key, whatever the tag.
+    pub fn rekey(&mut self, keys: Keys) {
+        let (last, next_rtcp_index) = match keys.are_of(&self.keys) {
+            true => (self.last, self.next_rtcp_index),
+            false => (None, 0),
+        };
+        *self = Self { last, next_rtcp_index, ..Self::new(keys) };
+    }
+
     /// Protects the RTP packet in the first `length` bytes of `buffer`; the protected packet's
     /// length.
     ///

@@ -4,7 +4,7 @@
 use qingting_media::codec::{Coder, PACKET_SAMPLES_MAX, PAYLOAD_BYTES_MAX};
 use qingting_media::rtp::{HEADER_BYTES, Header, Packet};
 use qingting_media::{
-    Codec, LegConfig, LegHandle, MediaError, MediaEvent, RemoteMedia, RoomHandle, Side,
+    Codec, LegConfig, LegHandle, MediaError, MediaEvent, RemoteMedia, RoomHandle, Security, Side,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::f64::consts::TAU;
@@ -63,6 +63,7 @@ impl Phone {
             dtmf_payload_type: None,
             send: true,
             receive: true,
+            security: Security::Plain,
         });
     }
 
