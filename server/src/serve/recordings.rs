@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::home;
 use anyhow::{Context, Result};
-use qingting_api::{RecordingFile, RecordingSource};
+use qingting_api::{PlainWav, RecordedAudio, RecordingSource};
 use qingting_common::limits::{TELEPHONE_RATE_HZ, TICK_MS};
 use qingting_common::{CallId, UnixMillis};
 use qingting_media::{Layout, RecordTo, RecordingReport, Seal};
@@ -11,7 +11,7 @@ use qingting_nlu::LocalTime;
 use qingting_recording::{MarkKind, MasterKeys, Reader, RecordingId};
 use qingting_store::{Pause, RecordingInfo};
 use sha2::{Digest, Sha256};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,7 +101,7 @@ impl Recordings {
                 .chain_head
                 .and(self.keys.as_ref())
                 .map(|keys| keys.newest().to_string()),
-            chain_head: report.chain_head.map(hex::encode),
+            chain_head: report.chain_head.map(|head| head.to_string()),
             pauses: paused.map(|m| Pause { from_ms: ms(m.from), to_ms: ms(m.to) }).collect(),
         })
     }
@@ -116,42 +116,35 @@ impl Recordings {
 }
 
 impl RecordingSource for Recordings {
-    fn open(&self, file: &str) -> io::Result<Box<dyn RecordingFile>> {
-        let path = self.root.join(file);
-        match self.keys.as_ref().filter(|_| file.ends_with(SEALED)) {
-            Some(keys) => {
-                let reader = Reader::open(&path, keys).map_err(io::Error::other)?;
-                Ok(Box::new(Sealed { reader, at: 0 }))
-            }
-            None => Ok(Box::new(std::fs::File::open(path)?)),
+    fn open(&self, path: &Path, key_id: Option<&str>) -> io::Result<Box<dyn RecordedAudio>> {
+        match (key_id, &self.keys) {
+            (None, _) => PlainWav.open(path, None),
+            (Some(_), None) => Err(ErrorKind::PermissionDenied.into()),
+            (Some(_), Some(keys)) => Ok(Box::new(Sealed(Reader::open(path, keys).map_err(kind)?))),
         }
     }
 }
 
 /// An encrypted recording, read as the WAV file that it stands for.
-struct Sealed {
-    reader: Reader,
-    at: u64,
-}
+struct Sealed(Reader);
 
-impl Read for Sealed {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read_at(self.at, out).map_err(io::Error::other)?;
-        self.at += read as u64;
-        Ok(read)
+impl RecordedAudio for Sealed {
+    fn wav_len(&self) -> u64 {
+        self.0.wav_len()
+    }
+
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, out).map_err(kind)
     }
 }
 
-impl Seek for Sealed {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let length = self.reader.wav_len();
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => length.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
+/// As the interface tells them apart.
+fn kind(error: qingting_recording::Error) -> io::Error {
+    use qingting_recording::Error;
+    match error {
+        Error::Io(source) => source,
+        Error::UnknownKey { .. } => io::Error::new(ErrorKind::PermissionDenied, error),
+        error => io::Error::other(error),
     }
 }
 

@@ -293,6 +293,10 @@ impl Driver {
                 }
                 Some(Input::Leg { leg, event: LegEvent::MediaFailed })
             }
+            MediaEvent::SecurityFailed { error } => {
+                tracing::warn!(call = %self.id, %error, "the audio of a leg could not be secured");
+                Some(Input::Leg { leg, event: LegEvent::MediaFailed })
+            }
             MediaEvent::StrangerRtp => {
                 self.hotline.counters.stranger();
                 tracing::warn!(call = %self.id, "RTP of a stranger was dropped");
@@ -432,6 +436,9 @@ fn config(hotline: &Hotline, id: CallId) -> CallConfig {
         prompt_max: hotline.prompts.longest() + Duration::from_secs(5),
         ring_seat: Duration::from_secs(seats.ring_s),
         ring_expert: Duration::from_secs(seats.expert_ring_s),
+        // What an offer is first read with; each leg has terms and keys of its own.
+        codecs: qingting_core::sdp::Codec::WIDE.to_vec(),
+        security: super::secrets::local(&hotline.media, false),
         // Any number that is new for each call; 62 bits, because some gateways read it signed.
         session_id: (id.0.as_u128() as u64) >> 2,
         ..CallConfig::default()

@@ -1,6 +1,7 @@
 //! The media of a call: its room, its legs' sockets, recordings, music and prompts.
 
 use super::driver::Driver;
+use super::secrets;
 use super::spoken::is_recognised;
 use anyhow::{Context, Result};
 use qingting_core::call::{Input, LEGS_MAX, LegId, Prompt, PromptId, Role, Target};
@@ -23,11 +24,13 @@ impl Driver {
         }
         let opened = self.open_leg(leg, role, inactivity);
         let event = match opened {
-            Ok((local, security)) => LegEvent::MediaOpened {
-                local,
-                codecs: self.codecs(leg, role),
-                security,
-            },
+            Ok(local) => {
+                let is_browser = self.legs.get(leg).is_some_and(|io| io.is_browser);
+                let security = secrets::local(&self.hotline.media, is_browser);
+                let event = LegEvent::MediaTerms { codecs: self.codecs(leg, role), security };
+                self.known.push_back(Input::Leg { leg, event });
+                LegEvent::MediaOpened { local }
+            }
             Err(error) => {
                 tracing::error!(call = %self.id, error = format!("{error:#}"), "a leg gets no media");
                 LegEvent::MediaFailed
@@ -41,14 +44,14 @@ impl Driver {
         leg: LegId,
         role: Role,
         inactivity: Duration,
-    ) -> Result<(SocketAddr, sdp::LocalSecurity)> {
+    ) -> Result<SocketAddr> {
         self.open_room()?;
         let track = self.track(leg, role)?;
         let io = self.legs.get_mut(leg).context("a leg without a dialog")?;
         let room = self.room.as_ref().context("a call without a room")?;
         let (media, events) = room.open_leg(LegConfig {
             bind_ip: io.local_ip,
-            side: if role == Role::Citizen { Side::Citizen } else { Side::Other },
+            side: if role == Role::Citizen { Side::Citizen } else { Side::Staff },
             record: None,
             record_track: track.clone().map(|(_, to)| to),
             recognise: is_recognised(role),
@@ -56,11 +59,9 @@ impl Driver {
         })?;
         let ip = io.local_ip.unwrap_or_else(|| media.local_rtp().ip());
         let local = SocketAddr::new(ip, media.local_rtp().port());
-        let is_browser = io.is_browser;
-        let security = self.hotline.media.local_security(&media, is_browser);
         (io.media, io.media_events) = (Some(media), Some(events));
         io.track = track.map(|(file, _)| file);
-        Ok((local, security))
+        Ok(local)
     }
 
     fn open_room(&mut self) -> Result<()> {
@@ -160,5 +161,6 @@ pub fn remote_media(remote: sdp::RemoteMedia) -> RemoteMedia {
         dtmf_payload_type: remote.dtmf_payload_type,
         send: remote.direction.sends(),
         receive: remote.direction.receives(),
+        security: secrets::agreed(remote.security),
     }
 }

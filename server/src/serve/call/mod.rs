@@ -6,6 +6,7 @@ mod media;
 mod menu;
 mod perform;
 mod records;
+mod secrets;
 mod show;
 mod spoken;
 

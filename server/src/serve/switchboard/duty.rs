@@ -2,11 +2,12 @@
 
 use super::plans::local;
 use anyhow::{Context, Result};
+use qingting_api::{DutyProblem, DutyRow, OnDuty};
 use qingting_common::{Pii, UnixMillis};
 use qingting_core::call;
-use qingting_core::duty::{Department, DutyList, Expert, Shift, Target};
+use qingting_core::duty::{Department, DutyList, Expert, RowError, Shift, Target};
 use qingting_core::hours::{LocalDate, Weekday, Window};
-use qingting_store::Store;
+use qingting_store::{self as stored, Store, Weekdays};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The list as the database had it when it was last read.
@@ -15,16 +16,16 @@ pub struct Duty(RwLock<Arc<DutyList>>);
 
 /// Why nobody can be rung for a department.
 #[derive(Debug, thiserror::Error)]
-pub enum DutyProblem {
+pub enum NobodyThere {
     /// Nobody is called that.
     #[error("值班表里没有部门“{0}”")]
-    Unknown(String),
+    Department(String),
     /// Several are.
     #[error("“{0}”可指多个部门：{1}，请写全称")]
     Ambiguous(String, String),
     /// It has nobody on duty.
     #[error("{0}现在没有值班专家")]
-    Nobody(String),
+    OnDuty(String),
 }
 
 impl Duty {
@@ -40,24 +41,47 @@ impl Duty {
         &self,
         department: &str,
         now: UnixMillis,
-    ) -> Result<Vec<call::Target>, DutyProblem> {
+    ) -> Result<Vec<call::Target>, NobodyThere> {
         let list = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         let found = list.find_department(department);
         let department = match found.as_slice() {
-            [] => return Err(DutyProblem::Unknown(department.to_owned())),
+            [] => return Err(NobodyThere::Department(department.to_owned())),
             [one] => *one,
             several => {
                 let names: Vec<&str> = several.iter().map(|of| of.name.as_str()).collect();
-                return Err(DutyProblem::Ambiguous(department.to_owned(), names.join("、")));
+                return Err(NobodyThere::Ambiguous(department.to_owned(), names.join("、")));
             }
         };
         let experts = local(now).map(|now| list.whom_to_ring(&department.code, now));
         let targets: Vec<call::Target> =
             experts.into_iter().flatten().flat_map(|expert| &expert.targets).map(target).collect();
         if targets.is_empty() {
-            return Err(DutyProblem::Nobody(department.name.clone()));
+            return Err(NobodyThere::OnDuty(department.name.clone()));
         }
         Ok(targets)
+    }
+
+    /// Who is on duty now: of one department, or of all.
+    pub fn now(&self, code: Option<&str>, now: UnixMillis) -> Vec<OnDuty> {
+        let list = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let Some(now) = local(now) else { return Vec::new() };
+        let wanted = list.departments().filter(|of| code.is_none_or(|code| of.code == code));
+        let on_duty = wanted.flat_map(|department| {
+            list.whom_to_ring(&department.code, now).into_iter().map(|expert| OnDuty {
+                department: department.code.clone(),
+                department_name: department.name.clone(),
+                expert: expert.name.clone(),
+                numbers: expert.targets.iter().map(number).collect(),
+            })
+        });
+        on_duty.collect()
+    }
+}
+
+fn number(target: &Target) -> Pii<String> {
+    match target {
+        Target::Number(number) => number.clone(),
+        Target::Extension(extension) => Pii::new(extension.clone()),
     }
 }
 
@@ -68,44 +92,103 @@ fn target(target: &Target) -> call::Target {
     }
 }
 
-fn read(stored: qingting_store::DutyList) -> Result<DutyList> {
-    let departments = stored.departments.into_iter().map(|department| Department {
-        code: department.name.clone(),
-        name: department.name,
-        aliases: Vec::new(),
-    });
-    let mut experts: Vec<Expert> = Vec::new();
-    let mut shifts = Vec::new();
-    for shift in stored.shifts {
-        let is_known =
-            |expert: &Expert| expert.name == shift.expert && expert.targets == targets(&shift.number);
-        let expert = experts.iter().position(is_known).unwrap_or(experts.len());
-        if expert == experts.len() {
-            experts.push(Expert { name: shift.expert.clone(), targets: targets(&shift.number) });
-        }
-        let weekdays = Weekday::ALL.into_iter().filter(|day| shift.days.holds(day.index() as u8));
-        shifts.push(Shift {
-            department: shift.department,
-            expert,
-            weekdays: weekdays.collect(),
-            first: shift.from_date.map(date).transpose()?,
-            last: shift.to_date.map(date).transpose()?,
-            window: Window { from: shift.from_minute, to: shift.to_minute },
-            order: shift.priority.into(),
-        });
+/// Makes a list of the rows of a table.
+pub(super) fn read_rows(rows: &[DutyRow]) -> Result<stored::DutyList, Vec<DutyProblem>> {
+    let fields: Vec<(usize, Vec<&str>)> = rows
+        .iter()
+        .map(|row| (row.line, row.fields.expose().iter().map(String::as_str).collect()))
+        .collect();
+    let rows = fields.iter().map(|(line, fields)| (*line, fields.as_slice()));
+    let list = qingting_core::duty::read_rows(rows).map_err(|errors| {
+        let problem = |error: RowError| DutyProblem {
+            line: error.line,
+            field: error.column.to_owned(),
+            detail: error.problem,
+        };
+        errors.into_iter().map(problem).collect::<Vec<_>>()
+    })?;
+    Ok(stored::DutyList {
+        departments: list.departments().map(to_department).collect(),
+        experts: list.experts().iter().map(to_expert).collect(),
+        shifts: list.shifts().iter().map(to_shift).collect(),
+    })
+}
+
+fn to_department(department: &Department) -> stored::Department {
+    let Department { code, name, aliases } = department.clone();
+    stored::Department { code, name, aliases }
+}
+
+fn to_expert(expert: &Expert) -> stored::DutyExpert {
+    let target = |target: &Target| match target {
+        Target::Number(number) => stored::DutyTarget::Number(number.clone()),
+        Target::Extension(extension) => stored::DutyTarget::Extension(extension.clone()),
+    };
+    let targets = expert.targets.iter().map(target).collect();
+    stored::DutyExpert { name: expert.name.clone(), targets }
+}
+
+fn to_shift(shift: &Shift) -> stored::Shift {
+    let every_day = || Weekday::ALL.into_iter().collect();
+    let weekdays: std::collections::BTreeSet<Weekday> =
+        if shift.weekdays.is_empty() { every_day() } else { shift.weekdays.clone() };
+    stored::Shift {
+        department: shift.department.clone(),
+        expert: shift.expert,
+        weekdays: Weekdays(weekdays.iter().fold(0, |set, day| set | 1 << day.index())),
+        first: shift.first.map(to_date),
+        last: shift.last.map(to_date),
+        from_minute: shift.window.from,
+        to_minute: shift.window.to,
+        order: shift.order,
     }
-    DutyList::new(departments.collect(), experts, shifts).map_err(|errors| {
+}
+
+fn to_date(date: LocalDate) -> stored::Date {
+    let digits: String = date.to_string().chars().filter(char::is_ascii_digit).collect();
+    stored::Date(digits.parse().unwrap_or_default())
+}
+
+fn read(list: stored::DutyList) -> Result<DutyList> {
+    let departments = list.departments.into_iter();
+    let departments = departments.map(|stored::Department { code, name, aliases }| Department {
+        code,
+        name,
+        aliases,
+    });
+    let experts = list.experts.into_iter().map(|expert| Expert {
+        name: expert.name,
+        targets: expert.targets.into_iter().map(from_target).collect(),
+    });
+    let shifts = list.shifts.into_iter().map(from_shift).collect::<Result<_>>()?;
+    DutyList::new(departments.collect(), experts.collect(), shifts).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(errors.join("; "))
     })
 }
 
-fn targets(number: &Pii<String>) -> Vec<Target> {
-    vec![Target::Number(number.clone())]
+fn from_target(target: stored::DutyTarget) -> Target {
+    match target {
+        stored::DutyTarget::Number(number) => Target::Number(number),
+        stored::DutyTarget::Extension(extension) => Target::Extension(extension),
+    }
 }
 
-fn date(date: qingting_store::Date) -> Result<LocalDate> {
-    let qingting_store::Date(number) = date;
+fn from_shift(shift: stored::Shift) -> Result<Shift> {
+    let Weekdays(set) = shift.weekdays;
+    let weekdays = Weekday::ALL.into_iter().filter(|day| set & (1 << day.index()) != 0);
+    Ok(Shift {
+        department: shift.department,
+        expert: shift.expert,
+        weekdays: weekdays.collect(),
+        first: shift.first.map(from_date).transpose()?,
+        last: shift.last.map(from_date).transpose()?,
+        window: Window { from: shift.from_minute, to: shift.to_minute },
+        order: shift.order,
+    })
+}
+
+fn from_date(stored::Date(number): stored::Date) -> Result<LocalDate> {
     let read = || {
         let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
         LocalDate::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?)

@@ -142,6 +142,16 @@ impl DutyList {
         self.departments.values()
     }
 
+    /// The experts; shifts name them by their place here.
+    pub fn experts(&self) -> &[Expert] {
+        &self.experts
+    }
+
+    /// The shifts by their order.
+    pub fn shifts(&self) -> &[Shift] {
+        &self.shifts
+    }
+
     /// Whom to ring for a department, in this order, each once; nobody for an unknown code.
     pub fn whom_to_ring(&self, code: &str, at: LocalDateTime) -> Vec<&Expert> {
         let on_duty = self.shifts_of(code).filter(|shift| shift.holds(at));
