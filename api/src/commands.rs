@@ -62,6 +62,7 @@ pub(crate) async fn dial(
     let Json(request) = body?;
     dialable(&request.to)?;
     request.number_name.as_deref().map_or(Ok(()), |name| named("number_name", name))?;
+    request.extension.as_deref().map_or(Ok(()), extension_like)?;
     let actor = access::actor_at_telephone(&who, request.extension.clone())?;
     let telephone = actor.extension.clone().unwrap_or_default();
     state.store.audit(&who.name, "call.dial", &telephone).await?;

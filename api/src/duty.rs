@@ -6,6 +6,7 @@
 //! [`Switchboard::read_duty`]: crate::Switchboard::read_duty
 
 use crate::auth::Principal;
+use crate::calls::short;
 use crate::table::{self, Table};
 use crate::{ApiState, Problem};
 use axum::Extension;
@@ -131,6 +132,7 @@ pub(crate) async fn now(
 ) -> Result<Json<Vec<OnDuty>>, Problem> {
     let Query(query) = query?;
     let department = query.department.as_deref();
+    department.map_or(Ok(()), |code| short("department", code))?;
     state.store.audit(&who.name, "duty.read", department.unwrap_or("all")).await?;
     Ok(Json(state.switchboard.on_duty(department)))
 }

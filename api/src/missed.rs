@@ -137,11 +137,11 @@ pub(crate) async fn reopen(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id: CallId = parameter("id", &id)?;
-    if !state.store.reopen_missed(id, &who.name).await? {
+    let Some(row) = state.store.reopen_missed(id, &who.name).await? else {
         let detail = "only a call that is being called back or was not reached can be reopened";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
-    }
-    tell(&state, id, MissedState::Open, false);
+    };
+    tell(&state, id, row.state, row.wanted);
     Ok(StatusCode::NO_CONTENT)
 }
 

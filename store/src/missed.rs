@@ -128,9 +128,13 @@ impl Store {
         self.write(CalledBack { call, reached }).await
     }
 
-    /// Opens a claimed or failed call again, and notes in the audit that `by` did; false when it is
+    /// Opens a claimed or failed call again, and notes in the audit that `by` did; none when it is
     /// neither.
-    pub async fn reopen_missed(&self, call: CallId, by: &str) -> Result<bool, StoreError> {
+    pub async fn reopen_missed(
+        &self,
+        call: CallId,
+        by: &str,
+    ) -> Result<Option<MissedCall>, StoreError> {
         self.write(Reopen { call, by: by.to_owned(), at: clock::now() }).await
     }
 }
@@ -213,11 +217,16 @@ pub(crate) async fn put(
     Ok(())
 }
 
-/// The citizen of this call has reached a seat by itself.
+/// The citizen of this call has reached a seat by itself: for what was missed before, and for this
+/// call, if it was on the list already.
 pub(crate) async fn called_again(
     db: &mut SqliteConnection,
     call: CallId,
 ) -> Result<(), StoreError> {
+    sqlx::query("UPDATE missed_calls SET state = 'reached' WHERE call_id = ?1 AND state = 'open'")
+        .bind(call.to_string())
+        .execute(&mut *db)
+        .await?;
     sqlx::query(
         "UPDATE missed_calls SET state = 'called_again', called_again = ?1
          FROM (SELECT caller, started_at FROM calls
@@ -321,22 +330,20 @@ struct Reopen {
 }
 
 impl Command for Reopen {
-    type Output = bool;
+    type Output = Option<MissedCall>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
-        let updated = sqlx::query(
+    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<MissedCall>, StoreError> {
+        let row = sqlx::query(
             "UPDATE missed_calls SET state = 'open', claimed_by = NULL, claimed_at = NULL
-             WHERE call_id = ?1 AND state IN ('calling', 'failed')",
+             WHERE call_id = ?1 AND state IN ('calling', 'failed') RETURNING *",
         )
         .bind(self.call.to_string())
-        .execute(&mut *db)
+        .fetch_optional(&mut *db)
         .await?;
-        if updated.rows_affected() == 0 {
-            return exists(db, self.call).await.map(|()| false);
-        }
+        let Some(row) = row else { return exists(db, self.call).await.map(|()| None) };
         audit::insert(db, self.at, &self.by, "missed.reopen", &self.call.to_string()).await?;
-        Ok(true)
+        read(&row).map(Some)
     }
 }
 

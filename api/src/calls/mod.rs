@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 const PAGE_ROWS_DEFAULT: u32 = 50;
+/// Longest name of a queue, a seat or a department to filter by, in characters.
+const FILTER_CHARS_MAX: usize = 50;
 
 /// Which calls.
 #[derive(Deserialize, IntoParams)]
@@ -85,6 +87,8 @@ pub(crate) async fn list(
 ) -> Result<Json<CallPage>, Problem> {
     let Query(query) = query?;
     let limit = page_limit(query.limit)?;
+    query.queue.as_deref().map_or(Ok(()), |name| short("queue", name))?;
+    query.seat.as_deref().map_or(Ok(()), |name| short("seat", name))?;
     let mut wanted = CallQuery {
         before: query.before.as_deref().map(|text| parameter("before", text)).transpose()?,
         limit,
@@ -156,6 +160,15 @@ pub(crate) fn page_limit(limit: Option<u32>) -> Result<u32, Problem> {
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("limit"));
     }
     Ok(limit)
+}
+
+/// A name to filter by: it goes into the audit.
+pub(crate) fn short(parameter: &str, name: &str) -> Result<(), Problem> {
+    if name.chars().count() > FILTER_CHARS_MAX || name.contains(char::is_control) {
+        let detail = format!("{parameter}: at most {FILTER_CHARS_MAX} characters, none a control");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field(parameter));
+    }
+    Ok(())
 }
 
 fn call_state(name: &str) -> Result<CallState, Problem> {

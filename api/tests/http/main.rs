@@ -83,7 +83,15 @@ async fn every_error_is_a_problem_that_names_what_is_wrong() {
     let (_, ticket) = world.call().await;
     let ticket = format!("/api/v1/tickets/{ticket}");
     let long = format!("{{\"fields\":{{\"title\":\"{}\"}}}}", "x".repeat(1 << 20));
-    let cases: [(&str, &str, &str, u16, Option<&str>); 18] = [
+    let missed = format!("/api/v1/missed-calls/{}/reopen", Uuid::nil());
+    let wide = format!("/api/v1/calls?queue={}", "x".repeat(51));
+    let cases: [(&str, &str, &str, u16, Option<&str>); 24] = [
+        ("GET", &wide, "", 400, Some("queue")),
+        ("GET", "/api/v1/missed-calls?state=x", "", 400, Some("state")),
+        ("POST", &missed, "", 404, None),
+        ("POST", "/api/v1/calls/7/commands", r#"{"command":"hold"}"#, 400, Some("id")),
+        ("POST", "/api/v1/session", r#"{"extension":"1"}"#, 422, Some("password")),
+        ("GET", "/api/v1/calls.csv?from=x", "", 400, Some("from")),
         ("GET", "/nothing", "", 404, None),
         ("PUT", "/api/v1/calls", "", 405, None),
         ("GET", "/api/v1/calls/7", "", 400, Some("id")),

@@ -43,6 +43,21 @@ async fn a_seat_logs_in_is_known_and_logs_out() {
 }
 
 #[tokio::test]
+async fn many_wrong_passwords_make_a_seat_wait_but_lock_it_out_of_nothing() {
+    let world = World::new().await;
+    world.seat("1001", SeatRole::Seat).await;
+    let body = |password: &str| json!({ "extension": "1001", "password": password }).to_string();
+    for _ in 0..10 {
+        let refused = world.ask("POST", "/api/v1/session", "", &body("wrong horse")).await;
+        assert_eq!(refused.status, 401);
+    }
+    let before = now();
+    let opened = world.ask("POST", "/api/v1/session", "", &body(PASSWORD)).await;
+    assert_eq!(opened.status, 201);
+    assert!(now().0 - before.0 >= 990, "looked at at once");
+}
+
+#[tokio::test]
 async fn a_seat_reaches_none_of_what_is_for_others() {
     let world = World::new().await;
     let (call, _) = world.call().await;
@@ -226,6 +241,7 @@ async fn a_seat_dials_with_its_own_telephone_and_changes_its_own_state() {
     assert_eq!(world.ask("POST", "/api/v1/calls", &seat, &dial(Some("1002"))).await.status, 403);
     assert_eq!(world.ask("POST", "/api/v1/calls", &chief, &dial(Some("1001"))).await.status, 201);
     assert_eq!(world.admin("POST", "/api/v1/calls", &dial(None)).await.status, 422);
+    assert_eq!(world.admin("POST", "/api/v1/calls", &dial(Some("x;y"))).await.status, 422);
     let nowhere = json!({ "to": "x" }).to_string();
     assert_eq!(world.ask("POST", "/api/v1/calls", &seat, &nowhere).await.json()["field"], "to");
     let asked = world.switchboard.asked();

@@ -110,14 +110,14 @@ pub struct CallEnd {
     pub missed: Option<MissedEnd>,
 }
 
-/// What one call's media path measured on the caller's leg.
+/// What the media path measured on one leg; of a call, on the citizen's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaQuality {
-    /// RTP packets sent to the caller.
+    /// RTP packets sent to the party.
     pub packets_sent: u64,
-    /// RTP packets received from the caller.
+    /// RTP packets received from the party.
     pub packets_received: u64,
-    /// RTP packets that the caller sent and that never came (RFC 3550 §6.4.1).
+    /// RTP packets that the party sent and that never came (RFC 3550 §6.4.1).
     pub packets_lost: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1), in milliseconds.
     pub jitter_ms: f64,

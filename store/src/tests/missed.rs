@@ -54,8 +54,9 @@ async fn what_a_crash_left_claimed_is_opened_again_by_a_person_alone() {
     assert_eq!(one(&store, call).await.state, MissedState::Calling);
     assert!(store.claim_missed(call, "1002").await.unwrap().is_none());
 
-    assert!(store.reopen_missed(call, "admin").await.unwrap());
-    assert!(!store.reopen_missed(call, "admin").await.unwrap());
+    let row = store.reopen_missed(call, "admin").await.unwrap().unwrap();
+    assert_eq!((row.state, row.wanted, row.claimed_by), (MissedState::Open, true, None));
+    assert!(store.reopen_missed(call, "admin").await.unwrap().is_none());
     store.claim_missed(call, "1002").await.unwrap().unwrap();
     store.called_back(call, false).await.unwrap();
     assert_eq!(one(&store, call).await.state, MissedState::Failed);
@@ -66,7 +67,7 @@ async fn what_a_crash_left_claimed_is_opened_again_by_a_person_alone() {
     store.claim_missed(call, "1001").await.unwrap().unwrap();
     store.called_back(call, true).await.unwrap();
     assert_eq!(one(&store, call).await.state, MissedState::Reached);
-    assert!(!store.reopen_missed(call, "admin").await.unwrap());
+    assert!(store.reopen_missed(call, "admin").await.unwrap().is_none());
     let query = AuditQuery { limit: 9, subject: Some(call.to_string()), before: None };
     assert_eq!(store.audit_lines(&query).await.unwrap().len(), 2);
 }
@@ -88,9 +89,13 @@ async fn who_calls_again_is_not_called_back_for_the_earlier_calls() {
         ..new_call()
     };
     store.begin_call(again.clone()).await.unwrap();
+    // It asks to be called back, and then a seat answers after all.
+    store.missed_call(again.id, missed("asked", true)).await.unwrap();
+    assert_eq!(one(&store, second).await.called_again, Some(again.id));
     seat_answers(&store, again.id, "1001").await;
     let row = one(&store, second).await;
     assert_eq!((row.state, row.called_again), (MissedState::CalledAgain, Some(again.id)));
+    assert_eq!(one(&store, again.id).await.state, MissedState::Reached);
     assert_eq!(one(&store, other).await.state, MissedState::Open);
     assert!(store.claim_missed(second, "1001").await.unwrap().is_none());
 
