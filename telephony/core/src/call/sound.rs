@@ -107,11 +107,16 @@ impl Call {
             (Place::Watching(_), Place::Talk | Place::Aside) => !self.is_held(speaker),
             (Place::Talk | Place::Aside, Place::Watching(mode)) => match mode {
                 SuperviseMode::Listen => false,
-                SuperviseMode::Whisper => here.role == Role::Seat,
+                SuperviseMode::Whisper => self.is_whispered_to(listener, here.role),
                 SuperviseMode::Barge => !self.is_held(listener),
             },
             _ => false,
         }
+    }
+
+    /// The seat on either line, or who took its place.
+    fn is_whispered_to(&self, leg: LegId, role: Role) -> bool {
+        matches!(role, Role::Seat | Role::SeatSecondLine) || self.actor() == Some(leg)
     }
 
     /// Whether this party hears a telephone ring: nobody has answered the dial that is on its
