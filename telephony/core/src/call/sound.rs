@@ -148,7 +148,7 @@ impl Call {
         let is_due = |party: &Party| {
             party.duty == Duty::None && party.role == Role::Seat && party.leg.awaits_ack()
         };
-        let soon = self.parties.iter().flatten().any(is_due);
+        let soon = self.parties().any(is_due);
         waits
             && self.customer == Some(leg)
             && !soon
@@ -172,9 +172,7 @@ impl Call {
     fn is_customer_held(&self) -> bool {
         let Some(customer) = self.customer.filter(|leg| self.is_up(*leg)) else { return false };
         let others: Vec<&Party> = self
-            .parties
-            .iter()
-            .flatten()
+            .parties()
             .filter(|party| party.is_member() && party.place == Place::Talk)
             .collect();
         let holds = |party: &&Party| !party.leg.listens();
