@@ -154,6 +154,10 @@ fn a_seat_that_vanishes_leaves_the_citizen_to_the_expert_or_to_the_queue() {
         format!("{queue} | music 0 off | play 0 PleaseWait | close 1 | seat ended 7")
     );
     assert_eq!(held.done(CITIZEN), "music 0 on");
+    let mut by_phone = Room::talking();
+    by_phone.on(SEAT, reinvite("sendonly"));
+    let left = by_phone.on(SEAT, LegEvent::Bye);
+    assert!(left.starts_with(queue), "{left}");
     let mut lost = Room::talking();
     assert_eq!(
         lost.on(SEAT, LegEvent::MediaInactive),

@@ -187,3 +187,70 @@ fn a_queue_may_take_the_citizen_from_the_seat() {
          seat ended 7 | route | music 0 on"
     );
 }
+
+/// The seat's telephone holds and opens a second line, whose target rings on leg 3.
+fn second_line() -> Room {
+    let mut room = Room::talking();
+    room.on(SEAT, reinvite("sendonly"));
+    let (targets, offer) = (experts(&["801"]), Some(sdp("sendrecv")));
+    room.feed(Input::SecondLine { leg: EXPERT, first: SEAT, targets, offer });
+    room.on(EXPERT, opened());
+    room.on(LegId(3), opened());
+    room
+}
+
+#[test]
+fn a_second_line_that_comes_to_nothing_leaves_the_talk_as_it_was() {
+    let mut busy = second_line();
+    assert_eq!(
+        busy.on(LegId(3), LegEvent::Failed { code: 486 }),
+        "nobody came | 486 2 | close 2 | close 3"
+    );
+    let mut given_up = second_line();
+    assert_eq!(given_up.on(EXPERT, LegEvent::Cancel), "487 2 | close 2 | cancel 3 | close 3");
+    let mut no_ack = second_line();
+    no_ack.on(LegId(3), answered());
+    let lost = no_ack.on(EXPERT, LegEvent::AckTimeout);
+    assert_eq!(lost, "bye 2 102 | close 2 | bye 3 102 | close 3");
+    for mut room in [busy, given_up, no_ack] {
+        room.on(SEAT, reinvite("sendrecv"));
+        assert_eq!(room.heard(), "0:1 1:0");
+    }
+}
+
+#[test]
+fn a_second_line_that_is_not_possible_is_refused() {
+    let (targets, offer) = (experts(&["801"]), Some(sdp("sendrecv")));
+    let line =
+        |leg, first, offer| Input::SecondLine { leg, first, targets: targets.clone(), offer };
+    let mut room = Room::consulting();
+    assert_eq!(room.feed(line(LegId(3), SEAT, offer.clone())), "486 3", "somebody is asked");
+    let mut room = Room::talking();
+    assert_eq!(room.feed(line(EXPERT, CITIZEN, offer)), "486 2", "not the seat");
+    assert_eq!(room.feed(line(EXPERT, SEAT, Some("nonsense".into()))), "400 2");
+    assert_eq!(room.heard(), "0:1 1:0");
+}
+
+#[test]
+fn a_first_line_that_hangs_up_leaves_the_citizen_to_whom_the_second_asked() {
+    let mut room = second_line();
+    room.on(LegId(3), answered());
+    room.on(EXPERT, ack());
+    assert_eq!(
+        room.on(SEAT, LegEvent::Bye),
+        "store transferred 1>3 | close 1 | seat ended 7 | bye 2 16 | close 2 | music 0 off | route"
+    );
+    assert_eq!(room.heard(), "0:3 3:0");
+}
+
+#[test]
+fn three_talk_after_a_second_line_when_the_console_says_so() {
+    let mut room = second_line();
+    room.on(LegId(3), answered());
+    room.on(EXPERT, ack());
+    let joined = room.order(Command::JoinConsulted);
+    assert!(joined.starts_with("reoffer 1"), "the telephone is asked to listen again: {joined}");
+    room.on(SEAT, answered());
+    room.done(CITIZEN);
+    assert_eq!(room.heard(), "0:13 1:03 3:01");
+}

@@ -22,7 +22,7 @@ pub struct Call {
     pub(super) origin: Origin,
     pub(super) stage: Stage,
     pub(super) outputs: VecDeque<Output>,
-    pub(super) parties: [Option<Party>; LEGS_MAX],
+    pub(super) parties: [Option<Box<Party>>; LEGS_MAX],
     /// When each slot was left, by count, so that the one that rested longest is used next.
     pub(super) rested: [u32; LEGS_MAX],
     pub(super) legs_begun: u32,
@@ -131,7 +131,7 @@ impl Call {
             | Stage::Ending { .. }
             | Stage::Closing { .. } => None,
         };
-        let parties = self.parties.iter().flatten().filter_map(Party::next_deadline);
+        let parties = self.parties().filter_map(Party::next_deadline);
         let call = self.call_until.filter(|_| self.is_live());
         stage.into_iter().chain(parties).chain(call).min()
     }

@@ -112,12 +112,16 @@ impl Call {
             .collect()
     }
 
+    pub(super) fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().flatten().map(|party| &**party)
+    }
+
     pub(super) fn party(&self, leg: LegId) -> Option<&Party> {
-        self.parties.get(leg.slot())?.as_ref()
+        self.parties.get(leg.slot())?.as_deref()
     }
 
     pub(super) fn party_mut(&mut self, leg: LegId) -> Option<&mut Party> {
-        self.parties.get_mut(leg.slot())?.as_mut()
+        self.parties.get_mut(leg.slot())?.as_deref_mut()
     }
 
     /// Whether this leg is there and not on its way out.
@@ -158,7 +162,7 @@ impl Call {
     pub(super) fn admit(&mut self, id: LegId, party: Party) {
         let (role, target) = (party.role, party.target.clone());
         let target = target.filter(|_| !party.leg.is_ringing_in());
-        self.parties[id.slot()] = Some(party);
+        self.parties[id.slot()] = Some(Box::new(party));
         self.emit(Output::Persist(Record::LegBegan { leg: id, role, target: target.clone() }));
         let inactive_after = self.config.media_inactive;
         self.emit(Output::OpenMedia { leg: id, role, target, inactive_after });

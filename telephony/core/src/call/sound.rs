@@ -107,11 +107,16 @@ impl Call {
             (Place::Watching(_), Place::Talk | Place::Aside) => !self.is_held(speaker),
             (Place::Talk | Place::Aside, Place::Watching(mode)) => match mode {
                 SuperviseMode::Listen => false,
-                SuperviseMode::Whisper => here.role == Role::Seat,
+                SuperviseMode::Whisper => self.is_whispered_to(listener, here.role),
                 SuperviseMode::Barge => !self.is_held(listener),
             },
             _ => false,
         }
+    }
+
+    /// The seat on either line, or who took its place.
+    fn is_whispered_to(&self, leg: LegId, role: Role) -> bool {
+        matches!(role, Role::Seat | Role::SeatSecondLine) || self.actor() == Some(leg)
     }
 
     /// Whether this party hears a telephone ring: nobody has answered the dial that is on its
@@ -143,7 +148,7 @@ impl Call {
         let is_due = |party: &Party| {
             party.duty == Duty::None && party.role == Role::Seat && party.leg.awaits_ack()
         };
-        let soon = self.parties.iter().flatten().any(is_due);
+        let soon = self.parties().any(is_due);
         waits
             && self.customer == Some(leg)
             && !soon
@@ -167,9 +172,7 @@ impl Call {
     fn is_customer_held(&self) -> bool {
         let Some(customer) = self.customer.filter(|leg| self.is_up(*leg)) else { return false };
         let others: Vec<&Party> = self
-            .parties
-            .iter()
-            .flatten()
+            .parties()
             .filter(|party| party.is_member() && party.place == Place::Talk)
             .collect();
         let holds = |party: &&Party| !party.leg.listens();

@@ -1,7 +1,7 @@
 //! One SIP dialog's side of a call: its offers and answers, its media, its end.
 //!
-//! A leg says what it means to the call by [`Report`]s; what it wants done goes straight to the
-//! call's outputs.
+//! A leg reports to its call what an event means; what it wants done goes straight to the call's
+//! outputs.
 
 mod dialled;
 mod end;
