@@ -70,6 +70,7 @@ fn a_challenged_invite_is_acknowledged_and_sent_again_with_a_password() {
     assert_eq!(header(&reinvite, "CSeq"), "3 INVITE");
     let again = after(solo.feed(&response(&reinvite, 401, "", CHALLENGE)), &["ACK", "INVITE"]);
     assert_eq!(header(&again, "CSeq"), "4 INVITE");
+    assert!(header(&again, "Authorization").contains("nc=00000002"), "the nonce came before");
     after(solo.feed(&response(&again, 200, "", "")), &["ACK"]);
     let bye = solo.bye().remove(0);
     let again =

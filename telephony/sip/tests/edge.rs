@@ -7,8 +7,8 @@ use qingting_sip::admission::AdmissionLimits;
 use qingting_sip::auth::{Answerer, Credentials, Directory, Ha1};
 use qingting_sip::message::{HeaderName, Headers, Method, NameAddr, SipUri};
 use qingting_sip::{
-    BindError, DialogEvent, EdgeConfig, Endpoint, EndpointConfig, IncomingCall, OutgoingInvite,
-    OutgoingRequest, Reply, RequestError, TlsIdentity, Transport,
+    BindError, DialogEvent, EdgeConfig, Endpoint, EndpointConfig, IncomingCall, IpNet,
+    OutgoingInvite, OutgoingRequest, Reply, RequestError, TlsIdentity, Transport,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -512,4 +512,28 @@ async fn a_flood_is_refused_then_ignored_while_others_are_served() {
     assert!(metrics.udp_receive_bytes > 0);
     let mut other = Phone::new(&identity, &endpoint, Transport::Wss).await;
     other.register().await;
+}
+
+#[tokio::test]
+async fn one_source_takes_no_more_than_its_share_of_connections() {
+    let identity = Identity::new();
+    let refused = async |trusted: Vec<IpNet>| {
+        let mut config = identity.config();
+        config.edge.trusted = trusted;
+        let (endpoint, _calls) = Endpoint::bind(config).await.unwrap();
+        let mut open = Vec::new();
+        for _ in 0..260 {
+            open.push(TcpStream::connect(address(&endpoint, Transport::Tcp)).await.unwrap());
+        }
+        let count = || {
+            let metrics = endpoint.metrics();
+            (metrics.connections, metrics.connections_refused)
+        };
+        while count().0 + usize::try_from(count().1).unwrap() < 260 {
+            tokio::task::yield_now().await;
+        }
+        count()
+    };
+    assert_eq!(refused(Vec::new()).await, (256, 4));
+    assert_eq!(refused(vec!["127.0.0.0/8".parse().unwrap()]).await, (260, 0));
 }

@@ -349,6 +349,8 @@ fn strangers_call_unless_only_users_may() {
     assert_eq!(solo.codes(&world::invite("c")), ["403"]);
     assert_eq!(solo.codes(&request("OPTIONS", 1, "o", "", "")), ["200"]);
     assert_eq!(code(&Phone::new("1001").ask(&mut solo, "INVITE", "")), "100");
+    let elsewhere = Phone::new("1001").message("INVITE", "").replace("1001@hotline", "1001@other");
+    assert_eq!(solo.codes(&elsewhere), ["403"], "as for any name");
     // Whether the name exists cannot be told from the answer.
     let answers = ["1001", "7777"].map(|user| {
         masked(&solo.feed(&Phone::new(user).message("INVITE", "")).remove(0)).replace(user, "U")

@@ -2,7 +2,7 @@
 
 use super::output::Outbound;
 use super::table::TxId;
-use crate::auth::Credentials;
+use crate::auth::{Answerer, Credentials};
 use crate::dialog::{DialogState, socket_addr, transport_of};
 use crate::message::SipUri;
 use crate::transaction::Answer;
@@ -41,6 +41,8 @@ pub(super) struct Call {
     pub(super) pinned: bool,
     /// For when the peer asks for a password.
     pub(super) credentials: Option<Arc<Credentials>>,
+    /// What it was told then.
+    pub(super) answerer: Answerer,
     /// The address of the next hop's name.
     pub(super) resolved: Option<(String, SocketAddr)>,
     pub(super) scheduled: Option<Millis>,
@@ -94,6 +96,7 @@ impl Call {
             given_up: false,
             pinned: false,
             credentials: None,
+            answerer: Answerer::default(),
             resolved: None,
             scheduled: None,
         }

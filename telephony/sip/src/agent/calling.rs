@@ -91,8 +91,12 @@ impl Agent {
         extra: &[(HeaderName, String)],
         body: Option<&Bytes>,
     ) -> TxId {
-        let credentials = self.calls.get(&call).and_then(|call| call.credentials.clone());
-        let retry = Retry { credentials, ..Retry::default() };
+        let of_call = |call: &Call| Retry {
+            credentials: call.credentials.clone(),
+            answerer: call.answerer.for_next(),
+            ..Retry::default()
+        };
+        let retry = self.calls.get(&call).map(of_call).unwrap_or_default();
         self.start_with(now, call, flow, outgoing, purpose, extra, body, retry)
     }
 

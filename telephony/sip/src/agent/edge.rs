@@ -20,7 +20,8 @@ pub struct EdgeConfig {
     /// Who may register and call as a user; without it REGISTER is refused with 405.
     pub directory: Option<Arc<dyn Directory>>,
     /// Peers whose INVITEs need no user (trunks). `Some` refuses those of all others with 403
-    /// unless they are a user's; `None` lets everybody call.
+    /// unless they are a user's, who is known by a From at our realm, our address or the host of
+    /// the Request-URI; `None` lets everybody call.
     pub authenticate_all_but: Option<Vec<IpNet>>,
     /// Sources that are not held to the limits of a source, and never asked for a password:
     /// trunks. Those of `authenticate_all_but` need not be repeated.

@@ -75,7 +75,7 @@ impl Agent {
             return self.stranger(flow, request, asked);
         };
         let name = request.from.uri.user_name().unwrap_or_default();
-        let ours = self.is_our_host(&request.from.uri.host, flow);
+        let ours = self.is_our_place(request, flow);
         // Where strangers are refused, whoever claims to be at our place is asked, known or not:
         // the answer must not tell which names exist.
         let closed = self.edge.config.authenticate_all_but.is_some();
@@ -92,9 +92,14 @@ impl Agent {
         }
     }
 
-    fn is_our_host(&self, host: &str, flow: Flow) -> bool {
-        let ip = host.trim_matches(['[', ']']).parse().ok();
-        host.eq_ignore_ascii_case(&self.edge.config.realm) || ip == Some(flow.local.ip())
+    /// Whether a caller claims to be at our place: by our realm, our address, the name that it
+    /// calls us by, or the way that a registered user is reached by.
+    fn is_our_place(&self, request: &Request, flow: Flow) -> bool {
+        let host = &request.from.uri.host;
+        host.eq_ignore_ascii_case(&self.edge.config.realm)
+            || host.eq_ignore_ascii_case(&request.uri.host)
+            || request.from.uri.ip() == Some(flow.local.ip())
+            || self.edge.registrar.knows(flow)
     }
 
     /// A request of nobody whom we know.

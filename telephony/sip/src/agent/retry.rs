@@ -75,9 +75,13 @@ impl Agent {
         let field = retry.answerer.answer(&credentials, challenge, &method, &uri, &cnonce);
         let Some((name, value)) = field else { return false };
         let (flow, cseq, mut headers) = (tx.flow, tx.sent.cseq + 1, tx.sent.headers.clone());
-        let call = tx.call;
-        let dialog = self.calls.get_mut(&call).and_then(|call| call.dialog.as_mut());
-        let cseq = dialog.map_or(cseq, |dialog| dialog.request(method.clone()).cseq);
+        let (key, answerer) = (tx.call, tx.retry.answerer.clone());
+        let call = self.calls.get_mut(&key).map(|call| {
+            call.answerer = answerer;
+            call.dialog.as_mut()
+        });
+        let in_dialog = call.flatten().map(|dialog| dialog.request(method.clone()).cseq);
+        let cseq = in_dialog.unwrap_or(cseq);
         headers = headers
             .iter()
             .filter(|(known, _)| *known != name)

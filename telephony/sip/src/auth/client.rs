@@ -29,6 +29,11 @@ pub struct Answerer {
 }
 
 impl Answerer {
+    /// For the next request to the same peer: it goes on counting.
+    pub(crate) fn for_next(&self) -> Self {
+        Self { answered: false, ..self.clone() }
+    }
+
     /// The field that answers a 401 or 407: the strongest algorithm that we know, with `qop=auth`,
     /// or without any `qop` to a peer of RFC 2069, as old exchanges are. `None` when nothing that
     /// is offered can be answered (an unknown algorithm, or `auth-int` alone), and when our

@@ -22,6 +22,7 @@ pub struct Registrar {
     changed: BTreeSet<String>,
     /// How many bindings came by each way.
     ways: HashMap<Way, usize>,
+    count: usize,
     /// No binding ends before this.
     next: Option<Millis>,
 }
@@ -110,6 +111,7 @@ impl Registrar {
             user_agent: user_agent(request),
         };
         *self.ways.entry(way(flow)).or_default() += 1;
+        self.count += 1;
         self.next = Some(self.next.map_or(expires_at, |next| next.min(expires_at)));
         self.changed.insert(user.to_owned());
         self.users.entry(user.to_owned()).or_default().push(Entry {
@@ -145,6 +147,7 @@ impl Registrar {
             }
             stays
         });
+        self.count -= before - entries.len();
         if entries.len() != before {
             self.changed.insert(user.to_owned());
         }
@@ -203,6 +206,6 @@ impl Registrar {
 
     /// Users with a binding, and bindings.
     pub fn sizes(&self) -> (usize, usize) {
-        (self.users.len(), self.ways.values().sum())
+        (self.users.len(), self.count)
     }
 }

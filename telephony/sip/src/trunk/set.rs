@@ -10,6 +10,7 @@ use crate::request::OutgoingRequest;
 use crate::transport::Transport;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
@@ -51,6 +52,8 @@ pub struct TrunkSet {
     trunks: Trunks,
     endpoint: Endpoint,
     clock: Clock,
+    /// A trunk wants to be asked sooner.
+    sooner: Arc<Notify>,
     task: JoinSet<()>,
 }
 
@@ -80,8 +83,9 @@ impl TrunkSet {
         });
         let trunks: Trunks = Arc::new(Mutex::new(kept.collect()));
         let mut task = JoinSet::new();
-        task.spawn(run(endpoint.clone(), trunks.clone(), clock));
-        Self { trunks, endpoint, clock, task }
+        let sooner = Arc::new(Notify::new());
+        task.spawn(run(endpoint.clone(), trunks.clone(), clock, sooner.clone()));
+        Self { trunks, endpoint, clock, sooner, task }
     }
 
     /// Where a call is to be tried, in this order: those that are up by priority, then, for want
@@ -106,6 +110,7 @@ impl TrunkSet {
         let mut kept = lock(&self.trunks);
         if let Some(kept) = kept.iter_mut().find(|kept| kept.trunk.config().name == name) {
             kept.trunk.call_failed(now, code);
+            self.sooner.notify_one();
         }
     }
 
@@ -162,7 +167,7 @@ impl Kept {
     }
 }
 
-async fn run(endpoint: Endpoint, trunks: Trunks, clock: Clock) {
+async fn run(endpoint: Endpoint, trunks: Trunks, clock: Clock, sooner: Arc<Notify>) {
     let mut probes = JoinSet::new();
     loop {
         let now = clock.now();
@@ -176,6 +181,7 @@ async fn run(endpoint: Endpoint, trunks: Trunks, clock: Clock) {
         }
         tokio::select! {
             () = sleep_until(clock.instant(next)) => {}
+            () = sooner.notified() => {}
             Some(Ok((at, probe, outcome))) = probes.join_next() => {
                 let (now, random) = (clock.now(), rand::random());
                 let mut trunks = lock(&trunks);
