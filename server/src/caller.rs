@@ -10,6 +10,7 @@ use qingting_media::{
     Layout, LegConfig, LegHandle, LegReport, MediaConfig, MediaEngine, MediaEvent, RecogniserTap,
     RecordTo,
 };
+use qingting_sip::agent::SessionConfig;
 use qingting_sip::message::{NameAddr, SipUri};
 use qingting_sip::{Dialog, DialogEvent, Endpoint, EndpointConfig, OutgoingInvite, Transport};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -112,6 +113,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         advertised_ip: None,
         product: concat!("Qingting-call/", env!("CARGO_PKG_VERSION")).to_owned(),
         calls_max: 1,
+        session: SessionConfig::default(),
     })
     .await?;
     let media = engine(ip)?;

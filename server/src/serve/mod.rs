@@ -27,6 +27,7 @@ use qingting_api::{ApiState, EventBus};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
+use qingting_sip::agent::SessionConfig;
 use qingting_sip::{Endpoint, EndpointConfig, IncomingCall};
 use qingting_store::Store;
 use std::path::PathBuf;
@@ -185,6 +186,7 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         advertised_ip: config.sip.advertised_ip,
         product: concat!("Qingting/", env!("CARGO_PKG_VERSION")).to_owned(),
         calls_max: config.sip.concurrent_calls_max,
+        session: SessionConfig::default(),
     }
 }
 

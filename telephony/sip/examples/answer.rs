@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p qingting-sip --example answer -- 127.0.0.1:5070`
 
+use qingting_sip::agent::SessionConfig;
 use qingting_sip::{DialogEvent, Endpoint, EndpointConfig, IncomingCall, Reply};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         advertised_ip: None,
         product: "qingting-answer".to_owned(),
         calls_max: CALLS_MAX,
+        session: SessionConfig::default(),
     };
     let (endpoint, mut calls) = Endpoint::bind(config).await?;
     println!("listening on {:?}", endpoint.bound());

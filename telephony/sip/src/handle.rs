@@ -1,9 +1,10 @@
 //! What the owner of a call holds: a handle to command it and a stream of what happens to it.
 
 use crate::agent::{CallKey, Command};
-use crate::message::{HeaderName, NameAddr, Request, SipUri};
+use crate::message::{HeaderName, NameAddr, Replaces, Request, SipUri};
 use crate::transport::Transport;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 /// Something that happened to a dialog. When it is over, the channel closes.
 ///
 /// The channel holds 32 events. While fewer than 8 places are free, events that merely inform are
-/// dropped and counted ([`DialogEvent::is_essential`]); a re-INVITE among them is refused with 500
-/// on the owner's behalf. An essential one is dropped only from a full channel, and then the
+/// dropped and counted ([`DialogEvent::is_essential`]); a request among them that wants an answer
+/// is refused with 500 on the owner's behalf. An essential one is dropped only from a full channel, and then the
 /// closing channel says the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialogEvent {
@@ -48,12 +49,18 @@ pub enum DialogEvent {
     Progress {
         /// Status code.
         code: u16,
-        /// Early media, or none.
+        /// Early media, or none. When our INVITE had no offer, that of a reliable response is one,
+        /// and wants [`Dialog::prack`].
         body: Option<Bytes>,
+        /// It was sent reliably (RFC 3262), so that its answer counts: the 2xx may have none.
+        reliable: bool,
+        /// The To tag: each branch of a forked INVITE has its own. Empty when there is none.
+        tag: String,
     },
-    /// UAC: a 2xx to the INVITE or to our re-INVITE, already acknowledged.
+    /// UAC: a 2xx to the INVITE or to our re-INVITE. It is acknowledged already, unless ours had
+    /// no offer and this one has: then it **wants [`Dialog::ack`] within 10 s**, or is hung up.
     Answered {
-        /// The answer.
+        /// The answer, or the offer.
         body: Option<Bytes>,
     },
     /// UAC: the INVITE was refused, or nobody answered it (408). For a re-INVITE the dialog lives
@@ -70,12 +77,101 @@ pub enum DialogEvent {
     },
     /// Our BYE is answered, or will never be. The dialog is over.
     ByeDone,
+    /// An offer in an UPDATE; wants [`Dialog::respond_update`] within 10 s.
+    Update {
+        /// The peer's offer.
+        offer: Bytes,
+    },
+    /// A 2xx to our UPDATE.
+    Updated {
+        /// The answer.
+        body: Option<Bytes>,
+    },
+    /// Our UPDATE was refused or met another offer (491); the dialog lives on, except after 408
+    /// and 481 in a call that is answered, when it is hung up.
+    UpdateFailed {
+        /// Status code.
+        code: u16,
+        /// Reason phrase.
+        reason: String,
+        /// Retry-After, in seconds.
+        retry_after_s: Option<u32>,
+    },
+    /// UAS: a new offer in the PRACK of a reliable response; wants [`Dialog::respond_prack`]
+    /// within 10 s. A 2xx to the INVITE waits for it.
+    Prack {
+        /// The peer's offer.
+        offer: Bytes,
+    },
+    /// UAS: the answer to the offer in a reliable response of ours.
+    PrackAnswer {
+        /// The answer.
+        body: Bytes,
+    },
+    /// UAS: no PRACK within 64 × T1 after a reliable response. The INVITE was refused with 504,
+    /// the dialog is over.
+    PrackTimeout,
+    /// The session was refreshed on our side's motion, by a re-INVITE with the description that
+    /// was sent last.
+    Refreshed {
+        /// The peer's answer, which may differ from its last one.
+        body: Option<Bytes>,
+    },
+    /// The session was not refreshed in time (RFC 4028); it is being hung up.
+    SessionExpired,
+    /// The peer asks us to call somebody else; wants [`Dialog::accept_refer`] or
+    /// [`Dialog::reject_refer`] within 10 s.
+    Refer {
+        /// Whom to call.
+        target: SipUri,
+        /// The dialog that the new call shall take over, for its Replaces header.
+        replaces: Option<Replaces>,
+        /// Who asks (RFC 3892).
+        referred_by: Option<SipUri>,
+    },
+    /// What became of our REFER: its refusal, or what the peer tells of the call that it makes.
+    ReferProgress {
+        /// Status code.
+        code: u16,
+        /// Reason phrase.
+        reason: String,
+        /// Whether it is the last word.
+        is_final: bool,
+    },
+    /// A key that was pressed, by INFO.
+    InfoDtmf {
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: char,
+        /// For how long, in ms, when it says.
+        duration_ms: Option<u32>,
+    },
 }
 
 impl DialogEvent {
     /// Whether the event may take the last places of the channel.
     pub const fn is_essential(&self) -> bool {
-        !matches!(self, Self::Progress { .. } | Self::Reinvite { .. })
+        !matches!(
+            self,
+            Self::Progress { .. }
+                | Self::Reinvite { .. }
+                | Self::Update { .. }
+                | Self::Prack { .. }
+                | Self::Refer { .. }
+                | Self::Refreshed { .. }
+                | Self::InfoDtmf { .. }
+                | Self::ReferProgress { is_final: false, .. }
+        )
+    }
+
+    /// What refuses the event on behalf of an owner who does not take it.
+    pub(crate) fn refusal(&self, call: CallKey, reply: Reply) -> Option<Command> {
+        match self {
+            Self::Reinvite { .. } => Some(Command::RespondReinvite { call, reply }),
+            Self::Update { .. } => Some(Command::RespondUpdate { call, reply }),
+            Self::Prack { .. } => Some(Command::RespondPrack { call, reply }),
+            Self::Refer { .. } => Some(Command::RejectRefer { call, code: reply.code }),
+            _ => None,
+        }
     }
 }
 
@@ -94,6 +190,18 @@ pub struct IncomingCall {
     pub dialog: Dialog,
     /// What happens next.
     pub events: mpsc::Receiver<DialogEvent>,
+    /// The call of this endpoint that this one takes over once it is answered: answer this one,
+    /// then hang up that one, or cancel it when it is not answered (RFC 3891 §3).
+    pub replaces: Option<Replaced>,
+}
+
+/// A call that another one takes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The call to be replaced, as its [`Dialog::key`] says.
+    pub call: CallKey,
+    /// The header.
+    pub replaces: Replaces,
 }
 
 /// A call to make.
@@ -105,7 +213,7 @@ pub struct OutgoingInvite {
     pub transport: Transport,
     /// Who calls; the tag is added.
     pub from: NameAddr,
-    /// Our offer; without one the peer is to make it, and the ACK carries no answer.
+    /// Our offer; without one the peer is to make it, see [`DialogEvent::Answered`].
     pub offer: Option<Bytes>,
     /// Further fields.
     pub headers: Vec<(HeaderName, String)>,
@@ -186,7 +294,18 @@ impl Dialog {
         self.send(Command::Reinvite { call: self.0.key, offer });
     }
 
-    fn send(&self, command: Command) {
+    /// The call's number.
+    pub fn key(&self) -> CallKey {
+        self.0.key
+    }
+
+    /// What names this dialog to its peer's side, for [`Dialog::refer`] in another dialog: an
+    /// attended transfer. `None` before the answer and after the end.
+    pub fn replaces_value(&self) -> Option<Replaces> {
+        self.0.commands.replaces_value(self.0.key)
+    }
+
+    pub(crate) fn send(&self, command: Command) {
         self.0.commands.send(command);
     }
 }
@@ -232,6 +351,8 @@ struct Shared {
     dropped: AtomicU64,
     /// Dialogs whose handle went while the queue was full; at most one entry for each dialog.
     abandoned: Mutex<Vec<CallKey>>,
+    /// The names of dialogs that stand, see [`Dialog::replaces_value`].
+    names: Mutex<HashMap<CallKey, Replaces>>,
 }
 
 impl Commands {
@@ -273,6 +394,19 @@ impl Commands {
     /// The dialogs that [`Dialog`]'s end could not report through the queue.
     pub(crate) fn take_abandoned(&self) -> Vec<CallKey> {
         std::mem::take(&mut self.shared.abandoned.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replaces_value(&self, key: CallKey) -> Option<Replaces> {
+        self.shared.names.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Notes the name of a dialog, or that it is over.
+    pub(crate) fn name(&self, key: CallKey, replaces: Option<Replaces>) {
+        let mut names = self.shared.names.lock().unwrap_or_else(PoisonError::into_inner);
+        match replaces {
+            Some(replaces) => drop(names.insert(key, replaces)),
+            None => drop(names.remove(&key)),
+        }
     }
 
     fn count_dropped(&self) {

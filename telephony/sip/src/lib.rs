@@ -9,10 +9,11 @@ mod clock;
 pub mod dialog;
 mod endpoint;
 mod handle;
+mod handle_within;
 pub mod message;
 pub mod transaction;
 mod transport;
 
 pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics};
-pub use handle::{Dialog, DialogEvent, IncomingCall, OutgoingInvite, Reply};
+pub use handle::{Dialog, DialogEvent, IncomingCall, OutgoingInvite, Replaced, Reply};
 pub use transport::{Flow, Link, Transport};

@@ -7,6 +7,10 @@ use qingting_sip::{DialogEvent, Transport};
 use world::{Solo, code, header, request, response};
 
 const TARGET: &str = "sip:1@192.0.2.9";
+fn progress(code: u16, body: Option<bytes::Bytes>, reliable: bool) -> DialogEvent {
+    DialogEvent::Progress { code, body, reliable, tag: "t".to_owned() }
+}
+
 const ANSWERED: DialogEvent = DialogEvent::Answered { body: None };
 
 fn calling() -> (Solo, String) {
@@ -79,7 +83,7 @@ fn progress_is_told_and_silence_is_408() {
     let (mut solo, invite) = calling();
     solo.feed(&response(&invite, 100, "", ""));
     solo.feed(&response(&invite, 183, "t", ""));
-    assert_eq!(solo.events(), [DialogEvent::Progress { code: 183, body: None }]);
+    assert_eq!(solo.events(), [progress(183, None, false)]);
     let (mut solo, _) = calling();
     assert_eq!(solo.wait(32_000).len(), 6);
     assert!(matches!(&solo.events()[..], [event] if failed(408)(event)));

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use qingting_common::Millis;
-use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Output};
+use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Output, SessionConfig};
 use qingting_sip::message::{NameAddr, SipUri};
 use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Reply, Transport};
 use rand::rngs::StdRng;
@@ -57,7 +57,9 @@ impl World {
         let agent = |side: u8| {
             let (calls_max, calls_unacked_max) = (1_000, 1_000);
             let seed = [side; 32];
-            Agent::new(AgentConfig { product: String::new(), calls_max, calls_unacked_max, seed })
+            let session = SessionConfig::default();
+            let product = String::new();
+            Agent::new(AgentConfig { product, calls_max, calls_unacked_max, seed, session })
         };
         Self {
             rng: StdRng::seed_from_u64(seed),
@@ -133,6 +135,7 @@ impl World {
                 Output::Over { call } => {
                     self.open[at].remove(&call).expect("one end for each call");
                 }
+                Output::Confirmed { .. } => {}
                 Output::Resolve { .. } => panic!("no names here"),
             }
         }

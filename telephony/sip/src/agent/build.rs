@@ -5,7 +5,7 @@ use super::table::{Sent, ServerTx};
 use crate::dialog::Outgoing;
 use crate::handle::Reply;
 use crate::message::{
-    ALLOW, HeaderName, Headers, Method, Response, Via, reason_phrase, response_headers,
+    ALLOW, HeaderName, Headers, Method, Response, SUPPORTED, Via, reason_phrase, response_headers,
     write_request, write_response,
 };
 use crate::transport::{Flow, Transport};
@@ -67,7 +67,7 @@ impl Agent {
         for (name, value) in outgoing.headers.iter() {
             headers.push(name.clone(), value.as_str());
         }
-        if outgoing.method == Method::Invite {
+        if names_us(&outgoing.method) {
             headers.push(HeaderName::Contact, contact(flow));
             self.push_about_us(&mut headers, HeaderName::UserAgent);
         } else {
@@ -84,9 +84,15 @@ impl Agent {
 
     fn push_about_us(&self, headers: &mut Headers, name: HeaderName) {
         headers.push(HeaderName::Allow, ALLOW);
-        headers.push(HeaderName::Supported, "");
+        headers.push(HeaderName::Supported, SUPPORTED);
         headers.push(name, self.config.product.as_str());
     }
+}
+
+/// Requests that make a dialog, refresh its target (RFC 3261 §12.2, RFC 3311 §5.1) or use one that
+/// they could make (RFC 3515 §2.2, RFC 6665 §8.2.1).
+const fn names_us(method: &Method) -> bool {
+    matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Notify)
 }
 
 /// The ACK of a refusal: it belongs to the INVITE's transaction (RFC 3261 §17.1.1.3).

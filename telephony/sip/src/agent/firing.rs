@@ -1,7 +1,7 @@
 //! What time alone does.
 
 use super::Agent;
-use super::call::{CallKey, Cancel, Phase};
+use super::call::{CallKey, Cancel, Offer, Phase};
 use super::output::{Origin, Outbound};
 use super::table::{Purpose, TxId};
 use super::timers::Wake;
@@ -52,6 +52,9 @@ impl Agent {
         match tx.purpose {
             Purpose::Quiet => {}
             Purpose::Bye => self.bye_done(now, key),
+            Purpose::Update => self.update_done(now, key, id, None, no_answer()),
+            Purpose::Refer => self.refer_done(key, id, None),
+            Purpose::Notify => self.notice_done(now, key, id, 408),
             Purpose::Invite | Purpose::Reinvite(_) => {
                 self.failed(now, key, id, no_answer(), true);
             }
@@ -77,6 +80,9 @@ impl Agent {
             }
         });
         self.unacked -= usize::from(first_gave_up);
+        if gave_up > 0 && call.offer == Offer::Ours && call.update_out.is_none() {
+            call.offer = Offer::None;
+        }
         let bye = if first_gave_up { call.bye_wanted.take() } else { None };
         let cancel_over = matches!(call.cancel, Cancel::Sent { until } if now >= until)
             && call.phase == Phase::Calling;
@@ -89,11 +95,18 @@ impl Agent {
             self.tell(key, no_answer());
             return self.end_call(now, key);
         }
+        self.fire_reliable(now, key);
+        self.fire_early(now, key);
+        self.fire_change(now, key);
+        self.fire_asked(now, key);
+        self.fire_late(now, key);
+        self.fire_session(now, key);
+        self.fire_referring(now, key);
         self.arm_call(key);
     }
 }
 
-fn no_answer() -> DialogEvent {
+pub(super) fn no_answer() -> DialogEvent {
     let (retry_after_s, warning) = (None, None);
     DialogEvent::Failed { code: 408, reason: "Request Timeout".to_owned(), retry_after_s, warning }
 }

@@ -3,25 +3,37 @@
 //! Feed [`Agent::receive`], [`Agent::command`] and [`Agent::fire`], drain [`Agent::poll_output`],
 //! sleep to [`Agent::next_deadline`].
 
+mod asked;
 mod build;
 mod call;
 mod calling;
+mod change;
 mod command;
+mod early;
 mod firing;
 mod ids;
+mod info;
 mod invited;
+mod late;
 mod leaving;
 mod output;
 mod receive;
+mod refer;
+mod referring;
+mod reliable;
+mod replaced;
 mod responses;
+mod session;
 mod stats;
 mod table;
 mod timers;
+mod update;
 mod within;
 
 pub use call::CallKey;
 pub use command::Command;
 pub use output::{Origin, Outbound, Output};
+pub use session::SessionConfig;
 pub use stats::Stats;
 
 use crate::handle::DialogEvent;
@@ -57,6 +69,8 @@ pub struct AgentConfig {
     pub calls_unacked_max: usize,
     /// Makes every tag and branch; equal seeds make equal ids.
     pub seed: [u8; 32],
+    /// Session timers.
+    pub session: SessionConfig,
 }
 
 /// **One SIP user agent: equal inputs at equal times give equal outputs.**
@@ -79,6 +93,7 @@ pub struct Agent {
     dialogs: HashMap<String, CallKey>,
     /// Calls whose first 2xx waits for its ACK.
     unacked: usize,
+    ended: replaced::Ended,
 }
 
 impl Agent {
@@ -97,6 +112,7 @@ impl Agent {
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             unacked: 0,
+            ended: replaced::Ended::default(),
         }
     }
 

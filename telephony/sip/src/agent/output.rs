@@ -1,8 +1,8 @@
 //! What an agent asks its driver to do.
 
 use super::call::CallKey;
-use crate::handle::DialogEvent;
-use crate::message::Request;
+use crate::handle::{DialogEvent, Replaced};
+use crate::message::{Replaces, Request};
 use crate::transport::Flow;
 use bytes::Bytes;
 
@@ -20,6 +20,17 @@ pub enum Output {
         request: Box<Request>,
         /// How it came.
         flow: Flow,
+        /// The call that it takes over.
+        replaces: Option<Replaced>,
+    },
+    /// A call has its dialog: its Replaces value for [`Dialog::replaces_value`].
+    ///
+    /// [`Dialog::replaces_value`]: crate::Dialog::replaces_value
+    Confirmed {
+        /// The call.
+        call: CallKey,
+        /// What names it to its peer.
+        replaces: Replaces,
     },
     /// Tell the owner of a call.
     Event {

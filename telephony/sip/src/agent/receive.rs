@@ -1,14 +1,16 @@
 //! Messages from the network, up to where a dialog takes them.
 
 use super::Agent;
-use super::call::{Call, CallKey, Phase};
+use super::call::{Call, CallKey, Offer, Phase};
 use super::output::{Origin, Outbound, Output};
+use super::reliable::Peer;
+use super::session::TimerAsk;
 use super::table::{ServerMachine, ServerTx, TxId};
 use crate::dialog::{DialogState, socket_addr};
 use crate::handle::Reply;
 use crate::message::{
-    ACCEPT, ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
-    reason_phrase, response_headers, screen,
+    ACCEPT, ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, SUPPORTED,
+    Via, parse, reason_phrase, response_headers, screen,
 };
 use crate::transaction::{InviteServer, Server, merge_key, server_key};
 use crate::transport::{Flow, Transport};
@@ -113,6 +115,13 @@ impl Agent {
         {
             return self.not_admitted(flow, &request);
         }
+        if self.refuses_interval(flow, &request) {
+            return;
+        }
+        let replaces = match self.replaced(now, &request) {
+            Ok(replaces) => replaces,
+            Err(code) => return self.refuse(flow, &request, code, Vec::new()),
+        };
         let (call_key, tag) = (CallKey(self.ids.call()), self.ids.tag());
         let copies = Some(merge.clone());
         let id = self.open_invite(now, flow, key, &request, call_key, &tag, copies);
@@ -121,10 +130,12 @@ impl Agent {
         let mut call = Call::new(index.clone(), Phase::Incoming, flow);
         call.dialog = Some(DialogState::uas(&request, &tag, 0));
         call.invite_in = Some(id);
+        call.peer = Peer::of(&request.headers);
+        call.offer = if request.sdp().is_some() { Offer::Theirs } else { Offer::None };
         self.calls.insert(call_key, call);
         self.dialogs.insert(index, call_key);
         self.look_up_next_hop(call_key);
-        self.outputs.push_back(Output::Incoming { call: call_key, request, flow });
+        self.outputs.push_back(Output::Incoming { call: call_key, request, flow, replaces });
     }
 
     /// Opens the transaction of an INVITE and says 100 at once. One outside a dialog has a merge key.
@@ -150,6 +161,8 @@ impl Agent {
             echo: response_headers(&request.headers, &request.via, Some(tag)),
             record_routes: record_routes.collect(),
             contact: request.contact(),
+            timer: TimerAsk::of(&request.headers),
+            reliable_only: Peer::of(&request.headers).reliable_only,
             merge,
             scheduled: None,
         };
@@ -205,6 +218,8 @@ impl Agent {
             echo: Default::default(),
             record_routes: Vec::new(),
             contact: None,
+            timer: TimerAsk::default(),
+            reliable_only: false,
             merge: None,
             scheduled: None,
         };
@@ -219,7 +234,7 @@ impl Agent {
         let about_us = vec![
             (HeaderName::Allow, ALLOW.to_owned()),
             (HeaderName::Accept, ACCEPT.to_owned()),
-            (HeaderName::Supported, String::new()),
+            (HeaderName::Supported, SUPPORTED.to_owned()),
         ];
         self.reply_stateless(flow, request, 200, about_us);
     }
@@ -288,7 +303,7 @@ pub(super) fn dialog_index(call_id: &str, tag: &str) -> String {
 
 /// Where the response to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): back on its connection,
 /// or to the host that it came from, at the port that it came from when `rport` asks for it.
-fn reply_flow(via: &Via, flow: Flow) -> Flow {
+pub(super) fn reply_flow(via: &Via, flow: Flow) -> Flow {
     if flow.transport == Transport::Tcp || via.params.value("rport").is_some() {
         return flow;
     }

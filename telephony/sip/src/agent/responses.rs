@@ -4,7 +4,7 @@ use super::Agent;
 use super::Origin;
 use super::call::{CallKey, Phase};
 use super::output::Outbound;
-use super::table::{ClientMachine, Purpose, TxId};
+use super::table::{ClientMachine, Other, TxId};
 use crate::handle::DialogEvent;
 use crate::message::{HeaderName, Response};
 use crate::transaction::{OnResponse, client_key};
@@ -22,10 +22,10 @@ impl Agent {
         match &mut tx.machine {
             ClientMachine::Other(machine) => {
                 let done = machine.response(now, response.code);
-                let (bye, call) = (matches!(tx.purpose, Purpose::Bye), tx.call);
+                let (kind, call) = (tx.purpose.kind(), tx.call);
                 self.arm_client(id);
-                if done && bye {
-                    self.bye_done(now, call);
+                if done {
+                    self.other_answered(now, id, call, kind, &response);
                 }
             }
             ClientMachine::Invite(machine) => {
@@ -58,28 +58,33 @@ impl Agent {
         }
     }
 
-    fn progress(&mut self, now: Millis, id: TxId, response: &Response) {
-        let Some(tx) = self.clients.entry(id) else { return };
-        let (key, initial) = (tx.call, matches!(tx.purpose, Purpose::Invite));
-        let alive = self.calls.get(&key).is_some_and(|call| call.phase == Phase::Calling);
-        if !initial || !alive {
-            return;
+    /// The final response to a request that is no INVITE.
+    fn other_answered(
+        &mut self,
+        now: Millis,
+        id: TxId,
+        key: CallKey,
+        kind: Other,
+        response: &Response,
+    ) {
+        match kind {
+            Other::Quiet => {}
+            Other::Bye => self.bye_done(now, key),
+            Other::Update => self.update_done(now, key, id, Some(response), failure(response)),
+            Other::Refer => self.refer_done(key, id, Some(response)),
+            Other::Notify => self.notice_done(now, key, id, response.code),
         }
-        if response.code > 100 {
-            let (code, body) = (response.code, response.sdp());
-            self.tell(key, DialogEvent::Progress { code, body });
-        }
-        self.cancel_when_allowed(now, key);
     }
 
     fn refused(&mut self, now: Millis, id: TxId, response: &Response) {
         let Some(key) = self.clients.entry(id).map(|tx| tx.call) else { return };
-        let event = DialogEvent::Failed {
-            code: response.code,
-            reason: response.reason.clone(),
-            retry_after_s: response.retry_after_s(),
-            warning: warning(response),
-        };
+        let current = |call: &super::call::Call| call.invite_out == Some(id);
+        if self.calls.get(&key).is_some_and(current)
+            && (self.changes_again(now, key, response) || self.invites_again(now, key, response))
+        {
+            return;
+        }
+        let event = failure(response);
         self.failed(now, key, id, event, matches!(response.code, 408 | 481));
     }
 
@@ -104,13 +109,22 @@ impl Agent {
                 self.end_call(now, key);
             }
             Phase::Talking => {
-                self.tell(key, event);
+                self.change_failed(now, key, event);
                 if dialog_lost {
                     self.start_bye(now, key, None);
                 }
             }
             Phase::Incoming | Phase::Leaving => {}
         }
+    }
+}
+
+fn failure(response: &Response) -> DialogEvent {
+    DialogEvent::Failed {
+        code: response.code,
+        reason: response.reason.clone(),
+        retry_after_s: response.retry_after_s(),
+        warning: warning(response),
     }
 }
 

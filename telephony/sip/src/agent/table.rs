@@ -2,6 +2,7 @@
 
 use super::call::CallKey;
 use super::output::Outbound;
+use super::session::TimerAsk;
 use crate::dialog::DialogState;
 use crate::message::{Headers, SipUri};
 use crate::transaction::{Client, Fired, InviteClient, InviteServer, Server};
@@ -101,6 +102,9 @@ pub(super) struct ServerTx {
     pub(super) record_routes: Vec<String>,
     /// The target that a re-INVITE asks for; it counts when we accept (RFC 3261 §12.2.2).
     pub(super) contact: Option<SipUri>,
+    pub(super) timer: TimerAsk,
+    /// Its provisional responses must be reliable (RFC 3262).
+    pub(super) reliable_only: bool,
     pub(super) merge: Option<String>,
     pub(super) scheduled: Option<Millis>,
 }
@@ -157,8 +161,11 @@ pub(super) struct ClientTx {
     pub(super) flow: Flow,
     pub(super) call: CallKey,
     pub(super) sent: Sent,
-    /// The ACKs of each 2xx by its To tag, for when it comes again.
-    pub(super) acks: Vec<(String, Outbound)>,
+    /// It carried a session description.
+    pub(super) described: bool,
+    /// The ACKs of each 2xx by its To tag, for when it comes again; `None` while it waits for the
+    /// owner's answer.
+    pub(super) acks: Vec<(String, Option<Outbound>)>,
     pub(super) scheduled: Option<Millis>,
 }
 
@@ -175,8 +182,35 @@ pub(super) enum Purpose {
     Invite,
     Reinvite(Box<DialogState>),
     Bye,
-    /// CANCEL, and BYE for a branch of a fork that is not wanted: nobody waits for the answer.
+    Update,
+    Refer,
+    Notify,
+    /// CANCEL, PRACK, INFO, and BYE for a branch of a fork that is not wanted: nobody waits for the
+    /// answer.
     Quiet,
+}
+
+/// The same without what it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Other {
+    Bye,
+    Update,
+    Refer,
+    Notify,
+    Quiet,
+}
+
+impl Purpose {
+    /// What a request that is no INVITE was sent for.
+    pub(super) const fn kind(&self) -> Other {
+        match self {
+            Self::Bye => Other::Bye,
+            Self::Update => Other::Update,
+            Self::Refer => Other::Refer,
+            Self::Notify => Other::Notify,
+            Self::Quiet | Self::Invite | Self::Reinvite(_) => Other::Quiet,
+        }
+    }
 }
 
 pub(super) enum ClientMachine {

@@ -10,7 +10,9 @@ use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, Output};
 use crate::clock::Clock;
 use crate::dialog::socket_addr;
-use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite, Reply};
+use crate::handle::{
+    Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite, Replaced, Reply,
+};
 use crate::message::{HeaderName, Request};
 use crate::transport::{Flow, Link, Transport};
 use bytes::Bytes;
@@ -112,6 +114,7 @@ impl Driver {
                 calls_max: config.calls_max,
                 calls_unacked_max: CALLS_UNACKED_MAX,
                 seed: rand::random(),
+                session: config.session,
             }),
             clock,
             links: udp.len() as u64,
@@ -299,17 +302,27 @@ impl Driver {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Send(outbound) => self.send(&outbound),
-                Output::Incoming { call, request, flow } => self.offer_call(call, request, flow),
+                Output::Incoming { call, request, flow, replaces } => {
+                    self.offer_call(call, request, flow, replaces);
+                }
+                Output::Confirmed { call, replaces } => self.commands.name(call, Some(replaces)),
                 Output::Event { call, event } => self.tell(call, event),
                 Output::Over { call } => {
                     self.events.remove(&call);
+                    self.commands.name(call, None);
                 }
                 Output::Resolve { call, host, port } => self.lookups.hop(call, host, port),
             }
         }
     }
 
-    fn offer_call(&mut self, call: CallKey, request: Box<Request>, flow: Flow) {
+    fn offer_call(
+        &mut self,
+        call: CallKey,
+        request: Box<Request>,
+        flow: Flow,
+        replaces: Option<Replaced>,
+    ) {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let dialog = Dialog::new(call, request.call_id.clone(), self.commands.clone());
         let incoming = IncomingCall {
@@ -319,6 +332,7 @@ impl Driver {
             local: flow.local,
             dialog,
             events: received,
+            replaces,
         };
         self.events.insert(call, events);
         if self.incoming.try_send(incoming).is_err() {
@@ -332,14 +346,13 @@ impl Driver {
     fn tell(&mut self, call: CallKey, event: DialogEvent) {
         let Some(events) = self.events.get(&call) else { return };
         let room = event.is_essential() || events.capacity() > EVENTS_ESSENTIAL;
-        let reinvite = matches!(event, DialogEvent::Reinvite { .. });
+        let refusal = if event.is_essential() { None } else { event.refusal(call, busy(500)) };
         if room && events.try_send(event).is_ok() {
             return;
         }
         self.counts.events_dropped += 1;
-        if reinvite {
-            let reply = busy(500);
-            self.agent.command(self.clock.now(), Command::RespondReinvite { call, reply });
+        if let Some(refusal) = refusal {
+            self.agent.command(self.clock.now(), refusal);
         }
     }
 }

@@ -11,7 +11,7 @@ mod stream;
 pub use bind::BindError;
 pub use metrics::EndpointMetrics;
 
-use crate::agent::{CallKey, Command};
+use crate::agent::{CallKey, Command, SessionConfig};
 use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite};
 use crate::transport::Transport;
 use driver::Driver;
@@ -45,6 +45,8 @@ pub struct EndpointConfig {
     pub product: String,
     /// Dialogs at once, at most.
     pub calls_max: usize,
+    /// Session timers (RFC 4028).
+    pub session: SessionConfig,
 }
 
 /// **A SIP endpoint: new calls come out of its channel, calls of ours go in by

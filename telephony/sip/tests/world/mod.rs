@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use qingting_common::Millis;
-use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Origin, Output};
-use qingting_sip::message::{NameAddr, SipUri};
-use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Reply, Transport};
+use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Origin, Output, SessionConfig};
+use qingting_sip::message::{NameAddr, Replaces, SipUri};
+use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Replaced, Reply, Transport};
 
 pub const PEER: &str = "192.0.2.9:5060";
 pub const US: &str = "10.0.0.1:5060";
@@ -21,6 +21,10 @@ pub struct Solo {
     pub events: Vec<DialogEvent>,
     pub last_origin: Origin,
     pub last_flow: Option<Flow>,
+    /// What the last confirmed dialog is called.
+    pub name: Option<Replaces>,
+    /// What the last call replaces.
+    pub replaces: Option<Replaced>,
 }
 
 pub fn config() -> AgentConfig {
@@ -29,6 +33,7 @@ pub fn config() -> AgentConfig {
         calls_max: 10_000,
         calls_unacked_max: 10_000,
         seed: [7; 32],
+        session: SessionConfig::default(),
     }
 }
 
@@ -57,6 +62,8 @@ impl Solo {
             events: Vec::new(),
             last_origin: Origin::Nobody,
             last_flow: None,
+            name: None,
+            replaces: None,
         }
     }
 
@@ -70,12 +77,14 @@ impl Solo {
                     self.last_origin = outbound.origin;
                     self.last_flow = Some(outbound.flow);
                 }
-                Output::Incoming { call, .. } => {
+                Output::Incoming { call, replaces, .. } => {
                     self.call = call;
+                    self.replaces = replaces;
                     self.calls += 1;
                 }
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Over { .. } => self.over += 1,
+                Output::Confirmed { replaces, .. } => self.name = Some(replaces),
                 Output::Resolve { .. } => {}
             }
         }
