@@ -154,13 +154,20 @@ impl Agent {
     }
 
     /// A refused or unanswered change: who is told of it.
-    pub(super) fn change_failed(&mut self, now: Millis, key: CallKey, event: DialogEvent) {
+    pub(super) fn change_failed(
+        &mut self,
+        now: Millis,
+        key: CallKey,
+        event: DialogEvent,
+        dialog_lost: bool,
+    ) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let change = call.change.take();
         if call.offer == Offer::Ours {
             call.offer = Offer::None;
         }
         let event = match (event, change) {
+            (_, Some(change)) if change.refresh && dialog_lost => DialogEvent::SessionExpired,
             (_, Some(change)) if change.refresh => return self.refresh_failed(now, key),
             (DialogEvent::Failed { code, reason, retry_after_s, .. }, Some(change))
                 if change.update =>
@@ -190,7 +197,7 @@ impl Agent {
             Some(response) if self.changes_again(now, key, response) => {}
             _ => {
                 let lost = response.is_none_or(|response| matches!(response.code, 408 | 481));
-                self.change_failed(now, key, event);
+                self.change_failed(now, key, event, lost);
                 let talking = |call: &super::call::Call| call.phase == Phase::Talking;
                 if lost && self.calls.get(&key).is_some_and(talking) {
                     self.hang_up(now, key, None);
@@ -218,7 +225,7 @@ impl Agent {
             change.again_at = Some(now + wait);
         } else {
             let update = change.update;
-            self.change_failed(now, key, pending(update));
+            self.change_failed(now, key, pending(update), false);
         }
     }
 

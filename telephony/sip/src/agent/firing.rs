@@ -20,6 +20,24 @@ impl Agent {
                 Wake::Call(key) => self.fire_call(now, at, key),
             }
         }
+        self.sweep_timers();
+    }
+
+    /// Sweeps out entries of calls that are over, whose session timers would stay for an hour.
+    fn sweep_timers(&mut self) {
+        let owners = self.servers.len() + self.clients.len() + self.calls.len();
+        if !self.timers.is_stale(owners) {
+            return;
+        }
+        let Self { timers, servers, clients, calls, .. } = self;
+        timers.sweep(|at, wake| {
+            let scheduled = match wake {
+                Wake::Server(id) => servers.peek(id).and_then(|tx| tx.scheduled),
+                Wake::Client(id) => clients.peek(id).and_then(|tx| tx.scheduled),
+                Wake::Call(key) => calls.get(&key).and_then(|call| call.scheduled),
+            };
+            scheduled == Some(at)
+        });
     }
 
     fn fire_server(&mut self, now: Millis, at: Millis, id: TxId) {

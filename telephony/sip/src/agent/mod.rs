@@ -132,6 +132,7 @@ impl Agent {
             dialogs: self.calls.len(),
             unacked: self.unacked,
             transactions: self.servers.len() + self.clients.len(),
+            timers: self.timers.len(),
             transaction_bytes: self.transaction_bytes(),
             ..self.stats
         }

@@ -109,7 +109,7 @@ impl Agent {
                 self.end_call(now, key);
             }
             Phase::Talking => {
-                self.change_failed(now, key, event);
+                self.change_failed(now, key, event, dialog_lost);
                 if dialog_lost {
                     self.start_bye(now, key, None);
                 }

@@ -21,6 +21,9 @@ pub struct Solo {
     pub events: Vec<DialogEvent>,
     pub last_origin: Origin,
     pub last_flow: Option<Flow>,
+    /// Whether [`Solo::wait`] keeps what is sent, and what it kept.
+    pub keep: bool,
+    pub kept: Vec<String>,
     /// What the last confirmed dialog is called.
     pub name: Option<Replaces>,
     /// What the last call replaces.
@@ -62,6 +65,8 @@ impl Solo {
             events: Vec::new(),
             last_origin: Origin::Nobody,
             last_flow: None,
+            keep: false,
+            kept: Vec::new(),
             name: None,
             replaces: None,
         }
@@ -133,13 +138,18 @@ impl Solo {
 
     /// Makes a call; its INVITE.
     pub fn invite(&mut self, target: &str) -> String {
+        self.invite_with(target, Some("v=0".into()))
+    }
+
+    /// Makes a call with or without an offer; its INVITE.
+    pub fn invite_with(&mut self, target: &str, offer: Option<Bytes>) -> String {
         self.call = CallKey(1);
         let target: SipUri = target.parse().unwrap();
         let invite = Box::new(OutgoingInvite {
             target,
             transport: self.flow.transport,
             from: NameAddr::parse("<sip:us@10.0.0.1>").unwrap(),
-            offer: Some("v=0".into()),
+            offer,
             headers: vec![],
             call_id: None,
         });
@@ -156,7 +166,11 @@ impl Solo {
         while let Some(at) = self.agent.next_deadline().filter(|at| *at <= end) {
             self.now = at.max(self.now);
             self.agent.fire(self.now);
-            sent.extend(self.drain().into_iter().map(|m| (self.now.0 - begin.0, code(&m))));
+            let messages = self.drain();
+            sent.extend(messages.iter().map(|m| (self.now.0 - begin.0, code(m))));
+            if self.keep {
+                self.kept.extend(messages);
+            }
         }
         self.now = end;
         sent
@@ -233,4 +247,32 @@ pub fn response(request: &str, code: u16, tag: &str, extra: &str) -> String {
         header(request, "Call-ID"),
         header(request, "CSeq"),
     )
+}
+
+/// A message with a session description.
+pub fn with_sdp(message: &str, body: &str) -> String {
+    let length = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n", body.len());
+    message.replace("Content-Length: 0\r\n", &length) + body
+}
+
+/// A request of the peer within a call that we made.
+pub fn of_our_call(text: &str) -> String {
+    text.replace("Call-ID: in", "Call-ID: out").replace("<sip:a@b>;tag=f", "<sip:1@h>;tag=t")
+}
+
+/// Our tag in a request of ours.
+pub fn from_tag(request: &str) -> String {
+    header(request, "From").split("tag=").nth(1).unwrap_or("").to_owned()
+}
+
+pub fn codes(messages: &[String]) -> Vec<String> {
+    messages.iter().map(|message| code(message)).collect()
+}
+
+pub fn body(message: &str) -> &str {
+    message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+pub fn sdp(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
 }
