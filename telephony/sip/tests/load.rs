@@ -72,6 +72,10 @@ fn refused_strangers_leave_no_state() {
     assert_eq!((stats.dialogs, stats.transactions, solo.agent.next_deadline()), (0, 0, None));
 }
 
+fn reply_with_body(code: u16) -> qingting_sip::Reply {
+    qingting_sip::Reply::with_body(code, "v=0")
+}
+
 /// Feeds bytes at every stage of a call, with the owner answering all that it hears of.
 fn feed_all(texts: &[String]) {
     let mut solo = Solo::new(Transport::Udp);
@@ -99,17 +103,35 @@ proptest! {
 
     #[test]
     fn any_requests_in_any_order_end_in_nothing(
-        choices in proptest::collection::vec((0usize..7, 1u32..4, 0u8..3, any::<bool>()), 1..25),
+        choices in proptest::collection::vec((0usize..10, 1u32..6, 0u8..3, any::<bool>()), 1..25),
     ) {
-        let methods = ["INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "UPDATE"];
+        let methods = [
+            "INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "UPDATE", "PRACK", "REFER", "NOTIFY",
+        ];
         let mut solo = Solo::new(Transport::Udp);
-        let mut tag = String::new();
+        let (mut tag, mut rseq) = (String::new(), "1".to_owned());
         for (method, cseq, branch, tagged) in choices {
             let to = if tagged { tag.as_str() } else { "" };
-            for message in solo.feed(&request(methods[method], cseq, &branch.to_string(), to, "")) {
+            let extra = format!("Supported: 100rel, timer\r\nRefer-To: <sip:a@b>\r\nRAck: {rseq} 1 INVITE\r\n");
+            let mut text = request(methods[method], cseq, &branch.to_string(), to, &extra);
+            if branch == 2 {
+                text = world::with_sdp(&text, "v=0");
+            }
+            for message in solo.feed(&text) {
                 tag = world::to_tag(&message);
             }
+            let call = solo.call;
+            let early = reply_with_body(183);
             match cseq {
+                4 => for message in solo.command(Command::Respond { call, reply: early }) {
+                    rseq = world::header(&message, "RSeq").to_owned();
+                },
+                5 => {
+                    solo.command(Command::RespondUpdate { call, reply: reply(200) });
+                    solo.command(Command::RespondPrack { call, reply: reply(200) });
+                    solo.command(Command::AcceptRefer { call });
+                    solo.command(Command::Update { call, offer: "v=0".into() });
+                }
                 1 => { solo.respond(200); }
                 2 => { solo.respond_reinvite(200); }
                 _ => { solo.wait(900); }

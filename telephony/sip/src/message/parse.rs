@@ -8,8 +8,8 @@ use super::{
     VALUE_BYTES_MAX, Via,
 };
 use bytes::Bytes;
-use std::borrow::Cow;
 use qingting_common::limits::SIP_MESSAGE_BYTES_MAX;
+use std::borrow::Cow;
 
 /// Header fields in one message, at most.
 const HEADER_FIELDS_MAX: usize = 256;
