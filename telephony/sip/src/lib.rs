@@ -8,6 +8,7 @@ pub mod agent;
 mod clock;
 pub mod dialog;
 mod endpoint;
+mod event;
 mod handle;
 mod handle_within;
 pub mod message;
@@ -15,5 +16,6 @@ pub mod transaction;
 mod transport;
 
 pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics};
-pub use handle::{Dialog, DialogEvent, IncomingCall, OutgoingInvite, Replaced, Reply};
+pub use event::DialogEvent;
+pub use handle::{Dialog, IncomingCall, OutgoingInvite, Replaced, Reply};
 pub use transport::{Flow, Link, Transport};

@@ -276,6 +276,20 @@ fn the_2xx_of_an_invite_without_offer_waits_for_the_owners_answer() {
 }
 
 #[test]
+fn early_media_does_not_answer_the_offer_of_a_later_2xx() {
+    let mut solo = Solo::new(Transport::Udp);
+    let invite = solo.invite(TARGET);
+    let prack = solo.feed(&with_sdp(&reliable(&invite, 183, "t", 1), "v=0 early")).remove(0);
+    solo.feed(&response(&prack, 200, "t", ""));
+    assert_eq!(codes(&solo.feed(&response(&invite, 200, "t", ""))), ["ACK"]);
+    let again = solo.command(Command::Reinvite { call: solo.call, offer: None }).remove(0);
+    assert!(!header(&again, "Supported").contains("100rel"), "nobody would send its PRACKs");
+    assert!(solo.feed(&with_sdp(&response(&again, 200, "t", ""), "v=0 theirs")).is_empty());
+    assert_eq!(codes(&solo.command(Command::Ack { call: solo.call, answer: sdp("v=0") })), ["ACK"]);
+    assert_eq!(codes(&solo.reinvite()), ["INVITE"]);
+}
+
+#[test]
 fn an_owner_who_does_not_answer_the_2xx_loses_the_call() {
     let mut solo = Solo::new(Transport::Udp);
     let invite = solo.invite_with(TARGET, None);

@@ -163,6 +163,33 @@ fn an_update_that_is_not_known_after_all_becomes_a_reinvite() {
 }
 
 #[test]
+fn what_the_owner_wants_during_a_refresh_follows_it() {
+    for refused in [false, true] {
+        let (mut solo, _) = called("");
+        solo.wait(899_000);
+        let refresh = next(&mut solo, "INVITE");
+        assert!(solo.reinvite().is_empty());
+        assert_eq!(solo.events(), []);
+        let code = if refused { 488 } else { 200 };
+        let sent = solo.feed(&response(&refresh, code, "f", ""));
+        assert_eq!(codes(&sent), ["ACK", "INVITE"]);
+        solo.feed(&response(&sent[1], 200, "f", ""));
+        assert_eq!(solo.events(), [DialogEvent::Answered { body: None }]);
+    }
+}
+
+#[test]
+fn a_refresh_that_meets_491_is_repeated_in_silence() {
+    let (mut solo, _) = called("");
+    solo.wait(899_000);
+    let refresh = next(&mut solo, "INVITE");
+    assert_eq!(codes(&solo.feed(&response(&refresh, 491, "f", ""))), ["ACK"]);
+    let refresh = next(&mut solo, "INVITE");
+    assert_eq!(codes(&solo.feed(&response(&refresh, 200, "f", ""))), ["ACK"]);
+    assert_eq!(solo.events(), []);
+}
+
+#[test]
 fn a_peer_that_does_not_grant_a_timer_has_none() {
     let (mut solo, _) = calling("");
     assert!(solo.wait(3_600_000).is_empty());

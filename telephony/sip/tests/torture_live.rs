@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// How soon an OPTIONS is answered after whatever came before.
@@ -141,7 +142,7 @@ async fn every_message_earns_what_its_rfc_asks_for_and_the_next_is_answered_at_o
     for (name, by_udp, by_tcp, why) in TABLE {
         let bytes = message(name);
         for (transport, wanted) in [(Transport::Udp, by_udp), (Transport::Tcp, by_tcp)] {
-            let endpoint = endpoint().await;
+            let (endpoint, owner) = endpoint().await;
             let got = match transport {
                 Transport::Tcp => over_tcp(&endpoint, &bytes).await,
                 _ => over_udp(&endpoint, &bytes).await,
@@ -152,6 +153,7 @@ async fn every_message_earns_what_its_rfc_asks_for_and_the_next_is_answered_at_o
             let metrics = endpoint.metrics();
             assert_eq!(metrics.dialogs, 0, "{name}: a call is left");
             endpoint.close().await;
+            owner.join_all().await;
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -179,7 +181,7 @@ impl Got {
     }
 }
 
-async fn endpoint() -> Endpoint {
+async fn endpoint() -> (Endpoint, JoinSet<()>) {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let (endpoint, calls) = Endpoint::bind(EndpointConfig {
         udp: vec![any],
@@ -191,8 +193,9 @@ async fn endpoint() -> Endpoint {
     })
     .await
     .unwrap();
-    tokio::spawn(refuse_all(calls));
-    endpoint
+    let mut owner = JoinSet::new();
+    owner.spawn(refuse_all(calls));
+    (endpoint, owner)
 }
 
 async fn refuse_all(mut calls: mpsc::Receiver<IncomingCall>) {

@@ -32,9 +32,9 @@ fn notify(solo: &mut Solo, code: u16, reason: &str, is_final: bool) -> Vec<Strin
 fn a_refer_is_accepted_and_its_progress_told_in_order() {
     let (mut solo, tag) = referred(TO_DESK);
     let event = DialogEvent::Refer {
-        target: "sip:801@10.0.0.5".parse().unwrap(),
+        target: Box::new("sip:801@10.0.0.5".parse().unwrap()),
         replaces: None,
-        referred_by: Some("sip:boss@10.0.0.5".parse().unwrap()),
+        referred_by: Some(Box::new("sip:boss@10.0.0.5".parse().unwrap())),
     };
     assert_eq!(solo.events(), [event]);
     assert_eq!(solo.codes(&refer(3, &tag, TO_DESK)), ["500"], "one at a time");

@@ -5,8 +5,8 @@ use super::table::{Sent, ServerTx};
 use crate::dialog::Outgoing;
 use crate::handle::Reply;
 use crate::message::{
-    ALLOW, HeaderName, Headers, Method, Response, SUPPORTED, Via, reason_phrase, response_headers,
-    write_request, write_response,
+    ALLOW, HeaderName, Headers, Method, Response, SUPPORTED, SUPPORTED_AGAIN, Via, reason_phrase,
+    response_headers, write_request, write_response,
 };
 use crate::transport::{Flow, Transport};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ impl Agent {
             headers.push(HeaderName::Contact, contact(tx.flow));
         }
         if reply.code > 100 {
-            self.push_about_us(&mut headers, HeaderName::Server);
+            self.push_about_us(&mut headers, SUPPORTED, HeaderName::Server);
         }
         for (name, value) in &reply.headers {
             headers.push(name.clone(), value.as_str());
@@ -69,7 +69,10 @@ impl Agent {
         }
         if names_us(&outgoing.method) {
             headers.push(HeaderName::Contact, contact(flow));
-            self.push_about_us(&mut headers, HeaderName::UserAgent);
+            // Only the INVITE that makes a dialog has no tag of the peer's.
+            let again = headers.first(&HeaderName::To).is_some_and(|to| to.contains(";tag="));
+            let supported = if again { SUPPORTED_AGAIN } else { SUPPORTED };
+            self.push_about_us(&mut headers, supported, HeaderName::UserAgent);
         } else {
             headers.push(HeaderName::UserAgent, self.config.product.as_str());
         }
@@ -82,9 +85,9 @@ impl Agent {
         (headers, bytes)
     }
 
-    fn push_about_us(&self, headers: &mut Headers, name: HeaderName) {
+    fn push_about_us(&self, headers: &mut Headers, supported: &str, name: HeaderName) {
         headers.push(HeaderName::Allow, ALLOW);
-        headers.push(HeaderName::Supported, SUPPORTED);
+        headers.push(HeaderName::Supported, supported);
         headers.push(name, self.config.product.as_str());
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Call {
     pub(super) early: Vec<Early>,
     /// Our re-INVITE or UPDATE.
     pub(super) change: Option<Change>,
+    /// What the owner wants once a refresh of ours is over.
+    pub(super) next_change: Option<Change>,
     /// Our UPDATE that has no final response from the peer.
     pub(super) update_out: Option<TxId>,
     /// Requests of the peer that the owner is to answer: an offer and a REFER, at most.
@@ -143,6 +145,7 @@ impl Call {
             reliable: None,
             early: Vec::new(),
             change: None,
+            next_change: None,
             update_out: None,
             asked: Vec::new(),
             late: None,
@@ -165,6 +168,11 @@ impl Call {
             || self.change.is_some()
             || self.offer != Offer::None
             || self.awaits_first_ack()
+    }
+
+    /// Whether all that stands in the way of a change is a refresh that the owner knows nothing of.
+    pub(super) fn refreshes(&self) -> bool {
+        self.change.as_ref().is_some_and(Change::is_refresh) && self.next_change.is_none()
     }
 
     /// The dialog that requests of ours go to: the call's, else the early one that spoke last.

@@ -8,7 +8,8 @@ use super::receive::dialog_index;
 use super::reliable::Peer;
 use super::table::{ClientMachine, ClientTx, Purpose, Sent, TxId};
 use crate::dialog::{DialogState, Outgoing};
-use crate::handle::{DialogEvent, OutgoingInvite};
+use crate::event::DialogEvent;
+use crate::handle::OutgoingInvite;
 use crate::message::{HeaderName, Headers, Method, Response, min_se_s};
 use crate::transaction::{Client, InviteClient, TIMEOUT, key_of_branch};
 use crate::transport::Flow;
@@ -248,7 +249,8 @@ impl Agent {
         if let Some(offer) = draft.and_then(|draft| draft.offer) {
             call.described = Some(offer);
         }
-        if call.offer == Offer::Ours && call.update_out.is_none() {
+        // Whatever an early offer has come to; one that is open in an UPDATE or the 2xx stays.
+        if call.update_out.is_none() && call.asked.is_empty() && call.late.is_none() {
             call.offer = Offer::None;
         }
         (call.phase, call.invite_out) = (Phase::Talking, None);

@@ -5,7 +5,7 @@ use super::Agent;
 use super::call::{CallKey, Offer, Phase};
 use super::reliable::Peer;
 use super::table::{Purpose, TxId};
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::message::{Method, Response, min_se_s};
 use bytes::Bytes;
 use qingting_common::Millis;
@@ -33,6 +33,11 @@ impl Change {
         Self { update, offer, refresh, glares: 0, intervals: 0, again_at: None }
     }
 
+    /// A refresh of the session timer, which the owner knows nothing of.
+    pub(super) const fn is_refresh(&self) -> bool {
+        self.refresh
+    }
+
     pub(super) const fn deadline(&self) -> Option<Millis> {
         self.again_at
     }
@@ -45,6 +50,10 @@ impl Agent {
         else {
             return;
         };
+        if call.refreshes() {
+            call.next_change = Some(Change::new(false, offer, false));
+            return;
+        }
         if call.is_negotiating() {
             return self.tell(key, pending(false));
         }
@@ -56,6 +65,10 @@ impl Agent {
     pub(super) fn update(&mut self, now: Millis, key: CallKey, offer: Bytes) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         if call.phase == Phase::Leaving || call.speaking().is_none() {
+            return;
+        }
+        if call.refreshes() {
+            call.next_change = Some(Change::new(true, Some(offer), false));
             return;
         }
         let busy = call.offer != Offer::None || call.change.is_some() || call.update_out.is_some();
@@ -79,6 +92,7 @@ impl Agent {
         let purpose =
             if update { Purpose::Update } else { Purpose::Reinvite(Box::new(dialog.clone())) };
         let flow = call.flow_to(&outgoing.next_hop);
+        call.agreed &= update;
         if offer.is_some() {
             call.offer = Offer::Ours;
         }
@@ -114,6 +128,16 @@ impl Agent {
                 self.tell(key, DialogEvent::Refreshed { body });
             }
             (true, _) => {}
+        }
+        self.change_next(now, key);
+    }
+
+    /// Sends what the owner wanted while a refresh was open.
+    fn change_next(&mut self, now: Millis, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if call.change.is_none() && call.late.is_none() && call.next_change.is_some() {
+            call.change = call.next_change.take();
+            self.send_change(now, key);
         }
     }
 
@@ -168,7 +192,10 @@ impl Agent {
         }
         let event = match (event, change) {
             (_, Some(change)) if change.refresh && dialog_lost => DialogEvent::SessionExpired,
-            (_, Some(change)) if change.refresh => return self.refresh_failed(now, key),
+            (_, Some(change)) if change.refresh => {
+                self.refresh_failed(now, key);
+                return self.change_next(now, key);
+            }
             (DialogEvent::Failed { code, reason, retry_after_s, .. }, Some(change))
                 if change.update =>
             {
@@ -208,15 +235,16 @@ impl Agent {
 
     /// Sends a change whose wait is over, or waits once more while the peer's is open.
     pub(super) fn fire_change(&mut self, now: Millis, key: CallKey) {
+        let change = self.calls.get(&key).and_then(|call| call.change.as_ref());
+        if change.and_then(Change::deadline).is_none_or(|at| now < at) {
+            return;
+        }
         let wait = self.glare_wait(key);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let busy = call.invite_in.is_some() && call.phase == Phase::Talking
             || call.offer != Offer::None
             || !call.unacked.is_empty();
         let Some(change) = &mut call.change else { return };
-        if change.again_at.is_none_or(|at| now < at) {
-            return;
-        }
         if !busy {
             return self.send_change(now, key);
         }

@@ -5,7 +5,7 @@ use super::asked::OWNER_ANSWERS_MAX;
 use super::call::{CallKey, Offer, Phase};
 use super::table::{Purpose, TxId};
 use crate::dialog::DialogState;
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::message::{HeaderName, Method, Response, rseq};
 use bytes::Bytes;
 use qingting_common::Millis;

@@ -5,7 +5,7 @@ use super::call::{CallKey, Cancel, Offer, Phase};
 use super::output::{Origin, Outbound};
 use super::table::{Purpose, TxId};
 use super::timers::Wake;
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::transaction::{AnswerFired, Fired};
 use qingting_common::Millis;
 

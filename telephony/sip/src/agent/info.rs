@@ -3,7 +3,8 @@
 use super::Agent;
 use super::call::{CallKey, Phase};
 use super::table::Purpose;
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, INFO_ACCEPT, Method, Request, dtmf};
 use crate::transport::Flow;
 use bytes::Bytes;

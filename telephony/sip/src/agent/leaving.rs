@@ -4,7 +4,8 @@ use super::Agent;
 use super::call::{CallKey, Phase};
 use super::output::Output;
 use super::table::{ClientMachine, Purpose, TxId};
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, Method};
 use qingting_common::Millis;
 

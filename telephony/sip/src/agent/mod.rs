@@ -36,7 +36,7 @@ pub use output::{Origin, Outbound, Output};
 pub use session::SessionConfig;
 pub use stats::Stats;
 
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::transport::Flow;
 use bytes::Bytes;
 use call::Call;

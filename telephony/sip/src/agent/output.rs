@@ -1,7 +1,8 @@
 //! What an agent asks its driver to do.
 
 use super::call::CallKey;
-use crate::handle::{DialogEvent, Replaced};
+use crate::event::DialogEvent;
+use crate::handle::Replaced;
 use crate::message::{Replaces, Request};
 use crate::transport::Flow;
 use bytes::Bytes;

@@ -4,7 +4,8 @@ use super::Agent;
 use super::asked::AskedKind;
 use super::call::{CallKey, Phase};
 use super::table::{Purpose, TxId};
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, Method, NameAddr, Replaces, Request, SipUri, unescape};
 use crate::transport::Flow;
 use qingting_common::Millis;
@@ -58,7 +59,7 @@ impl Agent {
             return self.refuse(way.0, request, 400, Vec::new());
         };
         let referred_by = request.headers.first(&HeaderName::ReferredBy);
-        let referred_by = referred_by.and_then(NameAddr::parse).map(|by| by.uri);
+        let referred_by = referred_by.and_then(NameAddr::parse).map(|by| Box::new(by.uri));
         let silent = request.headers.first(&HeaderName::ReferSub);
         let silent = silent.is_some_and(|wanted| wanted.trim().eq_ignore_ascii_case("false"));
         call.refers += 1;
@@ -71,6 +72,7 @@ impl Agent {
             over: false,
         }));
         self.ask(now, way, request, key, AskedKind::Refer);
+        let (target, replaces) = (Box::new(target), replaces.map(Box::new));
         self.tell(key, DialogEvent::Refer { target, replaces, referred_by });
     }
 

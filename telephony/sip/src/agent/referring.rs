@@ -3,7 +3,8 @@
 use super::Agent;
 use super::call::{CallKey, Phase};
 use super::table::{Purpose, TxId};
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, Method, NameAddr, Replaces, Request, Response, SipUri};
 use crate::transport::Flow;
 use qingting_common::Millis;

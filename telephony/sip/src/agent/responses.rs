@@ -5,7 +5,7 @@ use super::Origin;
 use super::call::{CallKey, Phase};
 use super::output::Outbound;
 use super::table::{ClientMachine, Other, TxId};
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::message::{HeaderName, Response};
 use crate::transaction::{OnResponse, client_key};
 use qingting_common::Millis;

@@ -3,7 +3,8 @@
 use super::Agent;
 use super::call::{CallKey, Offer, Phase};
 use super::change::Change;
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, Headers, Refresher, Request, Response, SessionExpires, min_se_s};
 use crate::transport::Flow;
 use qingting_common::Millis;

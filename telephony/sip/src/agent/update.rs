@@ -3,7 +3,8 @@
 use super::Agent;
 use super::asked::AskedKind;
 use super::call::{CallKey, Offer, Phase};
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::Request;
 use crate::transport::Flow;
 use qingting_common::Millis;

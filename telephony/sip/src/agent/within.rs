@@ -4,7 +4,7 @@ use super::Agent;
 use super::call::{ANSWERS_UNACKED_MAX, CallKey, Offer, Phase};
 use super::receive::dialog_index;
 use super::reliable::Peer;
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::message::{HeaderName, Method, Request};
 use crate::transport::Flow;
 use qingting_common::Millis;

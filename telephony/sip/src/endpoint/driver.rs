@@ -10,9 +10,8 @@ use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, Output};
 use crate::clock::Clock;
 use crate::dialog::socket_addr;
-use crate::handle::{
-    Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite, Replaced, Reply,
-};
+use crate::event::DialogEvent;
+use crate::handle::{Commands, Dialog, IncomingCall, Order, OutgoingInvite, Replaced, Reply};
 use crate::message::{HeaderName, Request};
 use crate::transport::{Flow, Link, Transport};
 use bytes::Bytes;

@@ -12,7 +12,8 @@ pub use bind::BindError;
 pub use metrics::EndpointMetrics;
 
 use crate::agent::{CallKey, Command, SessionConfig};
-use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite};
+use crate::event::DialogEvent;
+use crate::handle::{Commands, Dialog, IncomingCall, Order, OutgoingInvite};
 use crate::transport::Transport;
 use driver::Driver;
 use metrics::Published;

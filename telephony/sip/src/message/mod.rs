@@ -34,6 +34,7 @@ pub use request::Request;
 pub(crate) use request::write_request;
 pub(crate) use response::write_response;
 pub use response::{Response, reason_phrase, response_headers};
+pub(crate) use screen::SUPPORTED_AGAIN;
 pub use screen::{ALLOW, Refusal, SUPPORTED, screen};
 pub(crate) use session_expires::{Refresher, SessionExpires, min_se_s, rack, rseq};
 pub use text::{Param, Params};

@@ -9,6 +9,9 @@ pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO,
 /// Option tags that this server understands: RFC 3262, 4028, 3891 and 4488.
 pub const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 
+/// The same in a re-INVITE of ours, whose provisional responses nobody waits for.
+pub(crate) const SUPPORTED_AGAIN: &str = "timer, replaces, norefersub";
+
 /// Longest Unsupported field of a refusal.
 const UNSUPPORTED_BYTES_MAX: usize = 128;
 
