@@ -170,14 +170,17 @@ fn a_reinvite_is_answered_acknowledged_and_can_fail() {
 
 #[test]
 fn the_answer_to_a_reinvite_that_crosses_our_bye_is_acknowledged() {
-    let (mut solo, ..) = talking();
-    let invite = solo.reinvite().remove(0);
-    let bye = solo.bye().remove(0);
-    assert_eq!(codes(&solo.feed(&response(&invite, 200, "t", ""))), ["ACK"]);
-    assert_eq!(solo.events(), []);
-    solo.feed(&response(&bye, 200, "t", ""));
-    assert_eq!(solo.events(), [DialogEvent::ByeDone]);
-    solo.assert_nothing_left();
+    for offer in [Some("v=0".into()), None] {
+        let (mut solo, ..) = talking();
+        let invite = solo.command(Command::Reinvite { call: solo.call, offer }).remove(0);
+        let bye = solo.bye().remove(0);
+        let answer = world::with_sdp(&response(&invite, 200, "t", ""), "v=0");
+        assert_eq!(codes(&solo.feed(&answer)), ["ACK"]);
+        assert_eq!(solo.events(), []);
+        solo.feed(&response(&bye, 200, "t", ""));
+        assert_eq!(solo.events(), [DialogEvent::ByeDone]);
+        solo.assert_nothing_left();
+    }
 }
 
 #[test]

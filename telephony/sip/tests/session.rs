@@ -234,6 +234,21 @@ fn a_refresh_of_the_peer_in_a_call_of_ours_starts_the_timer_anew() {
 }
 
 #[test]
+fn an_early_dialog_has_no_timer() {
+    let mut solo = Solo::new(Transport::Udp);
+    solo.feed(&request("INVITE", 1, "c", "", TIMER));
+    let tag = to_tag(&solo.respond(180)[0]);
+    let extra = "Supported: timer\r\nSession-Expires: 90\r\n";
+    let updated = solo.feed(&request("UPDATE", 2, "u", &tag, extra));
+    assert_eq!(
+        (codes(&updated), header(&updated[0], "Session-Expires")),
+        (vec!["200".to_owned()], "")
+    );
+    let repeated = solo.wait(200_000);
+    assert!(repeated.iter().all(|(_, code)| code == "180") && solo.over == 0);
+}
+
+#[test]
 fn ended_calls_leave_no_timers_behind() {
     let mut solo = Solo::new(Transport::Udp);
     for number in 0..5_000 {

@@ -59,8 +59,7 @@ impl Agent {
         self.arm_call(call_key);
     }
 
-    /// Answers a request at once with fields of a dialog, and remembers the answer while there is
-    /// room for it.
+    /// Answers a request at once with fields of a dialog, and remembers the answer.
     pub(super) fn answer_within(
         &mut self,
         now: Millis,
@@ -69,9 +68,6 @@ impl Agent {
         call_key: CallKey,
         reply: &Reply,
     ) {
-        if self.transactions_full() {
-            return self.not_admitted(flow, request);
-        }
         let id = self.open_other(flow, key, request, call_key);
         self.respond_other(now, id, reply);
     }

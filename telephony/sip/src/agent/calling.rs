@@ -196,8 +196,10 @@ impl Agent {
             }
         }
         // The ACK of an offer waits for its answer, which only a call that wants one will give.
-        let wants =
-            |call: &Call| call.invite_out == Some(id) && call.cancel == Cancel::No && !call.agreed;
+        let wants = |call: &Call| {
+            let alive = call.phase != Phase::Leaving && call.cancel == Cancel::No;
+            alive && call.invite_out == Some(id) && !call.agreed
+        };
         let late = !described
             && first
             && response.sdp().is_some()

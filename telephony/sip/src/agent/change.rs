@@ -219,6 +219,9 @@ impl Agent {
             return;
         };
         call.update_out = None;
+        if call.phase == Phase::Leaving {
+            return;
+        }
         match response {
             Some(response) if response.code < 300 => self.changed(now, key, response, false),
             Some(response) if self.changes_again(now, key, response) => {}

@@ -8,6 +8,10 @@ use super::timers::Wake;
 use crate::event::DialogEvent;
 use crate::transaction::{AnswerFired, Fired};
 use qingting_common::Millis;
+use std::time::Duration;
+
+/// Least time between two wakes of one call.
+const TICK: Duration = Duration::from_millis(1);
 
 impl Agent {
     /// Does everything that is due.
@@ -120,7 +124,10 @@ impl Agent {
         self.fire_late(now, key);
         self.fire_session(now, key);
         self.fire_referring(now, key);
-        self.arm_call(key);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        // Never at once again: what is due has been done, and if not, waiting helps.
+        let deadline = call.deadline().map(|at| at.max(now + TICK));
+        self.timers.arm(&mut call.scheduled, deadline, Wake::Call(key));
     }
 }
 

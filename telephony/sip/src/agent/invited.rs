@@ -31,7 +31,7 @@ impl Agent {
         if given_up && reply.code != 487 {
             self.respond_invite(now, id, &Reply::new(487));
         } else if (200..300).contains(&reply.code) {
-            let reply = self.with_session(now, key, self.timer_asked(id), reply.clone());
+            let reply = self.with_session(now, key, self.timer_asked(id), reply.clone(), true);
             self.described(key, &reply);
             self.respond_invite(now, id, &reply);
         } else {
@@ -78,7 +78,7 @@ impl Agent {
                 dialog.refresh_target(contact);
             }
             self.look_up_next_hop(key);
-            let reply = self.with_session(now, key, self.timer_asked(id), reply.clone());
+            let reply = self.with_session(now, key, self.timer_asked(id), reply.clone(), true);
             self.described(key, &reply);
             return self.respond_invite(now, id, &reply);
         }

@@ -36,7 +36,7 @@ impl Agent {
         let open = call.invite_in.take();
         // Only those to re-INVITEs are left: the first ACK, or its time, was waited for.
         call.unacked.clear();
-        (call.session, call.change) = (None, None);
+        (call.session, call.change, call.next_change) = (None, None, None);
         let asked = std::mem::take(&mut call.asked);
         if let Some(id) = open {
             self.respond_invite(now, id, &Reply::new(487));

@@ -112,9 +112,14 @@ impl Agent {
         key: CallKey,
         ask: TimerAsk,
         mut reply: Reply,
+        to_invite: bool,
     ) -> Reply {
         let (ours_s, least_s) = (self.config.session.expires_s, self.least_s(ask.min_se_s));
         let Some(call) = self.calls.get_mut(&key) else { return reply };
+        // Until the 2xx to the INVITE there is no session to time.
+        if call.phase == Phase::Calling || call.phase == Phase::Incoming && !to_invite {
+            return reply;
+        }
         let interval_s = match (ask.expires, ours_s) {
             (Some(expires), 0) => expires.interval_s.min(INTERVAL_S_MAX),
             (Some(expires), _) => expires.interval_s.min(ours_s.max(least_s)),
@@ -192,10 +197,7 @@ impl Agent {
 
     /// Refreshes, or ends what was not refreshed (§10).
     pub(super) fn fire_session(&mut self, now: Millis, key: CallKey) {
-        let Some(call) = self.calls.get_mut(&key).filter(|call| call.phase == Phase::Talking)
-        else {
-            return;
-        };
+        let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(session) = &mut call.session else { return };
         if now >= session.ends_at {
             call.session = None;

@@ -18,9 +18,6 @@ impl Agent {
         request: &Request,
         key: CallKey,
     ) {
-        if self.transactions_full() {
-            return self.not_admitted(way.0, request);
-        }
         let Some(call) = self.calls.get_mut(&key).filter(|call| call.phase != Phase::Leaving)
         else {
             return self.refuse(way.0, request, 481, Vec::new());
@@ -32,7 +29,7 @@ impl Agent {
                 }
                 self.look_up_next_hop(key);
                 let timer = super::session::TimerAsk::of(&request.headers);
-                let reply = self.with_session(now, key, timer, Reply::new(200));
+                let reply = self.with_session(now, key, timer, Reply::new(200), false);
                 self.answer_within(now, way, request, key, &reply);
             }
             (Some(_), Offer::Theirs) => self.refuse_for_now(way.0, request),
@@ -63,7 +60,7 @@ impl Agent {
             }
         }
         self.look_up_next_hop(key);
-        let reply = self.with_session(now, key, timer, reply.clone());
+        let reply = self.with_session(now, key, timer, reply.clone(), false);
         self.respond_asked(now, id, &reply);
     }
 }

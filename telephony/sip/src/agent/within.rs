@@ -33,6 +33,11 @@ impl Agent {
         if early && matches!(request.method, Method::Invite | Method::Bye | Method::Refer) {
             return self.refuse(flow, request, 481, Vec::new());
         }
+        // BYE and OPTIONS need no room.
+        let needs_room = !matches!(request.method, Method::Bye | Method::Options);
+        if needs_room && self.transactions_full() {
+            return self.not_admitted(flow, request);
+        }
         match request.method {
             Method::Update => self.updated(now, (flow, key), request, call_key),
             Method::Prack => self.pracked(now, (flow, key), request, call_key),
@@ -69,9 +74,6 @@ impl Agent {
         let Some(call) = self.calls.get(&call_key) else { return };
         if call.phase == Phase::Leaving {
             return self.refuse(flow, request, 481, Vec::new());
-        }
-        if self.transactions_full() {
-            return self.not_admitted(flow, request);
         }
         if call.invite_in.is_some() || call.unacked.len() >= ANSWERS_UNACKED_MAX {
             return self.refuse_for_now(flow, request);
