@@ -147,6 +147,50 @@ proptest! {
     }
 
     #[test]
+    fn any_responses_in_any_order_end_in_nothing(
+        offered in any::<bool>(),
+        choices in proptest::collection::vec((0usize..12, 0u8..2, 1u32..4, 0u8..10, any::<usize>()), 1..25),
+    ) {
+        let answers = [100, 180, 183, 200, 200, 200, 202, 404, 422, 481, 491, 501];
+        let mut solo = Solo::new(Transport::Udp);
+        let mut sent = vec![solo.invite_with("sip:1@192.0.2.9", offered.then(|| "v=0".into()))];
+        solo.keep = true;
+        for (answer, tag, rseq, wish, which) in choices {
+            let extra = format!(
+                "Require: 100rel\r\nRSeq: {rseq}\r\nSession-Expires: 90;refresher=uac\r\n\
+                 Min-SE: {rseq}00\r\nAllow: UPDATE\r\n"
+            );
+            let request = sent[which % sent.len()].clone();
+            let mut text = world::response(&request, answers[answer], ["t", "o"][usize::from(tag)], &extra);
+            if rseq == 2 {
+                text = world::with_sdp(&text, "v=0");
+            }
+            sent.extend(solo.feed(&text));
+            let (call, sdp) = (solo.call, bytes::Bytes::from_static(b"v=0"));
+            let command = match wish {
+                0 => Command::Prack { call, answer: sdp },
+                1 => Command::Ack { call, answer: sdp },
+                2 => Command::Update { call, offer: sdp },
+                3 => Command::Reinvite { call, offer: Some(sdp) },
+                4 => Command::Reinvite { call, offer: None },
+                5 => Command::Cancel { call },
+                6 => Command::Refer { call, target: Box::new("sip:z@h".parse().unwrap()), replaces: None },
+                7 => Command::Bye { call, reason: None },
+                _ => {
+                    solo.wait(u64::from(rseq) * 9_000);
+                    Command::Info { call, content_type: "text/plain".to_owned(), body: sdp }
+                }
+            };
+            sent.extend(solo.command(command));
+            sent.append(&mut solo.kept);
+        }
+        solo.command(Command::Abandon { call: solo.call });
+        solo.wait(200_000);
+        let stats = solo.agent.stats();
+        prop_assert_eq!((stats.dialogs, stats.transactions, stats.unacked), (0, 0, 0));
+    }
+
+    #[test]
     fn damaged_messages_never_panic(
         cuts in proptest::collection::vec((0usize..300, 32u8..127), 0..4),
     ) {

@@ -136,6 +136,23 @@ fn the_caller_is_updated_in_an_early_dialog_too() {
 }
 
 #[test]
+fn an_early_update_that_is_refused_leaves_the_invite_alone() {
+    for refusal in [422, 491, 488] {
+        let mut solo = Solo::new(Transport::Udp);
+        let invite = solo.invite_with(TARGET, None);
+        let ringing = response(&invite, 180, "t", "Require: 100rel\r\nRSeq: 1\r\n");
+        solo.feed(&ringing);
+        let ours = update(&mut solo).remove(0);
+        solo.feed(&response(&ours, refusal, "t", "Min-SE: 2000\r\n"));
+        assert_eq!(codes(&solo.command(Command::Cancel { call: solo.call })), ["CANCEL"]);
+        assert_eq!(codes(&solo.feed(&response(&invite, 487, "t", ""))), ["ACK"]);
+        assert_eq!(solo.over, 1);
+        solo.wait(33_000);
+        solo.assert_nothing_left();
+    }
+}
+
+#[test]
 fn our_update_is_answered_refused_or_lost() {
     let (mut solo, _) = talking();
     let ours = update(&mut solo).remove(0);

@@ -150,6 +150,7 @@ impl Agent {
             return false;
         }
         let Some(change) = &mut call.change else { return false };
+        let update = change.update;
         match response.code {
             491 if change.glares < GLARE_TRIES_MAX => {
                 change.glares += 1;
@@ -171,7 +172,7 @@ impl Agent {
         if call.offer == Offer::Ours {
             call.offer = Offer::None;
         }
-        (call.invite_out, call.update_out) = (None, None);
+        *(if update { &mut call.update_out } else { &mut call.invite_out }) = None;
         self.fire_change(now, key);
         self.arm_call(key);
         true

@@ -78,10 +78,13 @@ impl Agent {
 
     fn refused(&mut self, now: Millis, id: TxId, response: &Response) {
         let Some(key) = self.clients.entry(id).map(|tx| tx.call) else { return };
-        let current = |call: &super::call::Call| call.invite_out == Some(id);
-        if self.calls.get(&key).is_some_and(current)
-            && (self.changes_again(now, key, response) || self.invites_again(now, key, response))
-        {
+        let current = self.calls.get(&key).filter(|call| call.invite_out == Some(id));
+        let again = match current.map(|call| call.phase) {
+            Some(Phase::Calling) => self.invites_again(now, key, response),
+            Some(Phase::Talking) => self.changes_again(now, key, response),
+            _ => false,
+        };
+        if again {
             return;
         }
         let event = failure(response);
