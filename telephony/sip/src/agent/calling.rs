@@ -94,12 +94,8 @@ impl Agent {
         let (headers, bytes) = self.finish_request(&outgoing, flow, &branch, extra, body);
         let Outgoing { method, uri, cseq, .. } = outgoing;
         let key = key_of_branch(&branch, &method);
-        let sent = Sent { uri, cseq, headers };
-        let id = self.start_sent(now, call, flow, &method, sent, purpose, key, bytes);
-        if let Some(tx) = self.clients.entry(id) {
-            tx.described = body.is_some();
-        }
-        id
+        let sent = Sent { uri, cseq, headers, described: body.is_some() };
+        self.start_sent(now, call, flow, &method, sent, purpose, key, bytes)
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of one message")]
@@ -120,8 +116,8 @@ impl Agent {
         } else {
             ClientMachine::Other(Client::new(now, reliable, bytes.clone()))
         };
-        let (acks, described) = (Vec::new(), false);
-        let tx = ClientTx { machine, purpose, flow, call, sent, described, acks, scheduled: None };
+        let acks = Vec::new();
+        let tx = ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None };
         let kept = size_of::<ClientTx>() + tx.sent.headers.bytes() + bytes.len();
         let id = self.clients.insert(key, tx, kept);
         self.arm_client(id);
@@ -147,7 +143,8 @@ impl Agent {
             return;
         }
         let (headers, bytes) = cancel(&tx.sent);
-        let sent = Sent { uri: tx.sent.uri.clone(), cseq: tx.sent.cseq, headers };
+        let (uri, cseq) = (tx.sent.uri.clone(), tx.sent.cseq);
+        let sent = Sent { uri, cseq, headers, described: false };
         let flow = tx.flow;
         call.cancel = Cancel::Sent { until: now + TIMEOUT };
         let branch = sent.headers.first(&HeaderName::Via).and_then(branch_of).unwrap_or_default();
@@ -186,7 +183,7 @@ impl Agent {
         }
         let (call_key, base, first) = (tx.call, tx.flow, tx.acks.is_empty());
         let initial = matches!(tx.purpose, Purpose::Invite);
-        let (dialog, described) = (dialog_of(tx, response), tx.described);
+        let (dialog, described) = (dialog_of(tx, response), tx.sent.described);
         let mut dialog = dialog;
         let call = self.calls.get_mut(&call_key);
         if let Some(call) = call.filter(|_| initial) {

@@ -161,8 +161,6 @@ pub(super) struct ClientTx {
     pub(super) flow: Flow,
     pub(super) call: CallKey,
     pub(super) sent: Sent,
-    /// It carried a session description.
-    pub(super) described: bool,
     /// The ACKs of each 2xx by its To tag, for when it comes again; `None` while it waits for the
     /// owner's answer.
     pub(super) acks: Vec<(String, Option<Outbound>)>,
@@ -174,6 +172,8 @@ pub(super) struct Sent {
     pub(super) uri: SipUri,
     pub(super) cseq: u32,
     pub(super) headers: Headers,
+    /// It carried a session description.
+    pub(super) described: bool,
 }
 
 /// Why a request was sent. The dialog of a re-INVITE is kept, because its 2xx wants an ACK even
