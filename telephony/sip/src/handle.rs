@@ -2,84 +2,16 @@
 
 use crate::agent::{CallKey, Command};
 use crate::auth::Credentials;
-use crate::message::{HeaderName, NameAddr, Request, Response, SipUri};
+use crate::event::DialogEvent;
+use crate::message::{HeaderName, NameAddr, Replaces, Request, Response, SipUri};
 use crate::request::{OutgoingRequest, RequestError};
 use crate::transport::{Flow, Transport};
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
-
-/// Something that happened to a dialog. When it is over, the channel closes.
-///
-/// The channel holds 32 events. While fewer than 8 places are free, events that merely inform are
-/// dropped and counted ([`DialogEvent::is_essential`]); a re-INVITE among them is refused with 500
-/// on the owner's behalf. An essential one is dropped only from a full channel, and then the
-/// closing channel says the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DialogEvent {
-    /// The ACK of our 2xx, to the INVITE or to a re-INVITE.
-    Ack {
-        /// The answer, when the offer was ours.
-        body: Option<Bytes>,
-    },
-    /// No ACK within 64 × T1 after a 2xx of ours. The dialog lives on until it is hung up.
-    AckTimeout,
-    /// A CANCEL that matched the INVITE before its final response, already answered. **The final
-    /// response is 487, whatever the owner says**: the INVITE still wants it, but a 200 that is on
-    /// its way to the agent becomes 487 too. There will be no dialog and no BYE, even for an owner
-    /// who believes to have answered. A CANCEL after the final response has left is no event
-    /// (RFC 3261 §9.2).
-    Cancel,
-    /// A BYE, already answered. After it nothing comes, but an INVITE that was never answered
-    /// still wants its 487.
-    Bye {
-        /// The Reason header, as written (RFC 3326).
-        reason: Option<String>,
-    },
-    /// An INVITE in the dialog; wants [`Dialog::respond_reinvite`].
-    Reinvite {
-        /// The peer's offer; without one the offer is ours to make.
-        offer: Option<Bytes>,
-    },
-    /// A message that the dialog cannot do without could not be sent, so that it is over: an
-    /// INVITE, a BYE, or the response to the INVITE. A lost connection alone is no such loss.
-    TransportLost,
-    /// UAC: a provisional response above 100.
-    Progress {
-        /// Status code.
-        code: u16,
-        /// Early media, or none.
-        body: Option<Bytes>,
-    },
-    /// UAC: a 2xx to the INVITE or to our re-INVITE, already acknowledged.
-    Answered {
-        /// The answer.
-        body: Option<Bytes>,
-    },
-    /// UAC: the INVITE was refused, or nobody answered it (408). For a re-INVITE the dialog lives
-    /// on, except after 408 and 481, when it is hung up (RFC 3261 §12.2.1.2).
-    Failed {
-        /// Status code.
-        code: u16,
-        /// Reason phrase.
-        reason: String,
-        /// Retry-After, in seconds.
-        retry_after_s: Option<u32>,
-        /// The Warning header, as written.
-        warning: Option<String>,
-    },
-    /// Our BYE is answered, or will never be. The dialog is over.
-    ByeDone,
-}
-
-impl DialogEvent {
-    /// Whether the event may take the last places of the channel.
-    pub const fn is_essential(&self) -> bool {
-        !matches!(self, Self::Progress { .. } | Self::Reinvite { .. })
-    }
-}
 
 /// A new call: an INVITE outside any dialog that was admitted and told 100.
 #[derive(Debug)]
@@ -98,6 +30,18 @@ pub struct IncomingCall {
     pub dialog: Dialog,
     /// What happens next.
     pub events: mpsc::Receiver<DialogEvent>,
+    /// The call of this endpoint that this one takes over once it is answered: answer this one,
+    /// then hang up that one, or cancel it when it is not answered (RFC 3891 §3).
+    pub replaces: Option<Replaced>,
+}
+
+/// A call that another one takes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The call to be replaced, as its [`Dialog::key`] says.
+    pub call: CallKey,
+    /// The header.
+    pub replaces: Replaces,
 }
 
 /// A call to make.
@@ -109,7 +53,7 @@ pub struct OutgoingInvite {
     pub transport: Transport,
     /// Who calls; the tag is added.
     pub from: NameAddr,
-    /// Our offer; without one the peer is to make it, and the ACK carries no answer.
+    /// Our offer; without one the peer is to make it, see [`DialogEvent::Answered`].
     pub offer: Option<Bytes>,
     /// Further fields.
     pub headers: Vec<(HeaderName, String)>,
@@ -206,12 +150,24 @@ impl Dialog {
     }
 
     /// Sends an INVITE in the dialog; comes back as [`DialogEvent::Answered`] or
-    /// [`DialogEvent::Failed`], with 491 at once when another one is open.
+    /// [`DialogEvent::Failed`], with 491 at once when another one or an offer is open. One that
+    /// the peer answers with 491 is sent three times more, after a random wait (RFC 3261 §14.1).
     pub fn reinvite(&self, offer: Option<Bytes>) {
         self.send(Command::Reinvite { call: self.0.key, offer });
     }
 
-    fn send(&self, command: Command) {
+    /// The call's number.
+    pub fn key(&self) -> CallKey {
+        self.0.key
+    }
+
+    /// What names this dialog to its peer's side, for [`Dialog::refer`] in another dialog: an
+    /// attended transfer. `None` before the answer and after the end.
+    pub fn replaces_value(&self) -> Option<Replaces> {
+        self.0.commands.replaces_value(self.0.key)
+    }
+
+    pub(crate) fn send(&self, command: Command) {
         self.0.commands.send(command);
     }
 }
@@ -262,6 +218,8 @@ struct Shared {
     dropped: AtomicU64,
     /// Dialogs whose handle went while the queue was full; at most one entry for each dialog.
     abandoned: Mutex<Vec<CallKey>>,
+    /// The names of dialogs that stand, see [`Dialog::replaces_value`].
+    names: Mutex<HashMap<CallKey, Replaces>>,
 }
 
 impl Commands {
@@ -303,6 +261,19 @@ impl Commands {
     /// The dialogs that [`Dialog`]'s end could not report through the queue.
     pub(crate) fn take_abandoned(&self) -> Vec<CallKey> {
         std::mem::take(&mut self.shared.abandoned.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replaces_value(&self, key: CallKey) -> Option<Replaces> {
+        self.shared.names.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Notes the name of a dialog, or that it is over.
+    pub(crate) fn name(&self, key: CallKey, replaces: Option<Replaces>) {
+        let mut names = self.shared.names.lock().unwrap_or_else(PoisonError::into_inner);
+        match replaces {
+            Some(replaces) => drop(names.insert(key, replaces)),
+            None => drop(names.remove(&key)),
+        }
     }
 
     fn count_dropped(&self) {

@@ -354,11 +354,17 @@ fn requests_within_a_dialog_are_in_order_and_belong_to_it() {
 #[test]
 fn requests_that_are_not_for_us_are_refused() {
     let mut solo = udp();
-    assert_eq!(solo.codes(&request("UPDATE", 1, "u", "", "")), ["405"]);
+    assert_eq!(solo.codes(&request("UPDATE", 1, "u", "", "")), ["481"]);
+    assert_eq!(solo.codes(&request("SUBSCRIBE", 1, "s", "", "")), ["405"]);
     let refused = solo.feed(&request("REGISTER", 1, "g", "", ""));
     assert!(header(&refused[0], "Allow").contains("INVITE"));
     assert_eq!(solo.codes(&request("FETCH", 1, "n", "", "")), ["501"]);
-    assert_eq!(solo.codes(&request("INVITE", 1, "q", "", "Require: 100rel\r\n")), ["420"]);
+    let extensions = "Require: timer, foo\r\nRequire: 100rel, bar\r\n";
+    let refused = solo.feed(&request("INVITE", 1, "q", "", extensions));
+    assert_eq!(
+        (code(&refused[0]).as_str(), header(&refused[0], "Unsupported")),
+        ("420", "foo, bar")
+    );
     assert_eq!(solo.codes(&request("INVITE", 1, "t", "unknown", "")), ["481"]);
     assert_eq!(solo.codes(&invite("c").replace("INVITE sip:", "INVITE gopher:")), ["416"]);
     assert!(solo.feed(&request("ACK", 1, "a", "unknown", "")).is_empty());

@@ -72,6 +72,10 @@ fn refused_strangers_leave_no_state() {
     assert_eq!((stats.dialogs, stats.transactions, solo.agent.next_deadline()), (0, 0, None));
 }
 
+fn reply_with_body(code: u16) -> qingting_sip::Reply {
+    qingting_sip::Reply::with_body(code, "v=0")
+}
+
 /// Feeds bytes at every stage of a call, with the owner answering all that it hears of.
 fn feed_all(texts: &[String]) {
     let mut solo = Solo::new(Transport::Udp);
@@ -99,17 +103,35 @@ proptest! {
 
     #[test]
     fn any_requests_in_any_order_end_in_nothing(
-        choices in proptest::collection::vec((0usize..7, 1u32..4, 0u8..3, any::<bool>()), 1..25),
+        choices in proptest::collection::vec((0usize..10, 1u32..6, 0u8..3, any::<bool>()), 1..25),
     ) {
-        let methods = ["INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "UPDATE"];
+        let methods = [
+            "INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "UPDATE", "PRACK", "REFER", "NOTIFY",
+        ];
         let mut solo = Solo::new(Transport::Udp);
-        let mut tag = String::new();
+        let (mut tag, mut rseq) = (String::new(), "1".to_owned());
         for (method, cseq, branch, tagged) in choices {
             let to = if tagged { tag.as_str() } else { "" };
-            for message in solo.feed(&request(methods[method], cseq, &branch.to_string(), to, "")) {
+            let extra = format!("Supported: 100rel, timer\r\nRefer-To: <sip:a@b>\r\nRAck: {rseq} 1 INVITE\r\n");
+            let mut text = request(methods[method], cseq, &branch.to_string(), to, &extra);
+            if branch == 2 {
+                text = world::with_sdp(&text, "v=0");
+            }
+            for message in solo.feed(&text) {
                 tag = world::to_tag(&message);
             }
+            let call = solo.call;
+            let early = reply_with_body(183);
             match cseq {
+                4 => for message in solo.command(Command::Respond { call, reply: early }) {
+                    rseq = world::header(&message, "RSeq").to_owned();
+                },
+                5 => {
+                    solo.command(Command::RespondUpdate { call, reply: reply(200) });
+                    solo.command(Command::RespondPrack { call, reply: reply(200) });
+                    solo.command(Command::AcceptRefer { call });
+                    solo.command(Command::Update { call, offer: "v=0".into() });
+                }
                 1 => { solo.respond(200); }
                 2 => { solo.respond_reinvite(200); }
                 _ => { solo.wait(900); }
@@ -120,6 +142,50 @@ proptest! {
             solo.command(Command::Abandon { call });
         }
         solo.wait(140_000);
+        let stats = solo.agent.stats();
+        prop_assert_eq!((stats.dialogs, stats.transactions, stats.unacked), (0, 0, 0));
+    }
+
+    #[test]
+    fn any_responses_in_any_order_end_in_nothing(
+        offered in any::<bool>(),
+        choices in proptest::collection::vec((0usize..12, 0u8..2, 1u32..4, 0u8..10, any::<usize>()), 1..25),
+    ) {
+        let answers = [100, 180, 183, 200, 200, 200, 202, 404, 422, 481, 491, 501];
+        let mut solo = Solo::new(Transport::Udp);
+        let mut sent = vec![solo.invite_with("sip:1@192.0.2.9", offered.then(|| "v=0".into()))];
+        solo.keep = true;
+        for (answer, tag, rseq, wish, which) in choices {
+            let extra = format!(
+                "Require: 100rel\r\nRSeq: {rseq}\r\nSession-Expires: 90;refresher=uac\r\n\
+                 Min-SE: {rseq}00\r\nAllow: UPDATE\r\n"
+            );
+            let request = sent[which % sent.len()].clone();
+            let mut text = world::response(&request, answers[answer], ["t", "o"][usize::from(tag)], &extra);
+            if rseq == 2 {
+                text = world::with_sdp(&text, "v=0");
+            }
+            sent.extend(solo.feed(&text));
+            let (call, sdp) = (solo.call, bytes::Bytes::from_static(b"v=0"));
+            let command = match wish {
+                0 => Command::Prack { call, answer: sdp },
+                1 => Command::Ack { call, answer: sdp },
+                2 => Command::Update { call, offer: sdp },
+                3 => Command::Reinvite { call, offer: Some(sdp) },
+                4 => Command::Reinvite { call, offer: None },
+                5 => Command::Cancel { call },
+                6 => Command::Refer { call, target: Box::new("sip:z@h".parse().unwrap()), replaces: None },
+                7 => Command::Bye { call, reason: None },
+                _ => {
+                    solo.wait(u64::from(rseq) * 9_000);
+                    Command::Info { call, content_type: "text/plain".to_owned(), body: sdp }
+                }
+            };
+            sent.extend(solo.command(command));
+            sent.append(&mut solo.kept);
+        }
+        solo.command(Command::Abandon { call: solo.call });
+        solo.wait(200_000);
         let stats = solo.agent.stats();
         prop_assert_eq!((stats.dialogs, stats.transactions, stats.unacked), (0, 0, 0));
     }

@@ -15,6 +15,8 @@ use std::net::SocketAddr;
 const SEEDS: u64 = 40;
 const CALLS: u64 = 40;
 
+const SDP: Bytes = Bytes::from_static(b"v=0");
+
 /// How often a datagram meets a fault, in percent.
 const FAULTS_PERCENT: u32 = 20;
 
@@ -40,6 +42,9 @@ struct World {
     /// Calls of each agent whose channel is open.
     open: [BTreeMap<CallKey, u32>; 2],
     answered: u32,
+    reliable: u32,
+    updated: u32,
+    referred: u32,
 }
 
 fn addresses() -> [SocketAddr; 2] {
@@ -63,6 +68,7 @@ impl World {
                 calls_unacked_max,
                 seed,
                 edge: Default::default(),
+                session: Default::default(),
             })
         };
         Self {
@@ -74,6 +80,9 @@ impl World {
             number: 0,
             open: [BTreeMap::new(), BTreeMap::new()],
             answered: 0,
+            reliable: 0,
+            updated: 0,
+            referred: 0,
         }
     }
 
@@ -139,6 +148,7 @@ impl World {
                 Output::Over { call } => {
                     self.open[at].remove(&call).expect("one end for each call");
                 }
+                Output::Confirmed { .. } => {}
                 Output::Resolve { .. } => panic!("no names here"),
                 Output::Registration { .. } | Output::Responded { .. } => {}
             }
@@ -162,12 +172,16 @@ impl World {
     }
 
     fn answer(&mut self, at: usize, call: CallKey) {
-        let respond = |code| Command::Respond { call, reply: Reply::new(code) };
-        self.wish(at, 1_000, respond(180));
+        let respond = |reply| Command::Respond { call, reply };
+        self.wish(at, 1_000, respond(Reply::new(180)));
+        if self.rng.random() {
+            self.wish(at, 2_000, respond(Reply::with_body(183, "v=0 early")));
+        }
         match self.rng.random_range(0..10) {
-            0 => self.wish(at, 3_000, respond(486)),
+            0 => self.wish(at, 3_000, respond(Reply::new(486))),
             1 => self.wish(at, 3_000, Command::Abandon { call }),
-            _ => self.wish(at, 3_000, respond(200)),
+            2 => self.wish(at, 3_000, respond(Reply::new(200))),
+            _ => self.wish(at, 3_000, respond(Reply::with_body(200, "v=0 answer"))),
         }
         // Whatever else happens, the owner lets go in the end.
         self.wish(at, BUSY_MS, Command::Bye { call, reason: None });
@@ -180,19 +194,50 @@ impl World {
                 self.wish(at, 500, Command::Respond { call, reply: Reply::new(487) });
             }
             DialogEvent::Reinvite { .. } => {
-                let code = if self.rng.random() { 200 } else { 488 };
-                let reply = Reply::new(code);
+                let reply = self.reply();
                 self.wish(at, 2_000, Command::RespondReinvite { call, reply });
             }
+            DialogEvent::Update { .. } => {
+                let reply = self.reply();
+                self.wish(at, 2_000, Command::RespondUpdate { call, reply });
+            }
+            DialogEvent::Prack { .. } => {
+                let reply = self.reply();
+                self.wish(at, 2_000, Command::RespondPrack { call, reply });
+            }
+            DialogEvent::Refer { .. } => {
+                self.wish(at, 500, Command::AcceptRefer { call });
+                let (code, reason) = (200, "OK".to_owned());
+                self.wish(at, 4_000, Command::NotifyRefer { call, code, reason, is_final: true });
+            }
+            DialogEvent::Progress { reliable: true, body: Some(_), .. } => {
+                self.reliable += 1;
+                // Has an effect when it was an offer.
+                self.wish(at, 2_000, Command::Prack { call, answer: SDP });
+            }
+            DialogEvent::Updated { .. } => self.updated += 1,
+            DialogEvent::ReferProgress { code: 200, is_final: true, .. } => self.referred += 1,
             DialogEvent::AckTimeout => self.wish(at, 0, Command::Bye { call, reason: None }),
             DialogEvent::Answered { .. } | DialogEvent::Ack { .. } => {
                 self.answered += 1;
-                if self.rng.random_ratio(1, 3) {
-                    self.wish(at, 3_000, Command::Reinvite { call, offer: None });
+                self.wish(at, 2_000, Command::Ack { call, answer: SDP });
+                match self.rng.random_range(0..8) {
+                    0 => self.wish(at, 3_000, Command::Reinvite { call, offer: None }),
+                    1 => self.wish(at, 3_000, Command::Reinvite { call, offer: Some(SDP) }),
+                    2 | 3 => self.wish(at, 3_000, Command::Update { call, offer: SDP }),
+                    4 => {
+                        let target = Box::new("sip:z@h".parse().unwrap());
+                        self.wish(at, 3_000, Command::Refer { call, target, replaces: None });
+                    }
+                    _ => {}
                 }
             }
             _ => {}
         }
+    }
+
+    fn reply(&mut self) -> Reply {
+        if self.rng.random() { Reply::with_body(200, SDP) } else { Reply::new(488) }
     }
 
     fn invite(&mut self, at: usize, number: u64) {
@@ -202,7 +247,7 @@ impl World {
             target,
             transport: Transport::Udp,
             from: NameAddr::parse("<sip:y@h>").unwrap(),
-            offer: None,
+            offer: self.rng.random::<bool>().then_some(SDP),
             headers: vec![],
             call_id: None,
             credentials: None,
@@ -229,7 +274,7 @@ impl World {
 
 #[test]
 fn every_call_ends_and_leaves_nothing() {
-    let mut answered = 0;
+    let (mut answered, mut reliable, mut updated, mut referred) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         for number in 0..CALLS {
@@ -243,8 +288,13 @@ fn every_call_ends_and_leaves_nothing() {
             assert_eq!(world.open[side].len(), 0, "seed {seed}: channels left open");
         }
         answered += world.answered;
+        reliable += world.reliable;
+        updated += world.updated;
+        referred += world.referred;
     }
     assert!(u64::from(answered) > SEEDS * CALLS, "most calls are answered: {answered}");
+    let rest = [reliable, updated, referred];
+    assert!(rest.iter().all(|n| u64::from(*n) > SEEDS), "each happens: {rest:?}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::table::{Sent, ServerTx};
 use crate::dialog::Outgoing;
 use crate::handle::Reply;
 use crate::message::{
-    ALLOW, HeaderName, Headers, Method, Response, Via, reason_phrase, response_headers,
-    write_request, write_response,
+    ALLOW, ALLOW_OF_REGISTRAR, HeaderName, Headers, Method, Response, SUPPORTED, SUPPORTED_AGAIN,
+    Via, reason_phrase, response_headers, write_request, write_response,
 };
 use crate::transport::{Flow, Transport};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ impl Agent {
             headers.push(HeaderName::Contact, contact(tx.flow));
         }
         if reply.code > 100 {
-            self.push_about_us(&mut headers, HeaderName::Server);
+            self.push_about_us(&mut headers, SUPPORTED, HeaderName::Server);
         }
         for (name, value) in &reply.headers {
             headers.push(name.clone(), value.as_str());
@@ -67,9 +67,14 @@ impl Agent {
         for (name, value) in outgoing.headers.iter() {
             headers.push(name.clone(), value.as_str());
         }
-        if outgoing.method == Method::Invite {
-            headers.push(HeaderName::Contact, contact(flow));
-            self.push_about_us(&mut headers, HeaderName::UserAgent);
+        if names_us(&outgoing.method) {
+            if extra.iter().all(|(name, _)| *name != HeaderName::Contact) {
+                headers.push(HeaderName::Contact, contact(flow));
+            }
+            // Only the INVITE that makes a dialog has no tag of the peer's.
+            let again = headers.first(&HeaderName::To).is_some_and(|to| to.contains(";tag="));
+            let supported = if again { SUPPORTED_AGAIN } else { SUPPORTED };
+            self.push_about_us(&mut headers, supported, HeaderName::UserAgent);
         } else {
             headers.push(HeaderName::UserAgent, self.config.product.as_str());
         }
@@ -82,11 +87,22 @@ impl Agent {
         (headers, bytes)
     }
 
-    fn push_about_us(&self, headers: &mut Headers, name: HeaderName) {
-        headers.push(HeaderName::Allow, ALLOW);
-        headers.push(HeaderName::Supported, "");
+    /// The methods that we take.
+    pub(super) const fn allow(&self) -> &'static str {
+        if self.edge.config.directory.is_some() { ALLOW_OF_REGISTRAR } else { ALLOW }
+    }
+
+    fn push_about_us(&self, headers: &mut Headers, supported: &str, name: HeaderName) {
+        headers.push(HeaderName::Allow, self.allow());
+        headers.push(HeaderName::Supported, supported);
         headers.push(name, self.config.product.as_str());
     }
+}
+
+/// Requests that make a dialog, refresh its target (RFC 3261 §12.2, RFC 3311 §5.1) or use one that
+/// they could make (RFC 3515 §2.2, RFC 6665 §8.2.1).
+const fn names_us(method: &Method) -> bool {
+    matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Notify)
 }
 
 /// The ACK of a refusal: it belongs to the INVITE's transaction (RFC 3261 §17.1.1.3).

@@ -1,12 +1,22 @@
 //! One call of the agent: a dialog and the INVITE usage in it.
 
+use super::asked::Asked;
+use super::change::Change;
+use super::early::Early;
+use super::late::Late;
 use super::output::Outbound;
+use super::refer::Referral;
+use super::referring::Referring;
+use super::reliable::{Peer, Reliable};
+use super::session::Session;
 use super::table::TxId;
 use crate::auth::{Answerer, Credentials};
 use crate::dialog::{DialogState, socket_addr, transport_of};
+use crate::handle::OutgoingInvite;
 use crate::message::SipUri;
 use crate::transaction::Answer;
 use crate::transport::{Flow, Transport};
+use bytes::Bytes;
 use qingting_common::Millis;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,7 +55,49 @@ pub(super) struct Call {
     pub(super) answerer: Answerer,
     /// The address of the next hop's name.
     pub(super) resolved: Option<(String, SocketAddr)>,
+    /// We made the call, and its Call-ID.
+    pub(super) ours: bool,
+    pub(super) peer: Peer,
+    /// Whose offer waits for its answer (RFC 3264 §4: one at a time).
+    pub(super) offer: Offer,
+    /// The INVITE that is open has its answer, by a reliable provisional response.
+    pub(super) agreed: bool,
+    /// The session description that we sent last and that was not refused.
+    pub(super) described: Option<Bytes>,
+    pub(super) reliable: Option<Box<Reliable>>,
+    /// Branches of our INVITE before its 2xx; the one that spoke last is the last.
+    pub(super) early: Vec<Early>,
+    /// Our re-INVITE or UPDATE.
+    pub(super) change: Option<Change>,
+    /// What the owner wants once a refresh of ours is over.
+    pub(super) next_change: Option<Change>,
+    /// Our UPDATE that has no final response from the peer.
+    pub(super) update_out: Option<TxId>,
+    /// Requests of the peer that the owner is to answer: an offer and a REFER, at most.
+    pub(super) asked: Vec<Asked>,
+    pub(super) late: Option<Box<Late>>,
+    pub(super) session: Option<Session>,
+    /// CSeq of our last INVITE before the dialog.
+    pub(super) cseq: u32,
+    /// INVITEs that were sent again after 422.
+    pub(super) intervals: u8,
+    /// The least session interval that the peer takes, as its 422 said.
+    pub(super) min_se_s: u32,
+    pub(super) referral: Option<Box<Referral>>,
+    /// REFERs of the peer so far.
+    pub(super) refers: u32,
+    pub(super) referring: Option<Referring>,
+    /// What our INVITE was made of, until its 2xx.
+    pub(super) draft: Option<Box<OutgoingInvite>>,
     pub(super) scheduled: Option<Millis>,
+}
+
+/// Whose offer waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    None,
+    Ours,
+    Theirs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +150,73 @@ impl Call {
             credentials: None,
             answerer: Answerer::default(),
             resolved: None,
+            ours: phase == Phase::Calling,
+            peer: Peer::default(),
+            offer: Offer::None,
+            agreed: false,
+            described: None,
+            reliable: None,
+            early: Vec::new(),
+            change: None,
+            next_change: None,
+            update_out: None,
+            asked: Vec::new(),
+            late: None,
+            session: None,
+            cseq: 0,
+            intervals: 0,
+            min_se_s: 0,
+            referral: None,
+            refers: 0,
+            referring: None,
+            draft: None,
             scheduled: None,
+        }
+    }
+
+    /// Whether a re-INVITE of ours would meet another one, or an offer.
+    pub(super) fn is_negotiating(&self) -> bool {
+        self.invite_in.is_some()
+            || self.invite_out.is_some()
+            || self.update_out.is_some()
+            || self.change.is_some()
+            || self.offer != Offer::None
+            || self.awaits_first_ack()
+    }
+
+    /// Whether all that stands in the way of a change is a refresh that the owner knows nothing of.
+    pub(super) fn refreshes(&self) -> bool {
+        self.change.as_ref().is_some_and(Change::is_refresh) && self.next_change.is_none()
+    }
+
+    /// The dialog that requests of ours go to: the call's, else the early one that spoke last.
+    pub(super) fn speaking(&mut self) -> Option<&mut DialogState> {
+        let early = self.early.last_mut().map(|early| &mut early.dialog);
+        self.dialog.as_mut().or(early)
+    }
+
+    /// Whether a peer of this tag is one of ours.
+    pub(super) fn knows(&self, tag: &str) -> bool {
+        let early = self.early.iter().map(|early| &early.dialog);
+        let early = early.filter(|_| self.phase == Phase::Calling);
+        self.dialog.iter().chain(early).any(|dialog| dialog.remote_tag() == tag)
+    }
+
+    /// The dialog with a peer of this tag.
+    pub(super) fn dialog_with(&mut self, tag: &str) -> Option<&mut DialogState> {
+        let calling = self.phase == Phase::Calling;
+        let early = self.early.iter_mut().map(|early| &mut early.dialog).filter(|_| calling);
+        let mut known = self.dialog.iter_mut().chain(early);
+        known.find(|dialog| dialog.remote_tag() == tag)
+    }
+
+    /// A request of ours goes on by another transaction.
+    pub(super) fn goes_on_by(&mut self, old: TxId, new: TxId) {
+        let refer = self.referring.as_mut().and_then(|referring| referring.id.as_mut());
+        let notice = self.referral.as_mut().and_then(|referral| referral.open.as_mut());
+        let known = [self.invite_out.as_mut(), self.update_out.as_mut(), refer, notice];
+        for id in known.into_iter().flatten().filter(|id| **id == old) {
+            *id = new;
         }
     }
 
@@ -111,7 +229,17 @@ impl Call {
             Cancel::Sent { until } => Some(until),
             Cancel::No | Cancel::Wanted => None,
         };
-        self.unacked.iter().map(|unacked| unacked.answer.deadline()).chain(cancelled).min()
+        let unacked = self.unacked.iter().map(|unacked| unacked.answer.deadline());
+        unacked
+            .chain(cancelled)
+            .chain(self.reliable.as_ref().and_then(|reliable| reliable.deadline()))
+            .chain(self.early.iter().filter_map(Early::deadline))
+            .chain(self.change.as_ref().and_then(Change::deadline))
+            .chain(self.asked.iter().map(|asked| asked.until))
+            .chain(self.late.as_ref().map(|late| late.until))
+            .chain(self.session.as_ref().map(Session::deadline))
+            .chain(self.referring.as_ref().map(Referring::deadline))
+            .min()
     }
 
     /// The way to a next hop, from the way of the last INVITE.

@@ -1,16 +1,18 @@
 //! Our own INVITEs.
 
 use super::Agent;
-use super::build::{cancel, hop_ack, via, with_via};
-use super::call::{Call, CallKey, Cancel, Phase, flow_to};
+use super::build::{cancel, hop_ack};
+use super::call::{Call, CallKey, Cancel, Offer, Phase, flow_to};
 use super::output::{Origin, Outbound};
 use super::receive::dialog_index;
+use super::reliable::Peer;
 use super::retry::Retry;
 use super::table::{ClientMachine, ClientTx, Purpose, Sent, TxId};
 use crate::dialog::{DialogState, Outgoing};
-use crate::handle::{DialogEvent, OutgoingInvite};
-use crate::message::{HeaderName, Headers, Method, Response, SipUri, write_request};
-use crate::transaction::{Client, InviteClient, TIMEOUT, key_of_branch};
+use crate::event::DialogEvent;
+use crate::handle::OutgoingInvite;
+use crate::message::{HeaderName, Headers, Method, Response, min_se_s};
+use crate::transaction::{TIMEOUT, key_of_branch};
 use crate::transport::Flow;
 use bytes::Bytes;
 use qingting_common::Millis;
@@ -19,8 +21,8 @@ use std::sync::Arc;
 /// Branches of a fork that are answered, at most.
 const FORKS_MAX: usize = 8;
 
-/// CSeq of a call's first request.
-const FIRST_CSEQ: u32 = 1;
+/// INVITEs of one call that are sent again after 422, at most.
+const INTERVAL_TRIES_MAX: u8 = 2;
 
 impl Agent {
     /// Makes a call.
@@ -28,7 +30,7 @@ impl Agent {
         &mut self,
         now: Millis,
         key: CallKey,
-        invite: &OutgoingInvite,
+        invite: Box<OutgoingInvite>,
         call_id: String,
         flow: Option<Flow>,
         mut others: Vec<Flow>,
@@ -40,7 +42,6 @@ impl Agent {
         };
         let tag = self.ids.tag();
         let index = dialog_index(&call_id, &tag);
-        let outgoing = first_request(invite, &call_id, &tag);
         let mut call = Call::new(index.clone(), Phase::Calling, flow);
         call.pinned = invite.flow.is_some();
         call.credentials = invite.credentials.clone().map(Arc::new);
@@ -48,114 +49,70 @@ impl Agent {
         let retry = Retry { credentials: call.credentials.clone(), others, ..Retry::default() };
         self.calls.insert(key, call);
         self.dialogs.insert(index, key);
-        let offer = invite.offer.as_ref();
-        let (purpose, extra) = (Purpose::Invite, &invite.headers);
-        let id = self.start_with(now, key, flow, outgoing, purpose, extra, offer, retry);
-        if let Some(call) = self.calls.get_mut(&key) {
-            call.invite_out = Some(id);
-        }
+        self.send_invite(now, key, invite, retry);
     }
 
-    /// Sends a re-INVITE, unless one is open in either direction (RFC 3261 §14.1).
-    pub(super) fn reinvite(&mut self, now: Millis, key: CallKey, offer: Option<Bytes>) {
-        let Some(call) = self.calls.get_mut(&key).filter(|call| call.phase == Phase::Talking)
-        else {
-            return;
+    /// Sends an INVITE again after 422 with the interval that the peer asks for (RFC 4028 §7.3).
+    pub(super) fn invites_again(
+        &mut self,
+        now: Millis,
+        key: CallKey,
+        id: TxId,
+        response: &Response,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&key) else { return false };
+        let Some(min_se_s) = min_se_s(&response.headers).filter(|_| response.code == 422) else {
+            return false;
         };
-        let busy = call.invite_in.is_some() || call.invite_out.is_some();
-        if busy || call.awaits_first_ack() {
-            let reason = "Request Pending".to_owned();
-            let (retry_after_s, warning) = (None, None);
-            return self
-                .tell(key, DialogEvent::Failed { code: 491, reason, retry_after_s, warning });
-        }
-        let Some(dialog) = &mut call.dialog else { return };
-        let outgoing = dialog.request(Method::Invite);
-        let purpose = Purpose::Reinvite(Box::new(dialog.clone()));
-        let flow = call.flow_to(&outgoing.next_hop);
-        let id = self.start(now, key, flow, outgoing, purpose, &[], offer.as_ref());
-        if let Some(call) = self.calls.get_mut(&key) {
-            call.invite_out = Some(id);
-        }
+        let again = call.phase == Phase::Calling
+            && call.cancel == Cancel::No
+            && min_se_s > call.min_se_s
+            && call.intervals < INTERVAL_TRIES_MAX;
+        let Some(invite) = call.draft.take_if(|_| again) else { return false };
+        call.min_se_s = min_se_s;
+        call.intervals += 1;
+        let (credentials, answerer) = (call.credentials.clone(), call.answerer.for_next());
+        let others = self.clients.entry(id).map(|tx| std::mem::take(&mut tx.retry.others));
+        let others = others.unwrap_or_default();
+        let retry = Retry { credentials, answerer, others, ..Retry::default() };
+        self.send_invite(now, key, invite, retry);
+        true
     }
 
-    /// Sends a request by a transaction of its own.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of one message")]
-    pub(super) fn start(
+    fn send_invite(
         &mut self,
         now: Millis,
-        call: CallKey,
-        flow: Flow,
-        outgoing: Outgoing,
-        purpose: Purpose,
-        extra: &[(HeaderName, String)],
-        body: Option<&Bytes>,
-    ) -> TxId {
-        let of_call = |call: &Call| Retry {
-            credentials: call.credentials.clone(),
-            answerer: call.answerer.for_next(),
-            ..Retry::default()
-        };
-        let retry = self.calls.get(&call).map(of_call).unwrap_or_default();
-        self.start_with(now, call, flow, outgoing, purpose, extra, body, retry)
-    }
-
-    /// The same, with what it takes to send it once more.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of one message")]
-    pub(super) fn start_with(
-        &mut self,
-        now: Millis,
-        call: CallKey,
-        mut flow: Flow,
-        outgoing: Outgoing,
-        purpose: Purpose,
-        extra: &[(HeaderName, String)],
-        body: Option<&Bytes>,
-        mut retry: Retry,
-    ) -> TxId {
-        let branch = self.ids.branch();
-        let (mut headers, mut bytes) = self.finish_request(&outgoing, flow, &branch, extra, body);
-        let Outgoing { method, uri, cseq, .. } = outgoing;
-        retry.body = body.cloned();
-        let pinned = self.calls.get(&call).is_some_and(|call| call.pinned);
-        if let Some(tcp) = self.way_of(flow, pinned || retry.fixed, bytes.len()) {
-            retry.datagram = Some(std::mem::replace(&mut flow, tcp));
-            headers = with_via(&headers, via(flow, &branch));
-            bytes = write_request(&method, &uri, &headers, body.map_or(&[], |body| &body[..]));
-        }
-        let (key, sent) = (key_of_branch(&branch, &method), Sent { uri, cseq, headers });
-        self.start_sent(now, call, flow, &method, sent, purpose, key, bytes, retry)
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "each is a part of one message")]
-    pub(super) fn start_sent(
-        &mut self,
-        now: Millis,
-        call: CallKey,
-        flow: Flow,
-        method: &Method,
-        sent: Sent,
-        purpose: Purpose,
-        key: String,
-        bytes: Bytes,
+        key: CallKey,
+        invite: Box<OutgoingInvite>,
         retry: Retry,
-    ) -> TxId {
-        let reliable = flow.transport.is_reliable();
-        let machine = if *method == Method::Invite {
-            ClientMachine::Invite(InviteClient::new(now, reliable, bytes.clone()))
-        } else {
-            ClientMachine::Other(Client::new(now, reliable, bytes.clone()))
-        };
-        let acks = Vec::new();
-        let pinned = self.calls.get(&call).is_some_and(|call| call.pinned);
-        let tx =
-            ClientTx { machine, purpose, flow, call, sent, acks, scheduled: None, pinned, retry };
-        let body = tx.retry.body.as_ref().map_or(0, Bytes::len);
-        let kept = size_of::<ClientTx>() + tx.sent.headers.bytes() + bytes.len() + body;
-        let id = self.clients.insert(key, tx, kept);
-        self.arm_client(id);
-        self.send(flow, bytes, Origin::Client(id.0), true);
-        id
+    ) {
+        self.begin_anew(now, key, invite.offer.is_some());
+        let mut headers = self.session_request(key);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some((call_id, tag)) = call.index.rsplit_once('\n') else { return };
+        call.cseq += 1;
+        let outgoing = first_request(&invite, call_id, tag, call.cseq);
+        let flow = call.flow;
+        headers.extend(invite.headers.iter().cloned());
+        let offer = invite.offer.as_ref();
+        let id = self.start_with(now, key, flow, outgoing, Purpose::Invite, &headers, offer, retry);
+        if let Some(call) = self.calls.get_mut(&key) {
+            (call.invite_out, call.draft) = (Some(id), Some(invite));
+        }
+    }
+
+    /// The INVITE of a call goes out, perhaps not for the first time: what came of an earlier one,
+    /// early dialogs and their offers, is over with its refusal.
+    pub(super) fn begin_anew(&mut self, now: Millis, key: CallKey, offers: bool) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.early.clear();
+        call.offer = if offers { Offer::Ours } else { Offer::None };
+        (call.agreed, call.described, call.update_out) = (false, None, None);
+        let (change, asked) = (call.change.take(), std::mem::take(&mut call.asked));
+        self.end_asked(now, asked);
+        if change.is_some() {
+            self.tell(key, super::change::gone());
+        }
     }
 
     /// Gives up a call that is not answered yet.
@@ -205,7 +162,10 @@ impl Agent {
         if let Some((_, ack)) = tx.acks.iter().find(|(known, _)| known == tag) {
             let ack = ack.clone();
             self.stats.retransmissions_in += 1;
-            return self.resend(ack);
+            if let Some(ack) = ack {
+                self.resend(ack);
+            }
+            return;
         }
         if tx.acks.len() >= FORKS_MAX {
             self.stats.stray += 1;
@@ -213,32 +173,51 @@ impl Agent {
         }
         let (call_key, base, first) = (tx.call, (tx.base_flow(), tx.pinned), tx.acks.is_empty());
         let initial = matches!(tx.purpose, Purpose::Invite);
-        let dialog = dialog_of(tx, response);
-        let ack = self.send_ack(id, base, &dialog);
+        let (mut dialog, described) = (dialog_of(tx, response), tx.is_described());
+        let call = self.calls.get_mut(&call_key);
+        if let Some(call) = call.filter(|_| initial) {
+            let at = call.early.iter().position(|early| early.dialog.remote_tag() == tag);
+            if let Some(at) = at {
+                dialog = dialog.continuing(&call.early.remove(at).dialog);
+            }
+        }
+        // The ACK of an offer waits for its answer, which only a call that wants one will give.
+        let wants = |call: &Call| {
+            let alive = call.phase != Phase::Leaving && call.cancel == Cancel::No;
+            alive && call.invite_out == Some(id) && !call.agreed
+        };
+        let late = !described
+            && first
+            && response.sdp().is_some()
+            && self.calls.get(&call_key).is_some_and(wants);
+        let ack = (!late).then(|| self.send_ack(id, base, &dialog, None));
         if let Some(tx) = self.clients.entry(id) {
             tx.acks.push((tag.to_owned(), ack));
         }
-        let body = response.sdp();
+        if late {
+            self.hold_ack(now, call_key, id, base, dialog.clone());
+        }
         if !initial {
-            self.reinvite_accepted(call_key, id, response.contact(), body);
+            self.reinvite_accepted(now, call_key, id, response, late);
         } else if first && self.calls.contains_key(&call_key) {
-            self.call_accepted(now, call_key, dialog, body);
+            self.call_accepted(now, call_key, dialog, response);
         } else {
             self.hang_up_fork(now, call_key, base, dialog);
         }
     }
 
-    fn send_ack(
+    pub(super) fn send_ack(
         &mut self,
         id: TxId,
         (base, pinned): (Flow, bool),
         dialog: &DialogState,
+        answer: Option<&Bytes>,
     ) -> Outbound {
-        let cseq = self.clients.entry(id).map_or(FIRST_CSEQ, |tx| tx.sent.cseq);
+        let cseq = self.clients.entry(id).map_or(1, |tx| tx.sent.cseq);
         let outgoing = dialog.ack(cseq);
         let flow = flow_to(base, pinned, &outgoing.next_hop, None);
         let branch = self.ids.branch();
-        let (_, bytes) = self.finish_request(&outgoing, flow, &branch, &[], None);
+        let (_, bytes) = self.finish_request(&outgoing, flow, &branch, &[], answer);
         let ack = Outbound { flow, bytes: bytes.clone(), origin: Origin::Nobody, dial: true };
         self.send(flow, bytes, Origin::Nobody, true);
         ack
@@ -249,39 +228,43 @@ impl Agent {
         now: Millis,
         key: CallKey,
         dialog: DialogState,
-        body: Option<Bytes>,
+        response: &Response,
     ) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.dialog = Some(dialog);
+        call.peer = Peer::of(&response.headers);
+        let draft = call.draft.take();
+        if let Some(offer) = draft.and_then(|draft| draft.offer) {
+            call.described = Some(offer);
+        }
+        // Whatever an early offer has come to; one that is open in an UPDATE or the 2xx stays.
+        if call.update_out.is_none() && call.asked.is_empty() && call.late.is_none() {
+            call.offer = Offer::None;
+        }
         (call.phase, call.invite_out) = (Phase::Talking, None);
         let unwanted = std::mem::replace(&mut call.cancel, Cancel::No) != Cancel::No;
         self.look_up_next_hop(key);
         if unwanted {
             return self.start_bye(now, key, None);
         }
-        self.tell(key, DialogEvent::Answered { body });
+        self.session_granted(now, key, response);
+        self.confirmed(key);
+        self.tell(key, DialogEvent::Answered { body: response.sdp() });
     }
 
     fn reinvite_accepted(
         &mut self,
+        now: Millis,
         key: CallKey,
         id: TxId,
-        contact: Option<SipUri>,
-        body: Option<Bytes>,
+        response: &Response,
+        late: bool,
     ) {
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        if call.invite_out != Some(id) {
+        let Some(call) = self.calls.get_mut(&key).filter(|call| call.invite_out == Some(id)) else {
             return;
-        }
+        };
         call.invite_out = None;
-        if let Some(dialog) = &mut call.dialog {
-            dialog.refresh_target(contact);
-        }
-        let talking = call.phase == Phase::Talking;
-        self.look_up_next_hop(key);
-        if talking {
-            self.tell(key, DialogEvent::Answered { body });
-        }
+        self.changed(now, key, response, late);
     }
 
     /// A second branch of a fork answered too: acknowledged already, now it is ended.
@@ -305,13 +288,11 @@ fn dialog_of(tx: &ClientTx, response: &Response) -> DialogState {
             dialog.refresh_target(response.contact());
             dialog
         }
-        Purpose::Invite | Purpose::Bye | Purpose::Outside(_) | Purpose::Quiet => {
-            DialogState::uac(&tx.sent.headers, &tx.sent.uri, tx.sent.cseq, response)
-        }
+        _ => DialogState::uac(&tx.sent.headers, &tx.sent.uri, tx.sent.cseq, response),
     }
 }
 
-fn first_request(invite: &OutgoingInvite, call_id: &str, tag: &str) -> Outgoing {
+fn first_request(invite: &OutgoingInvite, call_id: &str, tag: &str, cseq: u32) -> Outgoing {
     let mut from = invite.from.clone();
     from.params.put("tag", tag.to_owned());
     let mut headers = Headers::default();
@@ -319,12 +300,12 @@ fn first_request(invite: &OutgoingInvite, call_id: &str, tag: &str) -> Outgoing 
     headers.push(HeaderName::From, from.to_string());
     headers.push(HeaderName::To, format!("<{}>", invite.target));
     headers.push(HeaderName::CallId, call_id);
-    headers.push(HeaderName::CSeq, format!("{FIRST_CSEQ} INVITE"));
+    headers.push(HeaderName::CSeq, format!("{cseq} INVITE"));
     Outgoing {
         method: Method::Invite,
         uri: invite.target.clone(),
         headers,
-        cseq: FIRST_CSEQ,
+        cseq,
         next_hop: invite.target.clone(),
     }
 }

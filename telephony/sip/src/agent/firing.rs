@@ -1,14 +1,18 @@
 //! What time alone does.
 
 use super::Agent;
-use super::call::{CallKey, Cancel, Phase};
+use super::call::{CallKey, Cancel, Offer, Phase};
 use super::output::{Origin, Outbound};
 use super::table::{Purpose, TxId};
 use super::timers::Wake;
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::request::RequestError;
 use crate::transaction::{AnswerFired, Fired};
 use qingting_common::Millis;
+use std::time::Duration;
+
+/// Least time between two wakes of one call.
+const TICK: Duration = Duration::from_millis(1);
 
 impl Agent {
     /// Does everything that is due.
@@ -22,6 +26,24 @@ impl Agent {
                 Wake::Call(key) => self.fire_call(now, at, key),
             }
         }
+        self.sweep_timers();
+    }
+
+    /// Sweeps out entries of calls that are over, whose session timers would stay for an hour.
+    fn sweep_timers(&mut self) {
+        let owners = self.servers.len() + self.clients.len() + self.calls.len();
+        if !self.timers.is_stale(owners) {
+            return;
+        }
+        let Self { timers, servers, clients, calls, .. } = self;
+        timers.sweep(|at, wake| {
+            let scheduled = match wake {
+                Wake::Server(id) => servers.peek(id).and_then(|tx| tx.scheduled),
+                Wake::Client(id) => clients.peek(id).and_then(|tx| tx.scheduled),
+                Wake::Call(key) => calls.get(&key).and_then(|call| call.scheduled),
+            };
+            scheduled == Some(at)
+        });
     }
 
     fn fire_server(&mut self, now: Millis, at: Millis, id: TxId) {
@@ -58,6 +80,9 @@ impl Agent {
             Purpose::Quiet => {}
             Purpose::Bye => self.bye_done(now, key),
             Purpose::Outside(number) => self.responded(number, Err(RequestError::Timeout)),
+            Purpose::Update => self.update_done(now, key, id, None, no_answer()),
+            Purpose::Refer => self.refer_done(key, id, None),
+            Purpose::Notify => self.notice_done(now, key, id, 408),
             Purpose::Invite | Purpose::Reinvite(_) => {
                 self.failed(now, key, id, no_answer(), true);
             }
@@ -83,6 +108,9 @@ impl Agent {
             }
         });
         self.unacked -= usize::from(first_gave_up);
+        if gave_up > 0 && call.offer == Offer::Ours && call.update_out.is_none() {
+            call.offer = Offer::None;
+        }
         let bye = if first_gave_up { call.bye_wanted.take() } else { None };
         let cancel_over = matches!(call.cancel, Cancel::Sent { until } if now >= until)
             && call.phase == Phase::Calling;
@@ -95,11 +123,21 @@ impl Agent {
             self.tell(key, no_answer());
             return self.end_call(now, key);
         }
-        self.arm_call(key);
+        self.fire_reliable(now, key);
+        self.fire_early(now, key);
+        self.fire_change(now, key);
+        self.fire_asked(now, key);
+        self.fire_late(now, key);
+        self.fire_session(now, key);
+        self.fire_referring(now, key);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        // Never at once again: what is due has been done, and if not, waiting helps.
+        let deadline = call.deadline().map(|at| at.max(now + TICK));
+        self.timers.arm(&mut call.scheduled, deadline, Wake::Call(key));
     }
 }
 
-fn no_answer() -> DialogEvent {
+pub(super) fn no_answer() -> DialogEvent {
     let (retry_after_s, warning) = (None, None);
     DialogEvent::Failed { code: 408, reason: "Request Timeout".to_owned(), retry_after_s, warning }
 }

@@ -37,6 +37,11 @@ impl Ids {
         self.calls
     }
 
+    /// The first RSeq of an INVITE (RFC 3262 §3).
+    pub(super) fn rseq(&mut self) -> u32 {
+        self.rng.random_range(1..1 << 30)
+    }
+
     /// Whole seconds in a range, so that refused peers do not come back all at once.
     pub(super) fn jitter_s(&mut self, from: u32, to: u32) -> u32 {
         self.rng.random_range(from..=to)

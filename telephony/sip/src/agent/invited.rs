@@ -1,10 +1,11 @@
 //! Our side of the peer's INVITE: responses, ACK, CANCEL.
 
 use super::Agent;
-use super::call::{CallKey, Phase, Unacked};
-use super::output::{Origin, Outbound};
+use super::call::{CallKey, Offer, Phase, Unacked};
+use super::output::{Origin, Outbound, Output};
 use super::table::{ServerMachine, TxId};
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, Method, Request};
 use crate::transaction::{AckFor, Answer, server_key};
 use crate::transport::Flow;
@@ -22,10 +23,17 @@ impl Agent {
         let (Some(id), given_up) = (call.invite_in, call.given_up && reply.code >= 200) else {
             return;
         };
+        if self.takes_reliably(now, key, reply) {
+            return;
+        }
         // Who gave up by BYE has no dialog left that a 2xx could confirm, and after a CANCEL a
         // refusal spares both sides the BYE. The owner was told Cancel, which promises this 487.
         if given_up && reply.code != 487 {
             self.respond_invite(now, id, &Reply::new(487));
+        } else if (200..300).contains(&reply.code) {
+            let reply = self.with_session(now, key, self.timer_asked(id), reply.clone(), true);
+            self.described(key, &reply);
+            self.respond_invite(now, id, &reply);
         } else {
             self.respond_invite(now, id, reply);
         }
@@ -35,6 +43,7 @@ impl Agent {
                 if let Some(call) = self.calls.get_mut(&key) {
                     (call.phase, call.invite_in) = (Phase::Talking, None);
                 }
+                self.confirmed(key);
             }
             _ => {
                 if let Some(call) = self.calls.get_mut(&key) {
@@ -52,8 +61,16 @@ impl Agent {
             return;
         }
         let Some(id) = call.invite_in else { return };
+        if reply.code < 200 && self.servers.peek(id).is_some_and(|tx| tx.reliable_only) {
+            // It would have to be reliable, and says nothing that must be said.
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&key) else { return };
         if reply.code >= 200 {
             call.invite_in = None;
+        }
+        if reply.code >= 300 {
+            call.offer = Offer::None;
         }
         if (200..300).contains(&reply.code) {
             let contact = self.servers.entry(id).and_then(|tx| tx.contact.take());
@@ -61,8 +78,31 @@ impl Agent {
                 dialog.refresh_target(contact);
             }
             self.look_up_next_hop(key);
+            let reply = self.with_session(now, key, self.timer_asked(id), reply.clone(), true);
+            self.described(key, &reply);
+            return self.respond_invite(now, id, &reply);
         }
         self.respond_invite(now, id, reply);
+    }
+
+    /// A 2xx to an INVITE answers the peer's offer or makes ours, unless that was done before.
+    fn described(&mut self, key: CallKey, reply: &Reply) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.offer = match (call.offer, &reply.body) {
+            (Offer::None, Some(_)) if !call.agreed => Offer::Ours,
+            (Offer::Ours, _) => Offer::Ours,
+            _ => Offer::None,
+        };
+        if reply.body.is_some() {
+            call.described.clone_from(&reply.body);
+        }
+    }
+
+    /// Tells the handle what its dialog is called.
+    pub(super) fn confirmed(&mut self, key: CallKey) {
+        if let Some(replaces) = self.replaces_value(key) {
+            self.outputs.push_back(Output::Confirmed { call: key, replaces });
+        }
     }
 
     /// Sends a response by an INVITE's transaction; a 2xx is repeated until its ACK.
@@ -113,6 +153,9 @@ impl Agent {
         };
         let unacked = call.unacked.remove(at);
         self.unacked -= usize::from(unacked.initial);
+        if call.offer == Offer::Ours && call.update_out.is_none() {
+            call.offer = Offer::None;
+        }
         let bye = if unacked.initial { call.bye_wanted.take() } else { None };
         self.tell(key, DialogEvent::Ack { body: request.sdp() });
         if let Some(reason) = bye {
@@ -134,12 +177,13 @@ impl Agent {
         let Some(call_key) = call_key.filter(|_| open) else { return };
         let Some(call) = self.calls.get_mut(&call_key) else { return };
         if !initial {
-            call.invite_in = None;
+            (call.invite_in, call.offer) = (None, Offer::None);
             return self.respond_invite(now, id, &Reply::new(487));
         }
         if !call.given_up {
             call.given_up = true;
             self.tell(call_key, DialogEvent::Cancel);
+            self.release_held(now, call_key);
         }
     }
 

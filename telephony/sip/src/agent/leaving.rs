@@ -4,7 +4,8 @@ use super::Agent;
 use super::call::{CallKey, Phase};
 use super::output::Output;
 use super::table::{ClientMachine, Purpose, TxId};
-use crate::handle::{DialogEvent, Reply};
+use crate::event::DialogEvent;
+use crate::handle::Reply;
 use crate::message::{HeaderName, Method};
 use crate::request::RequestError;
 use qingting_common::Millis;
@@ -36,9 +37,13 @@ impl Agent {
         let open = call.invite_in.take();
         // Only those to re-INVITEs are left: the first ACK, or its time, was waited for.
         call.unacked.clear();
+        (call.session, call.change, call.next_change) = (None, None, None);
+        let asked = std::mem::take(&mut call.asked);
         if let Some(id) = open {
             self.respond_invite(now, id, &Reply::new(487));
         }
+        self.end_asked(now, asked);
+        self.release_ack(key, None);
         let reason: Vec<_> =
             reason.map(|reason| (HeaderName::Reason, reason)).into_iter().collect();
         self.start(now, key, flow, outgoing, Purpose::Bye, &reason, None);
@@ -59,6 +64,11 @@ impl Agent {
         match tx.purpose {
             Purpose::Quiet => {}
             Purpose::Outside(number) => self.responded(number, Err(RequestError::TransportLost)),
+            Purpose::Update => {
+                self.update_done(now, tx.call, id, None, super::firing::no_answer());
+            }
+            Purpose::Refer => self.refer_done(tx.call, id, None),
+            Purpose::Notify => self.notice_done(now, tx.call, id, 408),
             Purpose::Invite | Purpose::Reinvite(_) | Purpose::Bye => {
                 if self.calls.contains_key(&tx.call) {
                     self.tell(tx.call, DialogEvent::TransportLost);
@@ -71,7 +81,7 @@ impl Agent {
     /// Forgets a call and closes its channel. INVITE transactions that only its owner could have
     /// ended are ended here, lest they stay for ever.
     pub(super) fn end_call(&mut self, now: Millis, key: CallKey) {
-        let Some(call) = self.calls.remove(&key) else { return };
+        let Some(mut call) = self.calls.remove(&key) else { return };
         self.dialogs.remove(&call.index);
         self.unacked -= usize::from(call.awaits_first_ack());
         if let Some(id) = call.invite_in {
@@ -80,6 +90,11 @@ impl Agent {
         if let Some(id) = call.invite_out {
             self.abandon_invite(id);
         }
+        self.end_asked(now, std::mem::take(&mut call.asked));
+        if let Some(late) = call.late.take() {
+            self.send_late(*late, None);
+        }
+        self.ended.note(now, call);
         self.outputs.push_back(Output::Over { call: key });
     }
 

@@ -3,24 +3,36 @@
 //! Feed [`Agent::receive`], [`Agent::command`] and [`Agent::fire`], drain [`Agent::poll_output`],
 //! sleep to [`Agent::next_deadline`].
 
+mod asked;
 mod build;
 mod call;
 mod calling;
+mod change;
 mod command;
+mod early;
 mod edge;
 mod firing;
 mod guard;
 mod ids;
+mod info;
 mod invited;
+mod late;
 mod leaving;
 mod output;
 mod receive;
+mod refer;
+mod referring;
+mod reliable;
+mod replaced;
 mod requesting;
 mod responses;
 mod retry;
+mod session;
+mod starting;
 mod stats;
 mod table;
 mod timers;
+mod update;
 mod within;
 
 pub use call::CallKey;
@@ -28,9 +40,10 @@ pub use command::Command;
 pub use edge::{EMERGENCY_USERS, EdgeConfig};
 pub use output::{Origin, Outbound, Output};
 pub use retry::UDP_REQUEST_BYTES_MAX;
+pub use session::SessionConfig;
 pub use stats::Stats;
 
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use crate::transport::Flow;
 use bytes::Bytes;
 use call::Call;
@@ -66,6 +79,8 @@ pub struct AgentConfig {
     pub seed: [u8; 32],
     /// Whom the agent hears and whom it knows.
     pub edge: EdgeConfig,
+    /// Session timers.
+    pub session: SessionConfig,
 }
 
 /// **One SIP user agent: equal inputs at equal times give equal outputs.**
@@ -90,6 +105,7 @@ pub struct Agent {
     dialogs: HashMap<String, CallKey>,
     /// Calls whose first 2xx waits for its ACK.
     unacked: usize,
+    ended: replaced::Ended,
 }
 
 impl Agent {
@@ -110,6 +126,7 @@ impl Agent {
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             unacked: 0,
+            ended: replaced::Ended::default(),
         }
     }
 
@@ -129,6 +146,7 @@ impl Agent {
             dialogs: self.calls.len(),
             unacked: self.unacked,
             transactions: self.servers.len() + self.clients.len(),
+            timers: self.timers.len(),
             transaction_bytes: self.transaction_bytes(),
             auth: self.edge.verifier.counts(),
             admission: self.edge.gate.as_ref().map(|gate| gate.counts()).unwrap_or_default(),

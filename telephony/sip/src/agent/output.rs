@@ -1,8 +1,9 @@
 //! What an agent asks its driver to do.
 
 use super::call::CallKey;
-use crate::handle::DialogEvent;
-use crate::message::{Request, Response};
+use crate::event::DialogEvent;
+use crate::handle::Replaced;
+use crate::message::{Replaces, Request, Response};
 use crate::registrar::Binding;
 use crate::request::RequestError;
 use crate::transport::Flow;
@@ -24,6 +25,17 @@ pub enum Output {
         flow: Flow,
         /// The user who proved to be its caller.
         user: Option<String>,
+        /// The call that it takes over.
+        replaces: Option<Replaced>,
+    },
+    /// A call has its dialog: its Replaces value for [`Dialog::replaces_value`].
+    ///
+    /// [`Dialog::replaces_value`]: crate::Dialog::replaces_value
+    Confirmed {
+        /// The call.
+        call: CallKey,
+        /// What names it to its peer.
+        replaces: Replaces,
     },
     /// Tell the owner of a call.
     Event {

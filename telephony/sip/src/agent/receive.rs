@@ -1,16 +1,18 @@
 //! Messages from the network, up to where a dialog takes them.
 
 use super::Agent;
-use super::call::{Call, CallKey, Phase};
+use super::call::{Call, CallKey, Offer, Phase};
 use super::guard::Guarded;
 use super::output::{Origin, Outbound, Output};
+use super::reliable::Peer;
+use super::session::TimerAsk;
 use super::table::{ServerMachine, ServerTx, TxId};
 use crate::admission::{Asks, Verdict as Admission};
 use crate::dialog::{DialogState, socket_addr};
 use crate::handle::Reply;
 use crate::message::{
-    ACCEPT, ALLOW, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, Via, parse,
-    reason_phrase, response_headers, screen,
+    ACCEPT, Fault, Framing, Head, HeaderName, Message, Method, Refusal, Request, SUPPORTED, Via,
+    parse, reason_phrase, response_headers, screen,
 };
 use crate::transaction::{InviteServer, Server, merge_key, server_key};
 use crate::transport::{Flow, Transport};
@@ -129,6 +131,13 @@ impl Agent {
         {
             return self.not_admitted(flow, &request);
         }
+        if self.refuses_interval(flow, &request) {
+            return;
+        }
+        let replaces = match self.replaced(now, &request) {
+            Ok(replaces) => replaces,
+            Err(code) => return self.refuse(flow, &request, code, Vec::new()),
+        };
         let (call_key, tag) = (CallKey(self.ids.call()), self.ids.tag());
         let copies = Some(merge.clone());
         let id = self.open_invite(now, flow, key, &request, call_key, &tag, copies);
@@ -139,10 +148,12 @@ impl Agent {
         call.invite_in = Some(id);
         // NAT and browsers: the Contact of a user of ours may lead nowhere, the way back does.
         call.pinned = user.is_some() || self.edge.registrar.knows(flow);
+        call.peer = Peer::of(&request.headers);
+        call.offer = if request.sdp().is_some() { Offer::Theirs } else { Offer::None };
         self.calls.insert(call_key, call);
         self.dialogs.insert(index, call_key);
         self.look_up_next_hop(call_key);
-        self.outputs.push_back(Output::Incoming { call: call_key, request, flow, user });
+        self.outputs.push_back(Output::Incoming { call: call_key, request, flow, user, replaces });
     }
 
     /// Opens the transaction of an INVITE and says 100 at once. One outside a dialog has a merge key.
@@ -168,6 +179,8 @@ impl Agent {
             echo: response_headers(&request.headers, &request.via, Some(tag)),
             record_routes: record_routes.collect(),
             contact: request.contact(),
+            timer: TimerAsk::of(&request.headers),
+            reliable_only: Peer::of(&request.headers).reliable_only,
             merge,
             scheduled: None,
         };
@@ -232,6 +245,8 @@ impl Agent {
             echo: Default::default(),
             record_routes: Vec::new(),
             contact: None,
+            timer: TimerAsk::default(),
+            reliable_only: false,
             merge: None,
             scheduled: None,
         };
@@ -244,15 +259,20 @@ impl Agent {
     /// Capabilities, as an INVITE would find them (RFC 3261 §11.2), without state.
     pub(super) fn options(&mut self, flow: Flow, request: &Request) {
         let about_us = vec![
-            (HeaderName::Allow, ALLOW.to_owned()),
+            (HeaderName::Allow, self.allow().to_owned()),
             (HeaderName::Accept, ACCEPT.to_owned()),
-            (HeaderName::Supported, String::new()),
+            (HeaderName::Supported, SUPPORTED.to_owned()),
         ];
         self.reply_stateless(flow, request, 200, about_us);
     }
 
     fn refuse_screened(&mut self, flow: Flow, request: &Request, refusal: Refusal) {
-        self.refuse(flow, request, refusal.code, refusal.header.into_iter().collect());
+        let allow = |(name, value)| match name {
+            HeaderName::Allow => (name, self.allow().to_owned()),
+            _ => (name, value),
+        };
+        let header = refusal.header.map(allow);
+        self.refuse(flow, request, refusal.code, header.into_iter().collect());
     }
 
     /// Refuses without state: a retransmission is refused again.
@@ -315,7 +335,7 @@ pub(super) fn dialog_index(call_id: &str, tag: &str) -> String {
 
 /// Where the response to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): back on its connection,
 /// or to the host that it came from, at the port that it came from when `rport` asks for it.
-fn reply_flow(via: &Via, flow: Flow) -> Flow {
+pub(super) fn reply_flow(via: &Via, flow: Flow) -> Flow {
     if flow.transport.is_reliable() || via.params.value("rport").is_some() {
         return flow;
     }

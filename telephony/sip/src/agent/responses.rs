@@ -4,8 +4,8 @@ use super::Agent;
 use super::Origin;
 use super::call::{CallKey, Phase};
 use super::output::Outbound;
-use super::table::{ClientMachine, Purpose, TxId};
-use crate::handle::DialogEvent;
+use super::table::{ClientMachine, Other, TxId};
+use crate::event::DialogEvent;
 use crate::message::{HeaderName, Response};
 use crate::transaction::{OnResponse, client_key};
 use qingting_common::Millis;
@@ -22,8 +22,9 @@ impl Agent {
         match &mut tx.machine {
             ClientMachine::Other(machine) => {
                 let done = machine.response(now, response.code);
+                let (kind, call) = (tx.purpose.kind(), tx.call);
                 if done && !self.goes_on(now, id, &response) {
-                    self.request_answered(now, id, response);
+                    self.other_answered(now, id, call, kind, response);
                 }
                 self.arm_client(id);
             }
@@ -37,17 +38,6 @@ impl Agent {
     /// Whether a request that was refused is sent once more.
     fn goes_on(&mut self, now: Millis, id: TxId, response: &Response) -> bool {
         self.authenticate(now, id, response) || response.code == 503 && self.fail_over(now, id)
-    }
-
-    /// The end of a request that is no INVITE.
-    fn request_answered(&mut self, now: Millis, id: TxId, response: Response) {
-        let Some(tx) = self.clients.entry(id) else { return };
-        let call = tx.call;
-        match tx.purpose {
-            Purpose::Bye => self.bye_done(now, call),
-            Purpose::Outside(number) => self.responded(number, Ok(Box::new(response))),
-            Purpose::Invite | Purpose::Reinvite(_) | Purpose::Quiet => {}
-        }
     }
 
     fn invite_answered(&mut self, now: Millis, id: TxId, meaning: OnResponse, response: &Response) {
@@ -75,28 +65,39 @@ impl Agent {
         }
     }
 
-    fn progress(&mut self, now: Millis, id: TxId, response: &Response) {
-        let Some(tx) = self.clients.entry(id) else { return };
-        let (key, initial) = (tx.call, matches!(tx.purpose, Purpose::Invite));
-        let alive = self.calls.get(&key).is_some_and(|call| call.phase == Phase::Calling);
-        if !initial || !alive {
-            return;
+    /// The final response to a request that is no INVITE.
+    fn other_answered(
+        &mut self,
+        now: Millis,
+        id: TxId,
+        key: CallKey,
+        kind: Other,
+        response: Response,
+    ) {
+        match kind {
+            Other::Quiet => {}
+            Other::Bye => self.bye_done(now, key),
+            Other::Update => {
+                self.update_done(now, key, id, Some(&response), failure(&response));
+            }
+            Other::Refer => self.refer_done(key, id, Some(&response)),
+            Other::Outside(number) => self.responded(number, Ok(Box::new(response))),
+            Other::Notify => self.notice_done(now, key, id, response.code),
         }
-        if response.code > 100 {
-            let (code, body) = (response.code, response.sdp());
-            self.tell(key, DialogEvent::Progress { code, body });
-        }
-        self.cancel_when_allowed(now, key);
     }
 
     fn refused(&mut self, now: Millis, id: TxId, response: &Response) {
         let Some(key) = self.clients.entry(id).map(|tx| tx.call) else { return };
-        let event = DialogEvent::Failed {
-            code: response.code,
-            reason: response.reason.clone(),
-            retry_after_s: response.retry_after_s(),
-            warning: warning(response),
+        let current = self.calls.get(&key).filter(|call| call.invite_out == Some(id));
+        let again = match current.map(|call| call.phase) {
+            Some(Phase::Calling) => self.invites_again(now, key, id, response),
+            Some(Phase::Talking) => self.changes_again(now, key, response),
+            _ => false,
         };
+        if again {
+            return;
+        }
+        let event = failure(response);
         self.failed(now, key, id, event, matches!(response.code, 408 | 481));
     }
 
@@ -121,7 +122,7 @@ impl Agent {
                 self.end_call(now, key);
             }
             Phase::Talking => {
-                self.tell(key, event);
+                self.change_failed(now, key, event, dialog_lost);
                 if dialog_lost {
                     self.start_bye(now, key, None);
                 }
@@ -131,8 +132,15 @@ impl Agent {
     }
 }
 
+fn failure(response: &Response) -> DialogEvent {
+    DialogEvent::Failed {
+        code: response.code,
+        reason: response.reason.clone(),
+        retry_after_s: response.retry_after_s(),
+        warning: warning(response),
+    }
+}
+
 fn warning(response: &Response) -> Option<String> {
-    let mut fields = response.headers.iter();
-    let found = fields.find(|(name, _)| name.as_str().eq_ignore_ascii_case("Warning"));
-    found.map(|(_, value)| value.clone())
+    response.headers.named("Warning").next().map(str::to_owned)
 }

@@ -2,10 +2,10 @@
 
 use super::Agent;
 use super::build::{via, with_via};
-use super::call::Cancel;
+use super::call::{Cancel, Phase};
 use super::table::{ClientTx, Purpose, TxId};
 use crate::auth::{Answerer, Credentials};
-use crate::message::{CSeq, HeaderName, Headers, Method, Response, write_request};
+use crate::message::{CSeq, HeaderName, Headers, Method, NameAddr, Response, write_request};
 use crate::recent::Recent;
 use crate::transaction::key_of_branch;
 use crate::transport::{Flow, Transport};
@@ -76,9 +76,10 @@ impl Agent {
         let Some((name, value)) = field else { return false };
         let (flow, cseq, mut headers) = (tx.flow, tx.sent.cseq + 1, tx.sent.headers.clone());
         let (key, answerer) = (tx.call, tx.retry.answerer.clone());
+        let peer = headers.first(&HeaderName::To).and_then(NameAddr::parse);
         let call = self.calls.get_mut(&key).map(|call| {
             call.answerer = answerer;
-            call.dialog.as_mut()
+            call.dialog_with(peer.as_ref().and_then(NameAddr::tag).unwrap_or_default())
         });
         let in_dialog = call.flatten().map(|dialog| dialog.request(method.clone()).cseq);
         let cseq = in_dialog.unwrap_or(cseq);
@@ -145,11 +146,14 @@ impl Agent {
         let bytes = write_request(&method, &uri, &headers, body);
         let key = key_of_branch(&branch, &method);
         let sent = super::table::Sent { uri, cseq, headers };
+        if matches!(purpose, Purpose::Invite) {
+            self.begin_anew(now, call, retry.body.is_some());
+        }
         let new = self.start_sent(now, call, flow, &method, sent, purpose, key, bytes, retry);
-        if let Some(call) = self.calls.get_mut(&call)
-            && call.invite_out == Some(id)
-        {
-            call.invite_out = Some(new);
+        let Some(call) = self.calls.get_mut(&call) else { return };
+        call.goes_on_by(id, new);
+        if call.phase == Phase::Calling && call.invite_out == Some(new) {
+            call.cseq = cseq;
         }
     }
 }
@@ -159,6 +163,11 @@ impl ClientTx {
     pub(super) fn method(&self) -> Method {
         let cseq = self.sent.headers.first(&HeaderName::CSeq).and_then(CSeq::parse);
         cseq.map_or(Method::Invite, |cseq| cseq.method)
+    }
+
+    /// It carried a session description, or whatever body.
+    pub(super) const fn is_described(&self) -> bool {
+        self.retry.body.is_some()
     }
 
     /// The way that the peer is reached by, were the request shorter.

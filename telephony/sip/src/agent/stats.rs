@@ -51,6 +51,8 @@ pub struct Stats {
     pub unacked: usize,
     /// Transactions of both kinds.
     pub transactions: usize,
+    /// Timer entries that are set, stale ones included.
+    pub timers: usize,
     /// Bytes of messages that they keep.
     pub transaction_bytes: usize,
 }

@@ -3,6 +3,7 @@
 use super::call::CallKey;
 use super::output::Outbound;
 use super::retry::Retry;
+use super::session::TimerAsk;
 use crate::dialog::DialogState;
 use crate::message::{Headers, SipUri};
 use crate::transaction::{Client, Fired, InviteClient, InviteServer, Server};
@@ -102,6 +103,9 @@ pub(super) struct ServerTx {
     pub(super) record_routes: Vec<String>,
     /// The target that a re-INVITE asks for; it counts when we accept (RFC 3261 §12.2.2).
     pub(super) contact: Option<SipUri>,
+    pub(super) timer: TimerAsk,
+    /// Its provisional responses must be reliable (RFC 3262).
+    pub(super) reliable_only: bool,
     pub(super) merge: Option<String>,
     pub(super) scheduled: Option<Millis>,
 }
@@ -158,8 +162,9 @@ pub(super) struct ClientTx {
     pub(super) flow: Flow,
     pub(super) call: CallKey,
     pub(super) sent: Sent,
-    /// The ACKs of each 2xx by its To tag, for when it comes again.
-    pub(super) acks: Vec<(String, Outbound)>,
+    /// The ACKs of each 2xx by its To tag, for when it comes again; `None` while it waits for the
+    /// owner's answer.
+    pub(super) acks: Vec<(String, Option<Outbound>)>,
     pub(super) scheduled: Option<Millis>,
     /// As of its call.
     pub(super) pinned: bool,
@@ -179,10 +184,39 @@ pub(super) enum Purpose {
     Invite,
     Reinvite(Box<DialogState>),
     Bye,
+    Update,
+    Refer,
+    Notify,
     /// Outside any call; the number is its owner's.
     Outside(u64),
-    /// CANCEL, and BYE for a branch of a fork that is not wanted: nobody waits for the answer.
+    /// CANCEL, PRACK, INFO, and BYE for a branch of a fork that is not wanted: nobody waits for the
+    /// answer.
     Quiet,
+}
+
+/// The same without what it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Other {
+    Bye,
+    Update,
+    Refer,
+    Notify,
+    Outside(u64),
+    Quiet,
+}
+
+impl Purpose {
+    /// What a request that is no INVITE was sent for.
+    pub(super) const fn kind(&self) -> Other {
+        match self {
+            Self::Bye => Other::Bye,
+            Self::Update => Other::Update,
+            Self::Refer => Other::Refer,
+            Self::Notify => Other::Notify,
+            Self::Outside(number) => Other::Outside(*number),
+            Self::Quiet | Self::Invite | Self::Reinvite(_) => Other::Quiet,
+        }
+    }
 }
 
 pub(super) enum ClientMachine {

@@ -14,8 +14,12 @@ pub(super) enum Wake {
     Call(CallKey),
 }
 
+/// Stale entries that are borne beside as many as there are owners.
+const STALE_MIN: usize = 1_024;
+
 /// **Setting and firing cost O(log n), forgetting nothing at all**: an entry whose owner has gone
-/// or has another deadline is skipped when its time comes.
+/// or has another deadline is skipped when its time comes, or swept out when there are more of them
+/// than of the others.
 #[derive(Default)]
 pub(super) struct Timers(BinaryHeap<Reverse<(Millis, Wake)>>);
 
@@ -33,6 +37,20 @@ impl Timers {
             *scheduled = Some(deadline);
             self.0.push(Reverse((deadline, wake)));
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether a sweep would pay: most entries are stale.
+    pub(super) fn is_stale(&self, owners: usize) -> bool {
+        self.0.len() > 2 * owners + STALE_MIN
+    }
+
+    /// Keeps the entries that still count.
+    pub(super) fn sweep(&mut self, counts: impl Fn(Millis, Wake) -> bool) {
+        self.0.retain(|Reverse((at, wake))| counts(*at, *wake));
     }
 
     pub(super) fn next(&self) -> Option<Millis> {

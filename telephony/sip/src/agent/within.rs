@@ -1,9 +1,10 @@
 //! Requests within a dialog (RFC 3261 §12.2.2).
 
 use super::Agent;
-use super::call::{ANSWERS_UNACKED_MAX, CallKey, Phase};
+use super::call::{ANSWERS_UNACKED_MAX, CallKey, Offer, Phase};
 use super::receive::dialog_index;
-use crate::handle::DialogEvent;
+use super::reliable::Peer;
+use crate::event::DialogEvent;
 use crate::message::{HeaderName, Method, Request};
 use crate::transport::Flow;
 use qingting_common::Millis;
@@ -17,13 +18,32 @@ impl Agent {
         let in_order = self
             .calls
             .get_mut(&call_key)
-            .and_then(|call| call.dialog.as_mut())
+            .and_then(|call| call.dialog_with(request.from.tag().unwrap_or_default()))
             .is_some_and(|dialog| dialog.accepts(request.cseq.number));
         if !in_order {
             return self.refuse(flow, request, 500, Vec::new());
         }
         let tag = request.to.tag().unwrap_or_default();
+        let timed = matches!(request.method, Method::Invite | Method::Update);
+        if timed && self.refuses_interval(flow, request) {
+            return;
+        }
+        // Until the 2xx to an INVITE of ours the peer has no call to change or to end.
+        let early = self.calls.get(&call_key).is_some_and(|call| call.phase == Phase::Calling);
+        if early && matches!(request.method, Method::Invite | Method::Bye | Method::Refer) {
+            return self.refuse(flow, request, 481, Vec::new());
+        }
+        // BYE and OPTIONS need no room.
+        let needs_room = !matches!(request.method, Method::Bye | Method::Options);
+        if needs_room && self.transactions_full() {
+            return self.not_admitted(flow, request);
+        }
         match request.method {
+            Method::Update => self.updated(now, (flow, key), request, call_key),
+            Method::Prack => self.pracked(now, (flow, key), request, call_key),
+            Method::Refer => self.referred(now, (flow, key), request, call_key),
+            Method::Notify => self.notified(now, (flow, key), request, call_key),
+            Method::Info => self.informed(now, (flow, key), request, call_key),
             Method::Invite => self.reinvited(now, flow, key, request, call_key),
             Method::Bye => {
                 self.answer(now, flow, key, request, 200, tag);
@@ -38,8 +58,8 @@ impl Agent {
     pub(super) fn dialog_of(&self, request: &Request) -> Option<CallKey> {
         let index = dialog_index(&request.call_id, request.to.tag()?);
         let key = *self.dialogs.get(&index)?;
-        let dialog = self.calls.get(&key)?.dialog.as_ref()?;
-        (dialog.remote_tag() == request.from.tag().unwrap_or("")).then_some(key)
+        let call = self.calls.get(&key)?;
+        call.knows(request.from.tag().unwrap_or("")).then_some(key)
     }
 
     /// An INVITE within the dialog. One at a time, in either direction (§14.2).
@@ -55,15 +75,13 @@ impl Agent {
         if call.phase == Phase::Leaving {
             return self.refuse(flow, request, 481, Vec::new());
         }
-        if self.transactions_full() {
-            return self.not_admitted(flow, request);
-        }
         if call.invite_in.is_some() || call.unacked.len() >= ANSWERS_UNACKED_MAX {
-            let after = self.ids.jitter_s(0, 10);
-            let extra = vec![(HeaderName::RetryAfter, after.to_string())];
-            return self.refuse(flow, request, 500, extra);
+            return self.refuse_for_now(flow, request);
         }
-        if call.invite_out.is_some() {
+        if call.offer == Offer::Theirs && call.late.is_none() {
+            return self.refuse_for_now(flow, request);
+        }
+        if call.invite_out.is_some() || call.update_out.is_some() || call.offer != Offer::None {
             return self.refuse(flow, request, 491, Vec::new());
         }
         let tag = request.to.tag().unwrap_or_default();
@@ -71,6 +89,9 @@ impl Agent {
         if let Some(call) = self.calls.get_mut(&call_key) {
             call.invite_in = Some(id);
             call.flow = flow;
+            call.peer.update = Peer::of(&request.headers).update || call.peer.update;
+            call.offer = if request.sdp().is_some() { Offer::Theirs } else { Offer::None };
+            call.agreed = false;
         }
         self.tell(call_key, DialogEvent::Reinvite { offer: request.sdp() });
     }

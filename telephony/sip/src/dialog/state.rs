@@ -68,6 +68,19 @@ impl DialogState {
         }
     }
 
+    /// The same dialog as its early one, whose numbers go on; route set and target are those of
+    /// the 2xx (§13.2.2.4).
+    pub fn continuing(mut self, early: &Self) -> Self {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = early.remote_cseq;
+        self
+    }
+
+    /// Our side's From or To.
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
     /// The peer's tag; empty when it gave none (RFC 2543).
     pub fn remote_tag(&self) -> &str {
         &self.remote_tag

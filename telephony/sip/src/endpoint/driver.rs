@@ -10,7 +10,8 @@ use super::users::Users;
 use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, EdgeConfig, Output};
 use crate::clock::Clock;
-use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, Reply};
+use crate::event::DialogEvent;
+use crate::handle::{Commands, Dialog, IncomingCall, Order, Replaced, Reply};
 use crate::message::{HeaderName, Request, Response};
 use crate::recent::Recent;
 use crate::request::RequestError;
@@ -130,6 +131,7 @@ impl Driver {
                 calls_unacked_max: CALLS_UNACKED_MAX,
                 seed: rand::random(),
                 edge: config.edge.clone(),
+                session: config.session,
             }),
             edge: config.edge.clone(),
             acceptor: sockets.acceptor,
@@ -272,9 +274,10 @@ impl Driver {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Send(outbound) => self.send(&outbound),
-                Output::Incoming { call, request, flow, user } => {
-                    self.offer_call(call, request, flow, user);
+                Output::Incoming { call, request, flow, user, replaces } => {
+                    self.offer_call(call, request, flow, user, replaces);
                 }
+                Output::Confirmed { call, replaces } => self.commands.name(call, Some(replaces)),
                 Output::Responded { number, result } => {
                     if let Some(done) = self.requests.remove(&number) {
                         // Who asked may have stopped waiting.
@@ -285,6 +288,7 @@ impl Driver {
                 Output::Event { call, event } => self.tell(call, event),
                 Output::Over { call } => {
                     self.events.remove(&call);
+                    self.commands.name(call, None);
                 }
                 Output::Resolve { call, host, port } => self.lookups.hop(call, host, port),
             }
@@ -297,6 +301,7 @@ impl Driver {
         request: Box<Request>,
         flow: Flow,
         user: Option<String>,
+        replaces: Option<Replaced>,
     ) {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let dialog = Dialog::new(call, request.call_id.clone(), self.commands.clone());
@@ -308,6 +313,7 @@ impl Driver {
             local: flow.local,
             dialog,
             events: received,
+            replaces,
         };
         self.events.insert(call, events);
         if self.incoming.try_send(incoming).is_err() {
@@ -321,14 +327,13 @@ impl Driver {
     fn tell(&mut self, call: CallKey, event: DialogEvent) {
         let Some(events) = self.events.get(&call) else { return };
         let room = event.is_essential() || events.capacity() > EVENTS_ESSENTIAL;
-        let reinvite = matches!(event, DialogEvent::Reinvite { .. });
+        let refusal = if event.is_essential() { None } else { event.refusal(call, busy(500)) };
         if room && events.try_send(event).is_ok() {
             return;
         }
         self.counts.events_dropped += 1;
-        if reinvite {
-            let reply = busy(500);
-            self.agent.command(self.clock.now(), Command::RespondReinvite { call, reply });
+        if let Some(refusal) = refusal {
+            self.agent.command(self.clock.now(), refusal);
         }
     }
 }

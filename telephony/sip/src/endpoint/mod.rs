@@ -16,8 +16,9 @@ pub use bind::BindError;
 pub use metrics::EndpointMetrics;
 pub use tls::{TlsError, TlsIdentity};
 
-use crate::agent::{CallKey, Command, EdgeConfig};
-use crate::handle::{Commands, Dialog, DialogEvent, IncomingCall, Order, OutgoingInvite};
+use crate::agent::{CallKey, Command, EdgeConfig, SessionConfig};
+use crate::event::DialogEvent;
+use crate::handle::{Commands, Dialog, IncomingCall, Order, OutgoingInvite};
 use crate::message::Response;
 use crate::registrar::{Binding, RegistrationEvent};
 use crate::request::{OutgoingRequest, RequestError};
@@ -68,10 +69,13 @@ pub struct EndpointConfig {
     pub calls_max: usize,
     /// Whom we hear and whom we know.
     pub edge: EdgeConfig,
+    /// Session timers (RFC 4028).
+    pub session: SessionConfig,
 }
 
 impl Default for EndpointConfig {
-    /// No addresses, which [`Endpoint::bind`] refuses; 1,000 calls; everybody is heard.
+    /// No addresses, which [`Endpoint::bind`] refuses; 1,000 calls; everybody is heard; sessions
+    /// are refreshed every 15 min.
     fn default() -> Self {
         Self {
             udp: Vec::new(),
@@ -85,6 +89,7 @@ impl Default for EndpointConfig {
             product: "Qingting".to_owned(),
             calls_max: 1_000,
             edge: EdgeConfig::default(),
+            session: SessionConfig::default(),
         }
     }
 }

@@ -37,12 +37,23 @@ pub enum HeaderName {
     Subject,
     Diversion,
     PAssertedIdentity,
+    RSeq,
+    RAck,
+    SessionExpires,
+    MinSe,
+    Replaces,
+    ReferTo,
+    ReferredBy,
+    ReferSub,
+    Event,
+    SubscriptionState,
+    InfoPackage,
     /// Any other field, its name as written.
     Other(String),
 }
 
 /// Long name, compact form, value.
-const NAMES: [(&str, &str, HeaderName); 27] = [
+const NAMES: [(&str, &str, HeaderName); 38] = [
     ("Via", "v", HeaderName::Via),
     ("From", "f", HeaderName::From),
     ("To", "t", HeaderName::To),
@@ -70,6 +81,17 @@ const NAMES: [(&str, &str, HeaderName); 27] = [
     ("Subject", "s", HeaderName::Subject),
     ("Diversion", "", HeaderName::Diversion),
     ("P-Asserted-Identity", "", HeaderName::PAssertedIdentity),
+    ("RSeq", "", HeaderName::RSeq),
+    ("RAck", "", HeaderName::RAck),
+    ("Session-Expires", "x", HeaderName::SessionExpires),
+    ("Min-SE", "", HeaderName::MinSe),
+    ("Replaces", "", HeaderName::Replaces),
+    ("Refer-To", "r", HeaderName::ReferTo),
+    ("Referred-By", "b", HeaderName::ReferredBy),
+    ("Refer-Sub", "", HeaderName::ReferSub),
+    ("Event", "o", HeaderName::Event),
+    ("Subscription-State", "", HeaderName::SubscriptionState),
+    ("Info-Package", "", HeaderName::InfoPackage),
 ];
 
 impl HeaderName {
@@ -116,6 +138,14 @@ impl HeaderName {
                 | Self::MaxForwards
                 | Self::ContentType
                 | Self::RetryAfter
+                | Self::RSeq
+                | Self::RAck
+                | Self::SessionExpires
+                | Self::MinSe
+                | Self::Replaces
+                | Self::ReferTo
+                | Self::ReferredBy
+                | Self::Event
         )
     }
 }

@@ -4,14 +4,17 @@
 //! disagree about where a message ends or whom it concerns.
 
 mod caps;
+mod dtmf;
 mod headers;
 mod method;
 mod multipart;
 mod name_addr;
 mod parse;
+mod replaces;
 mod request;
 mod response;
 mod screen;
+mod session_expires;
 mod text;
 mod uri;
 mod via;
@@ -20,18 +23,23 @@ pub use caps::{
     BRANCH_BYTES_MAX, CALL_ID_BYTES_MAX, CSEQ_BYTES_MAX, LIST_VALUES_MAX, TAG_BYTES_MAX,
     VALUE_BYTES_MAX,
 };
+pub(crate) use dtmf::{INFO_ACCEPT, dtmf};
 pub use headers::{HeaderName, Headers};
 pub use method::Method;
 pub(crate) use multipart::ACCEPT;
 pub use name_addr::NameAddr;
 pub use parse::{Fault, Framing, Head, parse, stream_message_len};
+pub use replaces::Replaces;
 pub use request::Request;
 pub(crate) use request::write_request;
 pub(crate) use response::write_response;
 pub use response::{Response, reason_phrase, response_headers};
-pub use screen::{ALLOW, Refusal, screen};
+pub use screen::{ALLOW, Refusal, SUPPORTED, screen};
+pub(crate) use screen::{ALLOW_OF_REGISTRAR, SUPPORTED_AGAIN};
+pub(crate) use session_expires::{Refresher, SessionExpires, min_se_s, rack, rseq};
 pub(crate) use text::split_outside_quotes;
 pub use text::{Param, Params};
+pub(crate) use uri::unescape;
 pub use uri::{Scheme, SipUri};
 pub use via::Via;
 

@@ -9,6 +9,7 @@ use super::{
 };
 use bytes::Bytes;
 use qingting_common::limits::SIP_MESSAGE_BYTES_MAX;
+use std::borrow::Cow;
 
 /// Header fields in one message, at most.
 const HEADER_FIELDS_MAX: usize = 256;
@@ -338,10 +339,11 @@ fn head_end(bytes: &[u8]) -> Option<(usize, usize)> {
 /// Header lines, unfolded (RFC 3261 §7.3.1).
 struct Lines<'a>(&'a [u8]);
 
-impl Iterator for Lines<'_> {
-    type Item = String;
+impl<'a> Iterator for Lines<'a> {
+    /// Borrowed where it is plain ASCII and not folded, as nearly all lines are.
+    type Item = Cow<'a, str>;
 
-    fn next(&mut self) -> Option<String> {
+    fn next(&mut self) -> Option<Cow<'a, str>> {
         if self.0.is_empty() {
             return None;
         }
@@ -357,8 +359,11 @@ impl Iterator for Lines<'_> {
         }
         let (line, rest) = self.0.split_at(end);
         self.0 = rest;
-        let line = text_from_bytes(line.trim_ascii_end_newline());
-        Some(if line.contains(['\r', '\n', '\t']) { unfold(&line) } else { line })
+        let line = line.trim_ascii_end_newline();
+        let plain = std::str::from_utf8(line).ok().filter(|line| line.is_ascii());
+        let line = plain.map_or_else(|| Cow::Owned(text_from_bytes(line)), Cow::Borrowed);
+        let folded = line.bytes().any(|byte| b"\r\n\t".contains(&byte));
+        Some(if folded { Cow::Owned(unfold(&line)) } else { line })
     }
 }
 

@@ -4,7 +4,17 @@ use super::multipart::{ACCEPT, session};
 use super::{HeaderName, Method, Request};
 
 /// Methods that this server handles.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, NOTIFY";
+
+/// The same for a server that knows users.
+pub(crate) const ALLOW_OF_REGISTRAR: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, NOTIFY, REGISTER";
+
+/// Option tags that this server understands: RFC 3262, 4028, 3891 and 4488.
+pub const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
+
+/// The same in a re-INVITE of ours, whose provisional responses nobody waits for.
+pub(crate) const SUPPORTED_AGAIN: &str = "timer, replaces, norefersub";
 
 /// Longest Unsupported field of a refusal.
 const UNSUPPORTED_BYTES_MAX: usize = 128;
@@ -34,6 +44,7 @@ pub fn screen(request: &Request) -> Option<Refusal> {
     match &request.method {
         Method::Ack | Method::Cancel => return None,
         Method::Invite | Method::Bye | Method::Options | Method::Info => {}
+        Method::Update | Method::Prack | Method::Refer | Method::Notify => {}
         Method::Other(_) => return Some(Refusal::with(501, HeaderName::Allow, ALLOW)),
         _ => return Some(Refusal::with(405, HeaderName::Allow, ALLOW)),
     }
@@ -44,17 +55,24 @@ pub fn screen(request: &Request) -> Option<Refusal> {
     if let Some(unknown) = unsupported(request) {
         return Some(Refusal::with(420, HeaderName::Unsupported, unknown));
     }
-    if request.method == Method::Invite && session(&request.headers, &request.body).is_err() {
+    // RFC 3891 §3: in an INVITE alone.
+    if request.method != Method::Invite && request.headers.first(&HeaderName::Replaces).is_some() {
+        return Some(Refusal::new(400));
+    }
+    let described = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
+    if described && session(&request.headers, &request.body).is_err() {
         return Some(Refusal::with(415, HeaderName::Accept, ACCEPT));
     }
     None
 }
 
-/// The option tags that are required of us: we know none. More than fits is left out, the peer will
+/// The option tags that are required of us and that we do not know. More than fits is left out, the peer will
 /// not succeed without them either.
 fn unsupported(request: &Request) -> Option<String> {
     let names = [HeaderName::Require, HeaderName::ProxyRequire];
-    let mut tags = names.iter().flat_map(|name| request.headers.tags(name));
+    let known = |tag: &str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(tag));
+    let tags = names.iter().flat_map(|name| request.headers.tags(name));
+    let mut tags = tags.filter(|tag| !known(tag));
     let first = tags.next()?;
     let mut listed = first[..first.floor_char_boundary(UNSUPPORTED_BYTES_MAX)].to_owned();
     for tag in tags {

@@ -180,7 +180,8 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
     host_ok.then_some((host.trim_end(), port))
 }
 
-fn unescape(text: &str) -> String {
+/// `%XX` resolved where the result is text.
+pub(crate) fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while at < bytes.len() {

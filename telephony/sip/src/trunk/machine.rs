@@ -2,7 +2,7 @@
 
 use super::backoff::{self, wait};
 use super::config::TrunkConfig;
-use crate::handle::DialogEvent;
+use crate::event::DialogEvent;
 use qingting_common::Millis;
 use std::time::Duration;
 

@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use qingting_common::Millis;
-use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Origin, Output};
-use qingting_sip::message::{NameAddr, SipUri};
-use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Reply, Transport};
+use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Origin, Output, SessionConfig};
+use qingting_sip::message::{NameAddr, Replaces, SipUri};
+use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Replaced, Reply, Transport};
 
 pub const PEER: &str = "192.0.2.9:5060";
 pub const US: &str = "10.0.0.1:5060";
@@ -23,6 +23,13 @@ pub struct Solo {
     pub events: Vec<DialogEvent>,
     pub last_origin: Origin,
     pub last_flow: Option<Flow>,
+    /// Whether [`Solo::wait`] keeps what is sent, and what it kept.
+    pub keep: bool,
+    pub kept: Vec<String>,
+    /// What the last confirmed dialog is called.
+    pub name: Option<Replaces>,
+    /// What the last call replaces.
+    pub replaces: Option<Replaced>,
 }
 
 pub fn config() -> AgentConfig {
@@ -32,6 +39,7 @@ pub fn config() -> AgentConfig {
         calls_unacked_max: 10_000,
         seed: [7; 32],
         edge: Default::default(),
+        session: SessionConfig::default(),
     }
 }
 
@@ -61,6 +69,10 @@ impl Solo {
             events: Vec::new(),
             last_origin: Origin::Nobody,
             last_flow: None,
+            keep: false,
+            kept: Vec::new(),
+            name: None,
+            replaces: None,
         }
     }
 
@@ -74,12 +86,13 @@ impl Solo {
                     self.last_origin = outbound.origin;
                     self.last_flow = Some(outbound.flow);
                 }
-                Output::Incoming { call, user, .. } => {
-                    (self.call, self.user) = (call, user);
+                Output::Incoming { call, user, replaces, .. } => {
+                    (self.call, self.user, self.replaces) = (call, user, replaces);
                     self.calls += 1;
                 }
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Over { .. } => self.over += 1,
+                Output::Confirmed { replaces, .. } => self.name = Some(replaces),
                 Output::Resolve { .. } | Output::Registration { .. } | Output::Responded { .. } => {
                 }
             }
@@ -129,13 +142,18 @@ impl Solo {
 
     /// Makes a call; its INVITE.
     pub fn invite(&mut self, target: &str) -> String {
+        self.invite_with(target, Some("v=0".into()))
+    }
+
+    /// Makes a call with or without an offer; its INVITE.
+    pub fn invite_with(&mut self, target: &str, offer: Option<Bytes>) -> String {
         self.call = CallKey(1);
         let target: SipUri = target.parse().unwrap();
         let invite = Box::new(OutgoingInvite {
             target,
             transport: self.flow.transport,
             from: NameAddr::parse("<sip:us@10.0.0.1>").unwrap(),
-            offer: Some("v=0".into()),
+            offer,
             headers: vec![],
             call_id: None,
             credentials: None,
@@ -154,7 +172,11 @@ impl Solo {
         while let Some(at) = self.agent.next_deadline().filter(|at| *at <= end) {
             self.now = at.max(self.now);
             self.agent.fire(self.now);
-            sent.extend(self.drain().into_iter().map(|m| (self.now.0 - begin.0, code(&m))));
+            let messages = self.drain();
+            sent.extend(messages.iter().map(|m| (self.now.0 - begin.0, code(m))));
+            if self.keep {
+                self.kept.extend(messages);
+            }
         }
         self.now = end;
         sent
@@ -231,4 +253,32 @@ pub fn response(request: &str, code: u16, tag: &str, extra: &str) -> String {
         header(request, "Call-ID"),
         header(request, "CSeq"),
     )
+}
+
+/// A message with a session description.
+pub fn with_sdp(message: &str, body: &str) -> String {
+    let length = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n", body.len());
+    message.replace("Content-Length: 0\r\n", &length) + body
+}
+
+/// A request of the peer within a call that we made.
+pub fn of_our_call(text: &str) -> String {
+    text.replace("Call-ID: in", "Call-ID: out").replace("<sip:a@b>;tag=f", "<sip:1@h>;tag=t")
+}
+
+/// Our tag in a request of ours.
+pub fn from_tag(request: &str) -> String {
+    header(request, "From").split("tag=").nth(1).unwrap_or("").to_owned()
+}
+
+pub fn codes(messages: &[String]) -> Vec<String> {
+    messages.iter().map(|message| code(message)).collect()
+}
+
+pub fn body(message: &str) -> &str {
+    message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+pub fn sdp(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
 }
