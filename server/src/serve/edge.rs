@@ -4,7 +4,8 @@ use super::switchboard::{Seats, Trunks};
 use crate::config::Config;
 use qingting_core::numbers::Emergency;
 use qingting_sip::admission::AdmissionLimits;
-use qingting_sip::{EdgeConfig, EndpointConfig, TlsIdentity};
+use qingting_sip::agent::{EdgeConfig, SessionConfig};
+use qingting_sip::{EndpointConfig, TlsIdentity};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
             emergency_users: Emergency::ALL.map(|of| of.number().to_owned()).to_vec(),
             admission: Some(limits(sip.calls_per_second_max)),
         },
+        session: SessionConfig { expires_s: sip.session_expires_s, ..SessionConfig::default() },
     }
 }
 

@@ -48,6 +48,9 @@ pub(super) struct Driver {
     commands: u64,
     /// The offer of a seat that is being settled.
     pub(super) offer: Option<Offer>,
+    /// The offer that was accepted last: the queue may take it back while the acceptance is on its
+    /// way.
+    pub(super) accepted: Option<Offer>,
     pub(super) menu: Option<MenuRun>,
     /// The menu promised a call back.
     pub(super) wants_callback: bool,
@@ -98,6 +101,7 @@ impl Driver {
             shown: Shown::default(),
             commands: 0,
             offer: None,
+            accepted: None,
             menu: None,
             wants_callback: false,
             is_served: false,
@@ -338,9 +342,9 @@ impl Driver {
                 Some(Input::Queue(QueueEvent::Offer { seat }))
             }
             Letter::Withdraw(offer) => {
-                let is_open = self.offer.as_ref() == Some(&offer);
-                let seat = self.hotline.switchboard.seat_id(&offer.seat).filter(|_| is_open)?;
-                self.offer = None;
+                let is_known = [&self.offer, &self.accepted].contains(&&Some(offer.clone()));
+                let seat = self.hotline.switchboard.seat_id(&offer.seat).filter(|_| is_known)?;
+                (self.offer, self.accepted) = (None, None);
                 Some(Input::Queue(QueueEvent::Withdrawn { seat }))
             }
             Letter::Queue(event) => {

@@ -39,7 +39,7 @@ impl Driver {
             }
             Output::Dial { leg, offer, .. } => self.dial(leg, offer),
             Output::AckAnswer { leg, sdp } => {
-                self.with_dialog(leg, |dialog| dialog.ack(Some(sdp.into())));
+                self.with_dialog(leg, |dialog| dialog.ack(sdp.into()));
             }
             Output::CancelDial { leg } => {
                 if let Some(io) = self.legs.get_mut(leg) {
@@ -173,7 +173,10 @@ impl Driver {
                 None => return,
             },
             QueueRequest::Accepted { .. } => match self.offer.take() {
-                Some(offer) => queue::Input::OfferAccepted(offer),
+                Some(offer) => {
+                    self.accepted = Some(offer.clone());
+                    queue::Input::OfferAccepted(offer)
+                }
                 None => return,
             },
             QueueRequest::OfferFailed { why, .. } => match self.offer.take() {
