@@ -36,6 +36,7 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
             emergency_users: Emergency::ALL.map(|of| of.number().to_owned()).to_vec(),
             admission: Some(limits(sip.calls_per_second_max)),
         },
+        ..EndpointConfig::default()
     }
 }
 
