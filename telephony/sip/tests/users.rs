@@ -433,6 +433,44 @@ fn registered_telephones_are_not_held_to_their_sources_limit() {
 }
 
 #[test]
+fn whoever_takes_over_a_call_is_asked_who_it_is_first() {
+    let closed = EdgeConfig { authenticate_all_but: Some(vec![]), ..edge() };
+    let mut solo = solo(closed);
+    Phone::new("1001").ask(&mut solo, "INVITE", "");
+    let (old, tag) = (solo.call, to_tag(&solo.respond(200)[0]));
+    solo.feed(&request("ACK", 2, "ack", &tag, ""));
+    let replaces = format!("Replaces: in;to-tag={tag};from-tag=f\r\n");
+    let stranger = request("INVITE", 7, "s", "", &replaces).replace("Call-ID: in", "Call-ID: s");
+    assert_eq!(solo.codes(&stranger), ["403"]);
+    let unknown = "Replaces: nothing;to-tag=1;from-tag=2\r\n";
+    let stranger = request("INVITE", 8, "u", "", unknown).replace("Call-ID: in", "Call-ID: u");
+    assert_eq!(solo.codes(&stranger), ["403"], "nobody learns which calls there are");
+    let mut colleague = Phone::new("1002");
+    let challenged = solo.feed(&colleague.message("INVITE", &replaces)).remove(0);
+    assert_eq!((code(&challenged).as_str(), solo.calls), ("401", 1));
+    colleague.cseq = 10;
+    assert_eq!(code(&colleague.ask(&mut solo, "INVITE", &replaces)), "100");
+    assert_eq!(solo.user.as_deref(), Some("1002"));
+    assert_eq!(solo.replaces.as_ref().map(|replaced| replaced.call), Some(old));
+}
+
+#[test]
+fn register_is_among_the_methods_of_who_knows_users() {
+    let options = request("OPTIONS", 1, "o", "", "");
+    let allowed = |edge: EdgeConfig| {
+        let mut solo = solo(edge);
+        let answer = solo.feed(&options).remove(0);
+        let refused = solo.feed(&request("PUBLISH", 2, "p", "", "")).remove(0);
+        assert_eq!(code(&refused), "405");
+        assert_eq!(header(&refused, "Allow"), header(&answer, "Allow"));
+        header(&answer, "Allow").to_owned()
+    };
+    let without = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, NOTIFY";
+    assert_eq!(allowed(EdgeConfig::default()), without);
+    assert_eq!(allowed(edge()), format!("{without}, REGISTER"));
+}
+
+#[test]
 fn without_users_register_is_not_a_method_of_ours() {
     let mut solo = solo(EdgeConfig::default());
     assert_eq!(solo.codes(&Phone::new("1001").message("REGISTER", "")), ["405"]);
