@@ -51,7 +51,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
 
 fn calls(page: &mut Page, hotline: &Hotline) {
     let counters = &hotline.counters;
-    page.one("qingting_calls_active", "gauge", hotline.calls.len());
+    page.one("qingting_calls_active", "gauge", hotline.switchboard.calls.len());
     page.one("qingting_calls_answered_total", "counter", counters.answered.load(Ordering::Relaxed));
     let refused = counters.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
     page.many("qingting_calls_refused_total", "counter", "status", refused);

@@ -46,6 +46,11 @@ impl Recordings {
         Ok(Self { root, keys, made: Mutex::default() })
     }
 
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The file for the mix of a call, relative to the folder, and as the media engine wants it; its
     /// day's folder exists afterwards.
     pub fn mix(&self, call: CallId, started: UnixMillis) -> Result<(String, RecordTo)> {

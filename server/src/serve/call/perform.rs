@@ -7,7 +7,9 @@ use qingting_core::call::{
 };
 use qingting_core::leg::LegEvent;
 use qingting_core::queue;
+use qingting_common::{CallId, UnixMillis};
 use qingting_sip::Reply;
+use qingting_store::Store;
 use std::time::Duration;
 
 /// Longest wait for what is known of a caller from before; without it the call is one like any other.
@@ -208,21 +210,12 @@ impl Driver {
         let mut wants = queue::Enqueue::new(self.id, name);
         wants.priority = self.beginning.priority;
         wants.returned = front;
-        let look_back = self.look_back();
+        let citizen = self.beginning.citizen.expose().clone();
+        let look_back = look_back(&self.hotline.store, &citizen, self.id, self.started);
         if let Ok((sticky, repeat)) = tokio::time::timeout(LOOK_BACK_MAX, look_back).await {
             (wants.sticky, wants.repeat) = (sticky, repeat);
         }
         Some(wants)
-    }
-
-    /// The seat that this citizen talked to last, and whether it called lately.
-    async fn look_back(&self) -> (Option<queue::SeatId>, bool) {
-        let (store, citizen) = (&self.hotline.store, self.beginning.citizen.expose());
-        let since = qingting_common::UnixMillis(self.started.0 - REPEAT_MS_MAX);
-        let seat = store.last_seat_of(citizen).await.ok().flatten();
-        let calls = store.recent_calls_of(citizen, since).await.unwrap_or_default();
-        let before = calls.iter().filter(|call| call.id != self.id).count();
-        (seat.map(|extension| queue::SeatId::new(&extension)), before > 0)
     }
 
     async fn tell(&mut self, news: &News) {
@@ -253,6 +246,20 @@ impl Driver {
         }
         self.put_away(leg);
     }
+}
+
+/// The seat that this citizen talked to last, and whether it called lately.
+async fn look_back(
+    store: &Store,
+    citizen: &str,
+    call: CallId,
+    started: UnixMillis,
+) -> (Option<queue::SeatId>, bool) {
+    let since = UnixMillis(started.0 - REPEAT_MS_MAX);
+    let seat = store.last_seat_of(citizen).await.ok().flatten();
+    let calls = store.recent_calls_of(citizen, since).await.unwrap_or_default();
+    let is_repeat = calls.iter().any(|before| before.id != call);
+    (seat.map(|extension| queue::SeatId::new(&extension)), is_repeat)
 }
 
 const fn failure(why: OfferFailure) -> queue::OfferFailure {

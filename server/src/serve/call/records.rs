@@ -6,9 +6,9 @@ use crate::clock;
 use crate::serve::Hotline;
 use crate::serve::books::{Entry, end_of};
 use crate::serve::recordings::Recordings;
-use qingting_common::{Pii, UnixMillis};
+use qingting_common::Pii;
 use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Target};
-use qingting_media::{LegReport, MediaEvent, RecordingReport, RoomEvent};
+use qingting_media::{LegReport, MediaEvent, RecordingReport};
 use qingting_store::{
     CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, LegRole, MediaQuality, MissedEnd,
     NewCall, RecordingEnd, RecordingInfo,
@@ -29,7 +29,8 @@ impl Driver {
             Record::Begin => self.begin().await,
             Record::Answered => {
                 self.answered = true;
-                self.write(Entry::Answered(clock::unix_now(), self.recording.take())).await;
+                let file = self.recording.take();
+                self.write(Entry::Answered(clock::unix_now(), file)).await;
             }
             Record::LegBegan { leg, role, target } => self.leg_began(leg, role, target).await,
             Record::LegAnswered { leg } => {
@@ -133,10 +134,13 @@ impl Driver {
         self.write(Entry::LegBegan(begin)).await;
     }
 
-    pub(super) async fn event(&self, kind: &str, detail: Value) {
-        let event =
-            CallEvent { at: clock::unix_now(), kind: kind.to_owned(), detail: Pii::new(detail) };
-        self.write(Entry::Event(event)).await;
+    pub(super) fn event(
+        &self,
+        kind: &str,
+        detail: Value,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (at, kind) = (clock::unix_now(), kind.to_owned());
+        self.write(Entry::Event(CallEvent { at, kind, detail: Pii::new(detail) }))
     }
 
     /// A leg whose end is known and whose media is closed leaves its slot; its books follow.
@@ -176,7 +180,7 @@ impl Driver {
                 self.hotline.counters.answered();
             }
             let end = CallEnd {
-                recording: self.recording_end(report).await,
+                recording: recording_end(&self.hotline, report).await,
                 missed: self.missed.take(),
                 ..end_of(self.id, (cause, at), answered, self.refused)
             };
@@ -186,14 +190,6 @@ impl Driver {
         }
         let reached = self.reached;
         (self.captions, reached)
-    }
-
-    async fn recording_end(&self, report: Option<RecordingReport>) -> RecordingEnd {
-        let (Some(report), Some(recordings)) = (report, &self.hotline.recordings) else {
-            return RecordingEnd::Nothing;
-        };
-        let described = describe(&self.hotline, recordings, report).await;
-        described.map_or(RecordingEnd::Unknown, RecordingEnd::Made)
     }
 
     async fn room_report(&mut self) -> Option<RecordingReport> {
@@ -209,10 +205,21 @@ impl Driver {
         self.room_report.take().and_then(|report| report.recording)
     }
 
-    pub(super) async fn write(&self, entry: Entry) {
-        // The books outlive the driver: they end when its senders do.
-        let _ = self.entries.send(entry).await;
+    pub(super) fn write(&self, entry: Entry) -> impl Future<Output = ()> + Send + use<> {
+        let entries = self.entries.clone();
+        async move {
+            // The books outlive the driver: they end when its senders do.
+            let _ = entries.send(entry).await;
+        }
     }
+}
+
+async fn recording_end(hotline: &Hotline, report: Option<RecordingReport>) -> RecordingEnd {
+    let (Some(report), Some(recordings)) = (report, &hotline.recordings) else {
+        return RecordingEnd::Nothing;
+    };
+    let described = describe(hotline, recordings, report).await;
+    described.map_or(RecordingEnd::Unknown, RecordingEnd::Made)
 }
 
 async fn write_leg_end(
@@ -308,7 +315,6 @@ fn by_name(by: HungUpBy) -> &'static str {
         HungUpBy::System => "system",
         HungUpBy::Operator => "operator",
         HungUpBy::Network => "network",
-        _ => "peer",
     }
 }
 

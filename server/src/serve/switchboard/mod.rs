@@ -10,12 +10,12 @@ mod queues;
 mod seats;
 mod ways;
 
-pub use calls::{Letter, Whose};
+pub use calls::Letter;
 pub use control::Control;
 pub use desk::{tell_queues, watch_telephones};
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use seats::Seats;
-pub use ways::{Trunks, Way};
+pub use ways::Trunks;
 
 use crate::clock::Clock;
 use crate::config::Config;
