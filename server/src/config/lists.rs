@@ -229,7 +229,12 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
             if name.trim().is_empty() || !seen.insert(name.as_str()) {
-                problem(list, index, format!("{name:?} is empty or stands twice"), "Name each once");
+                problem(
+                    list,
+                    index,
+                    format!("{name:?} is empty or stands twice"),
+                    "Name each once",
+                );
             }
         }
     }
@@ -305,7 +310,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_default_file_can_be_used() {
-        let examples = super::super::DEFAULT_TOML.split("# Trunks to the telephone").nth(1).unwrap();
+        let examples =
+            super::super::DEFAULT_TOML.split("# Trunks to the telephone").nth(1).unwrap();
         let text: String = examples
             .lines()
             .skip(2)
@@ -327,9 +333,7 @@ mod tests {
 
     #[test]
     fn names_that_do_not_exist_are_found() {
-        let found = problems(
-            "[[numbers]]\nnumber = \"12345\"\nname = \"x\"\nqueue = \"y\"\n",
-        );
+        let found = problems("[[numbers]]\nnumber = \"12345\"\nname = \"x\"\nqueue = \"y\"\n");
         assert_eq!((found[0].line, found[0].key.as_str()), (1, "numbers[1]"));
         assert!(found[0].what.contains("no queue"), "{}", found[0].what);
     }

@@ -43,6 +43,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     let mut page = Page::default();
     calls(&mut page, hotline);
     signalling(&mut page, sip);
+    switchboard(&mut page, hotline);
     media(&mut page, hotline);
     page.one("qingting_log_lines_lost_total", "counter", crate::logging::lines_lost());
     recognition(&mut page, hotline);
@@ -63,11 +64,51 @@ fn calls(page: &mut Page, hotline: &Hotline) {
 
 fn signalling(page: &mut Page, sip: &Endpoint) {
     let sip = sip.metrics();
-    page.one("qingting_sip_messages_received_total", "counter", sip.messages_in);
-    page.one("qingting_sip_messages_sent_total", "counter", sip.messages_out);
-    page.one("qingting_sip_garbage_total", "counter", sip.garbage);
-    page.one("qingting_sip_dialogs", "gauge", sip.dialogs);
-    page.one("qingting_sip_transactions", "gauge", sip.transactions);
+    for (name, kind, value) in [
+        ("messages_received_total", "counter", sip.messages_in),
+        ("messages_sent_total", "counter", sip.messages_out),
+        ("garbage_total", "counter", sip.garbage),
+        ("refused_4xx_total", "counter", sip.refused_4xx),
+        ("refused_5xx_total", "counter", sip.refused_5xx),
+        ("refused_admission_total", "counter", sip.refused_admission),
+        ("retransmissions_received_total", "counter", sip.retransmissions_in),
+        ("retransmissions_sent_total", "counter", sip.retransmissions_out),
+        ("stray_total", "counter", sip.stray),
+        ("dialogs", "gauge", sip.dialogs as u64),
+        ("calls_unacknowledged", "gauge", sip.unacked as u64),
+        ("transactions", "gauge", sip.transactions as u64),
+        ("connections", "gauge", sip.connections as u64),
+        ("connections_refused_total", "counter", sip.connections_refused),
+        ("handshakes_failed_total", "counter", sip.handshakes_failed),
+        ("udp_receive_buffer_bytes", "gauge", sip.udp_receive_bytes as u64),
+        ("users_registered", "gauge", sip.users_registered as u64),
+        ("registers_total", "counter", sip.registers),
+        ("challenges_total", "counter", sip.challenged),
+        ("authentications_failed_total", "counter", sip.auth_failed),
+        ("authentications_locked_total", "counter", sip.auth_locked),
+        ("forbidden_total", "counter", sip.forbidden),
+        ("source_rejected_total", "counter", sip.source_rejected),
+        ("source_silenced_total", "counter", sip.source_silenced),
+        ("calls_rejected_total", "counter", sip.calls_rejected),
+        ("calls_reserved_total", "counter", sip.calls_reserved),
+        ("failed_over_total", "counter", sip.failed_over),
+        ("unsent_total", "counter", sip.unsent),
+        ("events_dropped_total", "counter", sip.events_dropped),
+        ("commands_dropped_total", "counter", sip.commands_dropped),
+    ] {
+        page.one(&format!("qingting_sip_{name}"), kind, value);
+    }
+}
+
+fn switchboard(page: &mut Page, hotline: &Hotline) {
+    let trunks = hotline.switchboard.trunks.status();
+    let up = trunks.into_iter().map(|trunk| (trunk.name, u8::from(trunk.up)));
+    page.many("qingting_trunk_up", "gauge", "trunk", up.collect());
+    let snapshot = hotline.switchboard.queues.snapshot();
+    let waiting = snapshot.queues.iter().map(|of| (of.name.to_string(), of.waiting.len()));
+    page.many("qingting_queue_waiting", "gauge", "queue", waiting.collect());
+    let at_work = snapshot.queues.iter().map(|of| (of.name.to_string(), of.seats_at_work));
+    page.many("qingting_queue_seats_at_work", "gauge", "queue", at_work.collect());
 }
 
 fn media(page: &mut Page, hotline: &Hotline) {
@@ -122,7 +163,7 @@ impl Page {
         name: &str,
         kind: &str,
         label: &str,
-        values: BTreeMap<K, u64>,
+        values: BTreeMap<K, impl std::fmt::Display>,
     ) {
         self.head(name, kind);
         for (key, value) in values {

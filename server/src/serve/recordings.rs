@@ -102,10 +102,7 @@ impl Recordings {
             sha256,
             incomplete: report.incomplete,
             missing_ms: report.ticks_dropped * u64::from(TICK_MS),
-            key_id: report
-                .chain_head
-                .and(self.keys.as_ref())
-                .map(|keys| keys.newest().to_string()),
+            key_id: report.chain_head.and(self.keys.as_ref()).map(|keys| keys.newest().to_string()),
             chain_head: report.chain_head.map(|head| head.to_string()),
             pauses: paused.map(|m| Pause { from_ms: ms(m.from), to_ms: ms(m.to) }).collect(),
         })

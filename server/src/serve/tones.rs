@@ -43,7 +43,9 @@ pub fn ringing() -> Arc<[i16]> {
         let angle = TAU * RINGING_HZ * index as f32 / TELEPHONE_RATE_HZ as f32;
         (angle.sin() * RINGING_LEVEL) as i16
     };
-    (0..RINGING_S * TELEPHONE_RATE_HZ).map(|index| if index < on { tone(index) } else { 0 }).collect()
+    (0..RINGING_S * TELEPHONE_RATE_HZ)
+        .map(|index| if index < on { tone(index) } else { 0 })
+        .collect()
 }
 
 fn chimes() -> Arc<[i16]> {

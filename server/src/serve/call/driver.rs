@@ -10,14 +10,14 @@ use crate::serve::switchboard::{Beginning, Letter, MenuRun};
 use bytes::Bytes;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{
-    By, Call, CallConfig, Cause, Command, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent, Refused,
-    Role,
+    By, Call, CallConfig, Cause, Command, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent,
+    Refused, Role,
 };
 use qingting_core::leg::{LegEvent, Replaces};
 use qingting_core::queue::Offer;
 use qingting_media::{MediaEvent, RoomEvent, RoomHandle, RoomReport};
 use qingting_sip::{DialogEvent, IncomingCall};
-use qingting_store::MissedEnd;
+use qingting_store::{MediaQuality, MissedEnd};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -69,9 +69,9 @@ pub(super) struct Driver {
     pub(super) caption_shift: [Arc<AtomicI64>; LEGS_MAX],
     pub(super) said: super::spoken::Said,
     /// Legs that are over and wait for their media to be put away.
-    pub(super) closing: JoinSet<()>,
-    /// The dialogs of second lines and replacements, until the machine has taken them.
-    waiting: Option<IncomingCall>,
+    pub(super) closing: JoinSet<Option<MediaQuality>>,
+    /// What was measured on the citizen's leg.
+    pub(super) quality: Option<MediaQuality>,
 }
 
 impl Driver {
@@ -81,9 +81,9 @@ impl Driver {
         beginning: Beginning,
         entries: mpsc::Sender<Entry>,
         letters: mpsc::Receiver<Letter>,
-    ) -> Self {
+    ) -> Box<Self> {
         let machine = Call::new(config(&hotline, id), beginning.origin.clone());
-        Self {
+        Box::new(Self {
             hotline,
             id,
             started: clock::unix_now(),
@@ -116,8 +116,8 @@ impl Driver {
             caption_shift: std::array::from_fn(|_| Arc::default()),
             said: super::spoken::Said::default(),
             closing: JoinSet::new(),
-            waiting: None,
-        }
+            quality: None,
+        })
     }
 
     /// Takes the dialog that begins the call as leg 0; gives its offer.
@@ -150,7 +150,7 @@ impl Driver {
         offer
     }
 
-    pub(super) async fn run(mut self, first: Input) -> (JoinSet<()>, bool) {
+    pub(super) async fn run(mut self: Box<Self>, first: Input) -> (JoinSet<()>, bool) {
         let mut input = first;
         loop {
             self.machine.handle_input(self.hotline.clock.now(), input);
@@ -166,7 +166,7 @@ impl Driver {
                 None => self.next_input().await,
             };
         }
-        self.close().await
+        Box::pin(self.close()).await
     }
 
     async fn next_input(&mut self) -> Input {
@@ -200,7 +200,7 @@ impl Driver {
                 Some(word) = self.words.1.recv() => {
                     if let Some(input) = self.word_input(word) { return input }
                 }
-                Some(_) = self.closing.join_next() => {}
+                Some(closed) = self.closing.join_next() => self.leg_closed(closed),
                 () = timer => {
                     self.menu_timer();
                     return Input::Timer;

@@ -77,7 +77,7 @@ impl LegIo {
 /// All of them, by slot.
 #[derive(Default)]
 pub(super) struct Legs {
-    slots: [Option<LegIo>; LEGS_MAX],
+    slots: [Option<Box<LegIo>>; LEGS_MAX],
     /// Legs that there have been, in all and in each slot.
     count: u32,
     uses: [u32; LEGS_MAX],
@@ -99,7 +99,7 @@ impl Legs {
         self.count += 1;
         let seq = self.uses[leg.slot()];
         self.uses[leg.slot()] += 1;
-        self.slots[leg.slot()].insert(LegIo::new(self.count, seq, role, target))
+        self.slots[leg.slot()].insert(Box::new(LegIo::new(self.count, seq, role, target)))
     }
 
     /// The leg of this slot, a new one where there is none.
@@ -116,20 +116,20 @@ impl Legs {
     }
 
     pub(super) fn get(&self, leg: LegId) -> Option<&LegIo> {
-        self.slots.get(leg.slot())?.as_ref()
+        self.slots.get(leg.slot())?.as_deref()
     }
 
     pub(super) fn get_mut(&mut self, leg: LegId) -> Option<&mut LegIo> {
-        self.slots.get_mut(leg.slot())?.as_mut()
+        self.slots.get_mut(leg.slot())?.as_deref_mut()
     }
 
-    pub(super) fn take(&mut self, leg: LegId) -> Option<LegIo> {
+    pub(super) fn take(&mut self, leg: LegId) -> Option<Box<LegIo>> {
         self.slots.get_mut(leg.slot())?.take()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LegId, &LegIo)> {
         let slots = self.slots.iter().enumerate();
-        slots.filter_map(|(slot, leg)| Some((LegId(slot as u8), leg.as_ref()?)))
+        slots.filter_map(|(slot, leg)| Some((LegId(slot as u8), leg.as_deref()?)))
     }
 
     /// The leg whose dialog has this Call-ID.

@@ -39,12 +39,7 @@ impl Driver {
         self.known.push_back(Input::Leg { leg, event });
     }
 
-    fn open_leg(
-        &mut self,
-        leg: LegId,
-        role: Role,
-        inactivity: Duration,
-    ) -> Result<SocketAddr> {
+    fn open_leg(&mut self, leg: LegId, role: Role, inactivity: Duration) -> Result<SocketAddr> {
         self.open_room()?;
         let track = self.track(leg, role)?;
         let io = self.legs.get_mut(leg).context("a leg without a dialog")?;

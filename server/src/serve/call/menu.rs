@@ -72,9 +72,7 @@ impl Driver {
         let own = self.hotline.switchboard.queue_of(self.beginning.number);
         match destination {
             Destination::OwnQueue => self.hotline.switchboard.queue_or_machine(&own),
-            Destination::Queue(name) => {
-                self.hotline.switchboard.queue_or_machine(name.as_str())
-            }
+            Destination::Queue(name) => self.hotline.switchboard.queue_or_machine(name.as_str()),
             Destination::Transfer(number) => self.hotline.switchboard.transfer_to(&number),
             Destination::Callback => {
                 self.wants_callback = true;

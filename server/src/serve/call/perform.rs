@@ -2,12 +2,12 @@
 
 use super::driver::Driver;
 use crate::serve::replies::{bye_reason, ok, progress, refusal};
+use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{
     Input, LegId, News, OfferFailure, Output, QueueRequest, Response, Role, Target,
 };
 use qingting_core::leg::LegEvent;
 use qingting_core::queue;
-use qingting_common::{CallId, UnixMillis};
 use qingting_sip::Reply;
 use qingting_store::Store;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Driver {
             Output::ResumeRecording => {
                 self.room.iter().for_each(qingting_media::RoomHandle::resume_recording);
             }
-            Output::Queue(request) => self.to_queue(request).await,
+            Output::Queue(request) => self.ask_queue(request).await,
             Output::MenuStart => self.menu_start(),
             Output::MenuKey { digit } => self.menu_key(digit),
             Output::AcceptRefer { leg } => {
@@ -167,7 +167,7 @@ impl Driver {
         (io.dialog, io.events) = (Some(dialog), Some(events));
     }
 
-    async fn to_queue(&mut self, request: QueueRequest) {
+    async fn ask_queue(&mut self, request: QueueRequest) {
         self.shown.request(&request);
         let input = match request {
             QueueRequest::Enqueue { queue, front } => match self.enqueue(queue, front).await {

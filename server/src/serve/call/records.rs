@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Longest wait for the media engine to close a leg or a room and finish its recordings.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -159,9 +159,20 @@ impl Driver {
         self.shown.muted &= !leg.bit();
     }
 
+    /// The books of a leg are closed.
+    pub(super) fn leg_closed(&mut self, closed: Result<Option<MediaQuality>, JoinError>) {
+        match closed {
+            Ok(Some(quality)) => self.quality = Some(quality),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(call = %self.id, %error, "the books of a leg failed");
+            }
+        }
+    }
+
     /// Waits for the recordings to be finished and writes the call's end. Gives the captions that
     /// still come, and whether the citizen was reached.
-    pub(super) async fn close(mut self) -> (JoinSet<()>, bool) {
+    pub(super) async fn close(mut self: Box<Self>) -> (JoinSet<()>, bool) {
         for slot in 0..qingting_core::call::LEGS_MAX {
             let leg = LegId(slot as u8);
             if let Some(io) = self.legs.get_mut(leg) {
@@ -171,7 +182,9 @@ impl Driver {
             self.put_away(leg);
         }
         self.room = None;
-        while self.closing.join_next().await.is_some() {}
+        while let Some(closed) = self.closing.join_next().await {
+            self.leg_closed(closed);
+        }
         let report = self.room_report().await;
         if let Some((cause, at)) = self.end {
             // A call that was cancelled while our answer was on its way was never answered.
@@ -182,6 +195,7 @@ impl Driver {
             let end = CallEnd {
                 recording: recording_end(&self.hotline, report).await,
                 missed: self.missed.take(),
+                quality: self.quality.take(),
                 ..end_of(self.id, (cause, at), answered, self.refused)
             };
             tracing::info!(call = %self.id, cause = end.cause, "call over");
@@ -222,19 +236,21 @@ async fn recording_end(hotline: &Hotline, report: Option<RecordingReport>) -> Re
     described.map_or(RecordingEnd::Unknown, RecordingEnd::Made)
 }
 
+/// Gives what was measured of a citizen's leg: it stands for the call.
 async fn write_leg_end(
     hotline: Arc<Hotline>,
     entries: mpsc::Sender<Entry>,
     leg: LegRef,
-    io: LegIo,
-) {
+    io: Box<LegIo>,
+) -> Option<MediaQuality> {
     let report = leg_report(io.report, io.media_events).await;
     let quality = report.as_ref().and_then(quality);
     let track = match (report.and_then(|report| report.track), &hotline.recordings) {
         (Some(track), Some(recordings)) => describe(&hotline, recordings, track).await,
         _ => None,
     };
-    let Some((cause, by, at)) = io.end else { return };
+    let (cause, by, at) = io.end?;
+    let of_citizen = quality.clone().filter(|_| io.role == Role::Citizen);
     let sip_code = io.refused.or_else(|| (!io.is_answered).then(|| cause.sip_status()));
     let end = LegEnd {
         leg,
@@ -246,6 +262,7 @@ async fn write_leg_end(
         track,
     };
     let _ = entries.send(Entry::LegEnded(Box::new(end))).await;
+    of_citizen
 }
 
 async fn leg_report(
@@ -317,4 +334,3 @@ fn by_name(by: HungUpBy) -> &'static str {
         HungUpBy::Network => "network",
     }
 }
-

@@ -1,6 +1,8 @@
 //! How a leg's audio is secured: its own keys, and what was agreed in the media engine's words.
 
-use qingting_core::sdp::{self, DtlsRole, Fingerprint, IceSecret, Keying, LocalDtls, LocalSecurity};
+use qingting_core::sdp::{
+    self, DtlsRole, Fingerprint, IceSecret, Keying, LocalDtls, LocalSecurity,
+};
 use qingting_media::dtls::Role;
 use qingting_media::ice::Credentials;
 use qingting_media::srtp::{Keys, Profile};

@@ -143,7 +143,10 @@ impl qingting_api::Switchboard for Control {
         let hotline = Arc::clone(&self.0);
         self.0.in_background(async move {
             if let Err(error) = hotline.switchboard.duty.load(&hotline.store).await {
-                tracing::error!(error = format!("{error:#}"), "the duty list could not be read again");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the duty list could not be read again"
+                );
             }
         });
     }
@@ -186,7 +189,10 @@ impl Switchboard {
             }
             CallCommand::Emergency { service, mode } => {
                 if self.trunks.is_empty() {
-                    return Err(error(ControlCode::Unavailable, "没有中继线路，请立即用其他电话拨打"));
+                    return Err(error(
+                        ControlCode::Unavailable,
+                        "没有中继线路，请立即用其他电话拨打",
+                    ));
                 }
                 let number = Pii::new(service.as_str().to_owned());
                 Command::Join {

@@ -39,7 +39,8 @@ fn graph(start: &str, all: &[config::MenuNode]) -> Result<MenuGraph> {
                 let node = node.with_context(|| {
                     format!("[[menus]]: there is no node {name:?}; add it or correct the name")
                 })?;
-                let targets = node.keys.values().chain(node.words.values()).chain([&node.otherwise]);
+                let targets =
+                    node.keys.values().chain(node.words.values()).chain([&node.otherwise]);
                 open.extend(targets.filter(|target| !target.is_empty()).cloned());
                 asking(node)?
             }
@@ -55,7 +56,10 @@ fn graph(start: &str, all: &[config::MenuNode]) -> Result<MenuGraph> {
 fn asking(node: &config::MenuNode) -> Result<Node> {
     let prompt = PromptName::new(&node.say);
     if node.otherwise.is_empty() {
-        bail!("[[menus]] {:?}: say in `otherwise` where a caller goes who chooses nothing", node.name);
+        bail!(
+            "[[menus]] {:?}: say in `otherwise` where a caller goes who chooses nothing",
+            node.name
+        );
     }
     let otherwise = NodeName::new(&node.otherwise);
     if node.keys.is_empty() && node.words.is_empty() {

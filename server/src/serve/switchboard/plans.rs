@@ -51,7 +51,8 @@ impl Plans {
 
     /// The entry of a called number: the whole number, or its end where the trunk adds an area code.
     fn entry(&self, called: &str) -> Option<(usize, &config::Number)> {
-        let called = Number::read(called, None).map_or_else(|_| called.to_owned(), |n| n.national());
+        let called =
+            Number::read(called, None).map_or_else(|_| called.to_owned(), |n| n.national());
         let whole = |number: &config::Number| number.number == called;
         let end = |number: &config::Number| called.ends_with(&number.number);
         let numbers = || self.numbers.iter().enumerate();
@@ -179,8 +180,8 @@ impl Switchboard {
 /// A moment in China's civil time.
 pub(super) fn local(at: UnixMillis) -> Option<LocalDateTime> {
     let at = LocalTime::from_unix_ms(at);
-    let date = LocalDate::new(at.year.try_into().ok()?, at.month as u8, at.day as u8)?;
-    LocalDateTime::new(date, u16::from(at.hour as u8) * 60 + u16::from(at.minute as u8))
+    let date = LocalDate::new(at.year.try_into().ok()?, at.month, at.day)?;
+    LocalDateTime::new(date, u16::from(at.hour) * 60 + u16::from(at.minute))
 }
 
 fn opening_hours(hours: &config::Hours) -> Result<OpeningHours> {

@@ -7,11 +7,11 @@ use crate::config::{self, Config};
 use anyhow::{Context, Result};
 use qingting_api::{Event, EventBus};
 use qingting_common::CallId;
+use qingting_common::Pii;
 use qingting_core::call::{Prompt, QueueEvent, Target, Treatment};
 use qingting_core::queue::{
     Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, SeatState, Skill, Snapshot,
 };
-use qingting_common::Pii;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,7 +41,14 @@ impl Queues {
                 Some(Mutex::new(Queue::new(rules).context("the queues cannot work ([[queues]])")?))
             }
         };
-        Ok(Self { machine, changed: Notify::new(), changed_queues: AtomicBool::new(false), clock, calls, events })
+        Ok(Self {
+            machine,
+            changed: Notify::new(),
+            changed_queues: AtomicBool::new(false),
+            clock,
+            calls,
+            events,
+        })
     }
 
     /// Tells the machine, and its wishes to those whom they are for.
@@ -113,10 +120,15 @@ impl Queues {
                     });
                 }
                 Output::SeatRefused { seat } => {
-                    tracing::error!(seat = seat.as_str(), "a seat cannot sign in: too many seats or skills");
+                    tracing::error!(
+                        seat = seat.as_str(),
+                        "a seat cannot sign in: too many seats or skills"
+                    );
                 }
                 // The call has joined them already; it is told of a seat that it must not keep.
-                Output::Connect { .. } | Output::CallbackListed { .. } | Output::TakeRefused { .. } => {}
+                Output::Connect { .. }
+                | Output::CallbackListed { .. }
+                | Output::TakeRefused { .. } => {}
             }
         }
         self.changed_queues.store(true, Ordering::Relaxed);
@@ -178,7 +190,9 @@ fn rules(queues: &[config::Queue], config: &Config) -> QueueConfig {
         offer_max: Duration::from_secs(seats.ring_s) + OFFER_MARGIN,
         no_answer_pause: Duration::from_secs(seats.no_answer_pause_s.max(1)),
         wrap_up: Duration::from_secs(seats.wrap_up_s),
-        sticky_max: Duration::from_secs(queues.iter().map(|queue| queue.sticky_s).max().unwrap_or(0)),
+        sticky_max: Duration::from_secs(
+            queues.iter().map(|queue| queue.sticky_s).max().unwrap_or(0),
+        ),
         ..QueueConfig::default()
     }
 }

@@ -1,4 +1,4 @@
-//! The seats: who they are, what they can do, and what their telephones prove themselves with.
+//! The seats: what they can do, and what their telephones prove themselves with.
 
 use anyhow::Result;
 use qingting_core::call;
@@ -16,7 +16,6 @@ pub struct Seats {
 }
 
 struct Seat {
-    name: String,
     role: SeatRole,
     skills: BTreeMap<Skill, Level>,
     ha1: Option<Ha1>,
@@ -47,7 +46,6 @@ impl Seats {
             );
         }
         Seat {
-            name: of.seat.name.clone(),
             role: of.seat.role,
             skills: of.seat.skills.iter().filter_map(level).collect(),
             ha1: ha1(of).filter(|_| is_ours),
@@ -73,11 +71,6 @@ impl Seats {
         self.read(extension, |seat| seat.role == SeatRole::Seat).unwrap_or(false)
     }
 
-    /// Who sits there.
-    pub fn name(&self, extension: &str) -> Option<String> {
-        self.read(extension, |seat| seat.name.clone())
-    }
-
     /// Everybody's.
     pub fn extensions(&self) -> Vec<String> {
         let seats = self.by_extension.read().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +85,7 @@ impl Seats {
 
 impl Directory for Seats {
     fn ha1(&self, user: &str) -> Option<Ha1> {
-        self.read(user, |seat| seat.ha1.clone()).flatten()
+        self.read(user, |seat| seat.ha1).flatten()
     }
 }
 

@@ -226,11 +226,8 @@ fn address(user: &str, host: &str) -> Option<NameAddr> {
 /// yet.
 fn own_ip(uri: &SipUri) -> Option<IpAddr> {
     let ip: IpAddr = uri.host.trim_matches(['[', ']']).parse().ok()?;
-    let any: SocketAddr = if ip.is_ipv4() {
-        ([0, 0, 0, 0], 0).into()
-    } else {
-        ([0_u16; 8], 0).into()
-    };
+    let any: SocketAddr =
+        if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     // Nothing is sent: the kernel only chooses the route.
     let socket = UdpSocket::bind(any).ok()?;
     socket.connect((ip, uri.port.unwrap_or(5060))).ok()?;

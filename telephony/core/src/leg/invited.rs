@@ -21,7 +21,7 @@ impl Leg {
         config: &CallConfig,
         now: Millis,
     ) -> Result<Self, Rejection> {
-        let offer = offer.map(|text| read(text, config)).transpose()?;
+        let offer = offer.map(|text| read(text, config).map(Box::new)).transpose()?;
         let state = State::Invited { offer, until: now + config.setup_max };
         Ok(Self { trusted, ..Self::new(id, session_id, state) })
     }

@@ -75,7 +75,7 @@ pub(crate) struct Leg {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum State {
     /// Called; media is being opened.
-    Invited { offer: Option<SessionDescription>, until: Millis },
+    Invited { offer: Option<Box<SessionDescription>>, until: Millis },
     /// Called; everything is ready for an answer.
     Ready { answer: String },
     /// Answered. A hang-up of ours waits here, because a callee sends no BYE before the ACK

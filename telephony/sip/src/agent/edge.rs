@@ -26,6 +26,9 @@ pub struct EdgeConfig {
     /// Sources that are not held to the limits of a source, and never asked for a password:
     /// trunks. Those of `authenticate_all_but` need not be repeated.
     pub trusted: Vec<IpNet>,
+    /// Telephones are asked for MD5 alone, except over WebSocket. Some older ones refuse the whole
+    /// challenge for an algorithm that they do not know, against RFC 8760 §2.4.
+    pub md5_only: bool,
     /// Users of a Request-URI whose calls may take a reserved place, see
     /// [`AdmissionLimits::reserved_calls`].
     pub emergency_users: Vec<String>,
@@ -40,6 +43,7 @@ impl Default for EdgeConfig {
             directory: None,
             authenticate_all_but: None,
             trusted: Vec::new(),
+            md5_only: false,
             emergency_users: EMERGENCY_USERS.map(str::to_owned).into(),
             admission: None,
         }

@@ -3,7 +3,7 @@
 use super::Agent;
 use super::output::Output;
 use crate::admission::{Asks, Verdict as Admission};
-use crate::auth::Verdict;
+use crate::auth::{Algorithm, Verdict};
 use crate::message::{HeaderName, Method, Request};
 use crate::transport::{Flow, Link};
 use qingting_common::Millis;
@@ -119,7 +119,11 @@ impl Agent {
 
     fn challenge(&mut self, now: Millis, flow: Flow, request: &Request, stale: bool) -> Guarded {
         self.stats.challenged += 1;
-        let fields = self.edge.verifier.challenge(now, stale);
+        // A browser computes SHA-256 and nothing else.
+        let is_old = self.edge.config.md5_only && !flow.transport.is_web();
+        let algorithms: &[Algorithm] =
+            if is_old { &[Algorithm::Md5] } else { &Algorithm::STRONGEST_FIRST };
+        let fields = self.edge.verifier.challenge(now, stale, algorithms);
         self.reply_stateless(flow, request, 401, fields);
         Guarded::Done
     }

@@ -66,7 +66,12 @@ impl Verifier {
     }
 
     /// The fields of a 401, strongest algorithm first.
-    pub fn challenge(&mut self, now: Millis, stale: bool) -> Vec<(HeaderName, String)> {
+    pub fn challenge(
+        &mut self,
+        now: Millis,
+        stale: bool,
+        algorithms: &[Algorithm],
+    ) -> Vec<(HeaderName, String)> {
         let (nonce, realm) = (self.nonces.make(now), quoted(&self.realm));
         let stale = if stale { ", stale=true" } else { "" };
         let field = |algorithm: Algorithm| {
@@ -77,7 +82,7 @@ impl Verifier {
             );
             (name, value)
         };
-        Algorithm::STRONGEST_FIRST.map(field).into()
+        algorithms.iter().copied().map(field).collect()
     }
 
     /// Checks the Authorization fields of a request.
