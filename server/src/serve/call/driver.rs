@@ -124,7 +124,9 @@ impl Driver {
     pub(super) fn take_first(&mut self, incoming: IncomingCall) -> Option<String> {
         let role = if self.beginning.seat.is_some() { Role::Seat } else { Role::Citizen };
         let seat = self.beginning.seat.clone();
-        self.take_dialog(LegId(0), role, seat, incoming)
+        let offer = self.take_dialog(LegId(0), role, seat, incoming);
+        self.seat_is_busy(LegId(0));
+        offer
     }
 
     fn take_dialog(

@@ -36,6 +36,8 @@ pub(super) struct LegIo {
     pub(super) other_ways: VecDeque<OutgoingInvite>,
     /// Somebody at the far end has reacted: other ways are not tried any more.
     pub(super) is_heard_of: bool,
+    /// The queues know that this seat is in the call by its own way, not by an offer.
+    pub(super) is_busy_seat: bool,
     /// The machine has given up the dial.
     pub(super) is_given_up: bool,
     pub(super) is_answered: bool,
@@ -64,6 +66,7 @@ impl LegIo {
             media_events: None,
             other_ways: VecDeque::new(),
             is_heard_of: false,
+            is_busy_seat: false,
             is_given_up: false,
             is_answered: false,
             refused: None,

@@ -8,6 +8,7 @@ use crate::serve::books::{Entry, end_of};
 use crate::serve::recordings::Recordings;
 use qingting_common::Pii;
 use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Target};
+use qingting_core::queue;
 use qingting_media::{LegReport, MediaEvent, RecordingReport};
 use qingting_store::{
     CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, LegRole, MediaQuality, MissedEnd,
@@ -38,6 +39,7 @@ impl Driver {
                     io.is_answered = true;
                     io.track.take()
                 });
+                self.seat_is_busy(leg);
                 if let Some(io) = self.legs.get(leg) {
                     let citizen = io.role == Role::Citizen;
                     self.reached |= citizen && leg != LegId(0);
@@ -143,6 +145,21 @@ impl Driver {
         self.write(Entry::Event(CallEvent { at, kind, detail: Pii::new(detail) }))
     }
 
+    /// A seat that is in the call without an offer of the queue gets no other call meanwhile.
+    pub(super) fn seat_is_busy(&mut self, leg: LegId) {
+        let offered = self.accepted.as_ref().or(self.offer.as_ref()).map(|offer| &offer.seat);
+        let Some(io) = self.legs.get(leg).filter(|io| !io.is_busy_seat) else { return };
+        let Some(seat) = io.seat.clone().filter(|seat| offered != Some(seat)) else { return };
+        if !self.hotline.switchboard.seats.takes_calls(seat.as_str()) {
+            return;
+        }
+        let began = queue::Input::CallBegan { call: self.id, seat };
+        self.hotline.switchboard.queues.tell(began);
+        if let Some(io) = self.legs.get_mut(leg) {
+            io.is_busy_seat = true;
+        }
+    }
+
     /// A leg whose end is known and whose media is closed leaves its slot; its books follow.
     pub(super) fn put_away(&mut self, leg: LegId) {
         let is_over = |io: &LegIo| io.end.is_some() && io.media.is_none();
@@ -151,6 +168,10 @@ impl Driver {
         }
         let of = self.legs.reference(self.id, leg);
         let Some(io) = self.legs.take(leg) else { return };
+        if let Some(seat) = io.seat.clone().filter(|_| io.is_busy_seat) {
+            let ended = queue::Input::CallEnded { call: self.id, seat };
+            self.hotline.switchboard.queues.tell(ended);
+        }
         if let Some(seat) = io.seat.as_ref().filter(|seat| self.legs.of_seat(seat).is_none()) {
             self.hotline.switchboard.calls.seat_left(self.id, seat);
         }

@@ -32,6 +32,7 @@ use qingting_sip::message::SipUri;
 use qingting_store::{CallerDialog, Direction, Store};
 use queues::Queues;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -70,6 +71,8 @@ pub struct Switchboard {
     queue_names: Vec<QueueName>,
     queue_skills: HashMap<String, Skill>,
     realm: String,
+    /// What peers are told to send to, where that is not the interface's own.
+    advertised_ip: Option<IpAddr>,
     wanted: mpsc::Sender<Wanted>,
     /// Taken by whoever carries them out.
     to_carry_out: Mutex<Option<mpsc::Receiver<Wanted>>>,
@@ -114,6 +117,7 @@ impl Switchboard {
                 .collect(),
             queue_names: config.queues.iter().map(|queue| QueueName::new(&queue.name)).collect(),
             realm: config.sip.realm.clone(),
+            advertised_ip: config.sip.advertised_ip,
             wanted,
             to_carry_out: Mutex::new(Some(to_carry_out)),
         })

@@ -11,7 +11,7 @@ use qingting_sip::message::{HeaderName, NameAddr, SipUri};
 use qingting_sip::trunk::{Account, TrunkConfig, TrunkSet, TrunkStatus};
 use qingting_sip::{Endpoint, OutgoingInvite, Transport};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::OnceLock;
 
 /// The call's id and what the called seat is in it, for the seat's page.
@@ -210,7 +210,8 @@ impl Switchboard {
                 credentials,
                 ..OutgoingInvite::new(target, trunk.transport, from)
             };
-            Some(Way { invite, local_ip: own_ip(&trunk.uri), is_browser: false })
+            let local_ip = self.advertised_ip.or_else(|| own_ip(&trunk.uri));
+            Some(Way { invite, local_ip, is_browser: false })
         });
         ways.collect()
     }
@@ -222,10 +223,10 @@ fn address(user: &str, host: &str) -> Option<NameAddr> {
     NameAddr::parse(&format!("<sip:{user}@{host}>"))
 }
 
-/// The address of ours that reaches a trunk; none of one that has a name, whose address is not known
-/// yet.
+/// The address of ours that reaches a trunk; of one that has a name, that of the main interface.
 fn own_ip(uri: &SipUri) -> Option<IpAddr> {
-    let ip: IpAddr = uri.host.trim_matches(['[', ']']).parse().ok()?;
+    let host = uri.host.trim_matches(['[', ']']);
+    let ip: IpAddr = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
     let any: SocketAddr =
         if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     // Nothing is sent: the kernel only chooses the route.
