@@ -40,6 +40,8 @@ pub(super) struct Driver {
     pub(super) room_report: Option<RoomReport>,
     pub(super) entries: mpsc::Sender<Entry>,
     letters: mpsc::Receiver<Letter>,
+    /// Who hears whom now.
+    pub(super) routed: [u8; LEGS_MAX],
     pub(super) begun: Option<oneshot::Receiver<bool>>,
     /// What the driver itself knows at once; fed before anything else.
     pub(super) known: VecDeque<Input>,
@@ -95,6 +97,7 @@ impl Driver {
             room_report: None,
             entries,
             letters,
+            routed: [0; LEGS_MAX],
             begun: None,
             known: VecDeque::new(),
             results: HashMap::new(),
@@ -264,7 +267,7 @@ impl Driver {
                     }
                 }
             }
-            DialogEvent::InfoDtmf { digit, .. } => return Some(Input::Dtmf { leg, digit }),
+            DialogEvent::InfoDtmf { digit, .. } => return Some(self.key_input(leg, digit)),
             DialogEvent::Prack { .. } => {
                 // Our early media is settled with its answer; a new offer that soon is not taken.
                 if let Some(dialog) = &io.dialog {
@@ -283,6 +286,17 @@ impl Driver {
         Some(Input::Leg { leg, event })
     }
 
+    /// A key goes on to everybody who hears the one that pressed it: it is no part of the audio.
+    fn key_input(&self, leg: LegId, digit: char) -> Input {
+        for (other, io) in self.legs.iter() {
+            let hears = self.routed[other.slot()] & leg.bit() != 0 && other != leg;
+            if let Some(media) = io.media.as_ref().filter(|_| hears) {
+                media.send_dtmf(digit);
+            }
+        }
+        Input::Dtmf { leg, digit }
+    }
+
     fn media_input(&mut self, leg: LegId, event: MediaEvent) -> Option<Input> {
         match event {
             MediaEvent::PromptDone(id) => {
@@ -291,7 +305,7 @@ impl Driver {
                 }
                 Some(Input::PromptDone { leg, id: PromptId(id) })
             }
-            MediaEvent::Dtmf { digit, .. } => Some(Input::Dtmf { leg, digit }),
+            MediaEvent::Dtmf { digit, .. } => Some(self.key_input(leg, digit)),
             MediaEvent::Inactive => Some(Input::Leg { leg, event: LegEvent::MediaInactive }),
             MediaEvent::Closed(report) => {
                 if let Some(io) = self.legs.get_mut(leg) {

@@ -102,7 +102,8 @@ impl Driver {
     }
 
     /// The machine speaks of legs, the room of its slots.
-    pub(super) fn route(&self, wanted: [u8; LEGS_MAX]) {
+    pub(super) fn route(&mut self, wanted: [u8; LEGS_MAX]) {
+        self.routed = wanted;
         let Some(room) = &self.room else { return };
         let mut routes = Routes::SILENT;
         for (leg, io) in self.legs.iter() {
