@@ -44,19 +44,37 @@ pub fn all(
     title: &str,
 ) -> Result<Vec<Arc<[i16]>>> {
     let cache = PromptCache::new(folder);
-    let kept: Vec<Option<Arc<[i16]>>> =
-        sayings.iter().map(|saying| saying.cached(&cache)).collect();
-    let missing: Vec<&Saying> =
-        sayings.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(s, _)| s).collect();
-    if !missing.is_empty() {
+    let look = || -> Vec<Option<Arc<[i16]>>> {
+        sayings.iter().map(|saying| saying.cached(&cache)).collect()
+    };
+    let mut kept = look();
+    if kept.iter().any(Option::is_none) {
         // Asked for here, so that the message names the model and the remedy.
         super::models::require(models, &["kokoro", "onnxruntime"])?;
-        speak_missing(folder, &missing, &models::folder(models)?, title)?;
+        // Of several that need the same sentences one speaks and the others find them.
+        let _turn = turn(folder)?;
+        kept = look();
+        let missing: Vec<&Saying> =
+            sayings.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(s, _)| s).collect();
+        if !missing.is_empty() {
+            speak_missing(folder, &missing, &models::folder(models)?, title)?;
+        }
     }
     let spoken = |(saying, kept): (&Saying, Option<Arc<[i16]>>)| {
         kept.or_else(|| saying.cached(&cache)).context("a spoken text is not in the cache")
     };
     sayings.iter().zip(kept).map(spoken).collect()
+}
+
+/// Waits until nobody else speaks into this folder; held until it is dropped.
+fn turn(folder: &Path) -> Result<std::fs::File> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder of prompts {}", folder.display()))?;
+    let path = folder.join(".lock");
+    let file =
+        std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
 }
 
 fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str) -> Result<()> {
