@@ -38,6 +38,8 @@ pub(super) struct LegIo {
     pub(super) is_heard_of: bool,
     /// The machine has given up the dial.
     pub(super) is_given_up: bool,
+    /// The machine has taken it into the call.
+    pub(super) is_begun: bool,
     pub(super) is_answered: bool,
     /// The final refusal that we gave, for the books.
     pub(super) refused: Option<u16>,
@@ -65,6 +67,7 @@ impl LegIo {
             other_ways: VecDeque::new(),
             is_heard_of: false,
             is_given_up: false,
+            is_begun: false,
             is_answered: false,
             refused: None,
             track: None,
@@ -142,6 +145,11 @@ impl Legs {
     pub(super) fn of_seat(&self, seat: &SeatId) -> Option<LegId> {
         let is = |leg: &LegIo| leg.seat.as_ref() == Some(seat) && leg.role != Role::SeatSecondLine;
         self.iter().find(|(_, leg)| is(leg)).map(|(id, _)| id)
+    }
+
+    /// Whether a seat has any line here.
+    pub(super) fn has_seat(&self, seat: &SeatId) -> bool {
+        self.iter().any(|(_, leg)| leg.seat.as_ref() == Some(seat))
     }
 
     /// The next thing that happens to any of them; dialogs go before media.

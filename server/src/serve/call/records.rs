@@ -8,6 +8,7 @@ use crate::serve::books::{Entry, end_of};
 use crate::serve::recordings::Recordings;
 use qingting_common::Pii;
 use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Target};
+use qingting_core::queue;
 use qingting_media::{LegReport, MediaEvent, RecordingReport};
 use qingting_store::{
     CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, LegRole, MediaQuality, MissedEnd,
@@ -43,6 +44,7 @@ impl Driver {
                     self.reached |= citizen && leg != LegId(0);
                     let of = self.legs.reference(self.id, leg);
                     self.write(Entry::LegAnswered(of, clock::unix_now(), track)).await;
+                    self.seats_talk();
                 }
             }
             Record::LegEnded { leg, cause, by } => {
@@ -116,7 +118,7 @@ impl Driver {
     }
 
     async fn leg_began(&mut self, leg: LegId, role: Role, target: Option<Target>) {
-        self.legs.ensure(leg, role, target);
+        self.legs.ensure(leg, role, target).is_begun = true;
         let Some(io) = self.legs.get(leg) else { return };
         // A citizen's own dialog is stored with its call.
         if leg == LegId(0) && role == Role::Citizen && self.beginning.dialog.is_some() {
@@ -143,6 +145,48 @@ impl Driver {
         self.write(Entry::Event(CallEvent { at, kind, detail: Pii::new(detail) }))
     }
 
+    /// A dialog that the machine did not take into the call leaves its slot: it has no books.
+    pub(super) fn turn_away(&mut self, leg: LegId) {
+        let is_stranger = |io: &LegIo| !io.is_begun;
+        if leg != LegId(0)
+            && self.legs.get(leg).is_some_and(is_stranger)
+            && let Some(io) = self.legs.take(leg)
+        {
+            self.seat_left(&io);
+        }
+    }
+
+    /// The seat of a leg that has left its slot is out of the call, unless it has another line.
+    fn seat_left(&self, io: &LegIo) {
+        let switchboard = &self.hotline.switchboard;
+        let Some(seat) = io.seat.as_ref().filter(|seat| !self.legs.has_seat(seat)) else { return };
+        switchboard.calls.seat_left(self.id, seat);
+        switchboard.queues.tell(queue::Input::CallEnded { call: self.id, seat: seat.clone() });
+        self.seats_talk();
+    }
+
+    /// Tells the queues which seat talks in this call without having been offered it, so that nobody
+    /// else is sent to its telephone. Of several the first counts.
+    pub(super) fn seats_talk(&self) {
+        if self.shown.is_queued() || self.offer.is_some() {
+            return;
+        }
+        // Of a seat that accepted an offer the queues know more than we do: they may have taken it back.
+        let accepted = self.accepted.as_ref().map(|offer| &offer.seat);
+        let talks = |io: &&LegIo| {
+            let is_there = io.events.is_some() && io.end.is_none();
+            is_there
+                && io.is_answered
+                && io.role != Role::Supervisor
+                && io.seat.as_ref() != accepted
+        };
+        for seat in
+            self.legs.iter().map(|(_, io)| io).filter(talks).filter_map(|io| io.seat.clone())
+        {
+            self.hotline.switchboard.queues.tell(queue::Input::CallBegan { call: self.id, seat });
+        }
+    }
+
     /// A leg whose end is known and whose media is closed leaves its slot; its books follow.
     pub(super) fn put_away(&mut self, leg: LegId) {
         let is_over = |io: &LegIo| io.end.is_some() && io.media.is_none();
@@ -151,9 +195,7 @@ impl Driver {
         }
         let of = self.legs.reference(self.id, leg);
         let Some(io) = self.legs.take(leg) else { return };
-        if let Some(seat) = io.seat.as_ref().filter(|seat| self.legs.of_seat(seat).is_none()) {
-            self.hotline.switchboard.calls.seat_left(self.id, seat);
-        }
+        self.seat_left(&io);
         let (hotline, entries) = (Arc::clone(&self.hotline), self.entries.clone());
         self.closing.spawn(write_leg_end(hotline, entries, of, io));
         self.shown.muted &= !leg.bit();
