@@ -258,6 +258,10 @@ fn mute_pause_and_hang_up() {
     room.order(Command::Mute { leg: SEAT, on: false });
     assert_eq!(room.order(Command::PauseRecording), "pause | store paused | ok");
     assert_eq!(room.order(Command::PauseRecording), "refused AlreadySo");
+    let mut handed_on = room.clone();
+    let blind = Command::Transfer { targets: experts(&["801"]), blind: true };
+    let said = handed_on.order(blind);
+    assert!(said.contains("store resumed | resume"), "a pause ends with who asked for it: {said}");
     assert_eq!(room.order(Command::ResumeRecording), "store resumed | resume | ok");
     assert_eq!(
         room.order(Command::HangUp),

@@ -56,6 +56,8 @@ impl Switchboard {
 /// Carries registrations to the queues until the endpoint is gone.
 pub async fn watch_telephones(hotline: Arc<Hotline>) {
     let mut events = hotline.endpoint.registrations();
+    // Those that came before anybody listened.
+    look_at_all(&hotline);
     loop {
         match events.recv().await {
             Ok(RegistrationEvent { user, registered }) => {

@@ -189,11 +189,19 @@ impl Call {
         }
     }
 
+    /// Whoever paused the recording has left: what the citizen says to others is recorded.
+    pub(super) fn resume_for_others(&mut self) {
+        if self.is_live() && self.paused_for.is_some_and(|leg| !self.is_here(leg)) {
+            let _ = self.pause_recording(false);
+        }
+    }
+
     fn pause_recording(&mut self, pause: bool) -> Result<(), Refused> {
         if self.recording_paused == pause {
             return Err(Refused::AlreadySo);
         }
         self.recording_paused = pause;
+        self.paused_for = self.actor().filter(|_| pause);
         if pause {
             self.emit(Output::PauseRecording);
             self.emit(Output::Persist(Record::RecordingPaused));
