@@ -28,6 +28,9 @@ pub enum Command {
     /// Recognition: evaluate it on recordings with known text
     #[command(subcommand)]
     Asr(Asr),
+    /// Recordings: verify, export as WAV, change their key
+    #[command(subcommand)]
+    Recording(Recording),
     /// Language: train the category model on a table of past tickets
     #[command(subcommand)]
     Nlu(Nlu),
@@ -213,6 +216,37 @@ pub struct Eval {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recording {
+    /// Read recordings to their end and say whether they are still what was recorded
+    Verify(RecordingFiles),
+    /// Write a recording as a plain WAV file, verified before; it is noted in the audit
+    Export(RecordingExport),
+    /// Wrap recordings' keys with the newest master key, so that older ones can be retired
+    Rewrap(RecordingFiles),
+}
+
+#[derive(Debug, Args)]
+pub struct RecordingFiles {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Which, by path or as the folder of recordings names them [default: all]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordingExport {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Which, by path or as the folder of recordings names it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// WAV file to write; it must not exist yet
+    #[arg(value_name = "OUT.wav")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

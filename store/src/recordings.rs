@@ -142,6 +142,16 @@ impl Store {
         .collect()
     }
 
+    /// Notes what a recording holds, apart from its call: a crash had left it open, or it has another
+    /// key now.
+    pub async fn describe_recording(
+        &self,
+        key: RecordingKey,
+        info: RecordingInfo,
+    ) -> Result<(), StoreError> {
+        self.write(Describe { key, info }).await
+    }
+
     /// Notes that the file is gone, and in the audit that `by` deleted it. Call it after the
     /// deletion: what a crash left between the two is due again, and deleting nothing is no harm.
     pub async fn recording_deleted(&self, key: RecordingKey, by: &str) -> Result<(), StoreError> {
@@ -291,6 +301,20 @@ impl Command for Retain {
         .execute(db)
         .await?;
         Ok(())
+    }
+}
+
+struct Describe {
+    key: RecordingKey,
+    info: RecordingInfo,
+}
+
+impl Command for Describe {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        put(db, self.key, &self.info).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! `qingting check-config`: explains a configuration before a server has to stop for it.
 
 use crate::cli::{self, ConfigFile};
-use crate::config::{Config, DEFAULT_TOML};
+use crate::config::{Config, DEFAULT_TOML, is_told_to_others};
 use crate::home;
 use anyhow::{Result, bail};
 
@@ -26,6 +26,9 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     }
     let config = Config::load(&path)?;
     println!("{} is good", path.display());
+    if is_told_to_others(&config, &path) {
+        println!("  but it holds a trunk's password and others may read it: chmod 600 it");
+    }
     for address in &config.sip.listen_udp {
         println!("  SIP over UDP  {address}");
     }

@@ -7,6 +7,7 @@ mod check_config;
 mod demo;
 pub mod models;
 pub mod nlu;
+mod recording;
 mod speak;
 pub mod speech;
 pub mod worker;
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::AdminPassword(args) => admin_password::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Models(args) => models::run(args).map(|()| ExitCode::SUCCESS),
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),
+        Command::Recording(args) => recording::run(&args),
         Command::Nlu(cli::Nlu::Train(args)) => nlu::train(&args).map(|()| ExitCode::SUCCESS),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),

@@ -68,8 +68,7 @@ pub fn all(
 
 /// Waits until nobody else speaks into this folder; held until it is dropped.
 fn turn(folder: &Path) -> Result<std::fs::File> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder of prompts {}", folder.display()))?;
+    crate::home::private_dir(folder)?;
     let path = folder.join(".lock");
     let file =
         std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;

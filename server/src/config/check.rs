@@ -96,7 +96,7 @@ pub(super) fn readable(text: &str) -> (toml::Table, Vec<Problem>) {
     (given, wrong)
 }
 
-/// Broken TOML, where the parser points, where the parser points.
+/// Broken TOML, where the parser points.
 pub(super) fn wrong_value(text: &str, error: &toml::de::Error) -> Problem {
     let at = error.span().map_or(0, |span| span.start);
     let line = text[..at.min(text.len())].matches('\n').count() + 1;
@@ -196,7 +196,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         ("media.inactivity_s", media.inactivity_s, 5..=3_600, "30 is usual"),
         ("hotline.silence_prompt_s", hotline.silence_prompt_s, 3..=3_600, "15 is usual"),
         ("hotline.silence_hangup_s", hotline.silence_hangup_s, 3..=3_600, "20 is usual"),
-        ("hotline.call_s_max", hotline.call_s_max, 60..=86_400, "1800 is half an hour"),
+        ("hotline.call_s_max", hotline.call_s_max, 60..=86_400, "7200 is two hours"),
     ] {
         demand(
             allowed.contains(&value),
@@ -258,9 +258,9 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "Give a short ASCII word, such as the city's domain",
     );
     demand(
-        seats.music.as_os_str().is_empty() || seats.music.is_file(),
+        crate::serve::music(&seats.music).is_ok(),
         "seats.music",
-        format!("there is no file {}", seats.music.display()),
+        format!("no music can be read from the file {}", seats.music.display()),
         "Give a WAV file (8 kHz, mono, 16 bit) or leave it empty",
     );
     let key_file = &config.recording.key_file;
@@ -297,7 +297,7 @@ const VOICES: [&str; 6] =
     ["qingting", "jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"];
 
 /// Longest prompt text, in characters: about two minutes of speech.
-const PROMPT_CHARS_MAX: usize = 500;
+pub(super) const PROMPT_CHARS_MAX: usize = 500;
 
 fn unknown<'a>(
     text: &str,

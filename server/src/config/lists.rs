@@ -1,7 +1,8 @@
 //! What a city has several of: trunks, called numbers, queues, opening hours, menus.
 
 use super::Config;
-use super::check::Problem;
+use super::check::{PROMPT_CHARS_MAX, Problem};
+use qingting_common::Pii;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ pub struct Trunk {
     #[serde(default)]
     pub user: String,
     #[serde(default)]
-    pub password: String,
+    pub password: Pii<String>,
     #[serde(default)]
     pub register: bool,
     /// The number that our calls show.
@@ -208,6 +209,9 @@ fn line_of(text: &str, list: &str, number: usize) -> usize {
     heads.map(|(index, _)| index + 1).nth(number - 1).unwrap_or(0)
 }
 
+/// Longest wait in a queue: the call itself gives up after it, in case the queue forgets.
+const WAIT_S_MAX: u64 = 3_600;
+
 /// Names that do not fit together.
 pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -273,6 +277,46 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
             problem("queues", index, what, "Name another queue, or a number of digits");
         }
     }
+    let has_trunk = !config.trunks.is_empty();
+    for (index, number) in config.numbers.iter().enumerate() {
+        if !is_number(&number.number) {
+            let what = format!("{:?} is no number", number.number);
+            problem("numbers", index, what, "Give the digits that citizens dial");
+        }
+        if !number.transfer.is_empty() && !has_trunk {
+            let what = "`transfer` leads to the telephone network".to_owned();
+            problem("numbers", index, what, "Add the [[trunks]] that carries these calls");
+        }
+        for text in [&number.greeting, &number.closed] {
+            if text.chars().count() > PROMPT_CHARS_MAX {
+                let what = format!("a prompt of more than {PROMPT_CHARS_MAX} characters");
+                problem("numbers", index, what, "Say it shorter");
+            }
+        }
+    }
+    for (index, queue) in config.queues.iter().enumerate() {
+        if queue.skill.trim().is_empty() {
+            let what = "`skill` is empty".to_owned();
+            problem("queues", index, what, "Name the skill that its seats have");
+        }
+        if !(1..=WAIT_S_MAX).contains(&queue.wait_s_max) {
+            let what = format!("`wait_s_max` is not between 1 and {WAIT_S_MAX}");
+            problem("queues", index, what, "300 is usual");
+        }
+        if matches!(queue.overflow, Overflow::Transfer(_)) && !has_trunk {
+            let what = "`overflow` leads to the telephone network".to_owned();
+            problem("queues", index, what, "Add the [[trunks]] that carries these calls");
+        }
+    }
+    for (index, node) in config.menus.iter().enumerate() {
+        if node.say.trim().is_empty() || node.say.chars().count() > PROMPT_CHARS_MAX {
+            let what = format!("`say` has not 1 to {PROMPT_CHARS_MAX} characters");
+            problem("menus", index, what, "Write what the caller shall hear");
+        }
+    }
+    for (list, index, what) in crate::serve::switchboard_faults(config) {
+        problem(list, index, what, "`qingting check-config --print-default` has an example");
+    }
     for (index, trunk) in config.trunks.iter().enumerate() {
         if !["udp", "tcp", "tls"].contains(&trunk.transport.as_str()) {
             let what = format!("there is no transport {:?}", trunk.transport);
@@ -282,7 +326,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
             let what = format!("{:?} is no SIP URI", trunk.uri);
             problem("trunks", index, what, "Give one such as sip:203.0.113.10");
         }
-        if trunk.register && (trunk.user.is_empty() || trunk.password.is_empty()) {
+        if trunk.register && (trunk.user.is_empty() || trunk.password.expose().is_empty()) {
             let what = "`register` needs `user` and `password`".to_owned();
             problem("trunks", index, what, "Give what the operator gave you");
         }
@@ -336,5 +380,64 @@ mod tests {
         let found = problems("[[numbers]]\nnumber = \"12345\"\nname = \"x\"\nqueue = \"y\"\n");
         assert_eq!((found[0].line, found[0].key.as_str()), (1, "numbers[1]"));
         assert!(found[0].what.contains("no queue"), "{}", found[0].what);
+    }
+
+    fn only(text: &str) -> (String, String) {
+        let found = problems(text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        (found[0].key.clone(), found[0].what.clone())
+    }
+
+    #[test]
+    fn overflows_that_go_round_are_found() {
+        let queue = |name: &str, to: &str| {
+            format!("[[queues]]\nname = {name:?}\nskill = \"a\"\noverflow = {{ queue = {to:?} }}\n")
+        };
+        let (key, what) = only(&(queue("a", "b") + &queue("b", "a")));
+        assert!(key.starts_with("queues[") && what.contains("lead back"), "{key}: {what}");
+    }
+
+    #[test]
+    fn menus_that_cannot_be_walked_are_found() {
+        let number = "[[numbers]]\nnumber = \"12345\"\nname = \"x\"\nmenu = \"m\"\n";
+        let menu =
+            |rest: &str| format!("{number}[[menus]]\nname = \"m\"\nsay = \"请按键。\"\n{rest}\n");
+        let (key, what) = only(&menu("keys = { 1 = \"nowhere\" }\notherwise = \"hangup\""));
+        assert!(key == "menus[1]" && what.contains("nowhere"), "{key}: {what}");
+        let (_, what) = only(&menu("keys = { 1 = \"queue:q\" }\notherwise = \"hangup\""));
+        assert!(what.contains("queue \"q\""), "{what}");
+        let (_, what) = only(&menu("keys = { 1 = \"transfer:110\" }\notherwise = \"hangup\""));
+        assert!(what.contains("no [[trunks]]"), "{what}");
+        let (_, what) = only(&menu("keys = { 1 = \"hangup\" }"));
+        assert!(what.contains("otherwise"), "{what}");
+    }
+
+    #[test]
+    fn hours_that_cannot_be_read_are_found() {
+        for (weekly, hint) in [("{ mon = [\"9-12\"] }", "9-12"), ("{ mo = [] }", "mo")] {
+            let (key, what) = only(&format!("[[hours]]\nname = \"h\"\nweekly = {weekly}\n"));
+            assert!(key == "hours[1]" && what.contains(hint), "{key}: {what}");
+        }
+    }
+
+    #[test]
+    fn trunks_that_no_call_could_take_are_found() {
+        let trunk =
+            |rest: &str| format!("[[trunks]]\nname = \"t\"\nuri = \"sip:sbc.example\"\n{rest}\n");
+        let (key, what) = only(&trunk("number_form = \"abroad\""));
+        assert!(key == "trunks[1]" && what.contains("number_form"), "{key}: {what}");
+        let (_, what) = only(&trunk("caller_id = \"<12345>\""));
+        assert!(what.contains("caller_id"), "{what}");
+        let closed = format!("[sip]\nstrangers = false\n{}", trunk(""));
+        let (_, what) = only(&closed);
+        assert!(what.contains("peers"), "{what}");
+    }
+
+    #[test]
+    fn a_queue_without_a_skill_and_a_way_out_without_a_trunk_are_found() {
+        let (key, what) = only("[[queues]]\nname = \"a\"\nskill = \"\"\n");
+        assert!(key == "queues[1]" && what.contains("skill"), "{key}: {what}");
+        let text = "[[queues]]\nname = \"a\"\nskill = \"a\"\noverflow = { transfer = \"110\" }\n";
+        assert!(only(text).1.contains("telephone network"));
     }
 }

@@ -8,6 +8,7 @@ pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The commented file that is written at first start; it holds exactly the defaults.
@@ -101,6 +102,7 @@ pub struct Seats {
     pub returned: String,
     pub nobody: String,
     pub music: PathBuf,
+    pub international: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -211,7 +213,7 @@ impl Default for Hotline {
             ring_ms: 200,
             silence_prompt_s: 15,
             silence_hangup_s: 20,
-            call_s_max: 1800,
+            call_s_max: 7200,
         }
     }
 }
@@ -229,6 +231,7 @@ impl Default for Seats {
             returned: "对方暂时无法接通，请稍候。".into(),
             nobody: "暂时没有座席可以接听，请稍后再拨。".into(),
             music: PathBuf::new(),
+            international: false,
         }
     }
 }
@@ -299,6 +302,12 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Whether a file holds a trunk's password and others than its owner may read it.
+pub fn is_told_to_others(config: &Config, path: &Path) -> bool {
+    let has_secret = config.trunks.iter().any(|trunk| !trunk.password.expose().is_empty());
+    has_secret && path.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
 }
 
 /// The default folder of configuration and data: `$QINGTING_HOME`, else `$XDG_DATA_HOME/qingting`,

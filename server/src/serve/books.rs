@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Entries of one call that wait to be written; a plain call has five.
-const ENTRIES_WAITING_MAX: usize = 32;
+/// Entries of one call that wait to be written; a plain call has five, one that many seats were rung
+/// for some dozens. When they are full the call waits with them: nothing is left out.
+const ENTRIES_WAITING_MAX: usize = 256;
 /// Tries of a write that a running or ended call needs: with the waits below about five minutes.
 /// What is lost after that is mended at the next start, which ends calls without an end.
 const TRIES_MAX: u32 = 64;

@@ -167,6 +167,8 @@ impl Page {
     ) {
         self.head(name, kind);
         for (key, value) in values {
+            let key =
+                key.to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             self.line(&format!("{name}{{{label}=\"{key}\"}}"), value);
         }
     }

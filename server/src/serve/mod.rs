@@ -10,6 +10,7 @@ mod captions;
 mod edge;
 mod feeder;
 mod identity;
+mod last_run;
 mod metrics;
 mod pages;
 mod prompts;
@@ -22,10 +23,13 @@ mod tones;
 
 pub use call::remote_media;
 pub use ready::new_admin_password;
+pub use recordings::{known_keys as recording_keys, sha256 as recording_hash};
+pub use switchboard::faults as switchboard_faults;
+pub use tones::music;
 
 use crate::cli::{self, ModelsDir};
 use crate::clock::{self, Clock};
-use crate::config::{Config, cores};
+use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, home, logging};
 use anyhow::{Context, Result};
 use qingting_api::{ApiState, EventBus};
@@ -63,6 +67,9 @@ pub struct Hotline {
     pub asr: Option<AsrClient>,
     pub reader: Reader,
     pub prompts: prompts::Prompts,
+    /// All that was ever recorded.
+    pub archive: Arc<recordings::Recordings>,
+    /// The same, while calls are recorded.
     pub recordings: Option<Arc<recordings::Recordings>>,
     pub switchboard: switchboard::Switchboard,
     pub endpoint: Endpoint,
@@ -84,6 +91,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let started = Clock::start();
     let (path, config) = configuration(args)?;
     let _log = logging::configured(&config.log);
+    if is_told_to_others(&config, &path) {
+        tracing::warn!(file = %path.display(), "the configuration holds a trunk's password and others may read it: chmod 600 it");
+    }
     home::private_dir(&config.data.dir)?;
     let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
@@ -99,8 +109,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
     let store = app.block_on(Store::open(&home::database(&config)))?;
-    let recordings = recordings(&config)?;
-    app.block_on(close_last_run(&store, recordings.as_deref()))?;
+    let archive = Arc::new(recordings::Recordings::open(&config)?);
+    let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
     let password = app.block_on(ready::admin_password(&store))?;
     let seats = Arc::new(Seats::new(&config.sip.realm));
     app.block_on(seats.load(&store))?;
@@ -123,7 +133,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         asr,
         reader,
         prompts,
-        recordings,
+        recordings: config.recording.enabled.then(|| Arc::clone(&archive)),
+        archive,
         counters: metrics::Counters::default(),
         feeder,
         app: app.handle().clone(),
@@ -135,6 +146,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(last_run::close(Arc::clone(&hotline), orphans), app.handle());
     sip.block_on(async { hotline.switchboard.trunks.start(&endpoint) });
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
     let draining = Arc::new(AtomicBool::new(false));
@@ -154,6 +166,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             sip: endpoint.bound(),
             http: http_address,
             password: password.as_deref(),
+            lacks_seats: hotline.switchboard.lacks_seats(),
             captions: hotline.asr.as_ref().map(|asr| asr.status().up),
             took: Duration::from_millis(started.now().0),
         })
@@ -216,27 +229,6 @@ fn media(config: &Config) -> Result<MediaEngine> {
         port_rest: Duration::from_secs(media.port_rest_s),
         ..MediaConfig::default()
     })?)
-}
-
-fn recordings(config: &Config) -> Result<Option<Arc<recordings::Recordings>>> {
-    let open = || recordings::Recordings::open(config).map(Arc::new);
-    config.recording.enabled.then(open).transpose()
-}
-
-/// What a run that was cut off has left open: calls get their end, recordings their books.
-async fn close_last_run(store: &Store, recordings: Option<&recordings::Recordings>) -> Result<()> {
-    let orphans = store.close_orphans(clock::unix_now()).await?;
-    if orphans.is_empty() {
-        return Ok(());
-    }
-    tracing::warn!(calls = orphans.len(), "calls of the last run had no end and were closed");
-    let Some(recordings) = recordings else { return Ok(()) };
-    for call in orphans {
-        for recording in store.recordings(call).await? {
-            recordings.recover(&recording.info.file);
-        }
-    }
-    Ok(())
 }
 
 /// Must run within the runtime that the client's task shall live on.
@@ -338,9 +330,7 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
         }),
         Arc::new(move || metrics::page(&for_metrics, &sip)),
     );
-    if let Some(recordings) = &hotline.recordings {
-        state.audio = Arc::clone(recordings) as Arc<dyn qingting_api::RecordingSource>;
-    }
+    state.audio = Arc::clone(&hotline.archive) as Arc<dyn qingting_api::RecordingSource>;
     state.pages = pages::softphone(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
     state

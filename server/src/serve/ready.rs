@@ -23,6 +23,8 @@ pub struct Announcement<'a> {
     pub http: SocketAddr,
     /// A password that was made just now.
     pub password: Option<&'a str>,
+    /// Whether calls wait for seats and nobody is one yet.
+    pub lacks_seats: bool,
     /// Whether the recogniser runs; none when it is switched off.
     pub captions: Option<bool>,
     pub took: Duration,
@@ -66,6 +68,19 @@ pub fn announce(said: &Announcement<'_>) {
         None => println!(
             "  Password   as before (user admin; `qingting admin-password` makes a new one)"
         ),
+    }
+    if said.lacks_seats {
+        println!(
+            "  Seats      none yet. One is made by (the password is for its telephone and page):"
+        );
+        println!(
+            "             curl -u admin http://{}/api/v1/seats -H 'Content-Type: application/json' \\",
+            said.http
+        );
+        println!(
+            "               -d '{{\"extension\":\"801\",\"name\":\"张三\",\"skills\":{{\"{}\":1}},\"password\":\"…\"}}'",
+            said.config.queues.first().map_or("综合", |queue| queue.skill.as_str())
+        );
     }
     println!("  Data       {}", said.config.data.dir.display());
     println!("  Settings   {}", said.file.display());

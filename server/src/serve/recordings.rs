@@ -8,7 +8,7 @@ use qingting_common::limits::{TELEPHONE_RATE_HZ, TICK_MS};
 use qingting_common::{CallId, UnixMillis};
 use qingting_media::{Layout, RecordTo, RecordingReport, Seal};
 use qingting_nlu::LocalTime;
-use qingting_recording::{MarkKind, MasterKeys, Reader, RecordingId};
+use qingting_recording::{MarkKind, MasterKeys, Reader, RecordingId, Recovery, State};
 use qingting_store::{Pause, RecordingInfo};
 use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind, Read};
@@ -29,7 +29,9 @@ const CREDENTIAL: &str = "qingting-recording-key";
 /// the call's id so that a listing tells nobody's number.
 pub struct Recordings {
     root: PathBuf,
+    /// Those that open what is encrypted, also when nothing new is.
     keys: Option<Arc<MasterKeys>>,
+    is_encrypting: bool,
     /// The newest day whose folder exists.
     made: Mutex<String>,
 }
@@ -37,13 +39,22 @@ pub struct Recordings {
 impl Recordings {
     /// Makes the folder where it is missing, and the key at the first start.
     pub fn open(config: &Config) -> Result<Self> {
-        let keys = config.recording.encrypted.then(|| keys(config)).transpose()?;
-        Self::with(home::recordings(config), keys.map(Arc::new))
+        let is_encrypting = config.recording.enabled && config.recording.encrypted;
+        let keys = match known_keys(config) {
+            _ if is_encrypting => Some(keys(config)?),
+            Ok(keys) => keys,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "encrypted recordings of before cannot be heard");
+                None
+            }
+        };
+        Self::with(home::recordings(config), keys.map(Arc::new), is_encrypting)
     }
 
-    fn with(root: PathBuf, keys: Option<Arc<MasterKeys>>) -> Result<Self> {
+    fn with(root: PathBuf, keys: Option<Arc<MasterKeys>>, is_encrypting: bool) -> Result<Self> {
         home::closed_dir(&root)?;
-        Ok(Self { root, keys, made: Mutex::default() })
+        Ok(Self { root, keys, is_encrypting, made: Mutex::default() })
     }
 
     /// The folder.
@@ -75,10 +86,11 @@ impl Recordings {
             home::private_dir(&self.root.join(&day))?;
             made.clone_from(&day);
         }
-        let ending = if self.keys.is_some() { SEALED } else { PLAIN };
+        let keys = self.keys.as_ref().filter(|_| self.is_encrypting);
+        let ending = if keys.is_some() { SEALED } else { PLAIN };
         let file = format!("{day}/{call}{which}.{ending}");
         let path = self.root.join(&file);
-        let sealed = self.keys.as_ref().map(|keys| {
+        let sealed = keys.map(|keys| {
             let id = RecordingId(Uuid::now_v7().into_bytes());
             Seal { keys: Arc::clone(keys), id }
         });
@@ -108,21 +120,51 @@ impl Recordings {
         })
     }
 
-    /// Closes what the last run left open, so that it can be verified.
-    pub fn recover(&self, file: &str) {
-        let Some(keys) = self.keys.as_ref().filter(|_| file.ends_with(SEALED)) else { return };
-        if let Err(error) = qingting_recording::recover(&self.root.join(file), keys) {
-            tracing::error!(file, %error, "a recording of the last run cannot be closed");
+    /// Closes what the last run left open, so that it can be verified; gives what the books say of
+    /// it then. Reads the whole file. None of a plain file, and where nothing was recorded.
+    pub fn recover(&self, file: &str) -> Result<Option<RecordingInfo>> {
+        let Some(keys) = self.keys.as_ref().filter(|_| is_sealed(Path::new(file))) else {
+            return Ok(None);
+        };
+        let path = self.root.join(file);
+        if qingting_recording::recover(&path, keys)? == Recovery::Empty {
+            return Ok(None);
         }
+        let reader = Reader::open(&path, keys)?;
+        let ms = |samples: u64| samples * 1_000 / u64::from(TELEPHONE_RATE_HZ);
+        let stretches = |kind| {
+            let all = reader.marks().into_iter().flat_map(|marks| &marks.list);
+            all.filter(move |mark| mark.kind == kind)
+        };
+        let lost: u64 = stretches(MarkKind::Lost).map(|mark| mark.to - mark.from).sum();
+        Ok(Some(RecordingInfo {
+            file: file.to_owned(),
+            duration_ms: Some(ms(reader.sample_count())),
+            bytes: Some(path.metadata()?.len()),
+            sha256: None,
+            incomplete: reader.state() != State::Finished,
+            missing_ms: ms(lost),
+            key_id: Some(reader.key_id().to_string()),
+            chain_head: reader.head().map(|head| head.to_string()),
+            pauses: stretches(MarkKind::Paused)
+                .map(|mark| Pause { from_ms: ms(mark.from), to_ms: ms(mark.to) })
+                .collect(),
+        }))
     }
+}
+
+/// Whether a file is encrypted. Its name says so from the first moment; the database hears of its key
+/// when it is finished.
+fn is_sealed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == SEALED)
 }
 
 impl RecordingSource for Recordings {
     fn open(&self, path: &Path, key_id: Option<&str>) -> io::Result<Box<dyn RecordedAudio>> {
-        match (key_id, &self.keys) {
-            (None, _) => PlainWav.open(path, None),
-            (Some(_), None) => Err(ErrorKind::PermissionDenied.into()),
-            (Some(_), Some(keys)) => Ok(Box::new(Sealed(Reader::open(path, keys).map_err(kind)?))),
+        match &self.keys {
+            _ if key_id.is_none() && !is_sealed(path) => PlainWav.open(path, None),
+            None => Err(ErrorKind::PermissionDenied.into()),
+            Some(keys) => Ok(Box::new(Sealed(Reader::open(path, keys).map_err(kind)?))),
         }
     }
 }
@@ -152,24 +194,31 @@ fn kind(error: qingting_recording::Error) -> io::Error {
 
 /// The master keys: the configured files, else systemd's credential, else a file of our own.
 pub fn keys(config: &Config) -> Result<MasterKeys> {
-    let file = &config.recording.key_file;
-    if !file.as_os_str().is_empty() {
-        return MasterKeys::read(file).context("recording.key_file");
-    }
-    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some()
-        && let Ok(keys) = MasterKeys::from_credential(CREDENTIAL)
-    {
+    if let Some(keys) = known_keys(config)? {
         return Ok(keys);
     }
     let path = config.data.dir.join(KEY_FILE);
-    if !path.exists() {
-        make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
-        tracing::warn!(
-            file = %path.display(),
-            "made the key of the recordings: keep a copy apart, without it no recording can be heard"
-        );
-    }
+    make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
+    tracing::warn!(
+        file = %path.display(),
+        "made the key of the recordings: keep a copy apart, without it no recording can be heard"
+    );
     Ok(MasterKeys::read(&path)?)
+}
+
+/// The same, when there are any. Keys that are there and cannot be used are an error: to go on with
+/// others would make recordings that nobody looks for under them.
+pub fn known_keys(config: &Config) -> Result<Option<MasterKeys>> {
+    let file = &config.recording.key_file;
+    if !file.as_os_str().is_empty() {
+        return MasterKeys::read(file).map(Some).context("recording.key_file");
+    }
+    let is_passed = |folder| Path::new(&folder).join(CREDENTIAL).exists();
+    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(is_passed) {
+        return Ok(Some(MasterKeys::from_credential(CREDENTIAL)?));
+    }
+    let path = config.data.dir.join(KEY_FILE);
+    Ok(path.exists().then(|| MasterKeys::read(&path)).transpose()?)
 }
 
 fn make(path: &Path) -> io::Result<()> {
@@ -180,7 +229,8 @@ fn make(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sha256(path: &Path) -> Result<String> {
+/// The SHA-256 of a plain recording, in hex.
+pub fn sha256(path: &Path) -> Result<String> {
     let mut file = std::fs::File::open(path)
         .with_context(|| format!("cannot read the recording {}", path.display()))?;
     let mut hash = Sha256::new();
@@ -197,12 +247,13 @@ fn sha256(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qingting_recording::{Channels, Voices, Writer};
     use uuid::Uuid;
 
     #[test]
     fn a_call_is_filed_under_its_day_in_china() {
         let dir = tempfile::tempdir().unwrap();
-        let recordings = Recordings::with(dir.path().join("recordings"), None).unwrap();
+        let recordings = Recordings::with(dir.path().join("recordings"), None, false).unwrap();
         let call = CallId::new(Uuid::from_u128(1));
         // 2026-11-24T16:30:00Z is half past midnight of the 25th in China.
         let started = UnixMillis(1_795_537_800_000);
@@ -226,5 +277,49 @@ mod tests {
         assert_eq!(keys(&config).unwrap().newest(), made);
         let mode = std::fs::metadata(dir.path().join(KEY_FILE)).unwrap();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_encrypted_recording_is_decrypted_before_the_database_knows_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = dir.path().to_owned();
+        let recordings = Recordings::open(&config).unwrap();
+        let call = CallId::new(Uuid::from_u128(1));
+        let (file, to) = recordings.mix(call, UnixMillis(1_795_537_800_000)).unwrap();
+        let Seal { keys, id } = to.sealed.unwrap();
+        let mut writer = Writer::create(&to.path, Channels::Mono, id, &keys).unwrap();
+        for tick in 0..100 {
+            writer.write(tick * 160, Voices::Mono(&[7; 160])).unwrap();
+        }
+        let heard = |recordings: &Recordings| {
+            let mut head = [0; 4];
+            let opened = RecordingSource::open(recordings, &to.path, None);
+            opened.and_then(|mut audio| audio.read_at(0, &mut head)).map(|_| head)
+        };
+        assert_eq!(&heard(&recordings).unwrap(), b"RIFF", "while the call runs");
+        drop(writer);
+        // A crash: nothing was finished.
+        let info = recordings.recover(&file).unwrap().unwrap();
+        assert_eq!((info.duration_ms, info.incomplete), (Some(2_000), true));
+        assert_eq!(info.key_id.as_deref(), Some(keys.newest().to_string().as_str()));
+        assert!(info.chain_head.is_some() && info.bytes.is_some());
+        // What was recorded before encryption was switched off is heard all the same.
+        config.recording.encrypted = false;
+        let plain = Recordings::open(&config).unwrap();
+        assert_eq!(&heard(&plain).unwrap(), b"RIFF");
+        assert!(plain.mix(call, UnixMillis(0)).unwrap().1.sealed.is_none());
+        std::fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
+        let without = heard(&Recordings::open(&config).unwrap()).unwrap_err();
+        assert_eq!(without.kind(), ErrorKind::PermissionDenied, "never as it lies there");
+    }
+
+    #[test]
+    fn a_key_that_is_there_and_cannot_be_used_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = dir.path().to_owned();
+        std::fs::write(dir.path().join(KEY_FILE), "no key\n").unwrap();
+        assert!(keys(&config).is_err());
     }
 }

@@ -26,31 +26,44 @@ pub async fn run(hotline: Arc<Hotline>) {
         return;
     }
     loop {
-        match hotline.store.recordings_due(clock::unix_now(), DELETED_AT_ONCE_MAX).await {
-            Ok(due) => {
-                for recording in due {
-                    delete(&hotline, recording).await;
-                }
-            }
-            Err(error) => tracing::error!(%error, "recordings that are due could not be found"),
-        }
+        // As long as there are many: a busy day leaves more than one look takes.
+        while look(&hotline).await {}
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// The file first: what is noted as deleted is gone.
-async fn delete(hotline: &Hotline, recording: RecordingRow) {
-    let Some(recordings) = &hotline.recordings else { return };
-    let path = recordings.root().join(&recording.info.file);
+/// Deletes what is due; true when there may be more and all of these could be deleted.
+async fn look(hotline: &Hotline) -> bool {
+    match hotline.store.recordings_due(clock::unix_now(), DELETED_AT_ONCE_MAX).await {
+        Ok(due) => {
+            let mut goes_on = due.len() == DELETED_AT_ONCE_MAX as usize;
+            for recording in due {
+                goes_on &= delete(hotline, recording).await;
+            }
+            goes_on
+        }
+        Err(error) => {
+            tracing::error!(%error, "recordings that are due could not be found");
+            false
+        }
+    }
+}
+
+/// The file first: what is noted as deleted is gone. False when it is not.
+async fn delete(hotline: &Hotline, recording: RecordingRow) -> bool {
+    let path = hotline.archive.root().join(&recording.info.file);
     match tokio::fs::remove_file(&path).await {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => {
             tracing::error!(%error, file = recording.info.file, "a recording that is due cannot be deleted");
-            return;
+            return false;
         }
     }
-    if let Err(error) = hotline.store.recording_deleted(recording.key, RETENTION).await {
-        tracing::error!(%error, file = recording.info.file, "a deleted recording could not be noted");
-    }
+    let noted = hotline.store.recording_deleted(recording.key, RETENTION).await;
+    noted
+        .inspect_err(|error| {
+            tracing::error!(%error, file = recording.info.file, "a deleted recording could not be noted");
+        })
+        .is_ok()
 }

@@ -176,8 +176,8 @@ impl Store {
             .collect()
     }
 
-    /// Whether the seat or supervisor of that extension had a leg in the call that began at `since`
-    /// or later.
+    /// Whether the seat or supervisor of that extension talked in the call, or began it, in a leg of
+    /// `since` or later. **Whose telephone only rang took no part.**
     pub async fn took_part(
         &self,
         extension: &str,
@@ -186,7 +186,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT 1 FROM legs WHERE call_id = ?1 AND target = ?2 AND started_at >= ?3
-                AND role IN ('seat', 'seat_second_line', 'supervisor') LIMIT 1",
+                AND role IN ('seat', 'seat_second_line', 'supervisor')
+                AND (answered_at IS NOT NULL OR slot = 0) LIMIT 1",
         )
         .bind(call.to_string())
         .bind(extension)

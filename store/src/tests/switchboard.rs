@@ -74,6 +74,7 @@ async fn a_slot_is_used_again_and_every_leg_stays() {
     assert_eq!((recordings.len(), &recordings[0].info), (1, &info));
     assert_eq!(recordings[0].key.kind, RecordingKind::Track);
     assert!(store.took_part("1002", call, START).await.unwrap());
+    assert!(!store.took_part("1001", call, START).await.unwrap(), "its telephone only rang");
     assert!(!store.took_part("1003", call, START).await.unwrap());
     assert!(!store.took_part("1002", call, UnixMillis(START.0 + 4_000)).await.unwrap());
     let query =

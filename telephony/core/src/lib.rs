@@ -7,7 +7,7 @@
 //! * [`call`] decides what happens on one call with all its legs. A driver feeds it inputs with the
 //!   time, carries out its outputs in order, and wakes it at the deadline that it names.
 //! * [`queue`] gives waiting calls to seats, all queues of the server in one machine.
-//! * [`menu`] runs a small voice menu; [`numbers`] reads numbers and says what a called one is for.
+//! * [`menu`] runs a small voice menu; [`numbers`] reads telephone numbers.
 //! * [`hours`] says when somebody is there, in local civil time; [`duty`] whom of a department to
 //!   ring.
 

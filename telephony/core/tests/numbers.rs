@@ -1,11 +1,9 @@
-//! Numbers in every way of writing, and what called ones are for.
+//! Numbers in every way of writing.
 
 use proptest::prelude::*;
 use qingting_core::numbers::{
-    AreaCode, Called, Emergency, Entry, Number, NumberError, NumberKind, NumberPlan, TrunkForm,
-    TrunkRule,
+    AreaCode, Emergency, Number, NumberError, NumberKind, TrunkForm, TrunkRule,
 };
-use std::collections::BTreeSet;
 
 fn home() -> Option<AreaCode> {
     AreaCode::new("0571")
@@ -141,59 +139,6 @@ fn area_codes_are_whole() {
     for wrong in ["", "10", "01", "0571x", "05711", "0100", "012"] {
         assert_eq!(AreaCode::new(wrong), None, "{wrong}");
     }
-}
-
-fn entry(name: &str) -> Entry {
-    Entry {
-        name: name.into(),
-        greeting: "welcome".into(),
-        hours: None,
-        queue: "main".into(),
-        priority: 0,
-        menu: None,
-        overflow: None,
-        transfers: BTreeSet::from(["110".into()]),
-        enterprise: false,
-    }
-}
-
-#[test]
-fn a_called_number_has_its_own_entry_or_that_of_its_longest_suffix() {
-    let entries = vec![
-        (Called::Exact("0571-12345".into()), entry("hotline")),
-        (Called::Exact("8001".into()), entry("internal")),
-        (Called::Suffix("12345".into()), entry("any 12345")),
-        (Called::Suffix("8812345".into()), entry("enterprise")),
-    ];
-    let plan = NumberPlan::new(home(), entries.clone(), None).expect("a plan");
-    let name = |called: &str| plan.route(called).map(|route| route.entry.name.as_str());
-    assert_eq!(name("12345"), Some("hotline"));
-    assert_eq!(name("+8657112345"), Some("hotline"));
-    assert_eq!(name("010-12345"), Some("any 12345"));
-    assert_eq!(name("0571 88812345"), Some("enterprise"));
-    assert_eq!(name("8001"), Some("internal"));
-    assert_eq!((name("8002"), name(""), name("anonymous")), (None, None, None));
-    let route = plan.route("+86-571-12345").expect("a route");
-    assert_eq!(route.called, "+86-571-12345", "as the trunk gave it");
-    assert!(route.entry.may_transfer_to("110") && !route.entry.may_transfer_to("119"));
-    let all = NumberPlan::new(home(), entries, Some(entry("rest"))).expect("a plan");
-    assert_eq!(all.route("anonymous").map(|route| &*route.entry.name), Some("rest"));
-    assert_eq!(all.entries().count(), 5);
-}
-
-#[test]
-fn entries_that_would_never_be_used_are_named() {
-    let entries = vec![
-        (Called::Exact("12345".into()), entry("one")),
-        (Called::Exact("+8657112345".into()), entry("two")),
-        (Called::Suffix("45".into()), entry("three")),
-        (Called::Exact("main".into()), entry("four")),
-    ];
-    let errors = NumberPlan::new(home(), entries, None).expect_err("refused");
-    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(told[0], "12345 has two entries (one and two): keep one");
-    assert_eq!(told[1], "entry three: suffix \"45\" must be at least 3 digits");
-    assert_eq!(told[2], "entry four: \"main\" has no digits");
 }
 
 proptest! {

@@ -41,6 +41,17 @@ fn a_break_that_was_asked_for_is_taken_back() {
 }
 
 #[test]
+fn a_seat_that_calls_somebody_in_its_break_is_on_its_break_afterwards() {
+    let mut world = World::with_seats(config(), &["a"]);
+    world.feed(Input::SetBreak { seat: "a".into(), reason: "lunch".into() });
+    world.feed(Input::CallBegan { call: call(1), seat: "a".into() });
+    assert_eq!(world.state("a"), SeatState::Talking { calls: vec![call(1)] });
+    world.feed(Input::CallEnded { call: call(1), seat: "a".into() });
+    world.feed(Input::WrapUpDone { seat: "a".into() });
+    assert_eq!(world.state("a"), SeatState::Break { reason: "lunch".into() });
+}
+
+#[test]
 fn signing_out_during_a_call_waits_for_its_end_and_nobody_waits_for_that_seat() {
     let mut world = World::with_seats(config(), &["a"]);
     world.enqueue(1);

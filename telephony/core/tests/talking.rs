@@ -201,6 +201,10 @@ fn a_supervisor_changes_nothing_for_anybody_by_coming() {
     assert_eq!(room.order(watch(SuperviseMode::Barge)), "store barge | ok | route");
     assert_eq!(room.heard(), "0:12 1:02 2:01");
     room.order(watch(SuperviseMode::Listen));
+    // Who is watched neither sends the watcher away nor silences it.
+    assert_eq!(room.order_by(By::Leg(SEAT), Command::Drop { leg: EXPERT }), "refused NotAllowed");
+    let mute = Command::Mute { leg: EXPERT, on: true };
+    assert_eq!(room.order_by(By::Leg(SEAT), mute), "refused NotAllowed");
     assert_eq!(
         room.on(CITIZEN, LegEvent::Bye),
         "store ended caller_hung_up | close 0 | bye 1 16 | close 1 | seat ended 7 | bye 2 16 | close 2 | finished"
@@ -254,6 +258,10 @@ fn mute_pause_and_hang_up() {
     room.order(Command::Mute { leg: SEAT, on: false });
     assert_eq!(room.order(Command::PauseRecording), "pause | store paused | ok");
     assert_eq!(room.order(Command::PauseRecording), "refused AlreadySo");
+    let mut handed_on = room.clone();
+    let blind = Command::Transfer { targets: experts(&["801"]), blind: true };
+    let said = handed_on.order(blind);
+    assert!(said.contains("store resumed | resume"), "a pause ends with who asked for it: {said}");
     assert_eq!(room.order(Command::ResumeRecording), "store resumed | resume | ok");
     assert_eq!(
         room.order(Command::HangUp),

@@ -11,11 +11,12 @@ use bytes::Bytes;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{
     By, Call, CallConfig, Cause, Command, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent,
-    Refused, Role,
+    Refused, Role, Target,
 };
 use qingting_core::leg::{LegEvent, Replaces};
-use qingting_core::queue::Offer;
+use qingting_core::queue::{self, Offer};
 use qingting_media::{MediaEvent, RoomEvent, RoomHandle, RoomReport};
+use qingting_sip::message::SipUri;
 use qingting_sip::{DialogEvent, IncomingCall};
 use qingting_store::{MediaQuality, MissedEnd};
 use std::collections::{HashMap, VecDeque};
@@ -127,16 +128,18 @@ impl Driver {
     pub(super) fn take_first(&mut self, incoming: IncomingCall) -> Option<String> {
         let role = if self.beginning.seat.is_some() { Role::Seat } else { Role::Citizen };
         let seat = self.beginning.seat.clone();
-        let offer = self.take_dialog(LegId(0), role, seat, incoming);
-        self.seat_is_busy(LegId(0));
-        offer
+        if let Some(seat) = seat.clone() {
+            // From the first digit on: nobody is sent to a telephone that calls somebody.
+            self.hotline.switchboard.queues.tell(queue::Input::CallBegan { call: self.id, seat });
+        }
+        self.take_dialog(LegId(0), role, seat, incoming)
     }
 
     fn take_dialog(
         &mut self,
         leg: LegId,
         role: Role,
-        seat: Option<qingting_core::queue::SeatId>,
+        seat: Option<queue::SeatId>,
         incoming: IncomingCall,
     ) -> Option<String> {
         let offer = incoming.request.sdp().map(|body| text(&body));
@@ -257,11 +260,11 @@ impl Driver {
                     let ours = self.legs.of_dialog(&replaced.call_id);
                     ours.map_or(Replaces::Elsewhere, Replaces::Leg)
                 });
-                match self.hotline.switchboard.target_of_uri(&target) {
-                    Some(target) => LegEvent::Refer { target, replaces },
-                    None => {
+                match self.referred_to(leg, &target, replaces) {
+                    Ok(target) => LegEvent::Refer { target, replaces },
+                    Err(code) => {
                         if let Some(dialog) = self.legs.get(leg).and_then(|io| io.dialog.as_ref()) {
-                            dialog.reject_refer(404);
+                            dialog.reject_refer(code);
                         }
                         return None;
                     }
@@ -295,6 +298,22 @@ impl Driver {
             }
         }
         Input::Dtmf { leg, digit }
+    }
+
+    /// Where a REFER leads, or the status that refuses it. **Only a telephone of ours sends its call
+    /// elsewhere**: a citizen or an expert would call at the city's expense.
+    fn referred_to(
+        &self,
+        leg: LegId,
+        uri: &SipUri,
+        replaces: Option<Replaces>,
+    ) -> Result<Target, u16> {
+        let seat = self.legs.get(leg).and_then(|io| io.seat.as_ref()).ok_or(603_u16)?;
+        // A dialog that is replaced says itself where it leads; its URI is a Contact of ours.
+        match replaces {
+            Some(_) => Ok(Target::Extension(seat.as_str().to_owned())),
+            None => self.hotline.switchboard.target_of_uri(uri).ok_or(404),
+        }
     }
 
     fn media_input(&mut self, leg: LegId, event: MediaEvent) -> Option<Input> {
@@ -410,7 +429,7 @@ impl Driver {
                     return None;
                 };
                 let role = self.legs.get(replaces).map_or(Role::Other, |io| io.role);
-                let seat = incoming.user.as_deref().map(qingting_core::queue::SeatId::new);
+                let seat = incoming.user.as_deref().map(queue::SeatId::new);
                 let offer = self.take_dialog(leg, role, seat, *incoming);
                 Some(Input::Replace { leg, replaces, offer })
             }

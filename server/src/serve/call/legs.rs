@@ -36,10 +36,10 @@ pub(super) struct LegIo {
     pub(super) other_ways: VecDeque<OutgoingInvite>,
     /// Somebody at the far end has reacted: other ways are not tried any more.
     pub(super) is_heard_of: bool,
-    /// The queues know that this seat is in the call by its own way, not by an offer.
-    pub(super) is_busy_seat: bool,
     /// The machine has given up the dial.
     pub(super) is_given_up: bool,
+    /// The machine has taken it into the call.
+    pub(super) is_begun: bool,
     pub(super) is_answered: bool,
     /// The final refusal that we gave, for the books.
     pub(super) refused: Option<u16>,
@@ -66,8 +66,8 @@ impl LegIo {
             media_events: None,
             other_ways: VecDeque::new(),
             is_heard_of: false,
-            is_busy_seat: false,
             is_given_up: false,
+            is_begun: false,
             is_answered: false,
             refused: None,
             track: None,
@@ -145,6 +145,11 @@ impl Legs {
     pub(super) fn of_seat(&self, seat: &SeatId) -> Option<LegId> {
         let is = |leg: &LegIo| leg.seat.as_ref() == Some(seat) && leg.role != Role::SeatSecondLine;
         self.iter().find(|(_, leg)| is(leg)).map(|(id, _)| id)
+    }
+
+    /// Whether a seat has any line here.
+    pub(super) fn has_seat(&self, seat: &SeatId) -> bool {
+        self.iter().any(|(_, leg)| leg.seat.as_ref() == Some(seat))
     }
 
     /// The next thing that happens to any of them; dialogs go before media.

@@ -21,6 +21,7 @@ use driver::Driver;
 use qingting_api::Event;
 use qingting_common::CallId;
 use qingting_core::call::Input;
+use qingting_core::queue;
 use qingting_sip::IncomingCall;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,5 +74,7 @@ struct Registered<'a>(&'a Hotline, CallId);
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.0.switchboard.calls.remove(self.1);
+        // It has said so by itself, unless its task failed: then a seat would talk for ever.
+        self.0.switchboard.queues.tell(queue::Input::Abandon { call: self.1 });
     }
 }

@@ -123,7 +123,11 @@ impl Driver {
                 refusal(&rejection, self.end.map(|(cause, _)| cause))
             }
         };
+        let is_refusal = reply.code >= 300;
         self.with_dialog(leg, |dialog| dialog.respond(reply));
+        if is_refusal {
+            self.turn_away(leg);
+        }
     }
 
     /// Looks for the ways to a target before its media is opened: they say from which of our

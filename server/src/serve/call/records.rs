@@ -39,12 +39,12 @@ impl Driver {
                     io.is_answered = true;
                     io.track.take()
                 });
-                self.seat_is_busy(leg);
                 if let Some(io) = self.legs.get(leg) {
                     let citizen = io.role == Role::Citizen;
                     self.reached |= citizen && leg != LegId(0);
                     let of = self.legs.reference(self.id, leg);
                     self.write(Entry::LegAnswered(of, clock::unix_now(), track)).await;
+                    self.seats_talk();
                 }
             }
             Record::LegEnded { leg, cause, by } => {
@@ -118,7 +118,7 @@ impl Driver {
     }
 
     async fn leg_began(&mut self, leg: LegId, role: Role, target: Option<Target>) {
-        self.legs.ensure(leg, role, target);
+        self.legs.ensure(leg, role, target).is_begun = true;
         let Some(io) = self.legs.get(leg) else { return };
         // A citizen's own dialog is stored with its call.
         if leg == LegId(0) && role == Role::Citizen && self.beginning.dialog.is_some() {
@@ -145,18 +145,45 @@ impl Driver {
         self.write(Entry::Event(CallEvent { at, kind, detail: Pii::new(detail) }))
     }
 
-    /// A seat that is in the call without an offer of the queue gets no other call meanwhile.
-    pub(super) fn seat_is_busy(&mut self, leg: LegId) {
-        let offered = self.accepted.as_ref().or(self.offer.as_ref()).map(|offer| &offer.seat);
-        let Some(io) = self.legs.get(leg).filter(|io| !io.is_busy_seat) else { return };
-        let Some(seat) = io.seat.clone().filter(|seat| offered != Some(seat)) else { return };
-        if !self.hotline.switchboard.seats.takes_calls(seat.as_str()) {
+    /// A dialog that the machine did not take into the call leaves its slot: it has no books.
+    pub(super) fn turn_away(&mut self, leg: LegId) {
+        let is_stranger = |io: &LegIo| !io.is_begun;
+        if leg != LegId(0)
+            && self.legs.get(leg).is_some_and(is_stranger)
+            && let Some(io) = self.legs.take(leg)
+        {
+            self.seat_left(&io);
+        }
+    }
+
+    /// The seat of a leg that has left its slot is out of the call, unless it has another line.
+    fn seat_left(&self, io: &LegIo) {
+        let switchboard = &self.hotline.switchboard;
+        let Some(seat) = io.seat.as_ref().filter(|seat| !self.legs.has_seat(seat)) else { return };
+        switchboard.calls.seat_left(self.id, seat);
+        switchboard.queues.tell(queue::Input::CallEnded { call: self.id, seat: seat.clone() });
+        self.seats_talk();
+    }
+
+    /// Tells the queues which seat talks in this call without having been offered it, so that nobody
+    /// else is sent to its telephone. Of several the first counts.
+    pub(super) fn seats_talk(&self) {
+        if self.shown.is_queued() || self.offer.is_some() {
             return;
         }
-        let began = queue::Input::CallBegan { call: self.id, seat };
-        self.hotline.switchboard.queues.tell(began);
-        if let Some(io) = self.legs.get_mut(leg) {
-            io.is_busy_seat = true;
+        // Of a seat that accepted an offer the queues know more than we do: they may have taken it back.
+        let accepted = self.accepted.as_ref().map(|offer| &offer.seat);
+        let talks = |io: &&LegIo| {
+            let is_there = io.events.is_some() && io.end.is_none();
+            is_there
+                && io.is_answered
+                && io.role != Role::Supervisor
+                && io.seat.as_ref() != accepted
+        };
+        for seat in
+            self.legs.iter().map(|(_, io)| io).filter(talks).filter_map(|io| io.seat.clone())
+        {
+            self.hotline.switchboard.queues.tell(queue::Input::CallBegan { call: self.id, seat });
         }
     }
 
@@ -168,13 +195,7 @@ impl Driver {
         }
         let of = self.legs.reference(self.id, leg);
         let Some(io) = self.legs.take(leg) else { return };
-        if let Some(seat) = io.seat.clone().filter(|_| io.is_busy_seat) {
-            let ended = queue::Input::CallEnded { call: self.id, seat };
-            self.hotline.switchboard.queues.tell(ended);
-        }
-        if let Some(seat) = io.seat.as_ref().filter(|seat| self.legs.of_seat(seat).is_none()) {
-            self.hotline.switchboard.calls.seat_left(self.id, seat);
-        }
+        self.seat_left(&io);
         let (hotline, entries) = (Arc::clone(&self.hotline), self.entries.clone());
         self.closing.spawn(write_leg_end(hotline, entries, of, io));
         self.shown.muted &= !leg.bit();

@@ -28,6 +28,10 @@ impl Shown {
         (self.queue, self.position) = (Some(queue.to_owned()), None);
     }
 
+    pub(super) const fn is_queued(&self) -> bool {
+        self.queue.is_some()
+    }
+
     pub(super) fn position(&mut self, position: u32, wait: Option<Duration>) {
         (self.position, self.expected_wait) = (Some(position), wait);
     }

@@ -132,8 +132,12 @@ impl qingting_api::Switchboard for Control {
     fn seats_changed(&self) {
         let hotline = Arc::clone(&self.0);
         self.0.in_background(async move {
-            if let Err(error) = hotline.switchboard.seats.load(&hotline.store).await {
-                tracing::error!(error = format!("{error:#}"), "the seats could not be read again");
+            match hotline.switchboard.seats.load(&hotline.store).await {
+                Ok(changed) => hotline.switchboard.seats_changed(&changed),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "the seats could not be read again");
+                }
             }
             hotline.endpoint.recheck_users();
         });
@@ -343,7 +347,7 @@ fn not_running() -> ControlError {
 }
 
 fn no_target() -> ControlError {
-    error(ControlCode::NoTarget, "号码、分机或队列不存在，或没有中继线路")
+    error(ControlCode::NoTarget, "号码、分机或队列不存在，没有中继线路，或不允许拨打境外号码")
 }
 
 fn error(code: ControlCode, detail: &str) -> ControlError {

@@ -3,7 +3,7 @@
 use super::Switchboard;
 use crate::serve::Hotline;
 use qingting_api::{Event, QueueState};
-use qingting_core::queue::{BreakReason, Input, SeatId};
+use qingting_core::queue::{BreakReason, Input, SeatId, SeatState};
 use qingting_sip::registrar::RegistrationEvent;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,33 @@ use tokio::sync::broadcast::error::RecvError;
 
 impl Switchboard {
     /// A seat's telephone can be reached, or no more. A telephone that comes signs its seat in: a
-    /// desk phone has no page to do it with. Signing out and breaks are the seat's own wish and stay.
+    /// desk phone has no page to do it with. Breaks are the seat's own wish and stay; signing out
+    /// stays as long as the telephone is there.
     pub fn telephone(&self, extension: &str, is_there: bool) {
-        if !self.seats.takes_calls(extension) {
-            return;
-        }
         let seat = SeatId::new(extension);
+        // Also of who is no seat any more: its telephone left because of that.
         if !is_there {
             return self.queues.tell(Input::Unregistered { seat });
         }
+        if !self.seats.takes_calls(extension) {
+            return;
+        }
         self.queues.tell(Input::Registered { seat: seat.clone() });
         self.sign_in(&seat);
+    }
+
+    /// The administrator has changed seats: who takes no calls any more gets none, and skills that
+    /// `changed` count from the next call on.
+    pub fn seats_changed(&self, changed: &[String]) {
+        for view in self.queues.snapshot().seats {
+            let extension = view.seat.as_str();
+            if !self.seats.takes_calls(extension) {
+                self.queues.tell(Input::SignOut { seat: view.seat });
+            } else if view.state != SeatState::SignedOut && changed.iter().any(|of| of == extension)
+            {
+                self.sign_in(&view.seat);
+            }
+        }
     }
 
     /// A seat begins work.
@@ -40,6 +56,8 @@ impl Switchboard {
 /// Carries registrations to the queues until the endpoint is gone.
 pub async fn watch_telephones(hotline: Arc<Hotline>) {
     let mut events = hotline.endpoint.registrations();
+    // Those that came before anybody listened.
+    look_at_all(&hotline);
     loop {
         match events.recv().await {
             Ok(RegistrationEvent { user, registered }) => {

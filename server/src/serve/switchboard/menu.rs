@@ -1,13 +1,15 @@
 //! The menu of one call: the pure menu machine, its prompts and where it leads.
 
+use super::Fault;
 use crate::config::{self, Config};
 use anyhow::{Context, Result, bail};
 use qingting_common::{Millis, Pii};
 use qingting_core::menu::{
     Destination, Input, Menu, MenuGraph, Node, NodeName, Output, PlayId, PromptName,
 };
+use qingting_core::numbers::Number;
 use qingting_core::queue::QueueName;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,40 @@ pub(super) fn graphs(config: &Config) -> Result<HashMap<String, Arc<MenuGraph>>>
     let starts = config.numbers.iter().map(|number| number.menu.as_str());
     let starts = starts.filter(|start| !start.is_empty());
     starts.map(|start| Ok((start.to_owned(), Arc::new(graph(start, &config.menus)?)))).collect()
+}
+
+/// Menus that nobody could walk through.
+pub(super) fn faults(config: &Config) -> Vec<Fault> {
+    let place = |start: &str| config.menus.iter().position(|node| node.name == start);
+    let starts = config.numbers.iter().map(|number| number.menu.as_str());
+    let starts: BTreeSet<(usize, &str)> =
+        starts.filter_map(|start| Some((place(start)?, start))).collect();
+    let mut faults = Vec::new();
+    for (place, start) in starts {
+        let mut fault = |what: String| faults.push(("menus", place, what));
+        match graph(start, &config.menus) {
+            Err(error) => fault(format!("{error:#}")),
+            Ok(graph) => {
+                let has = |queue: &&QueueName| {
+                    config.queues.iter().any(|known| known.name == queue.as_str())
+                };
+                for queue in graph.queues().filter(|queue| !has(queue)) {
+                    fault(format!(
+                        "it leads to the queue {:?}, which does not exist",
+                        queue.as_str()
+                    ));
+                }
+                for number in graph.transfers().filter(|number| Number::read(number, None).is_err())
+                {
+                    fault(format!("it transfers to {number:?}, which is no number"));
+                }
+                if config.trunks.is_empty() && graph.transfers().next().is_some() {
+                    fault("it transfers to a number, and there is no [[trunks]]".to_owned());
+                }
+            }
+        }
+    }
+    faults
 }
 
 /// The nodes that can be reached from `start`.

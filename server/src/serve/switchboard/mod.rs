@@ -26,15 +26,28 @@ use plans::Plans;
 use qingting_api::EventBus;
 use qingting_common::{CallId, Pii};
 use qingting_core::call::{self, Origin, QueueId, Target};
-use qingting_core::numbers::Number;
+use qingting_core::numbers::{Number, NumberKind};
 use qingting_core::queue::{self, QueueName, Skill};
 use qingting_sip::message::SipUri;
 use qingting_store::{CallerDialog, Direction, Store};
 use queues::Queues;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+
+/// The name of a list in the configuration, the place of an entry in it, and what is wrong with that.
+pub type Fault = (&'static str, usize, String);
+
+/// What a configuration asks of the switchboard that cannot be had. Names that lead nowhere are
+/// somebody else's to find, except those within a menu.
+pub fn faults(config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    faults.extend(plans::faults(config));
+    faults.extend(menu::faults(config));
+    faults.extend(queues::fault(config));
+    faults.extend(ways::faults(config));
+    faults
+}
 
 /// What is known of a call when it begins.
 #[derive(Clone, Debug)]
@@ -71,8 +84,7 @@ pub struct Switchboard {
     queue_names: Vec<QueueName>,
     queue_skills: HashMap<String, Skill>,
     realm: String,
-    /// What peers are told to send to, where that is not the interface's own.
-    advertised_ip: Option<IpAddr>,
+    may_call_abroad: bool,
     wanted: mpsc::Sender<Wanted>,
     /// Taken by whoever carries them out.
     to_carry_out: Mutex<Option<mpsc::Receiver<Wanted>>>,
@@ -117,10 +129,15 @@ impl Switchboard {
                 .collect(),
             queue_names: config.queues.iter().map(|queue| QueueName::new(&queue.name)).collect(),
             realm: config.sip.realm.clone(),
-            advertised_ip: config.sip.advertised_ip,
+            may_call_abroad: config.seats.international,
             wanted,
             to_carry_out: Mutex::new(Some(to_carry_out)),
         })
+    }
+
+    /// Whether there are queues and nobody who could take a call of theirs.
+    pub fn lacks_seats(&self) -> bool {
+        !self.queue_names.is_empty() && self.seats.extensions().is_empty()
     }
 
     /// Calls that are asked for by page or API, once.
@@ -160,14 +177,16 @@ impl Switchboard {
     }
 
     /// What a person typed, or a telephone dialled: an extension of ours, else a number of the
-    /// telephone network. `None` for what is neither, and for a number when there is no trunk.
+    /// telephone network. `None` for what is neither, for a number when there is no trunk, and
+    /// **for one abroad unless the configuration allows it**, whoever asks in whatever way.
     pub fn target(&self, typed: &str) -> Option<Target> {
         let typed = typed.trim();
         if self.seats.has(typed) {
             return Some(Target::Extension(typed.to_owned()));
         }
         let number = Number::read(typed, None).ok()?;
-        (!self.trunks.is_empty()).then(|| Target::Number(Pii::new(number.national())))
+        let is_allowed = self.may_call_abroad || number.kind() != NumberKind::International;
+        (is_allowed && !self.trunks.is_empty()).then(|| Target::Number(Pii::new(number.national())))
     }
 
     /// The same of a SIP URI's user.

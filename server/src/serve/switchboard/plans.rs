@@ -1,6 +1,6 @@
 //! What becomes of a call that comes in: by who calls, which number was called, and the hour.
 
-use super::{Beginning, Switchboard};
+use super::{Beginning, Fault, Switchboard};
 use crate::config::{self, Config};
 use crate::serve::identity::Identity;
 use crate::serve::prompts::own_prompt;
@@ -49,20 +49,27 @@ impl Plans {
         self.prompts.get(text).copied()
     }
 
-    /// The entry of a called number: the whole number, or its end where the trunk adds an area code.
+    /// The entry of a called number: the whole number in whatever way of writing, or its end where
+    /// the trunk adds an area code; of several the longest.
     fn entry(&self, called: &str) -> Option<(usize, &config::Number)> {
-        let called =
-            Number::read(called, None).map_or_else(|_| called.to_owned(), |n| n.national());
-        let whole = |number: &config::Number| number.number == called;
-        let end = |number: &config::Number| called.ends_with(&number.number);
+        let called = national(called);
         let numbers = || self.numbers.iter().enumerate();
-        numbers().find(|(_, number)| whole(number)).or_else(|| numbers().find(|(_, n)| end(n)))
+        let whole = numbers().find(|(_, of)| national(&of.number) == called);
+        let ends = || numbers().filter(|(_, of)| called.ends_with(&of.number));
+        whole.or_else(|| ends().max_by_key(|(_, of)| of.number.len()))
     }
 
     fn is_open(&self, number: &config::Number, now: UnixMillis) -> bool {
         let Some(hours) = self.hours.get(&number.hours) else { return true };
         local(now).is_none_or(|now| hours.is_open(now))
     }
+}
+
+/// Opening hours that cannot be read.
+pub(super) fn faults(config: &Config) -> Vec<Fault> {
+    let read =
+        |(place, hours)| Some(("hours", place, format!("{:#}", opening_hours(hours).err()?)));
+    config.hours.iter().enumerate().filter_map(read).collect()
 }
 
 impl Switchboard {
@@ -110,6 +117,8 @@ impl Switchboard {
     /// A seat's own telephone calls somebody; `None` when that is nobody whom we can reach.
     pub fn seat_calls(&self, seat: &queue::SeatId, incoming: &IncomingCall) -> Option<Beginning> {
         let target = self.target_of_uri(&incoming.request.uri)?;
+        // Nobody calls itself.
+        let target = Some(target).filter(|target| self.seat_of(target).as_ref() != Some(seat))?;
         let citizen = matches!(target, Target::Number(_));
         let seat_id = self.seat_id(seat)?;
         let number = Pii::new(self.number_of(&target));
@@ -175,6 +184,11 @@ impl Switchboard {
     pub fn queue_or_machine(&self, name: &str) -> Treatment {
         self.queue_id(name).map_or(Treatment::Machine, |queue| Treatment::Queue { queue })
     }
+}
+
+/// A number as it is dialled in China; what is none stays as it is.
+fn national(number: &str) -> String {
+    Number::read(number, None).map_or_else(|_| number.to_owned(), |number| number.national())
 }
 
 /// A moment in China's civil time.

@@ -1,6 +1,7 @@
 //! The queue machine and its clock: calls and seats tell it what happened, it tells calls which seat
 //! to ring. No policy lives here.
 
+use super::Fault;
 use super::calls::{Calls, Letter};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -10,7 +11,8 @@ use qingting_common::CallId;
 use qingting_common::Pii;
 use qingting_core::call::{Prompt, QueueEvent, Target, Treatment};
 use qingting_core::queue::{
-    Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, SeatState, Skill, Snapshot,
+    ConfigError, Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, SeatState,
+    Skill, Snapshot,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,6 +149,24 @@ impl Queues {
         let machine = self.machine.as_ref()?;
         Some(machine.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The first rule of the queues that cannot be kept.
+pub(super) fn fault(config: &Config) -> Option<Fault> {
+    let queues = config.queues.as_slice();
+    let has = |name: &String| queues.iter().any(|queue| queue.name == *name);
+    let lost =
+        |queue: &config::Queue| matches!(&queue.overflow, config::Overflow::Queue(to) if !has(to));
+    if queues.is_empty() || queues.iter().any(lost) {
+        return None;
+    }
+    let error = Queue::new(rules(queues, config)).err()?;
+    let named = match &error {
+        ConfigError::UnknownOverflow { queue, .. } | ConfigError::Circle { queue } => Some(queue),
+        ConfigError::NoQueue | ConfigError::TooShort { .. } => None,
+    };
+    let place = named.and_then(|of| queues.iter().position(|queue| queue.name == of.as_str()));
+    Some(("queues", place.unwrap_or(0), error.to_string()))
 }
 
 /// Where a call goes that no seat took; `None` when it waits on in another queue.

@@ -27,13 +27,20 @@ impl Seats {
         Self { realm: realm.to_owned(), ..Self::default() }
     }
 
-    /// Reads them again.
-    pub async fn load(&self, store: &Store) -> Result<()> {
+    /// Reads them again; gives the extensions that have other skills now.
+    pub async fn load(&self, store: &Store) -> Result<Vec<String>> {
         let seats = store.seat_credentials().await?;
         let seats = seats.into_iter().filter(|of| !of.seat.disabled);
-        let seats = seats.map(|of| (of.seat.extension.clone(), self.seat(&of))).collect();
-        *self.by_extension.write().unwrap_or_else(PoisonError::into_inner) = seats;
-        Ok(())
+        let seats: HashMap<String, Seat> =
+            seats.map(|of| (of.seat.extension.clone(), self.seat(&of))).collect();
+        let mut known = self.by_extension.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = |(extension, seat): &(&String, &Seat)| {
+            known.get(*extension).is_some_and(|before| before.skills != seat.skills)
+        };
+        let changed = seats.iter().filter(is_other).map(|(extension, _)| extension.clone());
+        let changed = changed.collect();
+        *known = seats;
+        Ok(changed)
     }
 
     fn seat(&self, of: &SeatCredential) -> Seat {

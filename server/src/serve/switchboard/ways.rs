@@ -1,9 +1,9 @@
 //! How a target is reached: the bindings of a telephone of ours, or the trunks in their order.
 
-use super::{Beginning, Switchboard};
+use super::{Beginning, Fault, Switchboard};
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
-use qingting_common::{CallId, Pii};
+use qingting_common::CallId;
 use qingting_core::call::{Role, Target};
 use qingting_core::numbers::{Number, TrunkForm, TrunkRule};
 use qingting_sip::auth::Credentials;
@@ -11,7 +11,7 @@ use qingting_sip::message::{HeaderName, NameAddr, SipUri};
 use qingting_sip::trunk::{Account, TrunkConfig, TrunkSet, TrunkStatus};
 use qingting_sip::{Endpoint, OutgoingInvite, Transport};
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::OnceLock;
 
 /// The call's id and what the called seat is in it, for the seat's page.
@@ -31,6 +31,8 @@ pub struct Way {
 /// The trunks, as the configuration describes them.
 pub struct Trunks {
     trunks: Vec<Trunk>,
+    /// Our address behind NAT (`sip.advertised_ip`).
+    advertised: Option<IpAddr>,
     /// Asks how they are; from [`Trunks::start`] on.
     set: OnceLock<TrunkSet>,
 }
@@ -46,7 +48,7 @@ impl Trunks {
     /// Those of the configuration; `check-config` has looked at them.
     pub fn new(config: &Config) -> Result<Self> {
         let trunks = config.trunks.iter().map(trunk).collect::<Result<_>>()?;
-        Ok(Self { trunks, set: OnceLock::new() })
+        Ok(Self { trunks, advertised: config.sip.advertised_ip, set: OnceLock::new() })
     }
 
     /// Begins to register with them and to ask how they are. Must run within the SIP runtime.
@@ -55,6 +57,14 @@ impl Trunks {
             let configs = self.trunks.iter().filter_map(Trunk::config).collect();
             self.set.get_or_init(|| TrunkSet::start(endpoint.clone(), configs));
         }
+    }
+
+    /// Our address for a trunk's audio: the advertised one, else that of the way there, else, for a
+    /// trunk with a name, that of this machine's main interface. **Never the wildcard**, which an
+    /// offer would say as a hold.
+    fn seen_at(&self, way: Option<IpAddr>) -> Option<IpAddr> {
+        // RFC 5737: an address that is nobody's, so the route is the default one.
+        self.advertised.or(way).or_else(|| route_to(IpAddr::from([192, 0, 2, 1])))
     }
 
     /// Whether there is none.
@@ -111,8 +121,7 @@ impl Trunk {
 
     fn credentials(&self) -> Option<Credentials> {
         let config::Trunk { user, password, .. } = &self.settings;
-        (!user.is_empty())
-            .then(|| Credentials { user: user.clone(), password: Pii::new(password.clone()) })
+        (!user.is_empty()).then(|| Credentials { user: user.clone(), password: password.clone() })
     }
 }
 
@@ -133,6 +142,31 @@ fn trunk(settings: &config::Trunk) -> Result<Trunk> {
     Ok(Trunk { settings: settings.clone(), uri, transport, rule })
 }
 
+/// Trunks that no call could take.
+pub(super) fn faults(config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (place, settings) in config.trunks.iter().enumerate() {
+        let Ok(trunk) = trunk(settings) else { continue };
+        let mut fault = |what: &str| faults.push(("trunks", place, what.to_owned()));
+        if !trunk.rule.prefix.bytes().all(|byte| byte.is_ascii_digit()) {
+            fault("`number_form` is none: give national, e164 or a prefix of digits");
+        }
+        if !is_plain(&settings.caller_id) {
+            fault("`caller_id` is no number: give the digits that the called see");
+        }
+        if trunk.config().is_none() {
+            fault("`user` cannot stand in a SIP address: give what the operator gave you");
+        }
+        let is_found = !settings.peers.is_empty() || trunk.uri.ip().is_some();
+        if !config.sip.strangers && !is_found {
+            fault(
+                "`peers` is empty and `uri` is a name: with `sip.strangers = false` its calls would be refused",
+            );
+        }
+    }
+    faults
+}
+
 impl Switchboard {
     /// How to reach a target, best first; nothing when there is no way.
     pub fn ways(
@@ -144,7 +178,13 @@ impl Switchboard {
         beginning: &Beginning,
     ) -> VecDeque<Way> {
         match target {
-            Target::Number(number) => self.by_trunk(role, number.expose(), beginning),
+            Target::Number(number) => {
+                let mut ways = self.by_trunk(role, number.expose(), beginning);
+                for way in &mut ways {
+                    way.local_ip = self.trunks.seen_at(way.local_ip);
+                }
+                ways
+            }
             _ => match self.seat_of(target) {
                 Some(seat) => self.to_telephone(endpoint, call, role, seat.as_str(), beginning),
                 None => VecDeque::new(),
@@ -167,7 +207,9 @@ impl Switchboard {
         let Some(newest) = bindings.first().map(|binding| is_browser(binding.transport)) else {
             return VecDeque::new();
         };
-        let shown = beginning.citizen.expose();
+        // What stands in a caller's From is its own: only what needs no escape goes on to a seat.
+        let shown = Some(beginning.citizen.expose().as_str()).filter(|shown| is_plain(shown));
+        let shown = shown.unwrap_or_default();
         let Some(from) = address(shown, &self.realm) else { return VecDeque::new() };
         let same = bindings.into_iter().filter(|binding| is_browser(binding.transport) == newest);
         same.map(|binding| {
@@ -199,7 +241,7 @@ impl Switchboard {
                 headers.push((HeaderName::PAssertedIdentity, asserted));
             }
             // A call that goes on to somebody else says from which number it was sent there.
-            if role == Role::Other && !beginning.called.is_empty() {
+            if role == Role::Other && !beginning.called.is_empty() && is_plain(&beginning.called) {
                 let diversion = format!("<sip:{}@{host}>;reason=unconditional", beginning.called);
                 headers.push((HeaderName::Other("Diversion".to_owned()), diversion));
             }
@@ -210,11 +252,15 @@ impl Switchboard {
                 credentials,
                 ..OutgoingInvite::new(target, trunk.transport, from)
             };
-            let local_ip = self.advertised_ip.or_else(|| own_ip(&trunk.uri));
-            Some(Way { invite, local_ip, is_browser: false })
+            Some(Way { invite, local_ip: own_ip(&trunk.uri), is_browser: false })
         });
         ways.collect()
     }
+}
+
+/// Whether a text stands in a URI's user as it is (RFC 3261 §25.1, of `unreserved` the usual ones).
+fn is_plain(user: &str) -> bool {
+    user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._*".contains(&byte))
 }
 
 /// Who calls, as a SIP address.
@@ -223,14 +269,45 @@ fn address(user: &str, host: &str) -> Option<NameAddr> {
     NameAddr::parse(&format!("<sip:{user}@{host}>"))
 }
 
-/// The address of ours that reaches a trunk; of one that has a name, that of the main interface.
+/// The address of ours that reaches a trunk; none of one that has a name, whose address is not known
+/// yet.
 fn own_ip(uri: &SipUri) -> Option<IpAddr> {
-    let host = uri.host.trim_matches(['[', ']']);
-    let ip: IpAddr = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+    route_to(uri.ip()?)
+}
+
+fn route_to(ip: IpAddr) -> Option<IpAddr> {
     let any: SocketAddr =
         if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
     // Nothing is sent: the kernel only chooses the route.
     let socket = UdpSocket::bind(any).ok()?;
-    socket.connect((ip, uri.port.unwrap_or(5060))).ok()?;
+    socket.connect((ip, 9)).ok()?;
     socket.local_addr().ok().map(|address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trunks_audio_is_never_asked_for_at_the_wildcard() {
+        let mut config = Config::default();
+        let trunks = Trunks::new(&config).unwrap();
+        let way = IpAddr::from([10, 0, 0, 7]);
+        assert_eq!(trunks.seen_at(Some(way)), Some(way));
+        assert!(trunks.seen_at(None).is_none_or(|ip| !ip.is_unspecified()));
+        let advertised = IpAddr::from([203, 0, 113, 7]);
+        config.sip.advertised_ip = Some(advertised);
+        let trunks = Trunks::new(&config).unwrap();
+        assert_eq!(trunks.seen_at(Some(way)), Some(advertised));
+    }
+
+    #[test]
+    fn only_what_needs_no_escape_goes_into_an_address_of_ours() {
+        for plain in ["13800138000", "+8613800138000", "anonymous", "alice.b", "", "*30"] {
+            assert!(is_plain(plain) && address(plain, "q").is_some(), "{plain}");
+        }
+        for odd in ["张三", "a b", "1>;x=\"", "a@b", "1;isub=2"] {
+            assert!(!is_plain(odd), "{odd}");
+        }
+    }
 }

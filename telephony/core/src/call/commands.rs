@@ -26,6 +26,9 @@ impl Call {
         match command {
             Command::Hold => self.hold_customer(),
             Command::Resume => self.resume_customer(now),
+            Command::Mute { leg, .. } | Command::Drop { leg } if self.is_watcher_of(leg, by) => {
+                Err(Refused::NotAllowed)
+            }
             Command::Mute { leg, on } => self.mute(leg, on),
             Command::Transfer { targets, blind } => {
                 let from = self.pair_for(&targets)?;
@@ -95,6 +98,12 @@ impl Call {
             By::Leg(leg) if self.actor() == Some(leg) => Ok(()),
             By::Leg(_) => Err(Refused::NotAllowed),
         }
+    }
+
+    /// Whether this leg is a supervisor's and somebody else than the console commands: nobody who is
+    /// watched sends the watcher away.
+    fn is_watcher_of(&self, leg: LegId, by: By) -> bool {
+        by != By::Console && self.role(leg) == Some(Role::Supervisor)
     }
 
     /// The actor, when it talks to the customer with nobody else.
@@ -180,11 +189,19 @@ impl Call {
         }
     }
 
+    /// Whoever paused the recording has left: what the citizen says to others is recorded.
+    pub(super) fn resume_for_others(&mut self) {
+        if self.is_live() && self.paused_for.is_some_and(|leg| !self.is_here(leg)) {
+            let _ = self.pause_recording(false);
+        }
+    }
+
     fn pause_recording(&mut self, pause: bool) -> Result<(), Refused> {
         if self.recording_paused == pause {
             return Err(Refused::AlreadySo);
         }
         self.recording_paused = pause;
+        self.paused_for = self.actor().filter(|_| pause);
         if pause {
             self.emit(Output::PauseRecording);
             self.emit(Output::Persist(Record::RecordingPaused));

@@ -60,6 +60,7 @@ impl Call {
     pub(super) fn settle(&mut self, now: Millis) {
         let Stage::Closing { cause, stored } = self.stage else {
             if self.stage != Stage::Ended {
+                self.resume_for_others();
                 self.sweep(now);
                 self.update_sound();
             }

@@ -36,6 +36,8 @@ pub struct Call {
     /// The customer is on hold by command.
     pub(super) hold: bool,
     pub(super) recording_paused: bool,
+    /// Who spoke for our side then: the pause ends with its part in the call.
+    pub(super) paused_for: Option<LegId>,
     /// The citizen asked for a person and has not talked to one.
     pub(super) wants_person: bool,
     pub(super) prompts: u32,
@@ -105,6 +107,7 @@ impl Call {
             sound: Sound::default(),
             hold: false,
             recording_paused: false,
+            paused_for: None,
             wants_person: false,
             prompts: 0,
             call_until: None,

@@ -1,16 +1,9 @@
 //! Opening hours in local civil time. No clock and no time zone: the driver says what the clock on
 //! the wall shows.
 
-use crate::names::name;
-
 mod civil;
 mod windows;
 
 pub(crate) use civil::minute_of_day;
 pub use civil::{LocalDate, LocalDateTime, Weekday};
 pub use windows::{Day, HoursError, OpeningHours, Window};
-
-name!(
-    /// Opening hours under a name in the configuration.
-    HoursName
-);

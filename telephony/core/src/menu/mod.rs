@@ -16,10 +16,6 @@ pub use graph::{MenuGraph, Node};
 pub use machine::{Destination, Input, Menu, Output, PlayId};
 
 name!(
-    /// A menu.
-    MenuName
-);
-name!(
     /// One node of a menu.
     NodeName
 );

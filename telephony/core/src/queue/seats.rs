@@ -86,8 +86,11 @@ impl Queue {
         if let Some(offered) = self.state(seat).offered() {
             self.withdraw(offered);
         }
-        if matches!(self.state(seat), SeatState::WrapUp { .. }) {
-            self.measure(seat);
+        match self.state(seat) {
+            SeatState::WrapUp { .. } => self.measure(seat),
+            // It goes on with its break afterwards.
+            SeatState::Break { reason } => self.promise(seat, Some(After::Break(reason))),
+            _ => {}
         }
         self.talk(call, seat);
     }
