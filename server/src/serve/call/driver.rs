@@ -35,6 +35,8 @@ pub(super) struct Driver {
     pub(super) machine: Call,
     pub(super) beginning: Beginning,
     pub(super) legs: Legs,
+    /// Whom each leg hears, by bit.
+    pub(super) heard: [u8; LEGS_MAX],
     pub(super) room: Option<RoomHandle>,
     pub(super) room_events: Option<mpsc::Receiver<RoomEvent>>,
     pub(super) room_report: Option<RoomReport>,
@@ -90,6 +92,7 @@ impl Driver {
             machine,
             beginning,
             legs: Legs::default(),
+            heard: [0; LEGS_MAX],
             room: None,
             room_events: None,
             room_report: None,
@@ -262,7 +265,7 @@ impl Driver {
                     }
                 }
             }
-            DialogEvent::InfoDtmf { digit, .. } => return Some(Input::Dtmf { leg, digit }),
+            DialogEvent::InfoDtmf { digit, .. } => return Some(self.key(leg, digit)),
             DialogEvent::Prack { .. } => {
                 // Our early media is settled with its answer; a new offer that soon is not taken.
                 if let Some(dialog) = &io.dialog {
@@ -289,7 +292,7 @@ impl Driver {
                 }
                 Some(Input::PromptDone { leg, id: PromptId(id) })
             }
-            MediaEvent::Dtmf { digit, .. } => Some(Input::Dtmf { leg, digit }),
+            MediaEvent::Dtmf { digit, .. } => Some(self.key(leg, digit)),
             MediaEvent::Inactive => Some(Input::Leg { leg, event: LegEvent::MediaInactive }),
             MediaEvent::Closed(report) => {
                 if let Some(io) = self.legs.get_mut(leg) {
