@@ -2,13 +2,16 @@
 //! private folder instead of the user's home, and killed when its deadline passes or the test fails.
 //!
 //! [`CallPlan`] is one call, whoever places it; [`baresip::call`] and [`linphone::call`] place it.
-//! sipp runs a [`sipp::Scenario`] and can break rules that a telephone keeps.
+//! sipp runs a [`sipp::Scenario`] and can break rules that a telephone keeps. A [`talker::Talker`] is
+//! our own: it says one tone and can be asked at any time what it hears; a [`browser::Browser`] has
+//! the seats' telephone page.
 
 pub mod baresip;
 pub mod browser;
 pub mod linphone;
 pub mod process;
 pub mod sipp;
+pub mod talker;
 
 use crate::audio::{RATE, Wav, samples_in};
 use std::net::SocketAddr;

@@ -115,9 +115,31 @@ impl RtpEnd {
     /// Speaks A-law at the pace of a call, 20 ms a packet, and returns when all is said. `stream`
     /// becomes the SSRC.
     pub fn speak(&self, to: SocketAddr, samples: &[i16], stream: u32) {
+        let mut frames = samples.chunks(SAMPLES_A_PACKET);
+        self.speak_frames(to, stream, || frames.next());
+    }
+
+    /// Says the same over and over for as long as it is wanted.
+    pub fn repeat(
+        &self,
+        to: SocketAddr,
+        samples: &[i16],
+        stream: u32,
+        is_wanted: impl Fn() -> bool,
+    ) {
+        let mut frames = samples.chunks_exact(SAMPLES_A_PACKET).cycle();
+        self.speak_frames(to, stream, || is_wanted().then(|| frames.next()).flatten());
+    }
+
+    fn speak_frames<'a>(
+        &self,
+        to: SocketAddr,
+        stream: u32,
+        mut next: impl FnMut() -> Option<&'a [i16]>,
+    ) {
         let watch = Stopwatch::start();
-        for (index, frame) in (0_u32..).zip(samples.chunks(SAMPLES_A_PACKET)) {
-            watch.sleep_until(PACKET_TIME * index);
+        let mut index = 0_u32;
+        while let Some(frame) = next() {
             let mut packet = vec![0x80, if index == 0 { 0x80 | ALAW } else { ALAW }];
             packet.extend((index as u16).to_be_bytes());
             packet.extend((index * SAMPLES_A_PACKET as u32).to_be_bytes());
@@ -125,8 +147,9 @@ impl RtpEnd {
             packet.extend(frame.iter().map(|&sample| to_alaw(sample)));
             // A far end that is gone answers with ICMP: the test sees that elsewhere.
             let _ = self.socket.send_to(&packet, to);
+            index += 1;
+            watch.sleep_until(PACKET_TIME * index);
         }
-        watch.sleep_until(PACKET_TIME * samples.len().div_ceil(SAMPLES_A_PACKET) as u32);
     }
 }
 

@@ -86,6 +86,11 @@ pub struct Answering {
 impl Answering {
     /// Waits for calls, and says `speech` in each.
     pub fn start(answer: Answer, speech: Vec<i16>) -> Self {
+        Self::start_as("12345", answer, speech)
+    }
+
+    /// The same under another number.
+    pub fn start_as(number: &str, answer: Answer, speech: Vec<i16>) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("speech.wav");
         Wav::mono(speech).write(&path);
@@ -93,7 +98,7 @@ impl Answering {
             Answer::AtOnce => ";answermode=auto",
             Answer::Never => ";answermode=manual",
         };
-        let account = account("12345", &[Codec::Alaw, Codec::Ulaw], mode);
+        let account = account(number, &[Codec::Alaw, Codec::Ulaw], mode);
         let phone = Phone::start(home.path(), &path, &account);
         Self { sip: (Ipv4Addr::LOCALHOST, phone.sip_port).into(), phone, home }
     }

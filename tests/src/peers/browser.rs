@@ -14,6 +14,34 @@ const COMMAND_MAX: Duration = Duration::from_secs(30);
 /// The key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// The key Enter as WebDriver names it.
+pub const ENTER: char = '\u{e007}';
+/// The key Escape as WebDriver names it.
+pub const ESCAPE: char = '\u{e00c}';
+
+/// Looks at the spectrum of what is heard for a second.
+const LEVELS: &str = r"
+    const tones = TONES, call = window.qingtingCall;
+    if (window.hearing?.call !== call) {
+        const audio = new AudioContext();
+        const ear = audio.createAnalyser();
+        Object.assign(ear, { fftSize: 8192, smoothingTimeConstant: 0, minDecibels: -150 });
+        audio.createMediaStreamSource(call.stream).connect(ear);
+        window.hearing = { call, audio, ear, bins: new Float32Array(4096) };
+    }
+    const { audio, ear, bins } = window.hearing;
+    const loudest = tones.map(() => -200);
+    for (let look = 0; look < 20; look += 1) {
+        await new Promise(done => setTimeout(done, 50));
+        ear.getFloatFrequencyData(bins);
+        tones.forEach((hz, tone) => {
+            const bin = Math.round(hz * 8192 / audio.sampleRate);
+            loudest[tone] = Math.max(loudest[tone], ...bins.slice(bin - 1, bin + 2));
+        });
+    }
+    return loudest;
+";
+
 /// A running Chromium with one window.
 #[derive(Debug)]
 pub struct Browser {
@@ -90,6 +118,28 @@ impl Browser {
     pub fn click(&self, id: &str) {
         let element = self.element(id);
         self.command("POST", &format!("/element/{element}/click"), &json!({}));
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub fn press(&self, key: char) {
+        let key = key.to_string();
+        let steps = ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key }));
+        let actions = json!({ "actions": [{ "type": "key", "id": "keys", "actions": steps }] });
+        self.command("POST", "/actions", &actions);
+    }
+
+    /// How loud each of these tones is in what the page's call hears during the next second, in dB;
+    /// the loudest moment counts.
+    pub fn levels(&self, hz: &[f64]) -> Vec<f64> {
+        let script = LEVELS.replace("TONES", &json!(hz).to_string());
+        let levels = self.run(&script);
+        let levels = levels.as_array().unwrap_or_else(|| panic!("{levels} {}", self.console()));
+        levels.iter().map(|level| level.as_f64().unwrap_or(f64::NEG_INFINITY)).collect()
+    }
+
+    /// Sets the window's size.
+    pub fn resize(&self, width: u32, height: u32) {
+        self.command("POST", "/window/rect", &json!({ "width": width, "height": height }));
     }
 
     /// The text that the element of that id shows.

@@ -36,13 +36,13 @@ pub(super) struct Driver {
     pub(super) machine: Call,
     pub(super) beginning: Beginning,
     pub(super) legs: Legs,
+    /// Whom each leg hears, by bit.
+    pub(super) heard: [u8; LEGS_MAX],
     pub(super) room: Option<RoomHandle>,
     pub(super) room_events: Option<mpsc::Receiver<RoomEvent>>,
     pub(super) room_report: Option<RoomReport>,
     pub(super) entries: mpsc::Sender<Entry>,
     letters: mpsc::Receiver<Letter>,
-    /// Who hears whom now.
-    pub(super) routed: [u8; LEGS_MAX],
     pub(super) begun: Option<oneshot::Receiver<bool>>,
     /// What the driver itself knows at once; fed before anything else.
     pub(super) known: VecDeque<Input>,
@@ -93,12 +93,12 @@ impl Driver {
             machine,
             beginning,
             legs: Legs::default(),
+            heard: [0; LEGS_MAX],
             room: None,
             room_events: None,
             room_report: None,
             entries,
             letters,
-            routed: [0; LEGS_MAX],
             begun: None,
             known: VecDeque::new(),
             results: HashMap::new(),
@@ -270,7 +270,7 @@ impl Driver {
                     }
                 }
             }
-            DialogEvent::InfoDtmf { digit, .. } => return Some(self.key_input(leg, digit)),
+            DialogEvent::InfoDtmf { digit, .. } => return Some(self.key(leg, digit)),
             DialogEvent::Prack { .. } => {
                 // Our early media is settled with its answer; a new offer that soon is not taken.
                 if let Some(dialog) = &io.dialog {
@@ -287,17 +287,6 @@ impl Driver {
             DialogEvent::PrackTimeout => LegEvent::TransportLost,
         };
         Some(Input::Leg { leg, event })
-    }
-
-    /// A key goes on to everybody who hears the one that pressed it: it is no part of the audio.
-    fn key_input(&self, leg: LegId, digit: char) -> Input {
-        for (other, io) in self.legs.iter() {
-            let hears = self.routed[other.slot()] & leg.bit() != 0 && other != leg;
-            if let Some(media) = io.media.as_ref().filter(|_| hears) {
-                media.send_dtmf(digit);
-            }
-        }
-        Input::Dtmf { leg, digit }
     }
 
     /// Where a REFER leads, or the status that refuses it. **Only a telephone of ours sends its call
@@ -324,7 +313,7 @@ impl Driver {
                 }
                 Some(Input::PromptDone { leg, id: PromptId(id) })
             }
-            MediaEvent::Dtmf { digit, .. } => Some(self.key_input(leg, digit)),
+            MediaEvent::Dtmf { digit, .. } => Some(self.key(leg, digit)),
             MediaEvent::Inactive => Some(Input::Leg { leg, event: LegEvent::MediaInactive }),
             MediaEvent::Closed(report) => {
                 if let Some(io) = self.legs.get_mut(leg) {

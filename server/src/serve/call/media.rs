@@ -101,9 +101,19 @@ impl Driver {
         }
     }
 
+    /// A key that a leg pressed. Rooms mix voices alone: whoever hears the leg is sent its key, for
+    /// the menus of other houses.
+    pub(super) fn key(&self, leg: LegId, digit: char) -> Input {
+        let hear = self.legs.iter().filter(|(of, _)| self.heard[of.slot()] & leg.bit() != 0);
+        for media in hear.filter_map(|(_, io)| io.media.as_ref()) {
+            media.send_dtmf(digit);
+        }
+        Input::Dtmf { leg, digit }
+    }
+
     /// The machine speaks of legs, the room of its slots.
     pub(super) fn route(&mut self, wanted: [u8; LEGS_MAX]) {
-        self.routed = wanted;
+        self.heard = wanted;
         let Some(room) = &self.room else { return };
         let mut routes = Routes::SILENT;
         for (leg, io) in self.legs.iter() {

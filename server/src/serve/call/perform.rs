@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use crate::serve::replies::{bye_reason, ok, progress, refusal};
+use crate::serve::switchboard::call_header;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{
     Input, LegId, News, OfferFailure, Output, QueueRequest, Response, Role, Target,
@@ -107,7 +108,7 @@ impl Driver {
     }
 
     fn respond(&mut self, leg: LegId, response: Response) {
-        let reply = match response {
+        let mut reply = match response {
             Response::Ringing => Reply::new(180),
             Response::Progress { sdp } => progress(sdp),
             Response::Answer { sdp } => ok(sdp),
@@ -124,6 +125,10 @@ impl Driver {
             }
         };
         let is_refusal = reply.code >= 300;
+        // A seat's page commands the call by its id; nobody else needs to know it.
+        if self.legs.get(leg).is_some_and(|io| io.seat.is_some()) {
+            reply.headers.push(call_header(self.id));
+        }
         self.with_dialog(leg, |dialog| dialog.respond(reply));
         if is_refusal {
             self.turn_away(leg);

@@ -101,7 +101,7 @@ impl Driver {
             leg: leg.0,
             role: leg_role(io.role),
             target: self.number_of(leg, io),
-            state: state(io),
+            state: self.state(io),
             muted: self.shown.muted & leg.bit() != 0,
         });
         CallNow {
@@ -124,6 +124,17 @@ impl Driver {
         }
     }
 
+    fn state(&self, io: &LegIo) -> LegState {
+        let waits = self.shown.is_held || self.shown.is_consulting;
+        match () {
+            () if io.end.is_some() => LegState::Ended,
+            () if io.is_answered && io.role == Role::Citizen && waits => LegState::Held,
+            () if io.is_answered => LegState::Answered,
+            () if io.is_heard_of => LegState::Ringing,
+            () => LegState::Dialling,
+        }
+    }
+
     fn phase(&self) -> CallPhase {
         let talks = |io: &&LegIo| io.is_answered && io.role != Role::Supervisor;
         let people = self.legs.iter().map(|(_, io)| io).filter(talks).count();
@@ -139,15 +150,6 @@ impl Driver {
             2 => CallPhase::Talking,
             _ => CallPhase::ThreeParty,
         }
-    }
-}
-
-fn state(io: &LegIo) -> LegState {
-    match () {
-        () if io.end.is_some() => LegState::Ended,
-        () if io.is_answered => LegState::Answered,
-        () if io.is_heard_of => LegState::Ringing,
-        () => LegState::Dialling,
     }
 }
 

@@ -18,6 +18,11 @@ use std::sync::OnceLock;
 const CALL_HEADER: &str = "X-Qingting-Call";
 const ROLE_HEADER: &str = "X-Qingting-Role";
 
+/// The field that tells a seat's page which call it is.
+pub fn call_header(call: CallId) -> (HeaderName, String) {
+    (HeaderName::Other(CALL_HEADER.to_owned()), call.to_string())
+}
+
 /// One way to somebody.
 pub struct Way {
     /// The INVITE, less the offer.
@@ -214,7 +219,7 @@ impl Switchboard {
         let same = bindings.into_iter().filter(|binding| is_browser(binding.transport) == newest);
         same.map(|binding| {
             let headers = vec![
-                (HeaderName::Other(CALL_HEADER.to_owned()), call.to_string()),
+                call_header(call),
                 (HeaderName::Other(ROLE_HEADER.to_owned()), role.as_str().to_owned()),
             ];
             let invite = OutgoingInvite {

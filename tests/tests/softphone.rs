@@ -1,0 +1,222 @@
+//! The seats' telephone page in a real browser: what it shows, and who hears whom. Everybody says a
+//! tone of its own.
+
+use qingting_tests::audio::{Wav, beeps};
+use qingting_tests::clock::{Deadline, Stopwatch};
+use qingting_tests::peers::browser::{Browser, ENTER, ESCAPE};
+use qingting_tests::peers::talker::Talker;
+use qingting_tests::ports::free_port;
+use qingting_tests::server::{Server, ServerPlan};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Tones that have no harmonics in common.
+const SEAT_HZ: f64 = 700.0;
+const CITIZEN_HZ: f64 = 1_150.0;
+const EXPERT_HZ: f64 = 1_700.0;
+/// From here on a tone is there, and below there it is not, in dB. A browser's own processing makes
+/// its microphone's tone quieter.
+const HEARD: f64 = -50.0;
+const UNHEARD: f64 = -62.0;
+const PASSWORD: &str = "qingting-801";
+
+const LISTS: &str = r#"
+[[numbers]]
+number = "12345"
+name = "热线"
+queue = "综合"
+[[queues]]
+name = "综合"
+skill = "综合"
+"#;
+
+fn seconds(count: f64) -> Duration {
+    Duration::from_secs_f64(count)
+}
+
+/// A server with a WebSocket port for browsers, and seats.
+struct House {
+    server: Server,
+}
+
+impl House {
+    fn open(plan: ServerPlan, seats: &[&str]) -> Self {
+        let ws = free_port(0);
+        let plan = plan.with("sip.listen_ws", format!("[\"127.0.0.1:{ws}\"]")).and(LISTS);
+        let server = Server::start(&plan);
+        for extension in seats {
+            let seat = json!({ "extension": extension, "name": "王芳", "role": "seat",
+                "skills": { "综合": 1 }, "password": PASSWORD });
+            let (status, body) = server.request("POST", "/api/v1/seats", Some(&seat));
+            assert_eq!(status, 201, "{body}");
+        }
+        Self { server }
+    }
+
+    /// A browser with the page, whose microphone beeps.
+    fn page(&self, hz: f64) -> Browser {
+        let microphone = self.server.home().join(format!("microphone-{hz}.wav"));
+        Wav::mono(beeps(hz, seconds(12.0))).write(&microphone);
+        let browser = Browser::start(&microphone);
+        browser.open(&format!("http://{}/softphone", self.server.http()));
+        browser
+    }
+
+    /// The page of a seat that waits for calls.
+    fn seat(&self, extension: &str, hz: f64) -> Browser {
+        let page = self.page(hz);
+        sign_in(&page, extension, PASSWORD);
+        shows(&page, "line", "话机已注册");
+        shows(&page, "seat-state", "空闲");
+        page
+    }
+
+    fn seat_now(&self, extension: &str) -> Value {
+        let seats = self.server.api_get("/api/v1/seats");
+        let seats = seats.as_array().cloned().unwrap_or_default();
+        let seat = seats.into_iter().find(|seat| seat["extension"] == extension);
+        seat.map(|seat| seat["now"].clone()).unwrap_or_default()
+    }
+}
+
+fn sign_in(page: &Browser, extension: &str, password: &str) {
+    page.type_into("extension", extension);
+    page.type_into("password", password);
+    page.press(ENTER);
+}
+
+/// Waits until the element of that id shows this.
+#[track_caller]
+fn shows(page: &Browser, id: &str, text: &str) {
+    let is_shown = format!(
+        "return document.getElementById('{id}').innerText.includes({})",
+        Value::from(text)
+    );
+    page.wait_until(&format!("#{id} shows {text}"), &is_shown);
+}
+
+/// Waits until the element of that id can be used, and clicks it.
+#[track_caller]
+fn click(page: &Browser, id: &str) {
+    let can = format!("return !document.getElementById('{id}').disabled");
+    page.wait_until(&format!("#{id} can be clicked"), &can);
+    page.click(id);
+}
+
+/// Takes the call that rings.
+#[track_caller]
+fn take(page: &Browser) {
+    shows(page, "call-state", "来电");
+    page.press(ENTER);
+    shows(page, "call-state", "通话中");
+}
+
+/// Waits until this holds of what comes to the citizen in half a second.
+#[track_caller]
+fn until_citizen(citizen: &Talker, what: &str, holds: impl Fn(&Talker) -> bool) {
+    let seen = Deadline::after(seconds(15.0)).poll(|| holds(citizen).then_some(()));
+    let levels = [SEAT_HZ, CITIZEN_HZ, EXPERT_HZ].map(|hz| citizen.level(hz, seconds(0.5)));
+    assert!(seen.is_some(), "{what}: {levels:?}, {}", citizen.loudness(seconds(0.5)));
+}
+
+/// Waits until this holds of the levels of these tones at the page.
+#[track_caller]
+fn until_page(page: &Browser, what: &str, hz: &[f64], holds: impl Fn(&[f64]) -> bool) {
+    let mut levels = Vec::new();
+    let seen = Deadline::after(seconds(15.0)).poll(|| {
+        levels = page.levels(hz);
+        holds(&levels).then_some(())
+    });
+    assert!(seen.is_some(), "{what}: {levels:?}");
+}
+
+#[test]
+fn a_citizen_and_a_browser_hear_each_other_and_not_themselves() {
+    let house = House::open(ServerPlan::deaf(), &["801"]);
+    let page = house.seat("801", SEAT_HZ);
+    let citizen = Talker::call(house.server.sip(), CITIZEN_HZ);
+    shows(&page, "call-state", "来电");
+    shows(&page, "peer", "13800138000");
+    page.run(FIRST_AUDIO);
+    let pressed = Stopwatch::start();
+    page.press(ENTER);
+    until_citizen(&citizen, "the citizen hears the seat", |citizen| {
+        citizen.level(SEAT_HZ, seconds(0.1)) > HEARD
+    });
+    let to_citizen = pressed.elapsed();
+    let to_seat = page.run("return await window.firstAudio");
+    println!("first audio after Enter: citizen {to_citizen:?}, seat {to_seat} ms");
+    assert!(to_citizen < seconds(3.0) && to_seat.as_f64().is_some_and(|ms| ms < 3_000.0));
+
+    shows(&page, "call-state", "通话中");
+    shows(&page, "legs", "市民 13800138000");
+    shows(&page, "legs", "座席 801");
+    until_page(&page, "the seat hears the citizen alone", &[CITIZEN_HZ, SEAT_HZ], |levels| {
+        levels[0] > HEARD && levels[1] < UNHEARD
+    });
+    assert!(citizen.level(CITIZEN_HZ, seconds(1.0)) < UNHEARD);
+
+    click(&page, "hold");
+    shows(&page, "call-state", "保持中");
+    until_citizen(&citizen, "the citizen hears music and not the seat", |citizen| {
+        citizen.level(SEAT_HZ, seconds(1.0)) < UNHEARD && citizen.loudness(seconds(1.0)) > -40.0
+    });
+    until_page(&page, "the seat hears nobody", &[CITIZEN_HZ], |levels| levels[0] < UNHEARD);
+    click(&page, "hold");
+    shows(&page, "call-state", "通话中");
+    until_citizen(&citizen, "the seat is back", |citizen| {
+        citizen.level(SEAT_HZ, seconds(0.5)) > HEARD
+    });
+
+    click(&page, "mute");
+    until_citizen(&citizen, "the seat is muted", |citizen| {
+        citizen.level(SEAT_HZ, seconds(1.0)) < UNHEARD
+    });
+    click(&page, "mute");
+    until_citizen(&citizen, "the seat speaks again", |citizen| {
+        citizen.level(SEAT_HZ, seconds(0.5)) > HEARD
+    });
+
+    page.press('5');
+    page.press('#');
+    until_citizen(&citizen, "keys reach the citizen", |citizen| citizen.keys() == "5#");
+
+    let cpu = cpu_of(house.server.pid());
+    let watch = Stopwatch::start();
+    watch.sleep_until(seconds(5.0));
+    println!("CPU of the server with one browser call: {:.1} %", (cpu_of(house.server.pid()) - cpu) / 5.0 * 100.0);
+
+    page.press(ESCAPE);
+    citizen.wait_for_hang_up(Deadline::after(seconds(10.0)));
+    shows(&page, "notice", "已挂机");
+    shows(&page, "seat-state", "话后处理");
+    let call = house.server.ended_calls(1).remove(0);
+    assert_eq!(call["state"], "ended");
+    click(&page, "done");
+    shows(&page, "seat-state", "空闲");
+}
+
+/// The time from Enter to the first sound that the page hears, in ms.
+const FIRST_AUDIO: &str = r"
+    const audio = new AudioContext();
+    const ear = audio.createAnalyser();
+    audio.createMediaStreamSource(window.qingtingCall.stream).connect(ear);
+    const samples = new Float32Array(ear.fftSize);
+    window.firstAudio = new Promise(done => addEventListener('keydown', () => {
+        const pressed = performance.now();
+        const look = setInterval(() => {
+            ear.getFloatTimeDomainData(samples);
+            if (!samples.some(sample => Math.abs(sample) > 0.02)) return;
+            clearInterval(look);
+            done(performance.now() - pressed);
+        }, 2);
+    }, { once: true, capture: true }));
+";
+
+/// Seconds of processor time that a process has used.
+fn cpu_of(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+    let ticks = |place: usize| fields.get(place).and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    (ticks(12) + ticks(13)) / 100.0
+}
