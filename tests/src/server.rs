@@ -31,23 +31,32 @@ pub struct ServerPlan {
     pub captions: bool,
     /// `section.key = value` that differ from the harness's own.
     pub settings: Vec<(&'static str, String)>,
+    /// What follows them: the lists, as TOML.
+    pub lists: String,
 }
 
 impl ServerPlan {
     /// Answers and records, recognises nothing.
     pub fn deaf() -> Self {
-        Self { captions: false, settings: Vec::new() }
+        Self { captions: false, settings: Vec::new(), lists: String::new() }
     }
 
     /// With the real recogniser.
     pub fn hearing() -> Self {
-        Self { captions: true, settings: Vec::new() }
+        Self { captions: true, ..Self::deaf() }
     }
 
     /// The same with a setting of the configuration.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
         self.settings.push((key, value.to_string()));
+        self
+    }
+
+    /// The same with a piece of TOML, such as a `[[trunks]]`.
+    #[must_use]
+    pub fn and(mut self, list: &str) -> Self {
+        self.lists += list;
         self
     }
 }
@@ -315,7 +324,7 @@ fn configuration(plan: &ServerPlan, sip: SocketAddr, http: SocketAddr) -> String
         }
         text += &format!("{name} = {value}\n");
     }
-    text
+    text + &plan.lists
 }
 
 /// Prompts are spoken once for all servers under test.

@@ -15,7 +15,7 @@ pub use control::Control;
 pub use desk::{tell_queues, watch_telephones};
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use seats::Seats;
-pub use ways::Trunks;
+pub use ways::{Trunks, Way};
 
 use crate::clock::Clock;
 use crate::config::Config;
