@@ -89,7 +89,10 @@ fn an_ims_call_is_stored_with_its_numbers_its_voice_and_its_keys() {
         .key("rtp_port", media.port())
         .deadline(seconds(30.0));
     let call = Sipp::call(server.sip(), &Scenario { pause: seconds(12.0), ..scenario });
-    let far_end = media.first_sender(Deadline::after(seconds(10.0))).expect("the server speaks");
+    let Some(far_end) = media.first_sender(Deadline::after(seconds(10.0))) else {
+        call.finish().expect_success();
+        panic!("the server does not speak");
+    };
     let said = speech_like(31, seconds(4.0));
     media.speak(far_end, &said, 1);
     // The number that the re-INVITE gave to telephone-event, not the first one.
@@ -122,7 +125,10 @@ fn an_ims_trunk_may_let_us_offer_and_may_lose_its_ack() {
             .key("rtp_port", media.port())
             .deadline(seconds(20.0));
         let call = Sipp::call(server.sip(), &Scenario { pause: seconds(4.0), ..scenario });
-        let far_end = media.first_sender(Deadline::after(seconds(10.0))).expect("media");
+        let Some(far_end) = media.first_sender(Deadline::after(seconds(10.0))) else {
+            call.finish().expect_success();
+            panic!("{name}: the server does not speak");
+        };
         let said = speech_like(32, seconds(2.0));
         media.speak(far_end, &said, 1);
         call.finish().expect_success();
