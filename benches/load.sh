@@ -10,24 +10,14 @@
 # METRICS=admin:PASSWORD reads the server's tick lateness during the media load; HTTP=127.0.0.1:12345.
 # The exit status is 1 when a call failed.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=benches/lib.sh
+. "$(dirname "$0")/lib.sh"
 RATE=${RATE:-500} SIGNALLING_S=${SIGNALLING_S:-30} CALLS=${CALLS:-300} MEDIA_S=${MEDIA_S:-60}
 TRANSPORT=${TRANSPORT:-u1} SPEECH=${SPEECH:-} METRICS=${METRICS:-} HTTP=${HTTP:-127.0.0.1:12345}
 server=${1:-} server_pid=${2:-}
 
-fail() { printf '%s\n' "$*" >&2; exit 2; }
-command -v sipp >/dev/null || fail "sipp is missing: run scripts/setup-tests.sh"
+need sipp
 [ -z "$server" ] || [ -d "/proc/$server_pid" ] || fail "usage: $0 [ADDRESS:PORT PID]"
-
-work=$(mktemp -d)
-peer_pid=
-# shellcheck disable=SC2317  # called by the trap
-cleanup() {
-  [ -z "$peer_pid" ] || kill "$peer_pid" 2>/dev/null || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work"
 if [ -n "$SPEECH" ]; then
   cp "$SPEECH" speech.al
 else
@@ -36,19 +26,7 @@ else
   for _ in $(seq 400); do printf '%b' "$tone"; done >speech.al
 fi
 
-# Columns of sipp's last line of statistics, by name.
-column() { [ -s "$1" ] || { echo 0; return; }; awk -F';' -v name="$2" 'NR==1 {for (i=1; i<=NF; i++) at[$i]=i} END {print $at[name]+0}' "$1"; }
-# CPU time of a process in microseconds (clock ticks of 10 ms).
-cpu_us() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); print ($12+$13)*1000000/hz}' "/proc/$1/stat"; }
 datagrams_sent() { awk '/^Udp: [0-9]/ {print $5}' /proc/net/snmp; }
-# Datagrams that came faster than a process read them, over its open sockets.
-dropped() {
-  { find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null || true; } | tr -dc '0-9\n' |
-    awk 'NR==FNR {mine[$1]=1; next} ($10 in mine) {sum+=$NF} END {print sum+0}' - /proc/net/udp
-}
-# Percentile of sipp's response times (INVITE to 200, whole milliseconds).
-percentile() { { tail -n +2 -q ./*_rtt.csv 2>/dev/null || true; } | cut -d';' -f2 | sort -n | awk -v p="$1" '{v[NR]=$1} END {i=int(NR*p/100+0.999999); print NR ? v[i<1?1:i] : "-"}'; }
-
 # The media threads' histogram of lateness: bound in seconds, ticks up to it.
 lateness() {
   curl -fsS --user "$METRICS" "http://$HTTP/metrics" |
@@ -63,6 +41,7 @@ start_peer() { # SCENARIO
   sipp -sf "$here/$1.xml" -t "$TRANSPORT" -i 127.0.0.1 -p 15060 -mi 127.0.0.1 -mp 16000 -nostdin \
     >peer.out 2>&1 &
   peer_pid=$!
+  started+=("$peer_pid")
   for _ in $(seq 100); do
     ! grep -q ':3AD4 ' /proc/net/udp /proc/net/tcp || return 0
     kill -0 "$peer_pid" 2>/dev/null || break
@@ -71,7 +50,7 @@ start_peer() { # SCENARIO
   fail "sipp does not answer: $(tail -5 peer.out)"
 }
 
-stop_peer() { kill "$peer_pid" 2>/dev/null || true; wait "$peer_pid" 2>/dev/null || true; peer_pid=; }
+stop_peer() { kill "$peer_pid" 2>/dev/null || true; wait "$peer_pid" 2>/dev/null || true; started=(); }
 
 # Runs sipp as the caller: sets failed, cpu (µs of PID), and for media packets_a_second and lost.
 call() { # WHO PID ADDRESS SCENARIO CALLS RATE HOLD_MS
@@ -136,7 +115,7 @@ for scenario in signalling media; do
   [ -z "$server" ] || measure server "$server_pid" "$server" "$scenario"
 done
 
-echo "$(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $TRANSPORT; $RATE calls/s for $SIGNALLING_S s; $CALLS calls for $MEDIA_S s"
+echo "$(machine), $TRANSPORT; $RATE calls/s for $SIGNALLING_S s; $CALLS calls for $MEDIA_S s"
 row load answerer calls failed 'repeated' 'p50 ms' 'p99 ms' CPU 'packets/s' dropped ratio
 cat table
 if [ -s late.after ]; then

@@ -146,6 +146,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         call_id: plan.call_id.clone(),
         credentials: None,
         flow: None,
+        silence_max: None,
     });
     let call_id = dialog.call_id().to_owned();
     let tap = leg.take_recogniser_tap();

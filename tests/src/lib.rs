@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
-//! ([`peers`]) on [`ports`] of their own, a caller of bare text ([`raw`]) and RTP end ([`rtp`]) of our own, test speech and its
+//! ([`peers`]) on [`ports`] of their own, a caller ([`raw`]) and a
+//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
 
 pub mod audio;
@@ -10,6 +11,7 @@ pub mod ports;
 pub mod raw;
 pub mod rtp;
 pub mod server;
+pub mod trunk;
 
 pub use cer::cer;
 

@@ -135,6 +135,11 @@ impl RawCall {
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     }
 
+    /// Its end of the media.
+    pub fn rtp(&self) -> &RtpEnd {
+        &self.rtp
+    }
+
     /// Speaks A-law at the pace of a call, to the port of this answer, from the socket offered.
     pub fn speak(&self, answer: &str, samples: &[i16]) {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);

@@ -151,6 +151,24 @@ impl RtpEnd {
             watch.sleep_until(PACKET_TIME * index);
         }
     }
+
+    /// Presses a key (RFC 4733 §2.5.1): 100 ms of it, its end three times. `first` counts the stream's
+    /// packets before it.
+    pub fn press(&self, to: SocketAddr, key: char, payload_type: u8, stream: u32, first: u16) {
+        let event = KEYS.iter().position(|&known| char::from(known) == key).expect("a key");
+        let watch = Stopwatch::start();
+        for index in 0_u16..8 {
+            watch.sleep_until(PACKET_TIME * u32::from(index));
+            let marker = if index == 0 { 0x80 } else { 0 };
+            let mut packet = vec![0x80, marker | payload_type];
+            packet.extend((first + index).to_be_bytes());
+            packet.extend((u32::from(first) * SAMPLES_A_PACKET as u32).to_be_bytes());
+            packet.extend(stream.to_be_bytes());
+            packet.extend([event as u8, if index >= 5 { 0x8a } else { 10 }]);
+            packet.extend((SAMPLES_A_PACKET as u16 * (index.min(5) + 1)).to_be_bytes());
+            let _ = self.socket.send_to(&packet, to);
+        }
+    }
 }
 
 impl Drop for RtpEnd {

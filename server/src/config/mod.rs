@@ -184,7 +184,7 @@ impl Default for Sip {
             realm: "qingting".into(),
             md5_only: false,
             strangers: true,
-            calls_per_second_max: 0,
+            calls_per_second_max: 100,
             session_expires_s: 1800,
             advertised_ip: None,
             trusted_peers: Vec::new(),

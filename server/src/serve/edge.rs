@@ -42,13 +42,10 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
     }
 }
 
-/// The usual limits, with the operator's own for new calls of all sources.
+/// The usual limits, with the operator's own for new calls of all sources; 0 is none.
 fn limits(calls_per_second_max: u32) -> AdmissionLimits {
-    let usual = AdmissionLimits::default();
-    match calls_per_second_max {
-        0 => usual,
-        most => AdmissionLimits { calls: (most, most), ..usual },
-    }
+    let most = if calls_per_second_max == 0 { u32::MAX } else { calls_per_second_max };
+    AdmissionLimits { calls: (most, most), ..AdmissionLimits::default() }
 }
 
 fn is_given(path: &Path) -> bool {

@@ -180,6 +180,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     draining.store(true, Ordering::Relaxed);
     endpoint.drain();
     app.block_on(drain(&hotline));
+    sip.block_on(hotline.switchboard.trunks.close());
     sip.block_on(endpoint.close());
     let _ = stop.send(true);
     app.block_on(async {

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// A new call: an INVITE outside any dialog that was admitted and told 100.
@@ -64,6 +65,9 @@ pub struct OutgoingInvite {
     /// By this way and no other, as of a [`Binding`](crate::registrar::Binding); `target` is only
     /// the Request-URI then.
     pub flow: Option<Flow>,
+    /// How long nobody may say anything at all, not even 100, until the call fails with 408; 32 s
+    /// when `None`. For who has another way to go.
+    pub silence_max: Option<Duration>,
 }
 
 impl OutgoingInvite {
@@ -78,6 +82,7 @@ impl OutgoingInvite {
             call_id: None,
             credentials: None,
             flow: None,
+            silence_max: None,
         }
     }
 }

@@ -252,6 +252,7 @@ impl World {
             call_id: None,
             credentials: None,
             flow: None,
+            silence_max: None,
         });
         let command = Command::Invite {
             call,

@@ -243,13 +243,13 @@ impl Driver {
                 LegEvent::Answered { body: body.map(|body| text(&body)) }
             }
             DialogEvent::Failed { code, .. } => {
-                if try_another_way(&self.hotline, io, code) {
+                if try_another_way(&self.hotline, self.id, io, code) {
                     return None;
                 }
                 LegEvent::Failed { code }
             }
             DialogEvent::TransportLost => {
-                if try_another_way(&self.hotline, io, 503) {
+                if try_another_way(&self.hotline, self.id, io, 503) {
                     return None;
                 }
                 LegEvent::TransportLost
@@ -444,10 +444,16 @@ struct Asked {
 }
 
 /// Whether a dial that failed goes on by another way: one that has rung belongs to its way.
-fn try_another_way(hotline: &Hotline, io: &mut LegIo, code: u16) -> bool {
+fn try_another_way(hotline: &Hotline, call: CallId, io: &mut LegIo, code: u16) -> bool {
+    // A telephone behind the trunk that does not answer in time says nothing about the trunk.
+    if let Some(trunk) = io.trunk.as_ref().filter(|_| !io.is_heard_of && !io.is_answered) {
+        hotline.switchboard.trunks.call_failed(trunk, code);
+    }
     let is_way = matches!(code, 408 | 500..=599) && !io.is_heard_of && !io.is_given_up;
-    let Some(invite) = io.other_ways.pop_front().filter(|_| is_way) else { return false };
-    let (dialog, events) = hotline.endpoint.invite(invite);
+    let Some(way) = io.other_ways.pop_front().filter(|_| is_way) else { return false };
+    io.trunk = way.trunk;
+    let (dialog, events) = hotline.endpoint.invite(way.invite);
+    hotline.switchboard.calls.dialog_came(call, dialog.call_id());
     (io.dialog, io.events) = (Some(dialog), Some(events));
     true
 }

@@ -1,10 +1,11 @@
 //! The legs of one call as the driver holds them: a SIP dialog and a media leg each.
 
+use crate::serve::switchboard::Way;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{Cause, HungUpBy, LEGS_MAX, LegId, Role, Target};
 use qingting_core::queue::SeatId;
 use qingting_media::{LegHandle, LegReport, MediaEvent};
-use qingting_sip::{Dialog, DialogEvent, OutgoingInvite};
+use qingting_sip::{Dialog, DialogEvent};
 use qingting_store::LegRef;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -33,7 +34,9 @@ pub(super) struct LegIo {
     pub(super) media: Option<LegHandle>,
     pub(super) media_events: Option<mpsc::Receiver<MediaEvent>>,
     /// Other ways to the same party, tried when this one fails before anything rings.
-    pub(super) other_ways: VecDeque<OutgoingInvite>,
+    pub(super) other_ways: VecDeque<Way>,
+    /// The trunk that its dial goes by.
+    pub(super) trunk: Option<String>,
     /// Somebody at the far end has reacted: other ways are not tried any more.
     pub(super) is_heard_of: bool,
     /// The machine has given up the dial.
@@ -65,6 +68,7 @@ impl LegIo {
             media: None,
             media_events: None,
             other_ways: VecDeque::new(),
+            trunk: None,
             is_heard_of: false,
             is_given_up: false,
             is_begun: false,

@@ -152,22 +152,23 @@ impl Driver {
             io.local_ip = first.local_ip;
             io.is_browser = first.is_browser;
         }
-        io.other_ways = ways.into_iter().map(|way| way.invite).collect();
+        io.other_ways = ways;
     }
 
     fn dial(&mut self, leg: LegId, offer: Option<String>) {
         let Some(io) = self.legs.get_mut(leg) else { return };
         let offer = offer.map(bytes::Bytes::from);
         for way in &mut io.other_ways {
-            way.offer.clone_from(&offer);
+            way.invite.offer.clone_from(&offer);
         }
-        let Some(invite) = io.other_ways.pop_front() else {
+        let Some(way) = io.other_ways.pop_front() else {
             // Nobody is registered there, or no trunk is up.
             let event = LegEvent::Failed { code: 480 };
             self.known.push_back(Input::Leg { leg, event });
             return;
         };
-        let (dialog, events) = self.hotline.endpoint.invite(invite);
+        io.trunk = way.trunk;
+        let (dialog, events) = self.hotline.endpoint.invite(way.invite);
         let calls = &self.hotline.switchboard.calls;
         calls.dialog_came(self.id, dialog.call_id());
         if let Some(seat) = &io.seat {

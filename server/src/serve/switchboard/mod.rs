@@ -15,7 +15,7 @@ pub use control::Control;
 pub use desk::{tell_queues, watch_telephones};
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use seats::Seats;
-pub use ways::{Trunks, call_header};
+pub use ways::{Trunks, Way, call_header};
 
 use crate::clock::Clock;
 use crate::config::Config;

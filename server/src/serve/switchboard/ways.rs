@@ -13,6 +13,7 @@ use qingting_sip::{Endpoint, OutgoingInvite, Transport};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// The call's id and what the called seat is in it, for the seat's page.
 const CALL_HEADER: &str = "X-Qingting-Call";
@@ -23,10 +24,16 @@ pub fn call_header(call: CallId) -> (HeaderName, String) {
     (HeaderName::Other(CALL_HEADER.to_owned()), call.to_string())
 }
 
+/// How long a trunk may say nothing to a call while there is another. One that lives says 100 at
+/// once (RFC 3261 §17.2.1).
+const TRUNK_SILENCE_MAX: Duration = Duration::from_secs(4);
+
 /// One way to somebody.
 pub struct Way {
     /// The INVITE, less the offer.
     pub invite: OutgoingInvite,
+    /// The trunk that it goes by.
+    pub trunk: Option<String>,
     /// Our address as that peer should see it.
     pub local_ip: Option<IpAddr>,
     /// Whether it is a browser, which takes audio by DTLS and ICE alone.
@@ -70,6 +77,20 @@ impl Trunks {
     fn seen_at(&self, way: Option<IpAddr>) -> Option<IpAddr> {
         // RFC 5737: an address that is nobody's, so the route is the default one.
         self.advertised.or(way).or_else(|| route_to(IpAddr::from([192, 0, 2, 1])))
+    }
+
+    /// Asks no more and leaves those that we are registered with.
+    pub async fn close(&self) {
+        if let Some(set) = self.set.get() {
+            set.close().await;
+        }
+    }
+
+    /// A call by this trunk did not get to anybody; how it is will be asked soon.
+    pub fn call_failed(&self, name: &str, code: u16) {
+        if let Some(set) = self.set.get() {
+            set.call_failed(name, Some(code));
+        }
     }
 
     /// Whether there is none.
@@ -227,7 +248,8 @@ impl Switchboard {
                 flow: Some(binding.flow),
                 ..OutgoingInvite::new(binding.contact, binding.transport, from.clone())
             };
-            Way { invite, local_ip: Some(binding.flow.local.ip()), is_browser: newest }
+            let local_ip = Some(binding.flow.local.ip());
+            Way { invite, trunk: None, local_ip, is_browser: newest }
         })
         .collect()
     }
@@ -257,9 +279,16 @@ impl Switchboard {
                 credentials,
                 ..OutgoingInvite::new(target, trunk.transport, from)
             };
-            Some(Way { invite, local_ip: own_ip(&trunk.uri), is_browser: false })
+            let (name, local_ip) = (trunk.settings.name.clone(), own_ip(&trunk.uri));
+            Some(Way { invite, trunk: Some(name), local_ip, is_browser: false })
         });
-        ways.collect()
+        let mut ways: VecDeque<Way> = ways.collect();
+        // Whoever has no other trunk waits for the one there is as long as SIP does.
+        let last = ways.len().saturating_sub(1);
+        for way in ways.iter_mut().take(last) {
+            way.invite.silence_max = Some(TRUNK_SILENCE_MAX);
+        }
+        ways
     }
 }
 

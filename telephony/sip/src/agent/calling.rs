@@ -46,7 +46,9 @@ impl Agent {
         call.pinned = invite.flow.is_some();
         call.credentials = invite.credentials.clone().map(Arc::new);
         others.reverse();
-        let retry = Retry { credentials: call.credentials.clone(), others, ..Retry::default() };
+        let credentials = call.credentials.clone();
+        let retry =
+            Retry { credentials, others, silence_max: invite.silence_max, ..Retry::default() };
         self.calls.insert(key, call);
         self.dialogs.insert(index, key);
         self.send_invite(now, key, invite, retry);

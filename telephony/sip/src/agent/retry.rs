@@ -13,6 +13,7 @@ use bytes::Bytes;
 use qingting_common::Millis;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest request that goes as a datagram when there is another way (RFC 3261 §18.1.1).
 pub const UDP_REQUEST_BYTES_MAX: usize = 1_300;
@@ -45,6 +46,8 @@ pub(super) struct Retry {
     pub(super) fixed: bool,
     /// Further addresses of the peer, the best last.
     pub(super) others: Vec<Flow>,
+    /// How long an INVITE waits for anything at all, where that is less than timer B.
+    pub(super) silence_max: Option<Duration>,
 }
 
 impl Agent {

@@ -78,7 +78,11 @@ impl Agent {
     ) -> TxId {
         let reliable = flow.transport.is_reliable();
         let machine = if *method == Method::Invite {
-            ClientMachine::Invite(InviteClient::new(now, reliable, bytes.clone()))
+            let machine = InviteClient::new(now, reliable, bytes.clone());
+            ClientMachine::Invite(match retry.silence_max {
+                Some(most) => machine.waiting(now, most),
+                None => machine,
+            })
         } else {
             ClientMachine::Other(Client::new(now, reliable, bytes.clone()))
         };

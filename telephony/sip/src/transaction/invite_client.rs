@@ -4,6 +4,7 @@ use super::Fired;
 use super::timing::{Backoff, TIMEOUT};
 use bytes::Bytes;
 use qingting_common::Millis;
+use std::time::Duration;
 
 /// **Repeats an INVITE until something answers, and hands every 2xx up.**
 #[derive(Clone, Debug)]
@@ -51,6 +52,15 @@ impl InviteClient {
     pub fn new(now: Millis, reliable: bool, request: Bytes) -> Self {
         let resend = (!reliable).then(|| Backoff::start(now, TIMEOUT));
         Self { state: State::Calling { request, resend, until: now + TIMEOUT }, reliable }
+    }
+
+    /// The same with a timer B that is shorter than RFC 3261 has it.
+    #[must_use]
+    pub fn waiting(mut self, now: Millis, most: Duration) -> Self {
+        if let State::Calling { until, .. } = &mut self.state {
+            *until = now + most.min(TIMEOUT);
+        }
+        self
     }
 
     /// Takes the status of a response.
@@ -153,6 +163,25 @@ mod tests {
         }
         assert_eq!(sent, [500, 1_500, 3_500, 7_500, 15_500, 31_500]);
         assert_eq!(last, Fired::TimedOut);
+    }
+
+    #[test]
+    fn timer_b_can_be_shorter_and_stops_all_the_same() {
+        let at = |machine: &mut InviteClient| {
+            let mut fired = Vec::new();
+            while let Some(at) = machine.deadline() {
+                fired.push((at.0, machine.fire(at) == Fired::TimedOut));
+            }
+            fired
+        };
+        let new = || {
+            let machine = InviteClient::new(Millis(0), false, INVITE);
+            machine.waiting(Millis(0), Duration::from_secs(2))
+        };
+        assert_eq!(at(&mut new()), [(500, false), (1_500, false), (2_000, true)]);
+        let mut machine = new();
+        machine.response(Millis(9), 100);
+        assert_eq!(machine.deadline(), None);
     }
 
     #[test]

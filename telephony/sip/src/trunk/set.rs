@@ -54,7 +54,7 @@ pub struct TrunkSet {
     clock: Clock,
     /// A trunk wants to be asked sooner.
     sooner: Arc<Notify>,
-    task: JoinSet<()>,
+    task: Mutex<JoinSet<()>>,
 }
 
 type Trunks = Arc<Mutex<Vec<Kept>>>;
@@ -85,7 +85,7 @@ impl TrunkSet {
         let mut task = JoinSet::new();
         let sooner = Arc::new(Notify::new());
         task.spawn(run(endpoint.clone(), trunks.clone(), clock, sooner.clone()));
-        Self { trunks, endpoint, clock, sooner, task }
+        Self { trunks, endpoint, clock, sooner, task: Mutex::new(task) }
     }
 
     /// Where a call is to be tried, in this order: those that are up by priority, then, for want
@@ -114,9 +114,9 @@ impl TrunkSet {
         }
     }
 
-    /// Leaves the servers that we are registered with, for 2 s at most.
-    pub async fn close(mut self) {
-        self.task.abort_all();
+    /// Asks no more and leaves the servers that we are registered with, for 2 s at most.
+    pub async fn close(&self) {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         let now = self.clock.now();
         let mut leaving = JoinSet::new();
         for kept in lock(&self.trunks).iter_mut() {

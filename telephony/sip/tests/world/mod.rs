@@ -158,6 +158,7 @@ impl Solo {
             call_id: None,
             credentials: None,
             flow: None,
+            silence_max: None,
         });
         let (call, call_id, flow) = (self.call, "out".to_owned(), Some(self.flow));
         let sent = self.command(Command::Invite { call, invite, call_id, flow, others: vec![] });
