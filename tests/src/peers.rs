@@ -2,10 +2,12 @@
 //! private folder instead of the user's home, and killed when its deadline passes or the test fails.
 //!
 //! [`CallPlan`] is one call, whoever places it; [`baresip::call`] and [`linphone::call`] place it.
+//! A [`desk::Desk`] stays and is a party of calls.
 //! sipp runs a [`sipp::Scenario`] and can break rules that a telephone keeps.
 
 pub mod baresip;
 pub mod browser;
+pub mod desk;
 pub mod linphone;
 pub mod process;
 pub mod sipp;
