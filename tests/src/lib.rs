@@ -6,11 +6,13 @@
 pub mod audio;
 mod cer;
 pub mod clock;
+pub mod house;
 pub mod peers;
 pub mod ports;
 pub mod raw;
 pub mod rtp;
 pub mod server;
+pub mod tone;
 pub mod trunk;
 
 pub use cer::cer;

@@ -5,9 +5,11 @@
 //! sipp runs a [`sipp::Scenario`] and can break rules that a telephone keeps. A [`talker::Talker`] is
 //! our own: it says one tone and can be asked at any time what it hears; a [`browser::Browser`] has
 //! the seats' telephone page.
+//! A [`desk::Desk`] stays and is a party of calls.
 
 pub mod baresip;
 pub mod browser;
+pub mod desk;
 pub mod linphone;
 pub mod process;
 pub mod sipp;

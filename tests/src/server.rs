@@ -158,6 +158,24 @@ impl Server {
 
     /// Any request as the administrator: status and body.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.request_of(method, path, "application/json", &body)
+    }
+
+    /// Any request with any body.
+    pub fn request_of(&self, method: &str, path: &str, kind: &str, body: &str) -> (u16, String) {
+        let mut response = self.ask(method, path, kind, body);
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        (response.status().as_u16(), text)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &str,
+    ) -> ureq::http::Response<ureq::Body> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(ANSWER_MAX))
@@ -168,12 +186,10 @@ impl Server {
             .method(method)
             .uri(format!("http://{}{path}", self.http))
             .header("Authorization", format!("Basic {credentials}"))
-            .header("Content-Type", "application/json")
-            .body(body.map(Value::to_string).unwrap_or_default())
+            .header("Content-Type", kind)
+            .body(body.to_owned())
             .expect("a request");
-        let mut response = agent.run(request).expect("the server answers");
-        let text = response.body_mut().read_to_string().unwrap_or_default();
-        (response.status().as_u16(), text)
+        agent.run(request).expect("the server answers")
     }
 
     /// Calls, newest first.
@@ -195,14 +211,25 @@ impl Server {
         self.api_get(&format!("/api/v1/tickets/{}", call["ticket"].as_str().expect("an id")))
     }
 
-    /// The file of a call's recording.
+    /// A call's recording as the API gives it, in a file: what lies on the disk is encrypted.
     pub fn recording_of(&self, call_id: &str) -> PathBuf {
-        let root = self.home().join("recordings");
-        let days = std::fs::read_dir(&root).expect("recordings");
-        days.filter_map(Result::ok)
-            .map(|day| day.path().join(format!("{call_id}.wav")))
-            .find(|file| file.exists())
-            .unwrap_or_else(|| panic!("no recording of {call_id} in {}", root.display()))
+        self.fetched(&format!("/api/v1/calls/{call_id}/recording"), call_id)
+    }
+
+    /// The same of one leg alone: its slot, or slot and use such as `1.0`.
+    pub fn track_of(&self, call_id: &str, track: &str) -> PathBuf {
+        let path = format!("/api/v1/calls/{call_id}/recording?track={track}");
+        self.fetched(&path, &format!("{call_id}-{track}"))
+    }
+
+    fn fetched(&self, path: &str, name: &str) -> PathBuf {
+        let mut response = self.ask("GET", path, "application/json", "");
+        let bytes = response.body_mut().read_to_vec().expect("a whole body");
+        let status = response.status().as_u16();
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&bytes));
+        let file = self.home().join(format!("{name}.wav"));
+        std::fs::write(&file, bytes).expect("writable");
+        file
     }
 
     /// A value of the metrics page.

@@ -21,7 +21,8 @@ const IMPURE: &[&str] =
 const ALLOWED: &[(&str, &[&str])] = &[
     ("qingting-common", &[]),
     ("qingting-core", &["qingting-common"]),
-    ("qingting-media", &["qingting-common"]),
+    ("qingting-recording", &["qingting-common"]),
+    ("qingting-media", &["qingting-common", "qingting-recording"]),
     ("qingting-sip", &["qingting-common"]),
     ("qingting-asr", &["qingting-common"]),
     ("qingting-voice", &["qingting-common"]),

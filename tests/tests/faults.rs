@@ -292,17 +292,8 @@ fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
             .find(|call| call["sip_call_id"] == id.as_str() && call["state"] == "ended")
     });
     assert_eq!(ended["cause"], "caller_hung_up");
-    let file = data.join("recordings");
-    let recording = walk(&file, ended["id"].as_str().expect("an id"));
+    let recording = server.recording_of(ended["id"].as_str().expect("an id"));
     let heard = audio::align(&last, &Wav::read(&recording).channels[0]);
     assert!(heard.correlation >= 0.95, "{heard:?}");
     assert!(server.log().contains("disk"), "{}", server.log());
-}
-
-fn walk(root: &Path, id: &str) -> std::path::PathBuf {
-    let days = std::fs::read_dir(root).expect("recordings");
-    days.filter_map(Result::ok)
-        .map(|day| day.path().join(format!("{id}.wav")))
-        .find(|file| file.exists())
-        .expect("a recording")
 }

@@ -118,19 +118,30 @@ impl Answering {
 
 /// A running baresip and its control port.
 #[derive(Debug)]
-struct Phone {
-    running: Running,
-    control: Control,
-    sip_port: u16,
+pub(super) struct Phone {
+    pub(super) running: Running,
+    pub(super) control: Control,
+    pub(super) sip_port: u16,
 }
 
 impl Phone {
     fn start(home: &Path, speech: &Path, account: &str) -> Self {
-        let (sip_port, control_port) = (free_port(0), free_port(0));
+        Self::start_at(Ipv4Addr::LOCALHOST, free_port(0), home, speech, account)
+    }
+
+    /// At this address, which must be one of this machine's.
+    pub(super) fn start_at(
+        ip: Ipv4Addr,
+        sip_port: u16,
+        home: &Path,
+        speech: &Path,
+        account: &str,
+    ) -> Self {
+        let control_port = free_port(0);
         let write = |name: &str, text: &str| {
             std::fs::write(home.join(name), text).expect("a test folder is writable");
         };
-        write("config", &config(home, speech, sip_port, control_port));
+        write("config", &config(ip, home, speech, sip_port, control_port));
         write("accounts", account);
         let mut running = Running::start("baresip", home, |command| {
             command.args(["-4", "-f"]).arg(home);
@@ -154,12 +165,12 @@ fn account(user: &str, codecs: &[Codec], more: &str) -> String {
 
 /// `net_interface` takes an address, not `lo`. `aubridge` swallows what is heard without a sound
 /// card, `sndfile` writes it down first.
-fn config(home: &Path, speech: &Path, sip_port: u16, control_port: u16) -> String {
+fn config(ip: Ipv4Addr, home: &Path, speech: &Path, sip_port: u16, control_port: u16) -> String {
     let rtp_port = free_port(3);
     let (home, speech) = (home.display(), speech.display());
     format!(
-        "sip_listen 127.0.0.1:{sip_port}\n\
-         net_interface 127.0.0.1\n\
+        "sip_listen {ip}:{sip_port}\n\
+         net_interface {ip}\n\
          rtp_ports {rtp_port}-{}\n\
          call_max_calls 4\n\
          audio_source aufile,{speech}\n\
@@ -182,7 +193,7 @@ fn config(home: &Path, speech: &Path, sip_port: u16, control_port: u16) -> Strin
 }
 
 /// The newest recording of the module sndfile.
-fn heard(home: &Path) -> Option<PathBuf> {
+pub(super) fn heard(home: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(home).expect("a test folder is readable");
     let mut files: Vec<PathBuf> = files.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.to_string_lossy().ends_with("-dec.wav"));
@@ -196,32 +207,51 @@ enum Heard {
     Gone,
 }
 
+/// What came from the control port as it is.
+pub(super) enum Next {
+    Message(Value),
+    Nothing,
+    Gone,
+}
+
 /// JSON in netstrings, both ways.
 #[derive(Debug)]
-struct Control {
+pub(super) struct Control {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Control {
-    fn command(&mut self, command: &str, params: &str) {
+    pub(super) fn command(&mut self, command: &str, params: &str) {
         let text = json!({ "command": command, "params": params }).to_string();
         // A telephone that is gone is noticed by whoever waits for its events.
         let _ = self.stream.write_all(format!("{}:{text},", text.len()).as_bytes());
     }
 
-    /// The next event, waiting that long.
+    /// The next event of those used here, waiting that long.
     fn event(&mut self, wait: Duration) -> Heard {
         let deadline = Deadline::after(wait.min(Duration::from_secs(3_600)));
         loop {
-            if let Some(message) = self.message() {
-                if let Some(event) = event(&message) {
-                    return event;
+            match self.next(deadline) {
+                Next::Message(message) => {
+                    if let Some(event) = event(&message) {
+                        return event;
+                    }
                 }
-                continue;
+                Next::Nothing => return Heard::Nothing,
+                Next::Gone => return Heard::Gone,
+            }
+        }
+    }
+
+    /// The next event or answer, until the deadline.
+    pub(super) fn next(&mut self, deadline: Deadline) -> Next {
+        loop {
+            if let Some(message) = self.message() {
+                return Next::Message(message);
             }
             if deadline.passed() {
-                return Heard::Nothing;
+                return Next::Nothing;
             }
             let wait = deadline.left().max(Duration::from_millis(1));
             self.stream.set_read_timeout(Some(wait)).expect("a wait above zero");
@@ -229,7 +259,7 @@ impl Control {
             match self.stream.read(&mut bytes) {
                 Ok(size @ 1..) => self.buffer.extend(&bytes[..size]),
                 Err(e) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&e.kind()) => {}
-                _ => return Heard::Gone,
+                _ => return Next::Gone,
             }
         }
     }

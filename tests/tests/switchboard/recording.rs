@@ -1,0 +1,90 @@
+//! What is recorded of a call with several parties, and how it is given out.
+
+use qingting_tests::audio::{Wav, samples_in};
+use qingting_tests::house::{CITIZEN, House, leg};
+use qingting_tests::peers::desk::Manner;
+use qingting_tests::tone::{self, Hz};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const STRETCH: Duration = Duration::from_millis(200);
+
+/// What each stretch of a channel holds, where it is clear.
+fn stretches(samples: &[i16]) -> Vec<Vec<Hz>> {
+    samples.chunks_exact(samples_in(STRETCH)).filter_map(tone::heard).collect()
+}
+
+fn has(channel: &[Vec<Hz>], tones: &[Hz]) -> bool {
+    channel.iter().any(|stretch| stretch == tones)
+}
+
+#[test]
+fn the_citizen_is_left_all_others_are_right_and_a_pause_is_silence() {
+    let house = House::open();
+    let mut seat = house.seat("801", tone::FIRST, Manner::Answers);
+    let (mut citizen, call) = house.talk(&mut seat);
+    house.command(&call, &json!({ "command": "pause_recording" }));
+    citizen.hears(&[tone::FIRST]);
+    // As long as the citizen hears the music, and then the seat.
+    house.command(&call, &json!({ "command": "hold" }));
+    citizen.hears(&[tone::MUSIC]);
+    house.command(&call, &json!({ "command": "resume" }));
+    citizen.hears(&[tone::FIRST]);
+    house.command(&call, &json!({ "command": "resume_recording" }));
+    house.command(&call, &json!({ "command": "hold" }));
+    citizen.hears(&[tone::MUSIC]);
+    house.command(&call, &json!({ "command": "resume" }));
+    citizen.hears(&[tone::FIRST]);
+    citizen.hang_up();
+    let ended = house.ended(&call);
+    let recording = &ended["recording"];
+    assert_eq!(recording["encrypted"], true, "{recording}");
+    assert_eq!(recording["incomplete"], false, "{recording}");
+
+    let wav = Wav::read(&house.server.recording_of(&call));
+    assert_eq!((wav.rate, wav.channels.len()), (8_000, 2));
+    let duration = wav.duration().as_millis() as u64;
+    assert!(recording["duration_ms"].as_u64().is_some_and(|ms| ms.abs_diff(duration) <= 20));
+    let (left, right) = (stretches(&wav.channels[0]), stretches(&wav.channels[1]));
+    assert!(has(&left, &[tone::CITIZEN]) && has(&right, &[tone::FIRST]));
+    assert!(left.iter().flatten().all(|&hz| hz == tone::CITIZEN), "{left:?}");
+    assert!(!right.iter().flatten().any(|&hz| hz == tone::CITIZEN), "{right:?}");
+
+    let pauses = recording["pauses"].as_array().expect("pauses");
+    assert_eq!(pauses.len(), 1, "{recording}");
+    let at = |name: &str| pauses[0][name].as_u64().expect("ms") as usize * 8;
+    let (from, to) = (at("from_ms"), at("to_ms"));
+    assert!(to > from + 8_000, "{recording}");
+    for channel in &wav.channels {
+        assert!(channel[from + 400..to - 400].iter().all(|&sample| sample.unsigned_abs() <= 8));
+    }
+
+    for (role, hz) in [("citizen", tone::CITIZEN), ("seat", tone::FIRST)] {
+        let slot = leg(&ended, role)["leg"].to_string();
+        let track = Wav::read(&house.server.track_of(&call, &slot));
+        assert_eq!(track.channels.len(), 1, "{role}");
+        let heard = stretches(&track.channels[0]);
+        assert!(has(&heard, &[hz]) && heard.iter().flatten().all(|&of| of == hz), "{heard:?}");
+    }
+    exported(&house, &call);
+}
+
+/// The same call as a vCon and in the table.
+fn exported(house: &House, call: &str) {
+    let vcon = house.server.api_get(&format!("/api/v1/calls/{call}/vcon"));
+    let list = |name: &str| vcon[name].as_array().cloned().unwrap_or_default();
+    let roles: Vec<Value> = list("parties").iter().map(|party| party["role"].clone()).collect();
+    assert_eq!(roles, [json!("customer"), json!("agent")], "{vcon}");
+    assert_eq!(list("dialog").len(), 3, "the mix and two tracks: {vcon}");
+    for dialog in list("dialog") {
+        assert!(dialog["content_hash"].as_str().is_some_and(|hash| hash.starts_with("sha512-")));
+    }
+
+    let (status, table) = house.server.request("GET", "/api/v1/calls.csv", None);
+    assert_eq!(status, 200);
+    let row = table.lines().find(|line| line.contains(call)).expect("the call's row");
+    for cell in ["138****8000", "综合", "801", "呼入"] {
+        assert!(row.contains(cell), "{cell}: {row}");
+    }
+    assert!(!row.contains(CITIZEN), "{row}");
+}
