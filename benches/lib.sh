@@ -29,7 +29,8 @@ cpu_us() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); print ($12+$13)*10
 cpu_us_all() {
   local pid sum=0 us
   for pid in "$1" $(cat "/proc/$1/task/"*/children); do
-    us=$(cpu_us "$pid")
+    # One that has just ended has done nothing of this.
+    us=$(cpu_us "$pid" 2>/dev/null) || continue
     sum=$((sum + ${us%.*}))
   done
   echo "$sum"
