@@ -119,10 +119,12 @@ impl Recordings {
 
 impl RecordingSource for Recordings {
     fn open(&self, path: &Path, key_id: Option<&str>) -> io::Result<Box<dyn RecordedAudio>> {
-        match (key_id, &self.keys) {
-            (None, _) => PlainWav.open(path, None),
-            (Some(_), None) => Err(ErrorKind::PermissionDenied.into()),
-            (Some(_), Some(keys)) => Ok(Box::new(Sealed(Reader::open(path, keys).map_err(kind)?))),
+        // The store learns of a key when the call ends: until then, and after a crash, the name says.
+        let is_sealed = key_id.is_some() || path.extension().is_some_and(|of| of == SEALED);
+        match &self.keys {
+            _ if !is_sealed => PlainWav.open(path, None),
+            None => Err(ErrorKind::PermissionDenied.into()),
+            Some(keys) => Ok(Box::new(Sealed(Reader::open(path, keys).map_err(kind)?))),
         }
     }
 }
@@ -215,6 +217,16 @@ mod tests {
         let info = recordings.describe(&report).unwrap();
         assert_eq!((info.file, info.bytes), (file, Some(3)));
         assert!(info.sha256.unwrap().starts_with("ba7816bf"));
+    }
+
+    #[test]
+    fn an_encrypted_file_is_never_given_out_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("running.qtr");
+        std::fs::write(&path, b"ciphertext").unwrap();
+        let recordings = Recordings::with(dir.path().join("recordings"), None).unwrap();
+        let refused = recordings.open(&path, None).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
     }
 
     #[test]
