@@ -57,6 +57,14 @@ impl House {
         desk
     }
 
+    /// A seat at work that takes no calls now, so that citizens wait.
+    pub fn away(&self, extension: &str) -> Desk {
+        let desk = self.seat(extension, tone::FIRST, Manner::Answers);
+        self.command_state(extension, &json!({ "state": "break", "reason": "小休" }));
+        self.wait_for_state(extension, "break");
+        desk
+    }
+
     /// A supervisor, whose telephone answers at once.
     pub fn chief(&self, extension: &str) -> Desk {
         self.hire(extension, "supervisor", tone::CHIEF, Manner::Answers)

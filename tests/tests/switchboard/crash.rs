@@ -16,10 +16,11 @@ const READY_MAX: Duration = Duration::from_secs(3);
 
 #[test]
 fn a_killed_server_is_back_at_once_and_has_lost_a_second_of_no_call() {
-    let plan = ServerPlan::deaf().with("sip.calls_per_caller_max", 0);
+    let plan = ServerPlan::deaf().with("sip.trusted_peers", "[\"127.0.0.1\"]");
     let mut house = House::of(plan, NUMBER, "call_back_s = 0");
+    let _seat = house.away("801");
     let file = house.server.home().join("tone.wav");
-    Wav::mono(tone::of(tone::CITIZEN, Duration::from_secs(60))).write(&file);
+    Wav::mono(tone::of(tone::CITIZEN, Duration::from_secs(25))).write(&file);
     let callers: Vec<_> = (0..CALLS)
         .map(|number| {
             let (uri, file) = (house.server.uri(), file.display().to_string());

@@ -372,8 +372,12 @@ impl Driver {
                 Some(Input::Queue(QueueEvent::Withdrawn { seat }))
             }
             Letter::Queue(event) => {
-                if let QueueEvent::Position { position, wait } = &event {
-                    self.shown.position(*position, *wait);
+                match &event {
+                    QueueEvent::Position { position, wait } => {
+                        self.shown.position(*position, *wait);
+                    }
+                    QueueEvent::Overflow(_) => self.shown.left_queue(),
+                    _ => {}
                 }
                 Some(Input::Queue(event))
             }

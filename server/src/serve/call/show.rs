@@ -38,8 +38,12 @@ impl Shown {
 
     pub(super) fn request(&mut self, request: &QueueRequest) {
         if !matches!(request, QueueRequest::Enqueue { .. } | QueueRequest::OfferFailed { .. }) {
-            (self.queue, self.position) = (None, None);
+            self.left_queue();
         }
+    }
+
+    pub(super) fn left_queue(&mut self) {
+        (self.queue, self.position, self.expected_wait) = (None, None, None);
     }
 
     pub(super) fn news(&mut self, news: &News) {
