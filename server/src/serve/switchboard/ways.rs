@@ -1,10 +1,11 @@
 //! How a target is reached: the bindings of a telephone of ours, or the trunks in their order.
 
+use super::seats::seat_name;
 use super::{Beginning, Switchboard};
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
 use qingting_common::{CallId, Pii};
-use qingting_core::call::{Role, Target};
+use qingting_core::call::{Origin, Role, Target};
 use qingting_core::numbers::{Number, TrunkForm, TrunkRule};
 use qingting_sip::auth::Credentials;
 use qingting_sip::message::{HeaderName, NameAddr, SipUri};
@@ -172,8 +173,16 @@ impl Switchboard {
         let Some(newest) = bindings.first().map(|binding| is_browser(binding.transport)) else {
             return VecDeque::new();
         };
-        let shown = beginning.citizen.expose();
-        let Some(from) = address(shown, &self.realm) else { return VecDeque::new() };
+        // A colleague sees who calls; the telephone that the call begins at sees whom it calls.
+        let caller = match &beginning.origin {
+            Origin::Seat { seat, .. } | Origin::ClickToDial { seat, .. } => Some(seat_name(*seat)),
+            _ => None,
+        };
+        let shown = match caller.filter(|seat| seat.as_str() != extension) {
+            Some(seat) => seat.as_str().to_owned(),
+            None => beginning.citizen.expose().clone(),
+        };
+        let Some(from) = address(&shown, &self.realm) else { return VecDeque::new() };
         let same = bindings.into_iter().filter(|binding| is_browser(binding.transport) == newest);
         same.map(|binding| {
             let headers = vec![
