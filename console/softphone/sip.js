@@ -242,8 +242,10 @@ class Call extends EventTarget {
       route: invite.all('record-route'), party: user.replace(/%23/g, '#'), id: invite.one('x-qingting-call'),
     });
     this.phone.respond(invite, 180, 'Ringing', { tag: this.tag });
-    // Made ready while it rings, so that the first word after the answer is heard.
-    this.ready = this.open().then(() => this.answerTo(invite.body));
+    // Made ready while it rings, so that the first word after the answer is heard; but for the local
+    // description, which starts checks that nobody answers yet, ever more seldom.
+    this.ready = this.open().then(() => this.peer.setRemoteDescription({ type: 'offer', sdp: invite.body }))
+      .then(() => this.peer.createAnswer());
     this.ready.catch(() => {});
     this.to('ringing');
   }
@@ -252,7 +254,7 @@ class Call extends EventTarget {
     if (this.state !== 'ringing' || this.answering) return;
     this.answering = true;
     try {
-      const body = await this.ready;
+      const body = await this.described(await this.ready);
       if (this.state !== 'ringing') return;
       this.phone.respond(this.invite, 200, 'OK', { tag: this.tag, body });
       this.to('talking');

@@ -199,7 +199,8 @@ function show() {
   $('pause').setAttribute('aria-pressed', Boolean(call.isPaused));
   $('call-state').textContent = LINES[call.state] ?? (seeks ? `正在接通${ROLES[seeks.role]}` : PHASES[call.phase] ?? '通话中');
   $('legs').replaceChildren(...legs.map(({ role, target, state, muted }) => Object.assign(document.createElement('li'), {
-    textContent: `${ROLES[role] ?? role} ${target} · ${muted ? '静音' : LEGS[state] ?? state}`, className: state,
+    textContent: `${target === phone.extension ? '我' : ROLES[role] ?? role} ${target} · ${muted ? '静音' : LEGS[state] ?? state}`,
+    className: state,
   })));
 }
 
@@ -272,7 +273,9 @@ $('target').oninput = show;
 $('dial-pad').onsubmit = event => {
   event.preventDefault();
   const number = $('number').value.replace(/[\s-]/g, '');
-  if (number && phone && !call) take(phone.dial(number), number);
+  if (!number || !phone || call) return;
+  $('number').value = '';
+  take(phone.dial(number), number);
 };
 
 document.onkeydown = event => {

@@ -85,7 +85,7 @@ fn a_browser_gets_opus_over_dtls_and_ice() {
 }
 
 #[test]
-fn telephone_event_follows_the_clock_of_the_codec() {
+fn telephone_event_follows_the_clock_of_the_codec_or_has_that_of_the_telephone() {
     let narrow = LocalMedia { codecs: Codec::ALL.to_vec(), ..local() };
     let agreed = answer(&browser("EsAw", "actpass"), &narrow).expect("an answer");
     assert_eq!((agreed.remote.codec, agreed.remote.dtmf_payload_type), (Codec::Pcma, Some(126)));
@@ -94,7 +94,15 @@ fn telephone_event_follows_the_clock_of_the_codec() {
          a=rtpmap:101 telephone-event/8000\n",
     );
     let agreed = answer(&opus_alone, &local()).expect("an answer");
-    assert_eq!((agreed.remote.payload_type, agreed.remote.dtmf_payload_type), (96, None));
+    assert_eq!((agreed.remote.payload_type, agreed.remote.dtmf_payload_type), (96, Some(101)));
+    assert!(agreed.local.to_string().contains("a=rtpmap:101 telephone-event/8000\r\n"));
+}
+
+#[test]
+fn a_browser_is_offered_keys_at_one_clock_the_one_that_it_would_use() {
+    let mut local = local();
+    local.security.offer = Keying::Dtls;
+    assert_eq!(offer(&local).media[0].formats, ["111", "9", "8", "0", "101"]);
 }
 
 #[test]

@@ -44,7 +44,9 @@ impl Talker {
         let to = rtp_port(&answer);
         let speaker = {
             let (media, talks) = (Arc::clone(&media), Arc::clone(&talks));
-            std::thread::spawn(move || media.repeat(to, &words, 1, || talks.load(Ordering::Relaxed)))
+            std::thread::spawn(move || {
+                media.repeat(to, &words, 1, || talks.load(Ordering::Relaxed))
+            })
         };
         Self { sip, media, talks, speaker: Some(speaker) }
     }
@@ -76,7 +78,8 @@ impl Talker {
 
     /// Waits until the other side hangs up.
     pub fn wait_for_hang_up(mut self, deadline: Deadline) {
-        let bye = deadline.poll(|| Some(self.sip.message()).filter(|text| text.starts_with("BYE ")));
+        let bye =
+            deadline.poll(|| Some(self.sip.message()).filter(|text| text.starts_with("BYE ")));
         self.sip.answer(&bye.expect("a BYE in time"));
     }
 }

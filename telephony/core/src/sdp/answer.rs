@@ -1,6 +1,6 @@
 //! Answering an offer.
 
-use super::codec::telephone_event_in;
+use super::codec::event_with;
 use super::description::{Fmtp, Media, Origin, RtpMap, SessionDescription, Transport};
 use super::error::printable;
 use super::security::{Asked, answered, asked, secure_line};
@@ -50,8 +50,9 @@ pub fn answer(
     let mux = offered.rtcp_mux && (local.rtcp_mux || over_ice);
     let remote = remote(offer, offered, choice, local, direction, mux, security)?;
 
+    let clock_hz = |pt| offered.rtpmap(pt).map_or(choice.codec.clock_hz(), |map| map.clock_hz);
     let events: Vec<_> =
-        choice.dtmf_payload_type.map(|pt| (pt, choice.codec.clock_hz())).into_iter().collect();
+        choice.dtmf_payload_type.map(|pt| (pt, clock_hz(pt))).into_iter().collect();
     let codecs = [(choice.codec, choice.payload_type)];
     let line = audio_line(local, &offered.proto, &codecs, &events);
     let mut line = Media { direction: Some(direction), rtcp_mux: mux, ..line };
@@ -104,7 +105,7 @@ fn choose_of(
         codecs.iter().find_map(|codec| Some((*codec, codec.listed_in(media)?))).ok_or_else(
             || NegotiationError::NoCommonCodec { formats: printable(&media.formats.join(" ")) },
         )?;
-    let dtmf_payload_type = telephone_event_in(media, codec.clock_hz());
+    let dtmf_payload_type = event_with(media, codec);
     Ok(Choice { index, codec, payload_type, dtmf_payload_type, asked })
 }
 

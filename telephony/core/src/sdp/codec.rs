@@ -86,6 +86,13 @@ impl Codec {
     }
 }
 
+/// The payload type of the telephone-event that comes with this codec in `media`: at its clock, or
+/// else at 8 kHz, which browsers send among Opus.
+pub(super) fn event_with(media: &Media, codec: Codec) -> Option<u8> {
+    telephone_event_in(media, codec.clock_hz())
+        .or_else(|| telephone_event_in(media, TELEPHONE_RATE_HZ))
+}
+
 /// The payload type of telephone-event at `clock_hz` (RFC 4733 §2.4.1) in `media`.
 pub(super) fn telephone_event_in(media: &Media, clock_hz: u32) -> Option<u8> {
     media.payload_types().find(|pt| {

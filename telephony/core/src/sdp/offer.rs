@@ -1,7 +1,7 @@
 //! Making an offer and taking its answer.
 
 use super::answer::{MSID, audio_line, choose, description, remote};
-use super::codec::telephone_event_in;
+use super::codec::{event_with, telephone_event_in};
 use super::description::Media;
 use super::security::{accepted, offered_cryptos, secure_line};
 use super::{
@@ -65,7 +65,12 @@ fn offered_line(
         })
         .collect();
     let mut events: Vec<(u8, u32)> = Vec::new();
-    for clock_hz in local.codecs.iter().map(|codec| codec.clock_hz()) {
+    let mut clocks: Vec<u32> = local.codecs.iter().map(|codec| codec.clock_hz()).collect();
+    if dtls.is_some() {
+        // A browser that is offered keys at several clocks uses the slowest, whatever its voice has.
+        clocks = vec![TELEPHONE_RATE_HZ];
+    }
+    for clock_hz in clocks {
         if events.iter().all(|(_, known)| *known != clock_hz) {
             let used = before.and_then(|media| telephone_event_in(media, clock_hz));
             let wanted = match clock_hz {
@@ -135,7 +140,7 @@ pub fn accept_answer(
     let security = accepted(ours, choice.asked, &local.security)?;
     let mut remote = remote(answer, theirs, choice, local, direction, mux, security)?;
     // What reaches us carries the number of our own description (RFC 3264 §5.1).
-    let event = telephone_event_in(ours, choice.codec.clock_hz());
+    let event = event_with(ours, choice.codec);
     remote.dtmf_payload_type = remote.dtmf_payload_type.and(event);
     Ok(Negotiated { local: offer.clone(), remote })
 }
