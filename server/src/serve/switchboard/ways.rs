@@ -1,19 +1,11 @@
 //! How a target is reached: the bindings of a telephone of ours, or the trunks in their order.
 
-<<<<<<< HEAD
+use super::seats::seat_name;
 use super::{Beginning, Fault, Switchboard};
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
 use qingting_common::CallId;
-use qingting_core::call::{Role, Target};
-=======
-use super::seats::seat_name;
-use super::{Beginning, Switchboard};
-use crate::config::{self, Config};
-use anyhow::{Context, Result};
-use qingting_common::{CallId, Pii};
 use qingting_core::call::{Origin, Role, Target};
->>>>>>> wx-web
 use qingting_core::numbers::{Number, TrunkForm, TrunkRule};
 use qingting_sip::auth::Credentials;
 use qingting_sip::message::{HeaderName, NameAddr, SipUri};
@@ -242,23 +234,18 @@ impl Switchboard {
         let Some(newest) = bindings.first().map(|binding| is_browser(binding.transport)) else {
             return VecDeque::new();
         };
-<<<<<<< HEAD
-        // What stands in a caller's From is its own: only what needs no escape goes on to a seat.
-        let shown = Some(beginning.citizen.expose().as_str()).filter(|shown| is_plain(shown));
-        let shown = shown.unwrap_or_default();
-        let Some(from) = address(shown, &self.realm) else { return VecDeque::new() };
-=======
         // A colleague sees who calls; the telephone that the call begins at sees whom it calls.
         let caller = match &beginning.origin {
             Origin::Seat { seat, .. } | Origin::ClickToDial { seat, .. } => Some(seat_name(*seat)),
-            _ => None,
+            Origin::Citizen(_) => None,
         };
         let shown = match caller.filter(|seat| seat.as_str() != extension) {
             Some(seat) => seat.as_str().to_owned(),
             None => beginning.citizen.expose().clone(),
         };
-        let Some(from) = address(&shown, &self.realm) else { return VecDeque::new() };
->>>>>>> wx-web
+        // What stands in a caller's From is its own: only what needs no escape goes on to a seat.
+        let shown = if is_plain(&shown) { shown.as_str() } else { "" };
+        let Some(from) = address(shown, &self.realm) else { return VecDeque::new() };
         let same = bindings.into_iter().filter(|binding| is_browser(binding.transport) == newest);
         same.map(|binding| {
             let headers = vec![
