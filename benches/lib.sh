@@ -16,7 +16,7 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
-cd "$work"
+cd "$work" || exit
 
 need() { command -v "$1" >/dev/null || fail "$1 is missing: run scripts/setup-tests.sh"; }
 built() { [ -x "$programs/$1" ] || fail "$1 is not built: $2"; }
