@@ -103,6 +103,7 @@ burst() { # SCENARIO WHAT
   started=()
 }
 
+for port in 15063 15071 15072; do must_be_free "$port"; done
 machine
 burst flood "the burst"
 burst flood_no_ack "the burst without ACKs"

@@ -16,7 +16,7 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
-cd "$work"
+cd "$work" || exit
 
 need() { command -v "$1" >/dev/null || fail "$1 is missing: run scripts/setup-tests.sh"; }
 built() { [ -x "$programs/$1" ] || fail "$1 is not built: $2"; }
@@ -45,6 +45,10 @@ dropped() {
 divided() { awk -v a="$1" -v b="$2" -v places="${3:-2}" 'BEGIN {if (b > 0) printf "%.*f\n", places, a/b; else print "-"}'; }
 is_at_most() { awk -v a="$1" -v b="$2" 'BEGIN {exit !(a <= b)}'; }
 
+# Ends when somebody has the UDP port already: the load would go to a stranger.
+must_be_free() {
+  ! grep -q "$(printf ':%04X ' "$1")" /proc/net/udp || fail "port $1 is taken"
+}
 # Waits until somebody has the UDP port.
 wait_for_port() { # PORT PID
   local port

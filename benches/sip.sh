@@ -23,16 +23,17 @@ measure() { # WHO PORT PID
   wait_for_port "$2" "$3" || fail "$1 does not listen: $(tail -5 "$1.out")"
   before=$(cpu_us_all "$3")
   rm -f ./*.csv
-  sipp "127.0.0.1:$2" -sf "$here/signalling.xml" -s 12345 -i 127.0.0.1 -p 15070 -r "$RATE" \
+  sipp "127.0.0.1:$2" -sf "$here/signalling.xml" -s 12345 -i 127.0.0.1 -p 15170 -mi 127.0.0.1 -mp 40000 -r "$RATE" \
     -m "$calls" -l "$calls" -d 0 -nostdin -timeout $((SECONDS_EACH + 60))s -timeout_error \
-    -trace_stat -stf stat.csv -fd 1s -trace_rtt -rtt_freq 1 >sipp.out 2>&1 || status=$?
+    -trace_stat -stf stat.csv -fd 1s -trace_rtt -rtt_freq 1 >caller.out 2>&1 || status=$?
+  kill -0 "$3" 2>/dev/null || fail "$1 has died: $(tail -20 "$1.out")"
   cpu=$(($(cpu_us_all "$3") - before))
   failed=$(column stat.csv 'FailedCall(C)')
   [ "$status" = 0 ] && [ "$failed" = 0 ] || bad=1
   each=$((cpu / calls))
   row "$1" "$(column stat.csv 'TotalCallCreated')" "$failed" "$(column stat.csv 'Retransmissions(C)')" \
     "$(percentile 50)" "$(percentile 99)" "$each us" "$each" >>table
-  kill "$3"
+  kill "$3" 2>/dev/null || fail "$1 has died: $(tail -5 "$1.out"; tail -25 caller.out | head -12)"
   wait "$3" 2>/dev/null || true
   started=()
 }
@@ -45,13 +46,14 @@ begin() { # WHO COMMAND...: sets pid
   started+=("$pid")
 }
 
+for port in 15160 15161 15162 15170; do must_be_free "$port"; done
 echo "$(machine); $RATE calls/s for $SECONDS_EACH s, UDP"
-begin kamailio kamailio -f "$here/kamailio.cfg" -DD -E -w "$work" -Y "$work" -P "$work/kamailio.pid"
-measure kamailio 15061 "$pid"
-begin sipp sipp -sf "$here/answer.xml" -i 127.0.0.1 -p 15060 -mi 127.0.0.1 -mp 16000 -nostdin
-measure sipp 15060 "$pid"
-begin ours "$programs/examples/answer" 127.0.0.1:15062
-measure ours 15062 "$pid"
+begin kamailio kamailio -f "$here/kamailio.cfg" -m 1024 -M 16 -DD -E -w "$work" -Y "$work" -P "$work/kamailio.pid"
+measure kamailio 15161 "$pid"
+begin sipp sipp -t u1 -sf "$here/answer.xml" -i 127.0.0.1 -p 15160 -mi 127.0.0.1 -mp 16000 -nostdin
+measure sipp 15160 "$pid"
+begin ours "$programs/examples/answer" 127.0.0.1:15162
+measure ours 15162 "$pid"
 
 peer=$(awk '$1 == "kamailio" {print $NF}' table)
 row answerer calls failed repeated 'p50 ms' 'p99 ms' 'CPU/call' 'ratio'
