@@ -72,6 +72,8 @@ pub struct LiteAgent {
     credentials: Credentials,
     /// From where checks came, and when the last one did.
     sources: [Option<Source>; SOURCES_MAX],
+    /// From where the first check came.
+    first: Option<SocketAddr>,
     nominated: Option<SocketAddr>,
     /// The last check of the peer.
     consent_ns: u64,
@@ -87,7 +89,7 @@ impl LiteAgent {
     /// An agent that knows nobody yet.
     pub fn new(credentials: Credentials) -> Self {
         let sources = [None; SOURCES_MAX];
-        Self { credentials, sources, nominated: None, consent_ns: 0 }
+        Self { credentials, sources, first: None, nominated: None, consent_ns: 0 }
     }
 
     /// Takes the credentials of a restart (RFC 8445 §9): the pair in use stays until another one is
@@ -132,9 +134,13 @@ impl LiteAgent {
         Some(length)
     }
 
-    /// Where the peer wants its media: the pair that it nominated last.
+    /// Where the peer wants its media: the pair that it nominated last; before that the first one
+    /// that it proved (RFC 8445 §12), because Chromium nominates up to a second later.
     pub const fn destination(&self) -> Option<SocketAddr> {
-        self.nominated
+        match self.nominated {
+            Some(nominated) => Some(nominated),
+            None => self.first,
+        }
     }
 
     /// Whether a datagram from `from` may be the peer's: its checks came from there.
@@ -145,7 +151,7 @@ impl LiteAgent {
 
     /// Whether the peer still agrees to be sent to.
     pub const fn has_consent(&self, now_ns: u64) -> bool {
-        self.nominated.is_some() && now_ns.saturating_sub(self.consent_ns) < CONSENT_NS
+        self.first.is_some() && now_ns.saturating_sub(self.consent_ns) < CONSENT_NS
     }
 
     /// Whether it is signed by somebody who knows our credentials.
@@ -157,11 +163,13 @@ impl LiteAgent {
     }
 
     fn checked(&mut self, now_ns: u64, from: SocketAddr, nominates: bool) {
+        let in_use = *self.first.get_or_insert(from);
+        let in_use = self.nominated.unwrap_or(in_use);
         let place_of = |slot: &Option<Source>| match slot {
             Some(known) if known.address == from => (0, 0),
             None => (1, 0),
             // The pair in use is never given up for another.
-            Some(known) => (2 + u8::from(self.nominated == Some(known.address)), known.checked_ns),
+            Some(known) => (2 + u8::from(in_use == known.address), known.checked_ns),
         };
         if let Some(slot) = self.sources.iter_mut().min_by_key(|slot| place_of(slot)) {
             *slot = Some(Source { address: from, checked_ns: now_ns });
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_is_answered_and_a_nomination_is_where_media_goes() {
+    fn a_check_is_answered_and_media_goes_there_until_another_pair_is_nominated() {
         let mut agent = agent();
         let plain = Check { extra: &[(stun::ICE_CONTROLLING, &[1; 8])], ..NOMINATING };
         let response = check(&mut agent, 0, "192.0.2.9:5000", &plain).unwrap();
@@ -245,7 +253,7 @@ mod tests {
         assert_eq!(message.kind(), stun::BINDING_SUCCESS);
         assert_eq!(message.mapped_address(), Some(at("192.0.2.9:5000")));
         assert_eq!(error_code(&response), None);
-        assert_eq!((agent.destination(), agent.has_consent(0)), (None, false));
+        assert_eq!((agent.destination(), agent.has_consent(0)), (Some(at("192.0.2.9:5000")), true));
         check(&mut agent, 0, "192.0.2.9:5002", &NOMINATING).unwrap();
         assert_eq!(agent.destination(), Some(at("192.0.2.9:5002")));
         assert!(agent.is_peer(0, at("192.0.2.9:5000")) && agent.is_peer(0, at("192.0.2.9:5002")));
