@@ -1,7 +1,7 @@
 //! A hotline with people: a server with a queue, seats with telephones, and a trunk.
 
 use crate::clock::Deadline;
-use crate::peers::desk::{Desk, Manner, OUTSIDE};
+use crate::peers::desk::{Desk, Manner, OUTSIDE, says};
 use crate::ports::free_port;
 use crate::server::{Server, ServerPlan, wait_until};
 use crate::tone::{self, Hz};
@@ -52,7 +52,12 @@ impl House {
 
     /// A seat that takes calls of the queue, ready.
     pub fn seat(&self, extension: &str, hz: Hz, how: Manner) -> Desk {
-        let desk = self.hire(extension, "seat", hz, how);
+        self.seat_saying(extension, says(hz), how)
+    }
+
+    /// The same with something else to say.
+    pub fn seat_saying(&self, extension: &str, says: Vec<i16>, how: Manner) -> Desk {
+        let desk = self.hire(extension, "seat", says, how);
         self.wait_until_ready(extension);
         desk
     }
@@ -67,17 +72,17 @@ impl House {
 
     /// A supervisor, whose telephone answers at once.
     pub fn chief(&self, extension: &str) -> Desk {
-        self.hire(extension, "supervisor", tone::CHIEF, Manner::Answers)
+        self.hire(extension, "supervisor", says(tone::CHIEF), Manner::Answers)
     }
 
-    fn hire(&self, extension: &str, role: &str, hz: Hz, how: Manner) -> Desk {
+    fn hire(&self, extension: &str, role: &str, says: Vec<i16>, how: Manner) -> Desk {
         let seat = json!({
             "extension": extension, "name": "测试", "role": role, "skills": { QUEUE: 1 },
             "password": PASSWORD,
         });
         let (status, body) = self.server.request("POST", "/api/v1/seats", Some(&seat));
         assert_eq!(status, 201, "{body}");
-        Desk::seat(self.server.sip(), extension, PASSWORD, hz, how)
+        Desk::seat(self.server.sip(), extension, PASSWORD, says, how)
     }
 
     /// Whoever has these numbers outside.
@@ -87,7 +92,12 @@ impl House {
 
     /// A citizen calls 12345.
     pub fn citizen(&self) -> Desk {
-        let mut desk = Desk::citizen(CITIZEN);
+        self.citizen_saying(says(tone::CITIZEN))
+    }
+
+    /// The same with something else to say.
+    pub fn citizen_saying(&self, says: Vec<i16>) -> Desk {
+        let mut desk = Desk::citizen(CITIZEN, says);
         desk.dial(&self.server.uri());
         desk
     }

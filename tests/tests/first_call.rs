@@ -73,8 +73,8 @@ fn a_spoken_appeal_becomes_a_ticket_with_transcript_tags_slots_and_recording() {
 
     let recording = Wav::read(&server.recording_of(id(call)));
     let sent = Wav::read(&file);
-    let found = audio::align(&sent.channels[0], &recording.channels[0]);
-    assert!(found.correlation >= 0.95, "{found:?}");
+    let kept = audio::kept(&sent.channels[0], &recording.channels[0]);
+    assert!(kept >= 0.8, "{kept:.2} of what was said is in the recording");
     let talked = called.result["talked_ms"].as_u64().expect("a number");
     let recorded = recording.duration().as_millis() as u64;
     assert!(talked.abs_diff(recorded) <= 100, "talked {talked} ms, recorded {recorded} ms");
@@ -220,7 +220,11 @@ fn every_transport_and_codec_carries_the_voice_both_ways() {
 #[test]
 fn a_hang_up_at_any_moment_from_either_side_leaves_nothing_behind() {
     let server = Server::start(
-        &ServerPlan::deaf().with("hotline.ring_ms", 200).with("sip.calls_per_caller_max", 0),
+        &ServerPlan::deaf()
+            .with("hotline.ring_ms", 200)
+            .with("sip.calls_per_caller_max", 0)
+            // No stranger may call as often as this.
+            .with("sip.trusted_peers", "[\"127.0.0.1\"]"),
     );
     let offer = RawCall::new(server.sip()).offer("8");
     let callers: Vec<_> = (0..24u64)

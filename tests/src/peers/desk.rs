@@ -55,14 +55,20 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A seat's telephone, registered. Its number is its extension.
-    pub fn seat(server: SocketAddr, extension: &str, password: &str, hz: Hz, how: Manner) -> Self {
+    /// A seat's telephone, registered, that says this. Its number is its extension.
+    pub fn seat(
+        server: SocketAddr,
+        extension: &str,
+        password: &str,
+        says: Vec<i16>,
+        how: Manner,
+    ) -> Self {
         let account = format!(
             "<sip:{extension}@{server}>;auth_user={extension};auth_pass={password};regint=60;\
              answermode={};audio_codecs=PCMA/8000/1\n",
             how.mode()
         );
-        let mut desk = Self::start(extension, Ipv4Addr::LOCALHOST, free_port(0), hz, &account);
+        let mut desk = Self::start(extension, Ipv4Addr::LOCALHOST, free_port(0), says, &account);
         // Its control port may be too late to tell of it.
         let registered = |output: &str| output.contains("200 OK (").then_some(());
         let seen = desk.phone.running.wait_for(Deadline::after(WAIT_MAX), registered);
@@ -70,23 +76,23 @@ impl Desk {
         desk
     }
 
-    /// A citizen's telephone, which calls.
-    pub fn citizen(number: &str) -> Self {
+    /// A citizen's telephone, which calls and says this.
+    pub fn citizen(number: &str, says: Vec<i16>) -> Self {
         let ip = Ipv4Addr::LOCALHOST;
         let account = account(number, ip, Manner::Waits);
-        Self::start(number, ip, free_port(0), tone::CITIZEN, &account)
+        Self::start(number, ip, free_port(0), says, &account)
     }
 
     /// All those whom the trunk at this port reaches, each by its number.
     pub fn outside(port: u16, numbers: &[&str], hz: Hz, how: Manner) -> Self {
         let accounts: String = numbers.iter().map(|of| account(of, OUTSIDE, how)).collect();
-        Self::start("outside", OUTSIDE, port, hz, &accounts)
+        Self::start("outside", OUTSIDE, port, says(hz), &accounts)
     }
 
-    fn start(name: &str, ip: Ipv4Addr, port: u16, hz: Hz, accounts: &str) -> Self {
+    fn start(name: &str, ip: Ipv4Addr, port: u16, says: Vec<i16>, accounts: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("tone.wav");
-        Wav::mono(tone::of(hz, TONE)).write(&path);
+        Wav::mono(says).write(&path);
         let phone = Phone::start_at(ip, port, home.path(), &path, accounts);
         let sip = (ip, phone.sip_port).into();
         Self { phone, home, name: name.to_owned(), sip, events: Vec::new() }
@@ -218,6 +224,11 @@ impl Desk {
     fn command(&mut self, command: &str, params: &str) {
         self.phone.control.command(command, params);
     }
+}
+
+/// A tone for longer than any test.
+pub fn says(hz: Hz) -> Vec<i16> {
+    tone::of(hz, TONE)
 }
 
 /// `regint=0`: no registrar.
