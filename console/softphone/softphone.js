@@ -183,12 +183,14 @@ function show() {
   const talks = call.state === 'talking';
   const legs = [...call.legs.values()];
   const seeks = talks && legs.find(({ role, state }) => role !== 'citizen' && ['dialling', 'ringing'].includes(state));
-  const is = (...phases) => talks && !seeks && phases.includes(call.phase);
+  // Whoever is asked or joined in does not lead the call while its seat is there.
+  const leads = legs.every(({ role, target }) => role !== 'seat' || target === phone.extension);
+  const is = (...phases) => talks && leads && !seeks && phases.includes(call.phase);
   const wanted = $('target').value.trim();
   const can = {
-    hold: is('talking', 'held', 'three_party'), mute: talks, pause: talks, consult: is('talking', 'held') && wanted,
+    hold: is('talking', 'held', 'three_party'), mute: talks, pause: talks && leads, consult: is('talking', 'held') && wanted,
     expert: is('talking', 'held') && wanted, transfer: is('talking', 'held') && wanted, three: is('consulting'),
-    complete: is('consulting'), cancel: is('consulting') || seeks,
+    complete: is('consulting'), cancel: is('consulting') || (seeks && leads),
   };
   for (const [id, possible] of Object.entries(can)) $(id).disabled = !possible;
   for (const button of document.querySelectorAll('.emergency')) button.disabled = !is('talking', 'held', 'three_party');

@@ -76,6 +76,7 @@ fn silent_peer() -> RemoteMedia {
         dtmf_payload_type: None,
         send: false,
         receive: false,
+        security: qingting_media::Security::Plain,
     }
 }
 

