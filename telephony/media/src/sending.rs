@@ -144,6 +144,7 @@ mod tests {
             dtmf_payload_type: Some(110),
             send: true,
             receive: true,
+            security: crate::security::Security::Plain,
         };
         let mut coder = Coder::new(Codec::Opus);
         let mut sending = Sending::new(7);

@@ -186,7 +186,7 @@ fn index(sample: u64) -> io::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Seal;
+    use crate::config::Seal;
     use qingting_recording::{Mark, MasterKeys, Reader, RecordingId, State};
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
