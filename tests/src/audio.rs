@@ -304,7 +304,8 @@ mod tests {
     #[test]
     fn a_tone_is_as_loud_as_it_was_made_and_others_are_not_there() {
         let tone = beeps(700.0, 2 * SECOND);
-        assert!((level(&tone, 700.0) + 6.0).abs() < 1.0, "{}", level(&tone, 700.0));
+        // It swells within the piece that is measured: a little below its loudest, −6 dB.
+        assert!((level(&tone, 700.0) + 7.5).abs() < 0.5, "{}", level(&tone, 700.0));
         assert!(level(&tone, 1_100.0) < -40.0, "{}", level(&tone, 1_100.0));
         assert!(level(&[0; 8_000], 700.0) < -80.0);
     }

@@ -181,7 +181,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
         if !is_plain(&settings.caller_id) {
             fault("`caller_id` is no number: give the digits that the called see");
         }
-        if trunk.config().is_none() {
+        if !is_plain(&settings.user) {
             fault("`user` cannot stand in a SIP address: give what the operator gave you");
         }
         let is_found = !settings.peers.is_empty() || trunk.uri.ip().is_some();
