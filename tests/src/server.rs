@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Calls that one server under test carries.
 const CALLS_MAX: u16 = 60;
 /// Longest wait for a server to take calls: it may have models to load and prompts to speak.
-const START_MAX: Duration = Duration::from_secs(180);
+const START_MAX: Duration = Duration::from_secs(600);
 /// Lines of a start that wait to be read; what comes after the start is thrown away.
 const LINES_WAITING_MAX: usize = 64;
 /// Longest wait for an answer over HTTP.
