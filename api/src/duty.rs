@@ -17,25 +17,10 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use qingting_common::Pii;
+use qingting_core::duty::COLUMNS;
 use qingting_store::{Date, DutyList, DutyTarget, Shift};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-
-/// The columns, as the first row names them.
-pub const DUTY_COLUMNS: [&str; 12] = [
-    "部门代码",
-    "部门名称",
-    "别名",
-    "专家",
-    "电话",
-    "方式",
-    "星期",
-    "起始日期",
-    "结束日期",
-    "上班",
-    "下班",
-    "顺序",
-];
 
 /// Every day, as bits.
 const ALL_DAYS: u8 = 0b111_1111;
@@ -94,7 +79,7 @@ pub(crate) async fn read(
     state.store.audit(&who.name, "duty.read", "duty-list").await?;
     let list = state.store.duty().await?;
     let mut table = Table::with_mark();
-    table.row(DUTY_COLUMNS)?;
+    table.row(COLUMNS)?;
     for shift in &list.shifts {
         table.row(fields(&list, shift))?;
     }

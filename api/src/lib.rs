@@ -29,7 +29,7 @@ pub mod switchboard;
 mod table;
 mod tickets;
 
-pub use duty::{DUTY_COLUMNS, DutyProblem, DutyRow, OnDuty};
+pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
 pub use pages::Page;
 pub use problem::{PROBLEM_JSON, Problem};

@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("qingting-models", &["qingting-common"]),
     ("qingting-nlu", &["qingting-common"]),
     ("qingting-store", &["qingting-common", "qingting-nlu"]),
-    ("qingting-api", &["qingting-common", "qingting-nlu", "qingting-store"]),
+    ("qingting-api", &["qingting-common", "qingting-core", "qingting-nlu", "qingting-store"]),
 ];
 
 #[test]

@@ -348,11 +348,11 @@ fn keys(text: &str) -> impl Iterator<Item = (usize, String)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::path::Path;
 
-    fn problems(text: &str) -> Vec<Problem> {
+    pub(in crate::config) fn problems(text: &str) -> Vec<Problem> {
         match Config::parse(text, Path::new("/etc/qingting/config.toml")) {
             Err(ConfigError::Invalid { problems, .. }) => problems,
             other => panic!("expected problems, got {other:?}"),

@@ -341,16 +341,9 @@ fn is_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ConfigError;
+    use super::super::check::tests::problems;
     use super::*;
     use std::path::Path;
-
-    fn problems(text: &str) -> Vec<Problem> {
-        match Config::parse(text, Path::new("/etc/qingting/config.toml")) {
-            Err(ConfigError::Invalid { problems, .. }) => problems,
-            other => panic!("expected problems, got {other:?}"),
-        }
-    }
 
     #[test]
     fn the_examples_of_the_default_file_can_be_used() {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// See above.
 pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointConfig {
     let sip = &config.sip;
-    let peers: Vec<IpAddr> = trunks.peers().into_iter().chain(sip.trusted_peers.clone()).collect();
+    let peers: Vec<IpAddr> = trunks.peers().iter().chain(&sip.trusted_peers).copied().collect();
     let nets: Vec<_> = peers.into_iter().map(Into::into).collect();
     EndpointConfig {
         udp: sip.listen_udp.clone(),

@@ -1,8 +1,7 @@
-//! Duty lists: read from rows, asked for experts, looked through for holes.
+//! Duty lists: read from rows, asked for experts.
 
 use qingting_core::duty::{COLUMNS, DutyList, RowError, Target, read_rows};
-use qingting_core::hours::{LocalDate, LocalDateTime, OpeningHours, Window};
-use std::collections::BTreeMap;
+use qingting_core::hours::{LocalDate, LocalDateTime};
 
 /// Rows with `|` between fields, below the header.
 fn read(text: &str) -> Result<DutyList, Vec<RowError>> {
@@ -63,22 +62,6 @@ fn a_department_is_found_by_what_people_call_it() {
     assert_eq!(found("保障局"), ["rs", "yb"]);
     assert_eq!(found("我要找医保的人"), ["yb"]);
     assert!(found("公积金").is_empty() && found(" ").is_empty());
-}
-
-#[test]
-fn holes_within_opening_hours_are_reported() {
-    let list = read(LIST).expect("a list");
-    let office = [Window { from: 510, to: 1110 }];
-    let week = std::array::from_fn(|day| if day < 5 { office.to_vec() } else { Vec::new() });
-    let hours = OpeningHours::new(week, BTreeMap::new()).expect("hours");
-    let gaps = list.uncovered("rs", date("2026-10-09"), 4, &hours);
-    let told: Vec<String> = gaps.iter().map(|gap| format!("{} to {}", gap.from, gap.to)).collect();
-    let friday = "2026-10-09 18:00 to 2026-10-09 18:30";
-    assert_eq!(told, [friday, "2026-10-12 18:00 to 2026-10-12 18:30"]);
-    let always = OpeningHours::always();
-    assert!(list.uncovered("yb", date("2026-10-09"), 4, &always).is_empty());
-    let nobody = list.uncovered("zz", date("2026-10-09"), 2, &always);
-    assert_eq!((nobody.len(), nobody[0].to), (1, at("2026-10-11", 0)), "one gap over midnight");
 }
 
 #[test]

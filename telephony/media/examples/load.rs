@@ -109,7 +109,7 @@ fn open_room(
     peer: SocketAddr,
     record: RecordTo,
 ) -> (RoomHandle, Vec<LegHandle>) {
-    let config = RoomConfig { near: None, record: Some(record) };
+    let config = RoomConfig { record: Some(record) };
     let (room, _events) = engine.open_room(config).expect("a room");
     let legs: Vec<LegHandle> = (0..parties)
         .map(|party| {

@@ -50,7 +50,7 @@ fn measure(
         let sealed = keys.clone().map(|keys| Seal { keys, id });
         let path = folder.join(format!("{name}-{call}"));
         let record = Some(RecordTo { path, sealed, ..RecordTo::default() });
-        let (room, events) = engine.open_room(RoomConfig { record, ..RoomConfig::default() })?;
+        let (room, events) = engine.open_room(RoomConfig { record })?;
         let mut legs = Vec::new();
         for _ in 0..2 {
             let (leg, events) = room.open_leg(LegConfig::default())?;

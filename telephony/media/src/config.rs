@@ -4,7 +4,6 @@ use crate::codec::Codec;
 use crate::dtls::DtlsError;
 use crate::mix::Samples;
 use crate::ports::PortsExhausted;
-use crate::room_handle::RoomHandle;
 use crate::routes::LEGS_PER_ROOM_MAX;
 use crate::security::Security;
 use crate::tap::Pair;
@@ -49,9 +48,7 @@ impl Default for MediaConfig {
 
 /// How one room runs.
 #[derive(Debug, Default)]
-pub struct RoomConfig<'a> {
-    /// A room to or from which legs shall be moved: this one is put on the same media thread.
-    pub near: Option<&'a RoomHandle>,
+pub struct RoomConfig {
     /// Where to record the room to, if at all: the citizen on the left, everybody else who is heard
     /// by somebody and what is played to the citizen on the right.
     pub record: Option<RecordTo>,

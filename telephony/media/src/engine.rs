@@ -119,15 +119,11 @@ impl MediaEngine {
     /// Opens an empty room. Waits for nobody.
     pub fn open_room(
         &self,
-        config: RoomConfig<'_>,
+        config: RoomConfig,
     ) -> Result<(RoomHandle, mpsc::Receiver<RoomEvent>), MediaError> {
         self.opener.check()?;
-        let mut running = self.shards.iter().filter(|shard| shard.is_running());
-        let shard = match config.near {
-            Some(near) => running.find(|shard| Arc::ptr_eq(&shard.shared, &near.shard)),
-            None => running.min_by_key(|shard| shard.load()),
-        };
-        let shard = shard.ok_or(MediaError::Overloaded)?;
+        let running = self.shards.iter().filter(|shard| shard.is_running());
+        let shard = running.min_by_key(|shard| shard.load()).ok_or(MediaError::Overloaded)?;
         let (room, handle, inbox) = self.opener.room(config, &shard.shared)?;
         if shard.shared.rooms.fetch_add(1, Ordering::Relaxed) >= ROOMS_PER_SHARD_MAX
             || shard.incoming.try_send(room).is_err()
@@ -193,7 +189,7 @@ mod tests {
     use crate::config::{RecordTo, RemoteMedia};
     use crate::event::LegReport;
     use crate::leg::Tick;
-    use crate::room::{Command, Scratch};
+    use crate::room::Scratch;
     use std::io::ErrorKind;
     use std::net::{IpAddr, SocketAddr};
     use std::path::Path;
@@ -319,8 +315,7 @@ mod tests {
         let ticks = thread("media-0", move || {
             let mut room = taken.recv().expect("the engine lives");
             go.recv().expect("the test lives");
-            let Some(Command::Seat(slot, leg)) = room.command() else { panic!("no leg came") };
-            room.seat(slot, leg);
+            room.seat();
             let mut scratch = Scratch::new();
             // A clock that runs backwards: nothing a peer can do makes a leg panic.
             let at = |number| Tick { number, now_ns: 0, unix_ns: 0 };

@@ -6,7 +6,6 @@ use crate::keying::Job;
 use crate::leg::{Command, Shared, Spent};
 use crate::player::PROMPTS_WAITING_MAX;
 use crate::security::{Security, Transport};
-use crate::shard;
 use crate::tap::RecogniserTap;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::net::{SocketAddr, UdpSocket};
@@ -24,8 +23,8 @@ const SPENT_MAX: usize = COMMANDS_MAX + PROMPTS_WAITING_MAX + 2;
 pub struct LegHandle {
     pub(crate) local: SocketAddr,
     pub(crate) key: u64,
-    /// The media thread it lives on, all its life.
-    pub(crate) shard: Arc<shard::Shared>,
+    /// Its place in its room.
+    pub(crate) slot: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) desk: Mutex<Desk>,
     pub(crate) tap: Option<RecogniserTap>,
@@ -68,9 +67,9 @@ impl LegHandle {
         self.local
     }
 
-    /// The leg's place in its room, which [`crate::Routes`] speak of. Another room gives another.
+    /// The leg's place in its room, which [`crate::Routes`] speak of.
     pub fn slot(&self) -> usize {
-        self.shared.slot.load(Ordering::Acquire).into()
+        self.slot
     }
 
     /// Begins, or changes, the exchange with the peer, the codec too. Recording and taps begin with

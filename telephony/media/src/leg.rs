@@ -22,7 +22,7 @@ use qingting_common::limits::SAMPLES_PER_TICK;
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 /// Batches read from one socket in one tick: a flood beyond it waits in, and overflows, the
@@ -70,8 +70,6 @@ impl From<Box<Coder>> for Spent {
 pub(crate) struct Shared {
     /// Set by the handle's drop; the media thread then ends the leg.
     pub(crate) closing: AtomicBool,
-    /// Its place in its room.
-    pub(crate) slot: AtomicU8,
 }
 
 /// One tick of a media thread.
@@ -172,11 +170,6 @@ impl Leg {
 
     pub(crate) fn side(&self) -> Side {
         self.parts.side
-    }
-
-    /// Where in its room the leg sits from now on.
-    pub(crate) fn sit(&self, slot: usize) {
-        self.parts.shared.slot.store(slot as u8, Ordering::Release);
     }
 
     /// The recording of both directions, and how many ticks never reached it.

@@ -58,7 +58,7 @@ pub use config::{
 pub use engine::{MediaEngine, MediaMetrics};
 pub use event::{LegReport, MediaEvent, RecordingReport, RoomEvent, RoomReport};
 pub use handle::LegHandle;
-pub use room_handle::{RoomHandle, TakeError};
+pub use room_handle::RoomHandle;
 pub use routes::{LEGS_PER_ROOM_MAX, Routes};
 pub use security::Security;
 pub use shard::{LEGS_PER_SHARD_MAX, ROOMS_PER_SHARD_MAX};

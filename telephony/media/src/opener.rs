@@ -12,7 +12,8 @@ use crate::net::Sockets;
 use crate::ports::PortPool;
 use crate::recorder::{Job, Recording, Tape};
 use crate::room::{self, Room};
-use crate::room_handle::{self, RoomHandle};
+use crate::room_handle::RoomHandle;
+use crate::routes::LEGS_PER_ROOM_MAX;
 use crate::shard;
 use crate::tap;
 use qingting_common::Millis;
@@ -55,11 +56,11 @@ impl Opener {
     /// A room and its handle. Whoever calls hands it to its media thread.
     pub(crate) fn room(
         self: &Arc<Self>,
-        config: RoomConfig<'_>,
+        config: RoomConfig,
         shard: &Arc<shard::Shared>,
     ) -> Result<(Box<Room>, RoomHandle, mpsc::Receiver<RoomEvent>), MediaError> {
         let shared = Arc::new(room::Shared::default());
-        let (door, commands) = RingBuffer::new(room_handle::COMMANDS_MAX);
+        let (door, waiting) = RingBuffer::new(LEGS_PER_ROOM_MAX);
         let tell_of = |error| RoomEvent::RecordingFailed { error };
         let (events, inbox) = events(|| tell_of(String::new()));
         let closed = events.clone().try_reserve_owned().expect("the channel is empty");
@@ -67,7 +68,7 @@ impl Opener {
         let room = Room::new(room::Parts {
             key: self.key(),
             shared: Arc::clone(&shared),
-            commands,
+            door: waiting,
             events,
             closed: Farewell::new(closed, RoomEvent::Closed),
             recorder: recorder.transpose()?,
@@ -78,15 +79,15 @@ impl Opener {
         Ok((Box::new(room), handle, inbox))
     }
 
-    /// A leg and its handle. Whoever calls seats it in a room of that media thread, or gives its
+    /// A leg for this slot and its handle. Whoever calls seats it in a room of that media thread, or gives its
     /// port back.
     pub(crate) fn leg(
         &self,
         config: LegConfig,
-        shard: &Arc<shard::Shared>,
+        slot: usize,
     ) -> Result<(Box<Leg>, LegHandle, mpsc::Receiver<MediaEvent>), MediaError> {
         let (local, sockets) = self.bind(config.bind_ip)?;
-        let opened = self.leg_at(local, sockets, config, shard);
+        let opened = self.leg_at(local, sockets, config, slot);
         if opened.is_err() {
             self.give_back(local);
         }
@@ -103,7 +104,7 @@ impl Opener {
         local: SocketAddr,
         sockets: Sockets,
         config: LegConfig,
-        shard: &Arc<shard::Shared>,
+        slot: usize,
     ) -> Result<(Box<Leg>, LegHandle, mpsc::Receiver<MediaEvent>), MediaError> {
         let shared = Arc::new(leg::Shared::default());
         let (desk, tray) = Desk::new();
@@ -133,8 +134,8 @@ impl Opener {
             seed: rand_seed(),
             cname: format!("{:016x}", rand_seed()),
         });
-        let (shard, desk) = (Arc::clone(shard), Mutex::new(desk));
-        Ok((Box::new(leg), LegHandle { local, key, shard, shared, desk, tap, keying }, inbox))
+        let desk = Mutex::new(desk);
+        Ok((Box::new(leg), LegHandle { local, key, slot, shared, desk, tap, keying }, inbox))
     }
 
     fn bind(&self, wanted: Option<IpAddr>) -> Result<(SocketAddr, Sockets), MediaError> {

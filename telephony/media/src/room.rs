@@ -31,21 +31,12 @@ pub(crate) struct Shared {
     pub(crate) taken: AtomicU8,
 }
 
-/// Who comes into a room, at a slot given out before.
-pub(crate) enum Command {
-    /// A new leg.
-    Seat(usize, Box<Leg>),
-    /// The leg with this key, from whatever room of the same thread.
-    Take(usize, u64),
-}
+/// A leg that comes into a room, at a slot given out before.
+pub(crate) struct Newcomer(pub(crate) usize, pub(crate) Box<Leg>);
 
-impl fmt::Debug for Command {
+impl fmt::Debug for Newcomer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, slot, key) = match self {
-            Self::Seat(slot, leg) => ("Seat", slot, leg.key()),
-            Self::Take(slot, key) => ("Take", slot, *key),
-        };
-        f.debug_tuple(kind).field(slot).field(&key).finish()
+        f.debug_tuple("Newcomer").field(&self.0).field(&self.1.key()).finish()
     }
 }
 
@@ -53,7 +44,7 @@ impl fmt::Debug for Command {
 pub(crate) struct Parts {
     pub(crate) key: u64,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) commands: Consumer<Command>,
+    pub(crate) door: Consumer<Newcomer>,
     pub(crate) events: mpsc::Sender<RoomEvent>,
     pub(crate) closed: Farewell<RoomEvent, RoomReport>,
     pub(crate) recorder: Option<(u64, Producer<Pair>, Layout)>,
@@ -104,26 +95,13 @@ impl Room {
         self.parts.key
     }
 
-    /// The next one who comes in.
-    pub(crate) fn command(&mut self) -> Option<Command> {
-        self.parts.commands.pop().ok()
-    }
-
-    pub(crate) fn seat(&mut self, slot: usize, leg: Box<Leg>) {
-        debug_assert!(self.legs[slot].is_none(), "a slot is given out once");
-        leg.sit(slot);
-        self.begun &= !bit(slot);
-        self.legs[slot] = Some(leg);
-    }
-
-    /// The leg that was to come has ended before.
-    pub(crate) fn vacate(&self, slot: usize) {
-        self.parts.shared.taken.fetch_and(!bit(slot), Ordering::AcqRel);
-    }
-
-    /// Takes a leg out; its slot is free again.
-    pub(crate) fn lift(&mut self, key: u64) -> Option<Box<Leg>> {
-        self.take_first(|leg| leg.key() == key)
+    /// Lets everybody in who waits before the door.
+    pub(crate) fn seat(&mut self) {
+        while let Ok(Newcomer(slot, leg)) = self.parts.door.pop() {
+            debug_assert!(self.legs[slot].is_none(), "a slot is given out once");
+            self.begun &= !bit(slot);
+            self.legs[slot] = Some(leg);
+        }
     }
 
     /// Takes out a leg that is over.
@@ -140,7 +118,7 @@ impl Room {
     pub(crate) fn is_over(&self) -> bool {
         // In this order: whoever was seated before the handle went is then seen in the queue.
         let closing = self.parts.shared.closing.load(Ordering::Acquire);
-        closing && self.legs.iter().all(Option::is_none) && self.parts.commands.is_empty()
+        closing && self.legs.iter().all(Option::is_none) && self.parts.door.is_empty()
     }
 
     /// One tick of all its legs: all are listened to before the first is spoken to, and the routes
@@ -219,7 +197,7 @@ impl Room {
         let found = |seat: &Option<Box<Leg>>| seat.as_deref().is_some_and(&wanted);
         let slot = self.legs.iter().position(found)?;
         let leg = self.legs[slot].take();
-        self.vacate(slot);
+        self.parts.shared.taken.fetch_and(!bit(slot), Ordering::AcqRel);
         leg
     }
 

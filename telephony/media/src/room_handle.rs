@@ -4,17 +4,13 @@ use crate::config::{LegConfig, MediaError};
 use crate::event::MediaEvent;
 use crate::handle::LegHandle;
 use crate::opener::Opener;
-use crate::room::{Command, Shared};
+use crate::room::{Newcomer, Shared};
 use crate::routes::{LEGS_PER_ROOM_MAX, Routes, bit};
 use crate::shard::{self, LEGS_PER_SHARD_MAX};
-use rtrb::{Producer, PushError};
+use rtrb::Producer;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
-
-/// Legs that wait for their room's next tick: as many as it has slots, and as many again that were
-/// moved away meanwhile.
-pub(crate) const COMMANDS_MAX: usize = 2 * LEGS_PER_ROOM_MAX;
 
 /// Dropping it lets the room end with its last leg.
 #[derive(Debug)]
@@ -24,18 +20,7 @@ pub struct RoomHandle {
     pub(crate) shared: Arc<Shared>,
     /// Held while a slot is given out and while routes change, so that a new leg's slot is silent
     /// whatever is routed at the same time.
-    pub(crate) door: Mutex<Producer<Command>>,
-}
-
-/// Why a leg does not come into a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TakeError {
-    /// All slots are taken, or the room's queue is full.
-    #[error("a room has {LEGS_PER_ROOM_MAX} legs at most")]
-    Full,
-    /// The leg lives on another media thread. Open the one room `near` the other.
-    #[error("the leg is on another media thread than the room")]
-    Elsewhere,
+    pub(crate) door: Mutex<Producer<Newcomer>>,
 }
 
 impl RoomHandle {
@@ -55,10 +40,9 @@ impl RoomHandle {
             self.shard.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(MediaError::Overloaded);
         }
-        let opened = self.opener.leg(config, &self.shard).and_then(|(leg, handle, inbox)| {
-            leg.sit(slot);
+        let opened = self.opener.leg(config, slot).and_then(|(leg, handle, inbox)| {
             self.give_out(slot);
-            if door.push(Command::Seat(slot, leg)).is_err() {
+            if door.push(Newcomer(slot, leg)).is_err() {
                 self.take_back(slot);
                 self.opener.give_back(handle.local);
                 return Err(MediaError::Overloaded);
@@ -70,25 +54,6 @@ impl RoomHandle {
             self.shard.legs.fetch_sub(1, Ordering::Relaxed);
         }
         opened
-    }
-
-    /// Moves a leg of another room of the same media thread into this one, without a gap in what
-    /// it sends or hears: its ports, timestamps and taps go on. It has a new [`LegHandle::slot`]
-    /// at once, hears nobody and is heard by nobody until it is routed here.
-    pub fn take_leg(&self, leg: &LegHandle) -> Result<(), TakeError> {
-        if !Arc::ptr_eq(&self.shard, &leg.shard) {
-            return Err(TakeError::Elsewhere);
-        }
-        let mut door = self.door();
-        let slot = self.free_slot().ok_or(TakeError::Full)?;
-        self.give_out(slot);
-        if let Err(PushError::Full(_)) = door.push(Command::Take(slot, leg.key)) {
-            self.take_back(slot);
-            return Err(TakeError::Full);
-        }
-        self.shard.waiting.store(true, Ordering::Release);
-        leg.shared.slot.store(slot as u8, Ordering::Release);
-        Ok(())
     }
 
     /// Who hears whom from the next tick on, for all legs at once.
@@ -113,7 +78,7 @@ impl RoomHandle {
         self.shared.paused.store(false, Ordering::Release);
     }
 
-    fn door(&self) -> MutexGuard<'_, Producer<Command>> {
+    fn door(&self) -> MutexGuard<'_, Producer<Newcomer>> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

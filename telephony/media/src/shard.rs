@@ -4,7 +4,7 @@ use crate::clock;
 use crate::lateness::Lateness;
 use crate::leg::{Leg, Tick};
 use crate::recorder::Job;
-use crate::room::{Command, Room, Scratch};
+use crate::room::{Room, Scratch};
 use qingting_common::limits::TICK_MS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,8 +17,6 @@ pub const LEGS_PER_SHARD_MAX: usize = 4_096;
 pub const ROOMS_PER_SHARD_MAX: usize = LEGS_PER_SHARD_MAX;
 /// Rooms that wait to be taken over by a media thread.
 pub(crate) const ROOMS_WAITING_MAX: usize = 1_024;
-/// Legs that change rooms in one tick; more wait for the next.
-const MOVES_PER_TICK_MAX: usize = 64;
 /// After a stall this many ticks are made up for at once; more are left out: 200 ms.
 const CATCH_UP_TICKS_MAX: u64 = 10;
 const TICK_NS: u64 = TICK_MS as u64 * 1_000_000;
@@ -46,8 +44,6 @@ struct Floor {
     rooms: Vec<Box<Room>>,
     /// Legs that left their room and wait to be put away.
     leaving: Vec<Box<Leg>>,
-    /// Legs on their way to another room: the room's index, the slot, the leg's key.
-    moving: Vec<(usize, usize, u64)>,
     /// Told once.
     recorder_gone: bool,
 }
@@ -58,7 +54,6 @@ impl Shard {
         let mut floor = Floor {
             rooms: Vec::with_capacity(ROOMS_PER_SHARD_MAX),
             leaving: Vec::with_capacity(LEGS_PER_SHARD_MAX),
-            moving: Vec::with_capacity(MOVES_PER_TICK_MAX),
             recorder_gone: false,
         };
         let mut scratch = Scratch::new();
@@ -78,10 +73,8 @@ impl Shard {
             // In this order: the room of whoever waits is then there.
             let waiting = self.shared.waiting.swap(false, Ordering::AcqRel);
             self.take_over(&mut floor.rooms);
-            // Everybody is in their place before the first room ticks: a leg that moves between
-            // rooms has one tick, neither none nor two.
-            if waiting && floor.seat() == MOVES_PER_TICK_MAX {
-                self.shared.waiting.store(true, Ordering::Release);
+            if waiting {
+                floor.rooms.iter_mut().for_each(|room| room.seat());
             }
             let mut leaving = !floor.leaving.is_empty();
             for room in &mut floor.rooms {
@@ -150,8 +143,8 @@ impl Shard {
     /// The engine is being dropped: its recorder thread ends after this, so waiting is right.
     fn close(self, mut floor: Floor, tick: Tick) {
         floor.rooms.extend(self.incoming.try_iter());
-        floor.seat();
         for room in &mut floor.rooms {
+            room.seat();
             floor.leaving.extend(std::iter::from_fn(|| room.lift_any()));
         }
         for mut leg in floor.leaving {
@@ -166,29 +159,6 @@ impl Shard {
 }
 
 impl Floor {
-    /// Lets those in who wait before the doors of their rooms; how many came from another.
-    fn seat(&mut self) -> usize {
-        for (index, room) in self.rooms.iter_mut().enumerate() {
-            while self.moving.len() < MOVES_PER_TICK_MAX
-                && let Some(command) = room.command()
-            {
-                match command {
-                    Command::Seat(slot, leg) => room.seat(slot, leg),
-                    Command::Take(slot, key) => self.moving.push((index, slot, key)),
-                }
-            }
-        }
-        // A leg may move on before it was ever seated: new ones come first.
-        let moved = self.moving.len();
-        for (index, slot, key) in self.moving.drain(..) {
-            match self.rooms.iter_mut().find_map(|room| room.lift(key)) {
-                Some(leg) => self.rooms[index].seat(slot, leg),
-                None => self.rooms[index].vacate(slot),
-            }
-        }
-        moved
-    }
-
     fn leave(&mut self, tick: Tick) {
         for room in &mut self.rooms {
             while let Some(mut leg) = room.lift_closing() {

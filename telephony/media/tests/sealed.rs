@@ -31,8 +31,7 @@ fn a_sealed_recording_can_be_heard_while_it_grows_and_verifies_in_the_end() {
     let config = MediaConfig { ports, port_rest: Duration::ZERO, ..MediaConfig::default() };
     let engine = MediaEngine::start(config).unwrap();
     let record = Some(to("room.qtr", 1));
-    let (room, mut events) =
-        engine.open_room(RoomConfig { record, ..RoomConfig::default() }).unwrap();
+    let (room, mut events) = engine.open_room(RoomConfig { record }).unwrap();
     let mut a = Phone::call(&room, Side::Citizen, CITIZEN_HZ);
     let track = LegConfig { record_track: Some(to("seat.qtr", 2)), ..LegConfig::default() };
     let mut b = Phone::try_call(&room, track, SEAT_HZ).unwrap();

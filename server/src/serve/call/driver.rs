@@ -161,11 +161,16 @@ impl Driver {
     pub(super) async fn run(mut self: Box<Self>, first: Input) -> (JoinSet<()>, bool) {
         let mut input = first;
         loop {
+            // Words come several times a second and, but for what follows from them, show nothing.
+            let mut shows = !matches!(input, Input::SpeechHeard { .. });
             self.machine.handle_input(self.hotline.clock.now(), input);
             while let Some(output) = self.machine.poll_output() {
                 self.perform(output).await;
+                shows = true;
             }
-            self.show();
+            if shows {
+                self.show();
+            }
             if self.machine.is_over() {
                 break;
             }

@@ -71,7 +71,7 @@ impl Driver {
                 Some(to)
             }
         };
-        let (room, events) = self.hotline.media.open_room(RoomConfig { near: None, record })?;
+        let (room, events) = self.hotline.media.open_room(RoomConfig { record })?;
         (self.room, self.room_events) = (Some(room), Some(events));
         Ok(())
     }

@@ -203,10 +203,10 @@ impl Driver {
                 self.offer = None;
                 queue::Input::CallbackRequested { call: self.id }
             }
-            QueueRequest::Ended { seat } => match self.hotline.switchboard.seat_name(seat) {
-                Some(seat) => queue::Input::CallEnded { call: self.id, seat },
-                None => return,
-            },
+            QueueRequest::Ended { seat } => {
+                let seat = self.hotline.switchboard.seat_name(seat);
+                queue::Input::CallEnded { call: self.id, seat }
+            }
         };
         self.hotline.switchboard.queues.tell(input);
     }

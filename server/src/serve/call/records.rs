@@ -66,8 +66,7 @@ impl Driver {
                 let queue_wait_ms = Some(wait_ms);
                 self.write(Entry::Route(CallRoute { queue_wait_ms, ..CallRoute::default() })).await;
                 let seat = self.hotline.switchboard.seat_name(seat);
-                let seat = seat.map(|seat| seat.as_str().to_owned());
-                let detail = json!({ "seat": seat, "leg": leg.0, "wait_ms": wait_ms });
+                let detail = json!({ "seat": seat.as_str(), "leg": leg.0, "wait_ms": wait_ms });
                 self.event("seat_answered", detail).await;
             }
             Record::Transferred { from, to, blind } => {

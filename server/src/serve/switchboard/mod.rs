@@ -163,8 +163,8 @@ impl Switchboard {
     }
 
     /// And as everybody else does.
-    pub fn seat_name(&self, seat: call::SeatId) -> Option<queue::SeatId> {
-        Some(seats::seat_name(seat))
+    pub fn seat_name(&self, seat: call::SeatId) -> queue::SeatId {
+        seats::seat_name(seat)
     }
 
     /// The seat that a target is.

@@ -44,6 +44,8 @@ pub struct Way {
 /// The trunks, as the configuration describes them.
 pub struct Trunks {
     trunks: Vec<Trunk>,
+    /// Addresses from which they call.
+    peers: Vec<IpAddr>,
     /// Our address behind NAT (`sip.advertised_ip`).
     advertised: Option<IpAddr>,
     /// Asks how they are; from [`Trunks::start`] on.
@@ -60,8 +62,13 @@ struct Trunk {
 impl Trunks {
     /// Those of the configuration; `check-config` has looked at them.
     pub fn new(config: &Config) -> Result<Self> {
-        let trunks = config.trunks.iter().map(trunk).collect::<Result<_>>()?;
-        Ok(Self { trunks, advertised: config.sip.advertised_ip, set: OnceLock::new() })
+        let trunks: Vec<Trunk> = config.trunks.iter().map(trunk).collect::<Result<_>>()?;
+        let peers = trunks.iter().flat_map(|trunk| {
+            let listed = &trunk.settings.peers;
+            listed.iter().copied().chain(trunk.uri.ip().filter(|_| listed.is_empty()))
+        });
+        let peers = peers.collect();
+        Ok(Self { trunks, peers, advertised: config.sip.advertised_ip, set: OnceLock::new() })
     }
 
     /// Begins to register with them and to ask how they are. Must run within the SIP runtime.
@@ -110,20 +117,15 @@ impl Trunks {
     }
 
     /// Addresses from which trunks call.
-    pub fn peers(&self) -> Vec<IpAddr> {
-        let peers = self.trunks.iter().flat_map(|trunk| {
-            let own = trunk.uri.host.parse::<IpAddr>().ok();
-            let listed = &trunk.settings.peers;
-            listed.iter().copied().chain(own.filter(|_| listed.is_empty()))
-        });
-        peers.collect()
+    pub fn peers(&self) -> &[IpAddr] {
+        &self.peers
     }
 
     /// Those that are up first, by priority.
     fn ordered(&self) -> Vec<&Trunk> {
-        let targets = self.set.get().map(TrunkSet::targets).unwrap_or_default();
-        let named = |name: &str| self.trunks.iter().find(|trunk| trunk.settings.name == name);
-        targets.iter().filter_map(|target| named(&target.name)).collect()
+        let order = self.set.get().map(TrunkSet::order).unwrap_or_default();
+        let named = |name: &String| self.trunks.iter().find(|trunk| trunk.settings.name == *name);
+        order.iter().filter_map(named).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Departments, their experts and who is on duty.
 
 use super::Shift;
-use crate::hours::{LocalDate, LocalDateTime, OpeningHours, Window};
+use crate::hours::LocalDateTime;
 use qingting_common::Pii;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,15 +88,6 @@ pub enum DutyError {
         /// Which expert, from 1.
         expert: usize,
     },
-}
-
-/// A stretch of time in which nobody is on duty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Its first minute.
-    pub from: LocalDateTime,
-    /// The first minute after it.
-    pub to: LocalDateTime,
 }
 
 impl DutyList {
@@ -188,32 +179,6 @@ impl DutyList {
             self.departments.values().filter(called).collect()
         };
         names.into_iter().map(found).find(|found| !found.is_empty()).unwrap_or_default()
-    }
-
-    /// When nobody of a department is on duty although it is open, on so many days from `first` on.
-    pub fn uncovered(
-        &self,
-        code: &str,
-        first: LocalDate,
-        days: usize,
-        hours: &OpeningHours,
-    ) -> Vec<Gap> {
-        let shifts: Vec<&Shift> = self.shifts_of(code).collect();
-        let mut gaps: Vec<Gap> = Vec::new();
-        for date in std::iter::successors(Some(first), |date| Some(date.next())).take(days) {
-            for minute in 0..Window::ALL_DAY.to {
-                let at = LocalDateTime::of(date, minute);
-                if !hours.is_open(at) || shifts.iter().any(|shift| shift.holds(at)) {
-                    continue;
-                }
-                let to = LocalDateTime::of(date, minute + 1);
-                match gaps.last_mut().filter(|gap| gap.to == at) {
-                    Some(gap) => gap.to = to,
-                    None => gaps.push(Gap { from: at, to }),
-                }
-            }
-        }
-        gaps
     }
 
     fn shifts_of(&self, code: &str) -> impl Iterator<Item = &Shift> {

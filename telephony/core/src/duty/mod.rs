@@ -4,6 +4,6 @@ mod list;
 mod rows;
 mod shift;
 
-pub use list::{Department, DutyError, DutyList, Expert, Gap, Target};
+pub use list::{Department, DutyError, DutyList, Expert, Target};
 pub use rows::{COLUMNS, RowError, read_rows};
 pub use shift::Shift;

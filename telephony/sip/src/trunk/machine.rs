@@ -2,7 +2,6 @@
 
 use super::backoff::{self, wait};
 use super::config::TrunkConfig;
-use crate::event::DialogEvent;
 use qingting_common::Millis;
 use std::time::Duration;
 
@@ -206,12 +205,6 @@ impl Trunk {
     }
 }
 
-/// Whether what happened to a call of ours means that the next trunk should carry it: it did not
-/// get to anybody.
-pub const fn next_wanted(event: &DialogEvent) -> bool {
-    matches!(event, DialogEvent::Failed { code: 408 | 503, .. } | DialogEvent::TransportLost)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::config::Account;
@@ -314,15 +307,5 @@ mod tests {
         trunk.call_failed(T, Some(503));
         assert!(!trunk.is_up(T));
         assert_eq!(trunk.deadline(), Some(T + Duration::from_secs(5)));
-        let failed = |code| DialogEvent::Failed {
-            code,
-            reason: String::new(),
-            retry_after_s: None,
-            warning: None,
-        };
-        assert!(
-            next_wanted(&failed(503)) && next_wanted(&failed(408)) && !next_wanted(&failed(486))
-        );
-        assert!(next_wanted(&DialogEvent::TransportLost));
     }
 }

@@ -9,5 +9,5 @@ mod machine;
 mod set;
 
 pub use config::{Account, TrunkConfig};
-pub use machine::{FAILURES_DOWN, HEALTH_EVERY, Outcome, Probe, Trunk, TrunkStatus, next_wanted};
-pub use set::{Target, TrunkSet};
+pub use machine::{FAILURES_DOWN, HEALTH_EVERY, Outcome, Probe, Trunk, TrunkStatus};
+pub use set::TrunkSet;

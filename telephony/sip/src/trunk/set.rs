@@ -2,12 +2,10 @@
 
 use super::config::TrunkConfig;
 use super::machine::{Outcome, Probe, Trunk, TrunkStatus};
-use crate::auth::Credentials;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::message::{HeaderName, Method, NameAddr, Response, SipUri};
 use crate::request::OutgoingRequest;
-use crate::transport::Transport;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,28 +20,6 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// How long the task sleeps when every probe is under way; an answer wakes it.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// Where a call can go.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The trunk's name.
-    pub name: String,
-    /// The peer; [`Target::uri`] puts the number before it.
-    pub peer: SipUri,
-    /// How.
-    pub transport: Transport,
-    /// Who we are to it.
-    pub identity: NameAddr,
-    /// For when it asks for a password.
-    pub credentials: Option<Credentials>,
-}
-
-impl Target {
-    /// The Request-URI of a call to a number.
-    pub fn uri(&self, number: &str) -> SipUri {
-        SipUri { user: Some(number.to_owned()), ..self.peer.clone() }
-    }
-}
 
 /// **Registers, asks whether trunks live and puts them in order.** Dropping it stops asking;
 /// [`TrunkSet::close`] leaves the servers that we registered with.
@@ -88,14 +64,14 @@ impl TrunkSet {
         Self { trunks, endpoint, clock, sooner, task: Mutex::new(task) }
     }
 
-    /// Where a call is to be tried, in this order: those that are up by priority, then, for want
-    /// of anything better, those that are not.
-    pub fn targets(&self) -> Vec<Target> {
+    /// The trunks by name, in the order in which a call is to be tried: those that are up by
+    /// priority, then, for want of anything better, those that are not.
+    pub fn order(&self) -> Vec<String> {
         let now = self.clock.now();
         let kept = lock(&self.trunks);
         let mut ordered: Vec<&Trunk> = kept.iter().map(|kept| &kept.trunk).collect();
         ordered.sort_by_key(|trunk| (!trunk.is_up(now), trunk.config().priority));
-        ordered.into_iter().map(|trunk| target(trunk.config())).collect()
+        ordered.into_iter().map(|trunk| trunk.config().name.clone()).collect()
     }
 
     /// How every trunk is.
@@ -132,22 +108,12 @@ impl TrunkSet {
     }
 }
 
-fn target(config: &TrunkConfig) -> Target {
-    Target {
-        name: config.name.clone(),
-        peer: config.peer.clone(),
-        transport: config.transport,
-        identity: config.identity.clone(),
-        credentials: config.account.as_ref().map(|account| account.credentials.clone()),
-    }
-}
-
 impl Kept {
     fn request(&mut self, probe: Probe) -> OutgoingRequest {
         let config = self.trunk.config();
         let peer = SipUri { user: None, ..config.peer.clone() };
         let (transport, identity) = (config.transport, config.identity.clone());
-        let credentials = target(config).credentials;
+        let credentials = config.account.as_ref().map(|account| account.credentials.clone());
         let Probe::Register { expires_s } = probe else {
             let options = OutgoingRequest::new(Method::Options, peer, transport, identity);
             return OutgoingRequest { credentials, ..options };
