@@ -113,7 +113,7 @@ impl Shelf {
         let whose = call_of(&file).map_or_else(|| self.name(&file), |call| call.to_string());
         self.store.audit(HERE, "recording.export", &whose).await?;
         let found = export_wav(&file, keys, out)
-            .with_context(|| format!("cannot export {}", file.display()))?;
+            .with_context(|| format!("cannot export {} to {}", file.display(), out.display()))?;
         println!("{}  {}", out.display(), described(&found));
         Ok(ExitCode::SUCCESS)
     }

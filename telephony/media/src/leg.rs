@@ -440,6 +440,10 @@ impl Leg {
 
     /// Sends a tick of audio, or a key: the one place where a packet becomes a datagram.
     fn send(&mut self, now_ns: u64, sample_index: u64, audio: &Samples) {
+        // Nothing after the handle is dropped: the peer's port may be another call's by then.
+        if self.is_closing() {
+            return;
+        }
         let Some(to) = self.destination(now_ns) else { return };
         let Some(remote) = self.remote.as_mut().filter(|remote| remote.media.send) else {
             return;

@@ -3,8 +3,11 @@
 use qingting_tests::audio::{Wav, samples_in};
 use qingting_tests::house::{CITIZEN, House, leg};
 use qingting_tests::peers::desk::Manner;
+use qingting_tests::qingting;
 use qingting_tests::tone::{self, Hz};
 use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 const STRETCH: Duration = Duration::from_millis(200);
@@ -87,4 +90,79 @@ fn exported(house: &House, call: &str) {
         assert!(row.contains(cell), "{cell}: {row}");
     }
     assert!(!row.contains(CITIZEN), "{row}");
+}
+
+/// Runs `qingting recording WHAT` beside the server: whether it succeeded, and what it said.
+fn recording(house: &House, what: &str, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(qingting())
+        .args(["recording", what, "--config"])
+        .arg(house.server.home().join("config.toml"))
+        .args(arguments)
+        .output()
+        .expect("qingting runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).expect("UTF-8"))
+}
+
+#[test]
+fn recordings_are_proved_whole_given_out_and_get_a_new_master_key() {
+    let house = House::open();
+    let mut seat = house.seat("801", tone::FIRST, Manner::Answers);
+    let (mut citizen, call) = house.talk(&mut seat);
+    citizen.hears(&[tone::FIRST]);
+    citizen.hang_up();
+    house.ended(&call);
+    let home = house.server.home();
+    let sealed = sealed_files(&house);
+    let (mix, files) = (sealed.iter().find(|file| file.contains(&call)), sealed.len());
+    let mix = mix.expect("the call's mix").clone();
+    let all_good = format!("{files} good, 0 bad");
+
+    let (proved, said) = recording(&house, "verify", &[]);
+    assert!(proved && said.contains(&all_good), "{said}");
+
+    let out = home.join("out.wav");
+    let out = out.to_str().expect("UTF-8");
+    let (given, said) = recording(&house, "export", &[&mix, out]);
+    assert!(given, "{said}");
+    let wav = std::fs::read(out).expect("a WAV file");
+    assert_eq!(wav, std::fs::read(house.server.recording_of(&call)).expect("what the API gives"));
+    let (again, said) = recording(&house, "export", &[&mix, out]);
+    assert!(!again && said.contains("out.wav"), "nothing is overwritten: {said}");
+
+    let key_file = home.join("recording.key");
+    let old = std::fs::read_to_string(&key_file).expect("the key");
+    let new = format!("{}\n", "5a".repeat(32));
+    std::fs::write(&key_file, format!("{new}{old}")).expect("writable");
+    let (changed, said) = recording(&house, "rewrap", &[]);
+    assert!(changed && said.starts_with(&format!("{files} changed")), "{said}");
+    let (_, said) = recording(&house, "rewrap", &[]);
+    assert!(said.starts_with("0 changed") && said.contains("0 failed"), "{said}");
+    std::fs::write(&key_file, &new).expect("writable");
+    let (proved, said) = recording(&house, "verify", &[]);
+    assert!(proved && said.contains(&all_good), "the old key is not needed any more: {said}");
+
+    let path = home.join("recordings").join(&mix);
+    let mut bytes = std::fs::read(&path).expect("the recording");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("writable");
+    let (proved, said) = recording(&house, "verify", &[]);
+    assert!(!proved && said.contains("1 bad") && said.contains(&mix), "{said}");
+}
+
+/// The encrypted recordings, as their folder names them.
+fn sealed_files(house: &House) -> Vec<String> {
+    let root = house.server.home().join("recordings");
+    let listed = |folder: PathBuf| std::fs::read_dir(folder).expect("a folder").map(Result::unwrap);
+    let days = listed(root.clone()).map(|day| day.path()).filter(|path| path.is_dir());
+    let mut files: Vec<String> = days
+        .flat_map(listed)
+        .map(|file| file.path())
+        .filter(|file| file.extension().is_some_and(|ending| ending == "qtr"))
+        .map(|file| file.strip_prefix(&root).expect("inside").display().to_string())
+        .collect();
+    // The mix has the shortest name, the tracks a suffix.
+    files.sort_by_key(String::len);
+    files
 }

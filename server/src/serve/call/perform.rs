@@ -51,6 +51,11 @@ impl Driver {
                 self.with_dialog(leg, qingting_sip::Dialog::cancel);
             }
             Output::SendBye { leg, reason } => {
+                // Its voice goes first: a telephone may give the port of this call to the next one,
+                // which a late packet would confuse.
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.media = None;
+                }
                 self.with_dialog(leg, |dialog| dialog.bye(Some(bye_reason(reason))));
                 // Nothing more is wanted of it.
                 if let Some(io) = self.legs.get_mut(leg) {
