@@ -134,6 +134,10 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// A hash that no password has, and that costs as much to check as any other.
+pub(crate) const NOBODYS_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// Guards the costly password check: one at a time, so that a flood of wrong passwords cannot take
 /// every core, and none for the password that was right a moment ago.
 pub(crate) struct PasswordCheck {

@@ -42,6 +42,20 @@ async fn the_directory_has_hashes_and_the_file_no_password() {
 }
 
 #[tokio::test]
+async fn an_unknown_extension_costs_the_same_check_as_a_wrong_password() {
+    let (_dir, store) = fresh().await;
+    make(&store, "1001").await;
+    let real = crate::keys::hash_password(PASSWORD).await.unwrap();
+    let decoy = crate::keys::NOBODYS_HASH;
+    let cost = |hash: &str| hash.splitn(5, '$').take(4).collect::<Vec<_>>().join("$");
+    assert_eq!(cost(decoy), cost(&real), "the same algorithm with the same parameters");
+    let right = store.inner.passwords.matches(PASSWORD, decoy).await;
+    assert!(!right.expect("it is a readable hash"), "nobody's password");
+    assert!(log_in(&store, "1009", PASSWORD).await.is_none());
+    assert!(log_in(&store, "1001", "wrong horse").await.is_none());
+}
+
+#[tokio::test]
 async fn an_impossible_seat_is_refused_with_its_field() {
     let (_dir, store) = fresh().await;
     make(&store, "1001").await;

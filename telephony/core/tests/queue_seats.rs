@@ -103,6 +103,25 @@ fn a_call_that_a_seat_made_itself_keeps_offers_away() {
 }
 
 #[test]
+fn a_seat_that_joins_the_call_of_another_is_offered_nothing_meanwhile() {
+    let mut world = World::with_seats(config(), &["a", "b"]);
+    world.enqueue(1);
+    world.accept(1, "a");
+    world.feed(Input::CallBegan { call: call(1), seat: "b".into() });
+    assert_eq!(world.state("b"), SeatState::Talking { calls: vec![call(1)] });
+    assert_eq!(world.enqueue(2), "position 2 1 wait 90");
+    world.feed(Input::CallEnded { call: call(1), seat: "b".into() });
+    assert_eq!(world.feed(Input::WrapUpDone { seat: "b".into() }), "offer 2 b");
+    assert_eq!(world.state("a"), SeatState::Talking { calls: vec![call(1)] });
+
+    world.accept(2, "b");
+    world.feed(Input::CallBegan { call: call(1), seat: "b".into() });
+    world.feed(Input::Abandon { call: call(1) });
+    assert!(matches!(world.state("a"), SeatState::WrapUp { .. }), "everybody leaves it");
+    assert_eq!(world.state("b"), SeatState::Talking { calls: vec![call(2)] });
+}
+
+#[test]
 fn a_call_that_a_seat_gives_back_is_rung_elsewhere_before_all_others() {
     let mut world = World::with_seats(config(), &["a", "b"]);
     for number in 1..=3 {

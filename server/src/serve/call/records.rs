@@ -164,8 +164,8 @@ impl Driver {
         self.seats_talk();
     }
 
-    /// Tells the queues which seat talks in this call without having been offered it, so that nobody
-    /// else is sent to its telephone. Of several the first counts.
+    /// Tells the queues which seats talk in this call without having been offered it, so that nobody
+    /// else is sent to their telephones.
     pub(super) fn seats_talk(&self) {
         if self.shown.is_queued() || self.offer.is_some() {
             return;

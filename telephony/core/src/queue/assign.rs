@@ -125,7 +125,7 @@ impl Queue {
     pub(super) fn accepted(&mut self, offer: Offer) {
         if !self.stands(&offer) {
             // The answer crossed our withdrawal, or is reported twice: that changes nothing.
-            if self.talking_to(offer.call).as_ref() != Some(&offer.seat) {
+            if !self.seats.get(&offer.seat).is_some_and(|seat| seat.talks_to(offer.call)) {
                 self.emit(Output::Withdraw(offer));
             }
             return;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// A call wants a seat. One that a seat still talked to leaves that seat first.
+    /// A call wants a seat. One that seats still talked to leaves them first.
     Enqueue(Enqueue),
     /// The call is gone, whether it waited, rang or talked.
     Abandon {
@@ -37,7 +37,8 @@ pub enum Input {
         /// Why.
         why: OfferFailure,
     },
-    /// A call that came to a seat by another way than an offer: one that it dialled or was handed.
+    /// A call that came to a seat by another way than an offer: one that it dialled, was handed or
+    /// was asked to join. Other seats may talk in it too.
     CallBegan {
         /// The call.
         call: CallId,

@@ -78,9 +78,7 @@ impl Queue {
         if self.line.contains(call) {
             return;
         }
-        if let Some(seat) = self.talking_to(call) {
-            self.call_ended(call, &seat);
-        }
+        self.leave_seats(call);
         let Some(rules) = self.config.queues.get(&wants.queue) else {
             return self.emit(Output::Refused { call, why: Refusal::UnknownQueue });
         };
@@ -93,9 +91,7 @@ impl Queue {
     }
 
     fn abandon(&mut self, call: CallId) {
-        if let Some(seat) = self.talking_to(call) {
-            self.call_ended(call, &seat);
-        }
+        self.leave_seats(call);
         self.leave(call);
     }
 

@@ -126,6 +126,11 @@ impl Seat {
         self.state != SeatState::SignedOut
     }
 
+    /// Whether it is joined to this call.
+    pub(super) fn talks_to(&self, call: CallId) -> bool {
+        matches!(&self.state, SeatState::Talking { calls } if calls.contains(&call))
+    }
+
     /// Whether a call may be offered to it.
     pub(super) fn takes_calls(&self) -> bool {
         self.registered && self.state == SeatState::Ready

@@ -73,7 +73,9 @@ impl Queue {
     }
 
     pub(super) fn call_began(&mut self, call: CallId, seat: &SeatId) {
-        if !self.seats.get(seat).is_some_and(Seat::signed_in) || self.talking_to(call).is_some() {
+        let Some(entry) = self.seats.get(seat).filter(|entry| entry.signed_in()) else { return };
+        // Others may talk in it already: it was handed on, or this seat was asked to join.
+        if entry.talks_to(call) {
             return;
         }
         // The caller it is rung for: however they came together, this is the acceptance.
@@ -121,13 +123,11 @@ impl Queue {
         self.set(seat, SeatState::Talking { calls });
     }
 
-    /// The seat that talks to this call.
-    pub(super) fn talking_to(&self, call: CallId) -> Option<SeatId> {
-        let talks = |seat: &Seat| match &seat.state {
-            SeatState::Talking { calls } => calls.contains(&call),
-            _ => false,
-        };
-        self.seats.iter().find(|(_, seat)| talks(seat)).map(|(id, _)| id.clone())
+    /// Every seat leaves this call.
+    pub(super) fn leave_seats(&mut self, call: CallId) {
+        let talk = self.seats.iter().filter(|(_, seat)| seat.talks_to(call));
+        let talk: Vec<SeatId> = talk.map(|(id, _)| id.clone()).collect();
+        talk.iter().for_each(|seat| self.call_ended(call, seat));
     }
 
     /// An offer was not taken: the call stands where it stood, the seat pauses.

@@ -58,7 +58,13 @@ impl World {
 
     /// Feeds an input and gives what is asked for.
     pub(crate) fn outputs(&mut self, input: Input) -> Vec<Output> {
+        let before = talked_to(&self.queue);
+        let joins = matches!(input, Input::CallBegan { .. });
         self.queue.handle_input(self.now, input);
+        for (call, seats) in talked_to(&self.queue) {
+            let had = before.get(&call).copied().unwrap_or(0);
+            assert!(joins || seats <= had.max(1), "two seats took {call}");
+        }
         let outputs: Vec<Output> = std::iter::from_fn(|| self.queue.poll_output()).collect();
         for output in &outputs {
             if let Output::Offer(offer) = output {
@@ -134,22 +140,22 @@ pub(crate) fn holds(queue: &Queue, now: Millis) {
     let snapshot = queue.snapshot();
     let mut with_seat: BTreeMap<CallId, &SeatId> = BTreeMap::new();
     for view in &snapshot.seats {
-        let talks = match &view.state {
-            SeatState::Talking { calls } => calls.clone(),
-            state => state.offered().into_iter().collect(),
-        };
-        for call in talks {
-            assert_eq!(with_seat.insert(call, &view.seat), None, "two seats for a call");
-        }
-        if view.state.offered().is_some() {
+        if let Some(call) = view.state.offered() {
+            assert_eq!(with_seat.insert(call, &view.seat), None, "two seats ring for a call");
             assert!(view.registered, "an unreachable seat is offered a call");
         }
+        if let SeatState::Talking { calls } = &view.state {
+            let different: BTreeSet<&CallId> = calls.iter().collect();
+            assert_eq!(different.len(), calls.len(), "a call twice at one seat");
+        }
     }
+    let talked = talked_to(queue);
     let mut waiting = BTreeSet::new();
     for queue in &snapshot.queues {
         let mut position = 0;
         for view in &queue.waiting {
             assert!(waiting.insert(view.call), "a call waits twice");
+            assert!(!talked.contains_key(&view.call), "a call waits while a seat talks to it");
             assert_eq!(with_seat.get(&view.call).copied(), view.offered_to.as_ref());
             position += u32::from(view.offered_to.is_none());
             assert_eq!(view.position, view.offered_to.is_none().then_some(position));
@@ -161,6 +167,16 @@ pub(crate) fn holds(queue: &Queue, now: Millis) {
         }
     }
     assert!(queue.next_deadline().is_none_or(|at| at > now), "a deadline in the past");
+}
+
+/// With how many seats each call talks.
+fn talked_to(queue: &Queue) -> BTreeMap<CallId, usize> {
+    let mut seats = BTreeMap::new();
+    for view in queue.snapshot().seats {
+        let SeatState::Talking { calls } = view.state else { continue };
+        calls.into_iter().for_each(|call| *seats.entry(call).or_default() += 1);
+    }
+    seats
 }
 
 /// Lets all deadlines pass while nobody does anything: then nobody waits and no seat is between
