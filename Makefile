@@ -3,6 +3,8 @@
 
 CARGO ?= cargo
 BIN := target/release/qingting
+# Most tests that take long wait for telephones and leave the processor idle.
+TEST_THREADS ?= 4
 
 help:
 	@echo "make run    set up, build, fetch the models, answer calls (again: seconds)"
@@ -32,7 +34,7 @@ test:
 	@$(CARGO) build --release --locked --workspace --all-targets
 	@$(BIN) models fetch
 	@$(MAKE) --no-print-directory check
-	$(CARGO) test --release --locked --workspace
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --locked --workspace
 
 clean:
 	$(CARGO) clean

@@ -103,7 +103,7 @@ pub(crate) async fn replace(
     let rows = rows(&body)?;
     let list = state.switchboard.read_duty(&rows).map_err(refused)?;
     state.store.replace_duty(list, &who.name).await?;
-    state.switchboard.duty_changed();
+    state.switchboard.duty_changed().await;
     Ok(StatusCode::NO_CONTENT)
 }
 

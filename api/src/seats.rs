@@ -114,7 +114,7 @@ pub(crate) async fn create(
         password: body.password,
     };
     let made = state.store.create_seat(seat, &who.name).await?;
-    state.switchboard.seats_changed();
+    state.switchboard.seats_changed().await;
     Ok((StatusCode::CREATED, Json(view(made, None))))
 }
 
@@ -137,7 +137,7 @@ pub(crate) async fn edit(
         password: body.password.map(|password| (password, state.realm.clone())),
     };
     let seat = state.store.change_seat(&extension, change, &who.name).await?;
-    state.switchboard.seats_changed();
+    state.switchboard.seats_changed().await;
     Ok(Json(view(seat, None)))
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn remove(
     Path(extension): Path<String>,
 ) -> Result<StatusCode, Problem> {
     state.store.delete_seat(&extension, &who.name).await?;
-    state.switchboard.seats_changed();
+    state.switchboard.seats_changed().await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -63,13 +63,15 @@ pub trait Switchboard: Send + Sync {
     /// Whether that extension takes calls of the queue. Must not block.
     fn serves(&self, extension: &str, queue: &str) -> bool;
 
-    /// Seats were made, changed or removed: read [`Store::seat_credentials`] again. Must not block.
+    /// Seats were made, changed or removed: reads [`Store::seat_credentials`] again. What was
+    /// changed counts when this is done, which whoever changed it waits for; dropping it stops
+    /// nothing.
     ///
     /// [`Store::seat_credentials`]: qingting_store::Store::seat_credentials
-    fn seats_changed(&self);
+    fn seats_changed(&self) -> Pending<'_, ()>;
 
-    /// The duty list was replaced: read it again. Must not block.
-    fn duty_changed(&self);
+    /// The duty list was replaced: reads it again, like [`Switchboard::seats_changed`].
+    fn duty_changed(&self) -> Pending<'_, ()>;
 
     /// Makes a list of a table's rows, or says what is wrong, line by line and never quoting a
     /// value.

@@ -121,12 +121,14 @@ impl Switchboard for Board {
         self.queues.lock().unwrap().contains(&(extension.into(), queue.into()))
     }
 
-    fn seats_changed(&self) {
+    fn seats_changed(&self) -> Pending<'_, ()> {
         self.asked.lock().unwrap().push("seats changed".into());
+        ready(())
     }
 
-    fn duty_changed(&self) {
+    fn duty_changed(&self) -> Pending<'_, ()> {
         self.asked.lock().unwrap().push("duty changed".into());
+        ready(())
     }
 
     fn read_duty(&self, rows: &[DutyRow]) -> Result<DutyList, Vec<DutyProblem>> {

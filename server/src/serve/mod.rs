@@ -32,7 +32,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, home, logging};
 use anyhow::{Context, Result};
-use qingting_api::{ApiState, EventBus};
+use qingting_api::{ApiState, EventBus, Pending};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
@@ -80,9 +80,12 @@ pub struct Hotline {
 }
 
 impl Hotline {
-    /// Something that nobody waits for. It ends with the runtime at the latest.
-    pub fn in_background(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.app.spawn(task);
+    /// Something that goes on when whoever waits for it has gone. It ends with the runtime at the
+    /// latest.
+    pub fn to_its_end(&self, task: impl Future<Output = ()> + Send + 'static) -> Pending<'_, ()> {
+        let running = self.app.spawn(task);
+        // Its fault is told by the runtime's panic hook; there is nothing that waiting could mend.
+        Box::pin(async move { drop(running.await) })
     }
 }
 

@@ -8,7 +8,7 @@ use qingting_tests::{call, tone};
 use std::time::Duration;
 
 /// Calls that run when it dies.
-const CALLS: usize = 40;
+const CALLS: usize = 100;
 /// How long they have been recorded by then, and how much of that may be lost.
 const TALKED: Duration = Duration::from_secs(6);
 const LOST_MAX: Duration = Duration::from_millis(1_200);

@@ -129,9 +129,9 @@ impl qingting_api::Switchboard for Control {
         self.0.switchboard.serves(extension, queue)
     }
 
-    fn seats_changed(&self) {
+    fn seats_changed(&self) -> Pending<'_, ()> {
         let hotline = Arc::clone(&self.0);
-        self.0.in_background(async move {
+        self.0.to_its_end(async move {
             match hotline.switchboard.seats.load(&hotline.store).await {
                 Ok(changed) => hotline.switchboard.seats_changed(&changed),
                 Err(error) => {
@@ -140,19 +140,19 @@ impl qingting_api::Switchboard for Control {
                 }
             }
             hotline.endpoint.recheck_users();
-        });
+        })
     }
 
-    fn duty_changed(&self) {
+    fn duty_changed(&self) -> Pending<'_, ()> {
         let hotline = Arc::clone(&self.0);
-        self.0.in_background(async move {
+        self.0.to_its_end(async move {
             if let Err(error) = hotline.switchboard.duty.load(&hotline.store).await {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the duty list could not be read again"
                 );
             }
-        });
+        })
     }
 
     fn read_duty(&self, rows: &[DutyRow]) -> Result<DutyList, Vec<DutyProblem>> {
