@@ -90,7 +90,7 @@ impl fmt::Display for Carries {
             Self::TooBig { memory_bytes } => {
                 write!(f, "too big: needs {:.1} GB of memory", gigabytes(*memory_bytes))
             }
-            Self::Unknown => f.write_str("not known"),
+            Self::Unknown => f.write_str("what it needs is not known"),
         }
     }
 }

@@ -28,13 +28,15 @@ impl Page {
     }
 }
 
+/// Path and `Range` of a request.
+type Asked = (String, Option<String>);
+
 /// An HTTP server on a thread that ends with the test's process.
 #[derive(Clone)]
 struct Server {
     base: String,
     pages: Arc<Mutex<HashMap<String, Page>>>,
-    /// Path and `Range` of each request.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
@@ -55,7 +57,7 @@ impl Server {
         self.pages.lock().expect("not poisoned").insert(path.to_owned(), page);
     }
 
-    fn asked(&self) -> Vec<(String, Option<String>)> {
+    fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("not poisoned").clone()
     }
 
