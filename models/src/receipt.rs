@@ -1,4 +1,5 @@
-//! What was installed: lets the next start believe a file by its size and time.
+//! What was installed: lets the next start believe a file by its size and time, and remembers the
+//! checksums that the manifest could not tell.
 
 use crate::{ModelsError, hash};
 use serde::{Deserialize, Serialize};
@@ -6,6 +7,8 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 const FILE_NAME: &str = "installed.toml";
+/// The time of a file that must be hashed before it is believed.
+const NEVER: u64 = 0;
 
 /// The receipt in a model's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,16 +49,24 @@ impl Receipt {
         std::fs::rename(&partial, &path).map_err(ModelsError::io("write", &path))
     }
 
-    /// Forgets what was verified, so that the next look hashes every file.
-    pub(crate) fn remove(dir: &Path) {
-        let _ = std::fs::remove_file(dir.join(FILE_NAME));
+    /// Makes sure that these files are not believed by size and time, and keeps what they should be:
+    /// of some nobody else knows the checksum.
+    pub(crate) fn distrust(mut self, names: &[&str]) -> Self {
+        let bad = self.file.iter_mut().filter(|entry| names.contains(&entry.name.as_str()));
+        bad.for_each(|entry| entry.modified_ns = NEVER);
+        self
     }
 
-    /// Whether every file still has the size and time it had when it was verified.
-    pub(crate) fn untouched(&self, dir: &Path) -> bool {
-        self.file
-            .iter()
-            .all(|e| size_and_time(&dir.join(&e.name)) == Some((e.bytes, e.modified_ns)))
+    /// The SHA-256 that a file had when it was verified.
+    pub(crate) fn sha256(&self, name: &str) -> Option<&str> {
+        self.file.iter().find(|e| e.name == name).map(|e| e.sha256.as_str())
+    }
+
+    /// The files that no longer have the size and time they had when they were verified.
+    pub(crate) fn touched(&self, dir: &Path) -> impl Iterator<Item = &str> {
+        let is_touched =
+            |e: &&Entry| size_and_time(&dir.join(&e.name)) != Some((e.bytes, e.modified_ns));
+        self.file.iter().filter(is_touched).map(|e| e.name.as_str())
     }
 }
 

@@ -103,7 +103,7 @@ fn source(title: &str, wheels: &[&Wheel], content: &[u8]) -> String {
 
 fn model(sources: &[String]) -> String {
     format!(
-        "[[model]]\nname = \"m\"\nrole = \"vad\"\nlicence = \"MIT\"\nwhat = \"w\"\n{}",
+        "profile = []\n[[model]]\nname = \"m\"\nrole = \"vad\"\nlicence = \"MIT\"\nwhat = \"w\"\n{}",
         sources.concat()
     )
 }
@@ -153,7 +153,9 @@ fn the_second_source_is_used_and_the_first_ones_fault_is_told() {
     let b = world.wheel("b", b"right");
     let sources = [source("one", &[&gone], b"x"), source("two", &[&b], b"right")];
     let report = world.installer(&model(&sources)).ensure(&["m"]).expect("installed");
-    let Outcome::Installed { source, failed } = &report.outcomes[0].1 else { panic!("{report:?}") };
+    let Outcome::Installed { source, failed, .. } = &report.outcomes[0].1 else {
+        panic!("{report:?}")
+    };
     assert_eq!(source, "two");
     assert!(failed[0].contains("no such version"), "{failed:?}");
 }
@@ -175,8 +177,11 @@ fn damage_is_found_by_verify_and_mended_by_ensure() {
     let installer = world.installer(&model(&[source("one", &[&a], b"good")]));
     installer.ensure(&["m"]).expect("installed");
     fs::write(installer.path("m", "model.bin"), b"evil").expect("damaged");
-    let damaged = State::Damaged { file: "model.bin".into() };
-    assert_eq!(installer.verify().expect("verified")[0].state, damaged);
+    let statuses = installer.verify().expect("verified");
+    let State::Damaged { faults } = &statuses[0].state else { panic!("{statuses:?}") };
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!(faults[0].file, "model.bin");
+    assert!(faults[0].reason.contains(&sha256(b"good")), "{faults:?}");
     installer.ensure(&["m"]).expect("mended");
     assert_eq!(fs::read(installer.path("m", "model.bin")).expect("read"), b"good");
 }
@@ -192,7 +197,62 @@ fn another_machines_folder_is_imported_without_a_registry() {
     let installer = world.installer(&manifest);
     assert!(matches!(installer.import(&copy), Err(ModelsError::Checksum { .. })));
     fs::write(copy.join("m/model.bin"), b"good").expect("written");
-    assert_eq!(installer.import(&copy).expect("imported"), ["m"]);
+    let report = installer.import(&copy).expect("imported");
+    assert_eq!(report.outcomes[0].0, "m");
     assert_eq!(installer.ensure(&["m"]).expect("present").outcomes[0].1, Outcome::Present);
     assert!(world.asked().is_empty());
+}
+
+#[test]
+fn archives_carried_in_a_folder_are_imported_like_fetched_ones() {
+    let world = World::new();
+    let (a, b) = (world.wheel("a", b"left "), world.wheel("b", b"right"));
+    let installer = world.installer(&model(&[source("one", &[&a, &b], b"left right")]));
+    let error = installer.import(&world.at("bin")).expect_err("nothing there").to_string();
+    assert!(error.contains("a.whl") && error.contains("b.whl"), "{error}");
+    installer.import(&world.at("wheels")).expect("imported");
+    assert_eq!(fs::read(installer.path("m", "model.bin")).expect("read"), b"left right");
+    assert!(world.at("wheels/a.whl").exists(), "what was carried in is left alone");
+}
+
+#[test]
+fn a_configured_folder_goes_before_every_source() {
+    let world = World::new();
+    let a = world.wheel("a", b"good");
+    let installer = world.installer(&model(&[source("one", &[&a], b"good")]));
+    let installer = installer.with_folder(Some(world.at("wheels")));
+    let report = installer.ensure(&["m"]).expect("installed");
+    let Outcome::Installed { source, .. } = &report.outcomes[0].1 else { panic!("{report:?}") };
+    assert!(source.contains(&world.at("wheels").display().to_string()), "{source}");
+    assert!(world.asked().is_empty());
+}
+
+#[test]
+fn when_all_fails_one_line_says_what_is_missing_and_how_to_get_it() {
+    let world = World::new();
+    let gone = Wheel { package: "gone".into(), bytes: 1, sha256: "0".repeat(64) };
+    let installer = world.installer(&model(&[source("one", &[&gone], b"x")]));
+    let error = installer.ensure(&["m"]).expect_err("nowhere").to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    for part in ["no such version", "`pip download --no-deps gone==1.0`", "models import DIR"] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+}
+
+#[test]
+fn a_list_for_machines_says_name_size_state_and_what_fits() {
+    let world = World::new();
+    let a = world.wheel("a", b"good");
+    let installer = world.installer(&model(&[source("one", &[&a], b"good")]));
+    let list = serde_json::to_value(installer.list()).expect("JSON");
+    let expected = serde_json::json!([{
+        "name": "m", "role": "vad", "languages": [], "licence": "MIT", "what": "w", "note": null,
+        "profiles": [], "bytes": 1004, "carries": { "word": "fits" }, "state": "missing",
+    }]);
+    assert_eq!(list, expected);
+    installer.ensure(&["m"]).expect("installed");
+    let list = serde_json::to_value(installer.list()).expect("JSON");
+    assert_eq!(list[0]["state"], "installed");
+    assert_eq!(list[0]["source"], "one");
+    assert_eq!(list[0]["bytes_installed"], 4 + 9);
 }

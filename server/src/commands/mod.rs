@@ -2,6 +2,7 @@
 
 mod admin_password;
 mod asr;
+mod bench;
 mod call;
 mod check_config;
 mod demo;
@@ -28,7 +29,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Call(args) => call::run(&args),
         Command::AdminPassword(args) => admin_password::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Models(args) => models::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Models(args) => models::run(&args),
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),
         Command::Recording(args) => recording::run(&args),
         Command::Nlu(cli::Nlu::Train(args)) => nlu::train(&args).map(|()| ExitCode::SUCCESS),

