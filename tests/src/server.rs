@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Calls that one server under test carries.
-const CALLS_MAX: u16 = 110;
+pub const CALLS_MAX: u16 = 110;
 /// Longest wait for a server to take calls: it may have models to load and prompts to speak.
 const START_MAX: Duration = Duration::from_secs(600);
 /// Lines of a start that wait to be read; what comes after the start is thrown away.

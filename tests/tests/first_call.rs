@@ -2,7 +2,7 @@
 
 use qingting_tests::audio::{self, Wav};
 use qingting_tests::raw::RawCall;
-use qingting_tests::server::{Server, ServerPlan, wait_until};
+use qingting_tests::server::{CALLS_MAX, Server, ServerPlan, wait_until};
 use qingting_tests::{call, cer, spoken};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -274,5 +274,5 @@ fn a_hang_up_at_any_moment_from_either_side_leaves_nothing_behind() {
         assert_eq!(!call["answered_at"].is_null(), answered, "{call}");
     }
     server.wait_until_idle();
-    assert_eq!(server.metric("qingting_media_port_pairs_free"), 60.0);
+    assert_eq!(server.metric("qingting_media_port_pairs_free"), f64::from(CALLS_MAX));
 }
