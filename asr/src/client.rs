@@ -9,6 +9,7 @@
 mod stream;
 
 use crate::clock::Clock;
+use crate::text::Text;
 use crate::wire::{self, Event, Message, WireError};
 use qingting_common::Pii;
 use std::collections::BTreeMap;
@@ -78,8 +79,11 @@ pub struct Heard {
     pub start_ms: u64,
     /// Where its speech ends (for a partial: so far).
     pub end_ms: u64,
-    /// Simplified Chinese.
-    pub text: Pii<String>,
+    /// As it was heard, in simplified Chinese.
+    pub raw: Pii<Text>,
+    /// What a seat reads: without fillers, with written numbers and punctuation; empty where `raw`
+    /// is.
+    pub display: Pii<Text>,
     /// Mean token probability, 0 to 1.
     pub confidence: f32,
 }

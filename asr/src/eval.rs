@@ -35,14 +35,18 @@ pub struct EvalConfig {
     pub limit: usize,
 }
 
-/// What was measured. Character errors are counted after normalisation: lower case, simplified
-/// script, punctuation and spaces dropped, full-width folded, digits read out one by one.
+/// What was measured. Character errors are counted in the raw text, as it was heard: what
+/// [`crate::text::display`] does with numbers and fillers cannot hide or make one. Both sides are
+/// normalised: lower case, simplified script, punctuation and spaces dropped, full-width folded,
+/// digits read out one by one.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct EvalReport {
     /// Utterances.
     pub utterances: usize,
     /// Their length.
     pub audio_seconds: f64,
+    /// The text in which errors are counted: `raw`, as it was heard.
+    pub text: &'static str,
     /// Characters of the reference.
     pub characters: usize,
     /// Errors per character of the reference.
@@ -93,7 +97,7 @@ pub fn run(config: &EvalConfig) -> Result<EvalReport> {
             }
         }
     });
-    let mut report = EvalReport::default();
+    let mut report = EvalReport { text: "raw", ..EvalReport::default() };
     let (mut finals, mut behind) = (Vec::new(), Vec::new());
     let cpu_before = wait_stats(&events)?;
     for (stream, (file, text)) in (0u64..).zip(read_list(&config.tsv, config.limit)?) {
@@ -148,7 +152,7 @@ fn play(
         Event::Result { is_final, end_ms: to_ms, text, .. } => {
             *covered_ms = (*covered_ms).max(to_ms);
             if is_final {
-                heard.text.push_str(&text);
+                heard.text.push_str(&text.to_string());
                 // Noise after the last word must not make the worker look fast.
                 heard.final_ms = Some(clock.elapsed_ms().saturating_sub(end_ms.min(to_ms)));
             }

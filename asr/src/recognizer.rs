@@ -1,6 +1,7 @@
 //! The seam between streaming decisions, which are ours, and models, which can be exchanged.
 
 use crate::error::Result;
+use crate::text::Text;
 
 /// Samples in one frame of voice detection: 32 ms at 16 kHz.
 pub const FRAME_SAMPLES: usize = 512;
@@ -8,8 +9,8 @@ pub const FRAME_SAMPLES: usize = 512;
 /// What a segment's audio says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
-    /// Simplified Chinese; empty when nothing was said.
-    pub text: String,
+    /// Simplified Chinese with times since the first sample; empty when nothing was said.
+    pub text: Text,
     /// Mean token probability, 0 to 1.
     pub confidence: f32,
 }

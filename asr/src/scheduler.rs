@@ -199,6 +199,7 @@ fn same_stream(a: &Key, b: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Text;
 
     fn job(stream: u64, segment: u32, end: u64, effort: Effort) -> Job {
         Job {
@@ -211,7 +212,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Decoded {
-        Decoded { text: text.to_owned(), confidence: 1.0 }
+        Decoded { text: Text::over(text, &[]), confidence: 1.0 }
     }
 
     #[test]

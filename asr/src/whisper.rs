@@ -2,7 +2,8 @@
 
 use crate::error::{AsrError, Result};
 use crate::recognizer::{Decoded, Decoder, Detector, Effort, Recognizer};
-use crate::{text, vad::Silero};
+use crate::text::{self, Text};
+use crate::vad::Silero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use whisper_rs::{
@@ -78,17 +79,25 @@ struct WhisperDecoder {
     state: WhisperState,
 }
 
+/// What one pass wrote, loops and all.
+struct Pass {
+    text: String,
+    confidence: f32,
+}
+
 impl Decoder for WhisperDecoder {
     fn decode(&mut self, samples: &[f32], effort: Effort) -> Result<Decoded> {
         let temperatures = match effort {
             Effort::Partial => &TEMPERATURES[..1],
             Effort::Final => &TEMPERATURES[..],
         };
+        let voiced = text::voiced(samples);
         let mut decoded = Decoded::default();
         for temperature in temperatures {
             let raw = self.pass(samples, *temperature)?;
             let is_looping = text::is_looping(&raw.text);
-            decoded = Decoded { text: text::clean(&raw.text), ..raw };
+            let text = Text::over(&text::clean(&raw.text), &voiced);
+            decoded = Decoded { text, confidence: raw.confidence };
             if !is_looping {
                 break;
             }
@@ -98,7 +107,7 @@ impl Decoder for WhisperDecoder {
 }
 
 impl WhisperDecoder {
-    fn pass(&mut self, samples: &[f32], temperature: f32) -> Result<Decoded> {
+    fn pass(&mut self, samples: &[f32], temperature: f32) -> Result<Pass> {
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max(SAMPLES_MIN), 0.0);
         self.state.full(parameters(padded.len(), temperature), &padded).map_err(engine)?;
@@ -116,7 +125,7 @@ impl WhisperDecoder {
         let is_noise = no_speech > NO_SPEECH_MIN && confidence < UNSURE_BELOW;
         let text =
             if is_noise { String::new() } else { String::from_utf8_lossy(&bytes).into_owned() };
-        Ok(Decoded { text, confidence })
+        Ok(Pass { text, confidence })
     }
 }
 

@@ -3,11 +3,12 @@
 //! A frame is a u32 length (little-endian, of what follows), one byte of kind, and the body.
 //! Numbers are little-endian. The worker speaks first ([`Message::Hello`]).
 
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
 /// Version of this protocol; both sides must have the same.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Largest frame, in bytes, length field excluded.
 pub const FRAME_BYTES_MAX: usize = 65_536;
 /// Most samples in one [`Message::Audio`].
@@ -77,8 +78,9 @@ pub enum Event {
         start_ms: u64,
         /// Where its speech (so far) ends.
         end_ms: u64,
-        /// Simplified Chinese; empty when it turned out to be noise.
-        text: String,
+        /// As it was heard, in simplified Chinese; empty when it turned out to be noise. What a seat
+        /// reads is made of it by [`crate::text::display`], on the client's side.
+        text: Text,
         /// Mean token probability.
         confidence: f32,
     },

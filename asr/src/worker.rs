@@ -322,7 +322,7 @@ fn result(job: &Job, decoded: Decoded, is_final: bool) -> Event {
         is_final,
         start_ms: job.utterance.speech.start / SAMPLES_PER_MS,
         end_ms: job.utterance.speech.end / SAMPLES_PER_MS,
-        text: decoded.text,
+        text: decoded.text.later(job.utterance.audio.start / SAMPLES_PER_MS),
         confidence: decoded.confidence,
     }
 }

@@ -79,7 +79,7 @@ async fn speech_is_heard_and_the_stream_ends_after_its_finals() {
     let AsrEvent::Final(heard) = until(&mut events, is_final).await else { unreachable!() };
     assert_eq!(heard.segment, 0);
     assert!((2_400..=2_600).contains(&heard.end_ms), "{}", heard.end_ms);
-    assert!(!heard.text.expose().is_empty());
+    assert!(!heard.display.expose().is_empty());
     sender.finish();
     until(&mut events, |e| *e == AsrEvent::Ended).await;
     assert_eq!(client.status().streams, 0);

@@ -51,6 +51,7 @@ fn said(text: &str) -> FinalSegment {
         start_ms: 100,
         end_ms: 900,
         text: Pii::new(text.into()),
+        raw: Pii::new(format!("嗯{text}")),
         confidence: 0.9,
     }
 }

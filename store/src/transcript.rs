@@ -21,8 +21,10 @@ pub struct FinalSegment {
     pub start_ms: u64,
     /// Where speech ends.
     pub end_ms: u64,
-    /// The words.
+    /// What a seat reads; evidence points into it.
     pub text: Pii<String>,
+    /// What was heard, before fillers went and numbers were written.
+    pub raw: Pii<String>,
     /// 0 to 1.
     pub confidence: f32,
 }
@@ -87,7 +89,7 @@ impl Store {
     /// The call's words so far; empty for an unknown call.
     pub async fn transcript(&self, call: CallId) -> Result<Transcript, StoreError> {
         let segments = sqlx::query(
-            "SELECT id, party, start_ms, end_ms, text, confidence FROM segments
+            "SELECT id, party, start_ms, end_ms, text, raw, confidence FROM segments
              WHERE call_id = ?1 ORDER BY start_ms, id",
         )
         .bind(call.to_string())
@@ -106,6 +108,7 @@ impl Store {
                 start_ms: unsigned(row.try_get("start_ms")?),
                 end_ms: unsigned(row.try_get("end_ms")?),
                 text: pii(row, "text")?,
+                raw: pii(row, "raw")?,
                 confidence: row.try_get("confidence")?,
             })
         };
@@ -137,10 +140,11 @@ impl Command for RecordFinal {
             .await?
             .ok_or_else(|| StoreError::NotFound { what: "call", id: self.call.to_string() })?;
         sqlx::query(
-            "INSERT INTO segments (id, call_id, party, start_ms, end_ms, text, confidence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO segments (id, call_id, party, start_ms, end_ms, text, confidence, raw)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (id) DO UPDATE SET start_ms = excluded.start_ms,
-                end_ms = excluded.end_ms, text = excluded.text, confidence = excluded.confidence",
+                end_ms = excluded.end_ms, text = excluded.text, raw = excluded.raw,
+                confidence = excluded.confidence",
         )
         .bind(self.segment.id.to_string())
         .bind(self.call.to_string())
@@ -149,6 +153,7 @@ impl Command for RecordFinal {
         .bind(signed(self.segment.end_ms))
         .bind(self.segment.text.expose())
         .bind(f64::from(self.segment.confidence))
+        .bind(self.segment.raw.expose())
         .execute(&mut *db)
         .await?;
         let before = ticket.draft.clone();

@@ -28,7 +28,7 @@ fn transcript(server: &Server, call: &Value) -> String {
     });
     let transcript = server.api_get(&format!("/api/v1/calls/{}/transcript", id(call)));
     let segments = transcript["segments"].as_array().cloned().unwrap_or_default();
-    segments.iter().filter_map(|segment| segment["text"].as_str()).collect()
+    segments.iter().filter_map(|segment| segment["raw"].as_str()).collect()
 }
 
 #[test]

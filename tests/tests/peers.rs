@@ -264,7 +264,7 @@ fn a_telephones_words_are_transcribed(place: impl FnOnce(&Server, &[i16])) {
         let transcript = server.api_get(&path);
         let segments = transcript["segments"].as_array()?;
         let caller = segments.iter().filter(|segment| segment["party"] == "caller");
-        written = caller.filter_map(|segment| segment["text"].as_str()).collect();
+        written = caller.filter_map(|segment| segment["raw"].as_str()).collect();
         (cer(SAID, &written) <= ERROR_RATE_MAX).then_some(())
     });
     assert!(good.is_some(), "{written}");

@@ -39,7 +39,10 @@ fn nothing_of_a_call_is_in_the_log_the_metrics_or_the_arguments_of_a_process() {
     let path = format!("/api/v1/calls/{}/transcript", call["id"].as_str().expect("an id"));
     let transcript = server.api_get(&path);
     let segments = transcript["segments"].as_array().cloned().unwrap_or_default();
-    let heard: String = segments.iter().filter_map(|segment| segment["text"].as_str()).collect();
+    let said = |field: &str| -> String {
+        segments.iter().filter_map(|segment| segment[field].as_str()).collect()
+    };
+    let (heard, shown) = (said("raw"), said("text"));
     assert!(cer(SAID, &heard) <= 0.5, "too little was heard to be found: {heard}");
 
     let (status, metrics) = server.request("GET", "/metrics", None);
@@ -49,7 +52,7 @@ fn nothing_of_a_call_is_in_the_log_the_metrics_or_the_arguments_of_a_process() {
     let log = server.log();
     assert!(!log.is_empty() && arguments.contains("asr-worker"), "{arguments}");
     let prompts = std::fs::read_to_string(server.home().join("config.toml")).expect("readable");
-    let secrets = secrets(&heard, &server.ticket_of(&call), &prompts);
+    let secrets = secrets(&heard, &shown, &server.ticket_of(&call), &prompts);
     for (place, text) in [("log", &log), ("metrics", &metrics), ("arguments", &arguments)] {
         let found: Vec<&String> = secrets.iter().filter(|word| text.contains(*word)).collect();
         assert!(found.is_empty(), "{found:?} in the {place}:\n{text}");
@@ -57,15 +60,15 @@ fn nothing_of_a_call_is_in_the_log_the_metrics_or_the_arguments_of_a_process() {
 }
 
 /// The number, the name, the place, and every two neighbouring characters and long number of what
-/// was heard, unless the server itself says them to everybody.
-fn secrets(heard: &str, ticket: &Value, prompts: &str) -> BTreeSet<String> {
+/// was heard and shown, unless the server itself says them to everybody.
+fn secrets(heard: &str, shown: &str, ticket: &Value, prompts: &str) -> BTreeSet<String> {
     let mut secrets: BTreeSet<String> =
         [NUMBER, &NUMBER[3..], NAME, PLACE].map(str::to_owned).into();
     for field in ["caller_name", "phone", "place"] {
         let value = ticket["fields"][field]["value"].as_str().unwrap_or_default();
         secrets.extend((value.chars().count() >= 2).then(|| value.to_owned()));
     }
-    for text in [heard, SAID] {
+    for text in [heard, shown, SAID] {
         let characters: Vec<char> = text.chars().collect();
         let is_word = |pair: &&[char]| pair.iter().all(|c| ('\u{4e00}'..='\u{9fff}').contains(c));
         let pairs = characters.windows(2).filter(is_word).map(|pair| pair.iter().collect());

@@ -66,7 +66,11 @@ pub(crate) struct SegmentView {
     party: &'static str,
     start_ms: u64,
     end_ms: u64,
+    /// As a seat reads it: without fillers, with written numbers and punctuation. Evidence of a
+    /// ticket counts its characters.
     text: String,
+    /// As it was heard.
+    raw: String,
     confidence: f32,
 }
 
@@ -147,6 +151,7 @@ pub(crate) async fn transcript(
         start_ms: segment.start_ms,
         end_ms: segment.end_ms,
         text: segment.text.into_inner(),
+        raw: segment.raw.into_inner(),
         confidence: segment.confidence,
     });
     let gaps = transcript.gaps.iter().map(|gap| GapView { from_ms: gap.from_ms, to_ms: gap.to_ms });

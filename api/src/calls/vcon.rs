@@ -229,6 +229,7 @@ impl Parts {
                 "start_ms": segment.start_ms,
                 "end_ms": segment.end_ms,
                 "text": segment.text,
+                "raw": segment.raw,
                 "confidence": segment.confidence,
             })
         });

@@ -42,8 +42,10 @@ pub enum Event {
         start_ms: u64,
         /// End so far.
         end_ms: u64,
-        /// The words.
+        /// The words as a seat reads them.
         text: Pii<String>,
+        /// As they were heard.
+        raw: Pii<String>,
         /// Whether the words stay.
         r#final: bool,
         /// 0 to 1.
@@ -204,7 +206,7 @@ impl Event {
     /// What keeping it costs, in bytes, about.
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
-            Self::Caption { text, .. } => text.expose().len(),
+            Self::Caption { text, raw, .. } => text.expose().len() + raw.expose().len(),
             Self::TicketUpdated { draft, .. } => draft
                 .values()
                 .map(|field| size_of::<FieldValue>() + field.value.expose().len())

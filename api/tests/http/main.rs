@@ -161,6 +161,7 @@ async fn a_seat_does_not_collide_with_the_machine_in_another_field() {
             start_ms: 0,
             end_ms: 1,
             text: Pii::new(words.into()),
+            raw: Pii::new(words.into()),
             confidence: 0.9,
         };
         world.store.record_final(call, said, &[tag]).await.unwrap();

@@ -43,7 +43,8 @@ async fn finished(world: &World) -> CallId {
         party: Party::Caller,
         start_ms: 0,
         end_ms: 900,
-        text: Pii::new("路灯不亮".into()),
+        text: Pii::new("路灯不亮。".into()),
+        raw: Pii::new("嗯路灯不亮".into()),
         confidence: 0.9,
     };
     store.record_final(call, said, &[]).await.unwrap();
@@ -231,7 +232,8 @@ async fn a_finished_call_is_a_vcon() {
     assert_eq!((&track["parties"], &track["content_hash"]), (&json!(1), &json!(hash(&wav(1)))));
     assert!(track["url"].as_str().unwrap().ends_with("/recording?track=1.0"));
     let body: Value = serde_json::from_str(vcon["analysis"][0]["body"].as_str().unwrap()).unwrap();
-    assert_eq!(body["segments"][0]["text"], "路灯不亮");
+    assert_eq!(body["segments"][0]["text"], "路灯不亮。");
+    assert_eq!(body["segments"][0]["raw"], "嗯路灯不亮");
     assert_eq!(vcon["analysis"][0]["type"], "transcript");
     let events = &vcon["attachments"][0];
     assert_eq!((&events["purpose"], &events["encoding"]), (&json!("events"), &json!("json")));

@@ -2,6 +2,7 @@
 //! still owed. Pure: no socket, no clock.
 
 use super::{AsrEvent, Heard, WORKER_SILENT_MAX};
+use crate::text::{Stage, display};
 use crate::wire::{self, Event, Message};
 use qingting_common::Pii;
 use std::collections::{BTreeMap, VecDeque};
@@ -163,8 +164,9 @@ impl Stream {
                 self.tell(AsrEvent::SpeechStarted { at_ms });
             }
             Event::Result { segment, is_final, start_ms, end_ms, text, confidence, .. } => {
-                let text = Pii::new(text);
-                let heard = Heard { segment, start_ms, end_ms, text, confidence };
+                let stage = if is_final { Stage::Final } else { Stage::Partial };
+                let (raw, display) = (Pii::new(text.clone()), Pii::new(display(&text, stage)));
+                let heard = Heard { segment, start_ms, end_ms, raw, display, confidence };
                 if !is_final {
                     self.tell(AsrEvent::Partial(heard));
                     return;
@@ -272,6 +274,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Text;
 
     const SECOND: u64 = 8_000;
 
@@ -281,7 +284,7 @@ mod tests {
     }
 
     fn result(segment: u32, start_ms: u64, end_ms: u64) -> Event {
-        let text = "一".to_owned();
+        let text = Text::over("一", &[start_ms..end_ms]);
         let (stream, is_final, confidence) = (1, true, 0.9);
         Event::Result { stream, segment, is_final, start_ms, end_ms, text, confidence }
     }

@@ -85,7 +85,7 @@ impl Captions {
     }
 
     fn partial(&mut self, heard: &Heard) {
-        if heard.text.expose().is_empty() {
+        if heard.display.expose().is_empty() {
             return;
         }
         self.heard(None);
@@ -97,7 +97,7 @@ impl Captions {
     async fn finish(&mut self, heard: Heard) {
         let known = self.open.remove(&heard.segment);
         let segment = self.segment(known.unwrap_or_else(new_segment), &heard);
-        if heard.text.expose().is_empty() {
+        if heard.display.expose().is_empty() {
             // It was noise: its partials are taken off the screen.
             if known.is_some() {
                 self.publish(&segment, true);
@@ -187,6 +187,7 @@ impl Captions {
             start_ms: segment.start_ms,
             end_ms: segment.end_ms,
             text: segment.text.clone(),
+            raw: segment.raw.clone(),
             r#final: is_final,
             confidence: segment.confidence,
         });
@@ -198,7 +199,8 @@ impl Captions {
             party: self.speaker.party,
             start_ms: self.in_call(heard.start_ms),
             end_ms: self.in_call(heard.end_ms),
-            text: Pii::new(heard.text.expose().clone()),
+            text: Pii::new(heard.display.expose().to_string()),
+            raw: Pii::new(heard.raw.expose().to_string()),
             confidence: heard.confidence,
         }
     }

@@ -1,4 +1,4 @@
-//! A database of the first schema becomes one of the second without loss.
+//! A database of the first schema becomes one of the newest without loss.
 
 use super::*;
 use sqlx::migrate::Migrator;
@@ -79,7 +79,9 @@ async fn calls_of_the_first_schema_keep_all_they_had() {
     assert_eq!(roles, [(0, LegRole::Citizen, &citizen), (1, LegRole::Seat, &empty)]);
     assert_eq!(legs[0].answered_at, Some(UnixMillis(2_000)));
     assert_eq!(legs[0].cause.as_deref(), Some("caller_hung_up"));
-    assert_eq!(store.transcript(id(1)).await.unwrap().segments.len(), 1);
+    let segments = store.transcript(id(1)).await.unwrap().segments;
+    let said: Vec<_> = segments.iter().map(|s| (s.text.expose(), s.raw.expose())).collect();
+    assert_eq!(said, [(&"路灯不亮".to_owned(), &"路灯不亮".to_owned())]);
     assert_eq!(store.keys().await.unwrap().len(), 1);
 
     // The one that was running is closed like any other; without seats nobody missed it.

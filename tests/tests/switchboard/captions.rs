@@ -33,7 +33,7 @@ fn captions_say_who_spoke() {
             let transcript = house.server.api_get(&format!("/api/v1/calls/{call}/transcript"));
             let segments = transcript["segments"].as_array().cloned().unwrap_or_default();
             let of_party = segments.iter().filter(|segment| segment["party"] == party);
-            written = of_party.filter_map(|segment| segment["text"].as_str()).collect();
+            written = of_party.filter_map(|segment| segment["raw"].as_str()).collect();
             (cer(words, &written) <= ERROR_RATE_MAX).then_some(())
         });
         assert!(is_good.is_some(), "{party}: {written}");

@@ -1,0 +1,407 @@
+//! From what a recogniser heard to what a seat reads, every character with its time.
+//!
+//! **A step never loses the time of what it keeps**: a character that is put in the place of others
+//! lies within their time. The raw text stays as it was heard; [`display`] makes another beside it:
+//! fillers go, spoken numbers become written ones where people would write them so, and punctuation
+//! is set. A wrong digit is worse than a Chinese numeral: what may be read in two ways stays.
+
+mod clean;
+mod fillers;
+mod numbers;
+mod punctuation;
+mod voiced;
+
+pub use clean::{clean, is_looping};
+pub use voiced::voiced;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+
+/// A character and its time: milliseconds since the stream's sample 0 (in [`crate::recognizer`]:
+/// since the first sample of the audio that was decoded).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Char {
+    /// The character.
+    pub char: char,
+    /// Where it begins.
+    pub start_ms: u64,
+    /// Where it ends; never before `start_ms`, never after the next one's `start_ms`.
+    pub end_ms: u64,
+}
+
+/// Characters in the order of their times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Parts", into = "Parts")]
+pub struct Text(Vec<Char>);
+
+/// How a text travels.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    text: String,
+    times_ms: Vec<(u64, u64)>,
+}
+
+/// Times that do not fit their characters.
+#[derive(Debug, thiserror::Error)]
+#[error("times that are not in order, or not one for each character")]
+pub struct Untimed;
+
+/// What the text is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Speech that may go on: no mark is put at its end.
+    Partial,
+    /// A finished segment.
+    Final,
+}
+
+/// Most rounds of the steps over one text.
+const ROUNDS_MAX: usize = 4;
+
+/// The text that a seat reads; empty only for an empty text. Idempotent.
+pub fn display(raw: &Text, stage: Stage) -> Text {
+    let mut text = raw.clone();
+    // A written number may make a clause long enough for a comma: one round is rarely not enough.
+    for _ in 0..ROUNDS_MAX {
+        let next = round(&text);
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    match stage {
+        Stage::Partial => text,
+        Stage::Final => punctuation::end(&text),
+    }
+}
+
+fn round(text: &Text) -> Text {
+    let text = fillers::remove(&punctuation::widen(text));
+    // Marks before numbers: they part what is said from what is said next.
+    numbers::write(&punctuation::part(&text))
+}
+
+impl Text {
+    /// A text whose voiced characters are spread evenly over these stretches, in ms and in order;
+    /// without any, all are at 0. Punctuation takes no time.
+    pub fn over(text: &str, voiced: &[Range<u64>]) -> Self {
+        let sounds = text.chars().filter(|c| c.is_alphanumeric()).count() as u64;
+        let total = voiced.iter().map(|stretch| stretch.end - stretch.start).sum();
+        let mut said = 0;
+        let timed = text.chars().map(|char| {
+            let from = portion(total, said, sounds);
+            said += u64::from(char.is_alphanumeric());
+            let to = portion(total, said, sounds);
+            let (start_ms, end_ms) = if from == to {
+                let at = place(voiced, to, false);
+                (at, at)
+            } else {
+                (place(voiced, from, true), place(voiced, to, false))
+            };
+            Char { char, start_ms, end_ms }
+        });
+        Self(timed.collect())
+    }
+
+    /// The characters.
+    pub fn chars(&self) -> &[Char] {
+        &self.0
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same, later by this.
+    #[must_use]
+    pub fn later(mut self, ms: u64) -> Self {
+        for char in &mut self.0 {
+            char.start_ms = char.start_ms.saturating_add(ms);
+            char.end_ms = char.end_ms.saturating_add(ms);
+        }
+        self
+    }
+
+    fn plain(&self) -> Vec<char> {
+        self.0.iter().map(|char| char.char).collect()
+    }
+
+    /// Carries out edits, which are in order and do not overlap. What replaces characters shares
+    /// their time evenly; what is put between two has the moment at which the first ends.
+    fn edited(&self, edits: &[Edit]) -> Self {
+        let mut chars = Vec::with_capacity(self.0.len());
+        let mut at = 0;
+        for edit in edits {
+            chars.extend_from_slice(&self.0[at..edit.range.start]);
+            let time = self.time(&edit.range);
+            let count = edit.with.chars().count() as u64;
+            chars.extend((0u64..).zip(edit.with.chars()).map(|(i, char)| Char {
+                char,
+                start_ms: time.start + portion(time.end - time.start, i, count),
+                end_ms: time.start + portion(time.end - time.start, i + 1, count),
+            }));
+            at = edit.range.end;
+        }
+        chars.extend_from_slice(&self.0[at..]);
+        Self(chars)
+    }
+
+    fn time(&self, range: &Range<usize>) -> Range<u64> {
+        match &self.0[range.clone()] {
+            [first, .., last] => first.start_ms..last.end_ms,
+            [only] => only.start_ms..only.end_ms,
+            [] => {
+                let before = range.start.checked_sub(1).map(|at| self.0[at].end_ms);
+                let at = before.or(self.0.first().map(|char| char.start_ms)).unwrap_or(0);
+                at..at
+            }
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|char| fmt::Write::write_char(f, char.char))
+    }
+}
+
+impl TryFrom<Parts> for Text {
+    type Error = Untimed;
+
+    fn try_from(parts: Parts) -> Result<Self, Untimed> {
+        let mut end = 0;
+        let in_order = parts.times_ms.iter().all(|(start_ms, end_ms)| {
+            let is_next = end <= *start_ms && start_ms <= end_ms;
+            end = *end_ms;
+            is_next
+        });
+        if !in_order || parts.text.chars().count() != parts.times_ms.len() {
+            return Err(Untimed);
+        }
+        let timed = parts.text.chars().zip(parts.times_ms);
+        Ok(Self(timed.map(|(char, (start_ms, end_ms))| Char { char, start_ms, end_ms }).collect()))
+    }
+}
+
+impl From<Text> for Parts {
+    fn from(text: Text) -> Self {
+        Self {
+            text: text.to_string(),
+            times_ms: text.0.iter().map(|char| (char.start_ms, char.end_ms)).collect(),
+        }
+    }
+}
+
+/// These characters give way to those.
+#[derive(Debug)]
+struct Edit {
+    range: Range<usize>,
+    with: String,
+}
+
+impl Edit {
+    fn new(range: Range<usize>, with: impl Into<String>) -> Self {
+        Self { range, with: with.into() }
+    }
+}
+
+/// `length * part / whole` that does not overflow; `part` is at most `whole`.
+fn portion(length: u64, part: u64, whole: u64) -> u64 {
+    let whole = whole.max(1);
+    length / whole * part + length % whole * part / whole
+}
+
+/// The time at which this much was voiced; where a stretch ends, its end or the next one's start.
+fn place(voiced: &[Range<u64>], mut said: u64, is_start: bool) -> u64 {
+    for stretch in voiced {
+        let length = stretch.end - stretch.start;
+        if said < length || (said == length && !is_start) {
+            return stretch.start + said;
+        }
+        said -= length;
+    }
+    voiced.last().map_or(0, |stretch| stretch.end)
+}
+
+/// Whether the characters begin with the word.
+fn starts(chars: &[char], word: &str) -> bool {
+    let mut chars = chars.iter();
+    word.chars().all(|c| chars.next() == Some(&c))
+}
+
+/// Whether they end with it.
+fn ends(chars: &[char], word: &str) -> bool {
+    let length = word.chars().count();
+    chars.len() >= length && starts(&chars[chars.len() - length..], word)
+}
+
+/// Marks between clauses, as they are said and written.
+fn is_mark(c: char) -> bool {
+    matches!(c, '，' | '。' | '？' | '！' | '；' | '：' | '、' | ',' | '?' | '!' | ';')
+}
+
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '〇')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What people say, what recognisers write, and anything else.
+    fn words() -> impl Strategy<Value = String> {
+        const PIECES: [&str; 64] = [
+            "一",
+            "二",
+            "两",
+            "三",
+            "五",
+            "八",
+            "九",
+            "零",
+            "幺",
+            "十",
+            "百",
+            "千",
+            "万",
+            "亿",
+            "点",
+            "半",
+            "分",
+            "钟",
+            "块",
+            "元",
+            "毛",
+            "号",
+            "楼",
+            "栋",
+            "单元",
+            "室",
+            "年",
+            "月",
+            "日",
+            "百分之",
+            "下午",
+            "到",
+            "个",
+            "多",
+            "几",
+            "第",
+            "嗯",
+            "呃",
+            "那个",
+            "我",
+            "这",
+            "然后",
+            "但是",
+            "所以",
+            "吗",
+            "呢",
+            "什么",
+            "怎么",
+            "不知道",
+            "，",
+            ",",
+            "。",
+            "？",
+            " ",
+            "电话",
+            "是",
+            "小区",
+            "坏了",
+            "1",
+            "38",
+            "3.5",
+            "%",
+            "OK",
+            "一五一十",
+        ];
+        let piece = prop_oneof![
+            8 => proptest::sample::select(&PIECES[..]).prop_map(str::to_owned),
+            1 => any::<char>().prop_map(String::from),
+        ];
+        proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    fn stretches() -> impl Strategy<Value = Vec<Range<u64>>> {
+        proptest::collection::vec((0u64..900, 1u64..2_000), 0..5).prop_map(|steps| {
+            let mut at = 0;
+            let stretch = |(pause, length)| {
+                let start = at + pause;
+                at = start + length;
+                start..at
+            };
+            steps.into_iter().map(stretch).collect()
+        })
+    }
+
+    fn assert_timed(text: &Text, within: Range<u64>) -> Result<(), TestCaseError> {
+        let mut at = within.start;
+        for char in text.chars() {
+            prop_assert!(at <= char.start_ms && char.start_ms <= char.end_ms, "{text:?}");
+            at = char.end_ms;
+        }
+        prop_assert!(text.is_empty() || at <= within.end, "{text:?}");
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn times_stay_in_order_and_within_what_was_said(said in words(), voiced in stretches()) {
+            let raw = Text::over(&said, &voiced);
+            let first = voiced.first().map_or(0, |stretch| stretch.start);
+            let last = voiced.last().map_or(0, |stretch| stretch.end);
+            assert_timed(&raw, first..last)?;
+            for stage in [Stage::Partial, Stage::Final] {
+                assert_timed(&display(&raw, stage), first..last)?;
+            }
+            prop_assert_eq!(raw.to_string(), said);
+        }
+
+        #[test]
+        fn what_is_written_stays_written(said in words(), voiced in stretches()) {
+            let once = display(&Text::over(&said, &voiced), Stage::Final);
+            prop_assert_eq!(display(&once, Stage::Final).to_string(), once.to_string());
+        }
+
+        #[test]
+        fn something_said_is_something_shown(said in words()) {
+            let raw = Text::over(&said, &[]);
+            prop_assert_eq!(display(&raw, Stage::Partial).is_empty(), raw.is_empty());
+        }
+
+        #[test]
+        fn a_text_survives_its_way_as_json(said in words(), voiced in stretches()) {
+            let text = Text::over(&said, &voiced);
+            let json = serde_json::to_string(&text).expect("plain data");
+            prop_assert_eq!(serde_json::from_str::<Text>(&json).expect("of our own"), text);
+        }
+    }
+
+    #[test]
+    fn characters_lie_on_the_voice_and_not_on_the_pause() {
+        let text = Text::over("停水，了吗", &[100..300, 900..1_100]);
+        let times: Vec<_> = text.chars().iter().map(|c| (c.start_ms, c.end_ms)).collect();
+        assert_eq!(times, [(100, 200), (200, 300), (300, 300), (900, 1_000), (1_000, 1_100)]);
+    }
+
+    #[test]
+    fn a_written_number_has_the_time_of_the_spoken_one() {
+        let raw = Text::over("住三十二栋", &[0..500]);
+        let shown = display(&raw, Stage::Partial);
+        assert_eq!(shown.to_string(), "住32栋");
+        let times: Vec<_> = shown.chars().iter().map(|c| (c.start_ms, c.end_ms)).collect();
+        assert_eq!(times, [(0, 100), (100, 250), (250, 400), (400, 500)]);
+    }
+
+    #[test]
+    fn times_that_do_not_fit_are_refused() {
+        for times in ["[[0,1]]", "[[0,5],[4,6]]", "[[3,2],[4,6]]"] {
+            let json = format!(r#"{{"text":"停水","times_ms":{times}}}"#);
+            assert!(serde_json::from_str::<Text>(&json).is_err(), "{times}");
+        }
+    }
+}
