@@ -134,7 +134,7 @@ pub(crate) fn read(text: &str) -> Vec<Piece> {
         }
     }
     // The line end that was added is no mark of the text.
-    if !text.chars().next_back().is_some_and(|c| signs::pause(c).is_some()) {
+    if text.chars().next_back().is_none_or(|c| signs::pause(c).is_none()) {
         pieces.pop();
     }
     pieces
