@@ -25,6 +25,12 @@ pub enum VoiceError {
     /// The speed is outside [`crate::Voice::SPEEDS`].
     #[error("a speed of {0} is outside 0.5 to 2.0")]
     Speed(f32),
+    /// A character of the text cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] crate::front_end::Unreadable),
+    /// The model has no such phoneme.
+    #[error("the voice model does not know the phoneme {0:?}")]
+    Phoneme(char),
     /// Nothing in the text can be spoken.
     #[error("the text has nothing that can be spoken")]
     Unspeakable,

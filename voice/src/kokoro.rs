@@ -68,7 +68,7 @@ impl Voice {
     ///
     /// # Errors
     /// [`VoiceError::UnknownVoice`], [`VoiceError::Speed`], [`VoiceError::TooLong`],
-    /// [`VoiceError::Unspeakable`] for what was asked; [`VoiceError::Engine`] when the model fails.
+    /// [`VoiceError::Unreadable`], [`VoiceError::Unspeakable`] for what was asked; [`VoiceError::Engine`] when the model fails.
     pub fn synthesise(&self, text: &str, voice: &str, speed: f32) -> Result<Vec<i16>, VoiceError> {
         let style = self.styles.get(voice).ok_or_else(|| VoiceError::UnknownVoice {
             name: voice.into(),
@@ -82,19 +82,21 @@ impl Voice {
             return Err(VoiceError::TooLong { chars, max: TEXT_CHARS_MAX });
         }
         let mut audio = Vec::new();
-        for sentence in front_end::sentences(text) {
-            let phonemes = front_end::phonemes(&sentence);
-            let tokens: Vec<_> =
-                phonemes.chars().filter_map(|c| self.tokens.get(&c).copied()).collect();
-            for part in tokens.chunks(TOKENS_MAX) {
-                audio.extend_from_slice(sound::trim(&self.infer(part, style, speed)?));
-            }
+        for phonemes in front_end::utterances(text, TOKENS_MAX)? {
+            let tokens = self.tokens_of(&phonemes)?;
+            audio.extend_from_slice(sound::trim(&self.infer(&tokens, style, speed)?));
             audio.resize(audio.len() + (MODEL_RATE_HZ * PAUSE_MS / 1_000) as usize, 0.0);
         }
         if audio.iter().all(|&x| x == 0.0) {
             return Err(VoiceError::Unspeakable);
         }
         Ok(sound::to_pcm(&sound::to_telephone_rate(&audio)))
+    }
+
+    /// Every phoneme's number; a phoneme that the model lacks is our fault and is not left out.
+    fn tokens_of(&self, phonemes: &str) -> Result<Vec<i64>, VoiceError> {
+        let token = |c: char| self.tokens.get(&c).copied().ok_or(VoiceError::Phoneme(c));
+        phonemes.chars().map(token).collect()
     }
 
     fn infer(&self, tokens: &[i64], style: &[f32], speed: f32) -> Result<Vec<f32>, VoiceError> {
