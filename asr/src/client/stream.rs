@@ -272,6 +272,7 @@ impl Stream {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one stretch of voice is meant")]
 mod tests {
     use super::*;
     use crate::text::Text;

@@ -247,6 +247,7 @@ fn is_han(c: char) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one stretch of voice is meant")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -173,14 +173,14 @@ fn last_mark(chars: &[char]) -> Option<Edit> {
 }
 
 fn asks(clause: &[char]) -> bool {
-    let holds = |word: &&str| (0..clause.len()).any(|at| starts(&clause[at..], word));
+    let holds = |word: &str| (0..clause.len()).any(|at| starts(&clause[at..], word));
     if ends(clause, "吗") {
         return true;
     }
-    if NOT_ASKING.iter().any(|word| holds(&word)) {
+    if NOT_ASKING.iter().any(|word| holds(word)) {
         return false;
     }
     let is_topic = clause.len() <= TOPIC_CHARS_MAX && ends(clause, "呢") && !ends(clause, "着呢");
     let goes_on = ["还", "正", "在"].iter().any(|word| starts(clause, word));
-    ASKING.iter().any(|word| holds(&word)) || (is_topic && !goes_on)
+    ASKING.iter().any(|word| holds(word)) || (is_topic && !goes_on)
 }

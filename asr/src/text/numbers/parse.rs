@@ -93,7 +93,7 @@ fn section(chars: &[char]) -> Option<Cardinal> {
         let size = if count == 1 { 10 } else { unit(at + 1).unwrap_or(1) };
         at += if count == 2 && size == 1 { 1 } else { count };
         // 三百五 ends a step above where its value would be; 三百零五 does not.
-        if size == 1 && below >= 100 && below < TEN_THOUSAND && !is_after_zero {
+        if size == 1 && (100..TEN_THOUSAND).contains(&below) && !is_after_zero {
             return (at == chars.len())
                 .then_some(Cardinal { value: total + value * below / 10, is_elided: true });
         }
