@@ -51,7 +51,9 @@ fn the_citizen_is_left_all_others_are_right_and_a_pause_is_silence() {
     let (left, right) = (stretches(&wav.channels[0]), stretches(&wav.channels[1]));
     assert!(has(&left, &[tone::CITIZEN]) && has(&right, &[tone::FIRST]));
     assert!(left.iter().flatten().all(|&hz| hz == tone::CITIZEN), "{left:?}");
-    assert!(!right.iter().flatten().any(|&hz| hz == tone::CITIZEN), "{right:?}");
+    // A prompt before that may look like any tone.
+    let talk = right.iter().position(|stretch| stretch[..] == [tone::FIRST]).expect("the seat");
+    assert!(!right[talk..].iter().flatten().any(|&hz| hz == tone::CITIZEN), "{right:?}");
 
     let pauses = recording["pauses"].as_array().expect("pauses");
     assert_eq!(pauses.len(), 1, "{recording}");
