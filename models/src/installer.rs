@@ -2,6 +2,7 @@
 
 use crate::build::{Build, Convert};
 use crate::local::{self, Material};
+use crate::manifest::list;
 use crate::{
     Client, Machine, Manifest, Mirror, Model, ModelsError, Source, State, Status, client, download,
     status,
@@ -310,10 +311,6 @@ fn not_in_folder(dir: &Path, model: &Model) -> ModelsError {
     let archives = source.map(|s| list(s.archives_here().map(|a| a.file_name)));
     let archives = archives.unwrap_or_default();
     ModelsError::NotInFolder { dir: dir.to_owned(), model: model.name.clone(), files, archives }
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }
 
 /// A bar where all sizes are known, else a count.

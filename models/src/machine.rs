@@ -65,11 +65,16 @@ impl Machine {
             return Carries::TooBig { memory_bytes };
         }
         let Some(cores_needed) = model.cores_per_stream else { return Carries::Fits };
-        let speakers = (self.cores as f64 / cores_needed) as usize;
-        if speakers == 0 {
-            return Carries::TooSlow { cores_needed };
+        match self.speakers(cores_needed) {
+            0 => Carries::TooSlow { cores_needed },
+            speakers => Carries::Speakers { speakers },
         }
-        Carries::Speakers { speakers }
+    }
+
+    /// How many people can speak at once when each costs so many cores; none where that is not
+    /// known.
+    pub fn speakers(&self, cores_per_stream: f64) -> usize {
+        if cores_per_stream > 0.0 { (self.cores as f64 / cores_per_stream) as usize } else { 0 }
     }
 }
 
@@ -131,6 +136,13 @@ mod tests {
         assert_eq!(MACHINE.carries(&model), Carries::Speakers { speakers: 3 });
         let one_core = Machine { cores: 1, ..MACHINE };
         assert_eq!(one_core.carries(&model), Carries::Speakers { speakers: 1 });
+    }
+
+    #[test]
+    fn speakers_are_whole_and_what_cost_nothing_heard_nothing() {
+        assert_eq!(MACHINE.speakers(0.66), 3);
+        assert_eq!(MACHINE.speakers(2.5), 0);
+        assert_eq!(MACHINE.speakers(0.0), 0);
     }
 
     #[test]

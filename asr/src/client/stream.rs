@@ -165,7 +165,7 @@ impl Stream {
             }
             Event::Result { segment, is_final, start_ms, end_ms, text, confidence, .. } => {
                 let stage = if is_final { Stage::Final } else { Stage::Partial };
-                let (raw, display) = (Pii::new(text.clone()), Pii::new(display(&text, stage)));
+                let (display, raw) = (Pii::new(display(&text, stage)), Pii::new(text));
                 let heard = Heard { segment, start_ms, end_ms, raw, display, confidence };
                 if !is_final {
                     self.tell(AsrEvent::Partial(heard));

@@ -49,7 +49,8 @@ pub struct Utterance<'a> {
     pub id: SegmentId,
     /// Who said it; only the caller's words fill fields.
     pub party: Party,
-    /// What the recogniser heard: simplified characters, little or no punctuation, with errors.
+    /// What the seat reads of what was heard: simplified characters, numbers as they are written
+    /// where that was safe, with errors.
     pub text: &'a str,
     /// The recogniser's confidence, 0 to 1.
     pub confidence: f32,

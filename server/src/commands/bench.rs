@@ -7,11 +7,11 @@ use super::speech::{self, Saying};
 use super::{asr, models};
 use crate::cli::ModelsBench;
 use crate::clock::Clock;
-use crate::config::cores;
 use anyhow::{Context, Result};
 use qingting_asr::eval::EvalConfig;
 use qingting_asr::resample::Upsampler;
 use qingting_common::limits::TELEPHONE_RATE_HZ;
+use qingting_models::Machine;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ struct RecognizerFigures {
 
 pub fn run(args: &ModelsBench) -> Result<()> {
     models::require(&args.dir, &["whisper-base", "silero-vad", "onnxruntime"])?;
-    let load_before = load();
+    let (machine, load_before) = (Machine::here(), load());
     let folder = crate::home::temporary()?;
     let (voice, tsv, audio) = match &args.tsv {
         Some(tsv) => (None, tsv.clone(), "your recordings, telephone band"),
@@ -69,7 +69,7 @@ pub fn run(args: &ModelsBench) -> Result<()> {
         }
     };
     eprintln!("The recogniser listens, at the pace of a call …");
-    let threads = args.threads.unwrap_or_else(cores);
+    let threads = args.threads.unwrap_or(machine.cores);
     let measured = asr::measure(&models::folder(&args.dir)?, threads, |socket| EvalConfig {
         tsv,
         socket,
@@ -79,14 +79,14 @@ pub fn run(args: &ModelsBench) -> Result<()> {
     })?;
     let report = measured.report;
     let figures = Figures {
-        cores: cores(),
+        cores: machine.cores,
         load_before,
         voice,
         recognizer: RecognizerFigures {
             audio,
             audio_seconds: report.audio_seconds,
             real_time_factor: report.cpu_per_talking_second,
-            callers_speaking_max: speakers(cores(), report.cpu_per_talking_second),
+            callers_speaking_max: machine.speakers(report.cpu_per_talking_second),
             final_ms_p95: report.final_ms_p95,
             memory_bytes: measured.memory_bytes,
         },
@@ -97,10 +97,6 @@ pub fn run(args: &ModelsBench) -> Result<()> {
         tell(&figures);
     }
     Ok(())
-}
-
-fn speakers(cores: usize, cores_per_speaker: f64) -> usize {
-    if cores_per_speaker > 0.0 { (cores as f64 / cores_per_speaker) as usize } else { 0 }
 }
 
 /// Has the sentences spoken, timed, and laid out as a table of recordings.
@@ -177,17 +173,5 @@ fn tell(figures: &Figures) {
     );
     if let Some(load) = figures.load_before.filter(|load| *load > 0.5) {
         println!("The machine had other work (load {load:.1}): times may be too long.");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callers_are_whole_and_a_recogniser_that_cost_nothing_heard_nothing() {
-        assert_eq!(speakers(2, 0.66), 3);
-        assert_eq!(speakers(1, 1.2), 0);
-        assert_eq!(speakers(2, 0.0), 0);
     }
 }

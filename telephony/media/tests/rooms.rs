@@ -97,6 +97,20 @@ fn a_whisper_is_heard_by_the_seat_alone_and_a_listener_by_nobody() {
 }
 
 #[test]
+fn a_leg_that_was_dropped_sends_no_voice_more() {
+    let engine = engine(33_400);
+    let room = room(&engine);
+    let mut phones: Vec<_> = TONES.map(|tone| Phone::call(&room, Side::Staff, tone)).into();
+    run(&mut phones.iter_mut().collect::<Vec<_>>(), 10);
+    for phone in &phones {
+        assert!(!phone.headers.is_empty(), "it was sent voice before");
+    }
+    // Whose port the next packet would reach may be another call's by then.
+    let late: Vec<_> = phones.into_iter().map(Phone::hang_up).collect();
+    assert_eq!(late, [0; TONES.len()]);
+}
+
+#[test]
 fn whoever_comes_to_a_slot_is_silent_whatever_was_routed_to_it() {
     let engine = engine(33_080);
     let room = room(&engine);

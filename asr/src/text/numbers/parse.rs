@@ -10,6 +10,8 @@ pub(super) struct Cardinal {
 
 /// Largest number that is written with digits.
 const VALUE_MAX: u64 = 9_999_999_999_999;
+/// Longest run of numerals that is tried as one number: 9,999,999,999,999 has 23.
+const CARDINAL_CHARS_MAX: usize = 24;
 const TEN_THOUSAND: u64 = 10_000;
 const HUNDRED_MILLION: u64 = 100_000_000;
 
@@ -48,7 +50,7 @@ fn ascii(digit: u64) -> Option<char> {
 /// The cardinal that all of the characters are, by the grammar of careful speech: 三四十, 百八十 and
 /// 十一二 are none.
 pub(super) fn cardinal(chars: &[char]) -> Option<Cardinal> {
-    if chars.contains(&'幺') || chars.len() > 24 {
+    if chars.contains(&'幺') || chars.len() > CARDINAL_CHARS_MAX {
         return None;
     }
     if let [zero] = chars {

@@ -67,6 +67,26 @@ impl Phone {
         });
     }
 
+    /// Ends the leg; how many packets of voice come afterwards.
+    pub(crate) fn hang_up(self) -> usize {
+        let Self { leg, socket, coder, .. } = self;
+        let wanted = payload_type(coder.codec());
+        let voices = || {
+            let (mut bytes, mut count) = ([0; 1_500], 0);
+            while let Ok(length) = socket.recv(&mut bytes) {
+                let packet = Packet::parse(&bytes[..length]);
+                count += usize::from(packet.is_ok_and(|of| of.header.payload_type == wanted));
+            }
+            count
+        };
+        drop(leg);
+        // The tick that ran at that moment may have sent its packet.
+        std::thread::sleep(TICK / 10);
+        voices();
+        std::thread::sleep(TICK * 3);
+        voices()
+    }
+
     pub(crate) fn slot(&self) -> usize {
         self.leg.slot()
     }
