@@ -9,6 +9,7 @@
 mod stream;
 
 use crate::clock::Clock;
+use crate::degradation::Level;
 use crate::text::Text;
 use crate::wire::{self, Event, Message, WireError};
 use qingting_common::Pii;
@@ -58,8 +59,8 @@ pub enum AsrEvent {
     Partial(Heard),
     /// The segment's last word. Empty text: it was noise, remove its partials.
     Final(Heard),
-    /// Not recognised: the worker was away for longer than the buffer reaches, had no place for
-    /// the stream, or the consumer did not take its events and so lost finals.
+    /// Not recognised: the worker was away for longer than the buffer reaches, was too far behind,
+    /// had no place for the stream, or the consumer did not take its events and so lost finals.
     Gap {
         /// Its beginning.
         from_ms: u64,
@@ -108,6 +109,12 @@ pub struct AsrStatus {
     pub worker_pid: u32,
     /// Finals lost because a consumer did not read; each lies within a [`AsrEvent::Gap`].
     pub events_lost: u64,
+    /// What the worker leaves out because it is behind.
+    pub level: Level,
+    /// Partials that the present worker has left out.
+    pub partials_skipped: u64,
+    /// Finals that the present worker has given up; each is a [`AsrEvent::Gap`].
+    pub finals_skipped: u64,
 }
 
 /// A recogniser behind a supervised worker. Clones share it; the last one ends the worker.
@@ -162,8 +169,18 @@ impl AsrClient {
 
     /// Opens a stream. `key` must not be that of another open stream; if it is, that one ends.
     pub fn open_stream(&self, key: u64) -> (StreamSender, mpsc::Receiver<AsrEvent>) {
+        self.open(key, false)
+    }
+
+    /// The same for recorded audio: it is decoded while nobody who speaks now waits, has no
+    /// partials, and is never given up. Its producer must not be far ahead of its finals.
+    pub fn open_offline_stream(&self, key: u64) -> (StreamSender, mpsc::Receiver<AsrEvent>) {
+        self.open(key, true)
+    }
+
+    fn open(&self, key: u64, is_offline: bool) -> (StreamSender, mpsc::Receiver<AsrEvent>) {
         let (events, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
-        self.shared.streams().by_key.insert(key, Stream::new(events));
+        self.shared.streams().by_key.insert(key, Stream::new(events, is_offline));
         (StreamSender { key, shared: self.shared.clone() }, receiver)
     }
 
@@ -277,10 +294,13 @@ impl Shared {
         match &event {
             Event::Started { stream: key, .. }
             | Event::Result { stream: key, .. }
+            | Event::Skipped { stream: key, .. }
             | Event::Ended { stream: key } => self.streams().heard(*key, event),
-            Event::Stats { lag_ms, cpu_ms, .. } => {
+            Event::Stats { lag_ms, cpu_ms, partials_skipped, level, finals_skipped, .. } => {
                 let mut status = self.status();
                 (status.lag_ms, status.worker_cpu_ms) = (*lag_ms, *cpu_ms);
+                (status.level, status.partials_skipped) = (*level, *partials_skipped);
+                status.finals_skipped = *finals_skipped;
             }
         }
     }
@@ -307,6 +327,7 @@ async fn supervise(shared: &Shared, socket: &Path, spawn: &(impl Fn() -> Command
         {
             let mut status = shared.status();
             (status.up, status.worker_pid, status.lag_ms) = (false, 0, 0);
+            status.level = Level::Full;
             status.restarts += 1;
         }
         if born.elapsed_ms() > STEADY_MS {

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod clock;
 pub mod convert;
+pub mod degradation;
 pub mod error;
 pub mod eval;
 pub mod recognizer;
@@ -24,6 +25,7 @@ pub mod worker;
 
 pub use client::{AsrClient, AsrEvent, AsrStatus, StreamSender};
 pub use convert::ct2_to_ggml;
+pub use degradation::Level;
 pub use error::{AsrError, Result};
 pub use whisper::ModelPaths;
 pub use worker::WorkerConfig;

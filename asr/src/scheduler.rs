@@ -1,7 +1,9 @@
-//! Which decode runs next: finals before trials before partials.
+//! Which decode runs next: finals before trials before partials before offline streams; and what is
+//! left out at which [`Level`].
 //!
 //! The queue is pure; [`crate::worker`] puts threads and a lock around it.
 
+use crate::degradation::{Degradation, FINAL_LAG_MS_MAX, Level};
 use crate::recognizer::{Decoded, Effort};
 use crate::segmenter::Utterance;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,10 @@ pub struct Job {
     pub samples: Arc<[f32]>,
     /// How much care.
     pub effort: Effort,
+    /// Its text will be replaced.
+    pub is_partial: bool,
+    /// Nobody waits for it.
+    pub is_offline: bool,
     /// When it was asked for, on the worker's clock, in ms.
     pub asked_ms: u64,
 }
@@ -57,6 +63,7 @@ struct Stable {
     state: State,
     /// The segment is over; until then the decode is on trial.
     is_committed: bool,
+    is_offline: bool,
     asked_ms: u64,
 }
 
@@ -66,14 +73,51 @@ pub struct Queue {
     stable: BTreeMap<Key, Stable>,
     partials: BTreeMap<Key, Job>,
     running_partials: BTreeSet<Key>,
+    degradation: Degradation,
     /// Partials given up because finals were waiting.
     pub partials_skipped: u64,
+    /// Finals given up because they had waited too long.
+    pub finals_skipped: u64,
 }
 
 impl Queue {
-    /// A decode on trial: the speaker has paused.
+    /// Looks at the lag. Gives the finals that are given up now; they are in the queue no more.
+    pub fn look(&mut self, now_ms: u64) -> Vec<Job> {
+        let level = self.degradation.observe(now_ms, self.lag_ms(now_ms));
+        if level >= Level::NoPartials {
+            self.partials_skipped += self.partials.len() as u64;
+            self.partials.clear();
+        }
+        if level >= Level::FinalsOnly {
+            self.stable.retain(|_, s| s.is_committed || !matches!(s.state, State::Waiting(_)));
+        }
+        if level < Level::Incomplete {
+            return Vec::new();
+        }
+        let is_too_late = |s: &Stable| {
+            let waited_ms = now_ms.saturating_sub(s.asked_ms);
+            s.is_committed && !s.is_offline && waited_ms > FINAL_LAG_MS_MAX
+        };
+        let late = self
+            .stable
+            .extract_if(.., |_, s| matches!(s.state, State::Waiting(_)) && is_too_late(s));
+        let given_up: Vec<Job> = late
+            .filter_map(|(_, s)| if let State::Waiting(job) = s.state { Some(job) } else { None })
+            .collect();
+        self.finals_skipped += given_up.len() as u64;
+        given_up
+    }
+
+    /// What is left out now.
+    pub fn level(&self) -> Level {
+        self.degradation.level()
+    }
+
+    /// A decode on trial: the speaker has paused. Refused where nothing but finals is decoded.
     pub fn speculate(&mut self, job: Job) {
-        self.put(job, false);
+        if self.level() < Level::FinalsOnly && !job.is_offline {
+            self.put(job, false);
+        }
     }
 
     /// The speaker went on: the trial is void.
@@ -99,18 +143,28 @@ impl Queue {
         None
     }
 
-    /// Unstable text is wanted. Refused while one of this stream is under way or finals wait.
+    /// Unstable text is wanted. Refused while one of this stream is under way, finals wait or the
+    /// worker is behind; offline streams have none.
     pub fn partial(&mut self, job: Job) {
-        let has_waiting =
-            self.stable.values().any(|s| s.is_committed && matches!(s.state, State::Waiting(_)));
-        if has_waiting || self.running_partials.iter().any(|key| same_stream(key, &job.key)) {
+        if job.is_offline {
+            return;
+        }
+        let has_waiting = self
+            .stable
+            .values()
+            .any(|s| s.is_committed && !s.is_offline && matches!(s.state, State::Waiting(_)));
+        let is_behind = self.level() >= Level::NoPartials;
+        if is_behind
+            || has_waiting
+            || self.running_partials.iter().any(|key| same_stream(key, &job.key))
+        {
             self.partials_skipped += 1;
             return;
         }
         self.partials.insert(job.key, job);
     }
 
-    /// The next job for a free thread. Finals and trials of one stream run one after another, so
+    /// The next job for a free thread. Offline ones run when nothing else waits. Finals and trials of one stream run one after another, so
     /// that its finals come in order.
     pub fn take_next(&mut self) -> Option<Job> {
         let is_busy = |key: &Key| {
@@ -122,23 +176,33 @@ impl Queue {
             .stable
             .iter()
             .filter(|(key, s)| matches!(s.state, State::Waiting(_)) && !is_busy(key))
-            .min_by_key(|(key, s)| (!s.is_committed, s.asked_ms, key.segment))
-            .map(|(key, _)| *key);
-        if let Some(key) = best {
-            let entry = self.stable.get_mut(&key)?;
-            let State::Waiting(job) = std::mem::replace(&mut entry.state, State::Running) else {
-                return None;
-            };
-            return Some(job);
+            .min_by_key(|(key, s)| (s.is_offline, !s.is_committed, s.asked_ms, key.segment))
+            .map(|(key, s)| (*key, s.is_offline));
+        match best {
+            Some((key, false)) => return self.start(key),
+            Some((key, true)) if self.partials.is_empty() => return self.start(key),
+            _ => {}
         }
         let key = *self.partials.iter().min_by_key(|(_, job)| job.asked_ms)?.0;
         self.running_partials.insert(key);
         self.partials.remove(&key)
     }
 
+    fn start(&mut self, key: Key) -> Option<Job> {
+        let is_hasty = self.level() >= Level::FinalsOnly;
+        let entry = self.stable.get_mut(&key)?;
+        let State::Waiting(mut job) = std::mem::replace(&mut entry.state, State::Running) else {
+            return None;
+        };
+        if is_hasty && !job.is_offline {
+            job.effort = Effort::Partial;
+        }
+        Some(job)
+    }
+
     /// A job is done; says what becomes of its text.
     pub fn finish(&mut self, job: &Job, decoded: &Decoded) -> Verdict {
-        if job.effort == Effort::Partial {
+        if job.is_partial {
             self.running_partials.remove(&job.key);
             let is_newer_known = self.stable.contains_key(&job.key);
             return if is_newer_known { Verdict::Drop } else { Verdict::Partial };
@@ -174,9 +238,10 @@ impl Queue {
         self.stable.values().filter(|entry| entry.is_committed).count()
     }
 
-    /// Age of the oldest final not yet out, in ms.
+    /// Age of the oldest final not yet out, in ms; offline streams have no lag.
     pub fn lag_ms(&self, now_ms: u64) -> u64 {
-        let oldest = self.stable.values().filter(|s| s.is_committed).map(|s| s.asked_ms).min();
+        let live = self.stable.values().filter(|s| s.is_committed && !s.is_offline);
+        let oldest = live.map(|s| s.asked_ms).min();
         oldest.map_or(0, |asked_ms| now_ms.saturating_sub(asked_ms))
     }
 
@@ -186,6 +251,7 @@ impl Queue {
             utterance: job.utterance.clone(),
             asked_ms: job.asked_ms,
             is_committed,
+            is_offline: job.is_offline,
             state: State::Waiting(job.clone()),
         };
         self.stable.insert(job.key, entry);
@@ -199,6 +265,7 @@ fn same_stream(a: &Key, b: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::degradation::CARE_LAG_MS_MAX;
     use crate::text::Text;
 
     fn job(stream: u64, segment: u32, end: u64, effort: Effort) -> Job {
@@ -207,6 +274,8 @@ mod tests {
             utterance: Utterance { audio: 0..end, speech: 0..end },
             samples: Arc::from([]),
             effort,
+            is_partial: effort == Effort::Partial,
+            is_offline: false,
             asked_ms: end,
         }
     }
@@ -253,5 +322,104 @@ mod tests {
         queue.commit(job(1, 0, 1, Effort::Final));
         queue.partial(job(2, 0, 2, Effort::Partial));
         assert_eq!(queue.partials_skipped, 1);
+    }
+
+    #[test]
+    fn an_offline_stream_waits_for_everybody_and_is_never_given_up() {
+        let mut queue = Queue::default();
+        let mut offline = job(1, 0, 1, Effort::Final);
+        offline.is_offline = true;
+        queue.commit(offline.clone());
+        queue.partial(job(2, 0, 2, Effort::Partial));
+        queue.commit(job(3, 0, 3, Effort::Final));
+        assert_eq!(queue.look(20_000).len(), 1);
+        assert_eq!(queue.take_next().map(|j| j.key.stream), Some(1));
+        assert_eq!((queue.level(), queue.finals()), (Level::Incomplete, 1));
+        assert_eq!(queue.finish(&offline, &said("喂")), Verdict::Final);
+    }
+
+    #[test]
+    fn behind_by_three_seconds_finals_get_the_least_effort_and_trials_are_refused() {
+        let mut queue = Queue::default();
+        queue.speculate(job(1, 0, 0, Effort::Final));
+        queue.commit(job(2, 0, 0, Effort::Final));
+        assert!(queue.look(CARE_LAG_MS_MAX + 1).is_empty());
+        queue.speculate(job(3, 0, 0, Effort::Final));
+        let hasty = queue.take_next().expect("a final waits");
+        assert_eq!((hasty.key.stream, hasty.effort), (2, Effort::Partial));
+        assert_eq!(queue.take_next().map(|j| j.key.stream), None, "no trial is left");
+        assert_eq!(queue.finish(&hasty, &said("喂")), Verdict::Final);
+    }
+
+    /// Callers who talk without a pause, each segment of theirs decoded in `decode_ms` by one
+    /// thread, in virtual time.
+    struct Rush {
+        queue: Queue,
+        finals: u64,
+        skipped: u64,
+        partials_while_behind: u64,
+        lag_ms_max: u64,
+    }
+
+    const SEGMENT_MS: u64 = 5_000;
+    const STEP_MS: u64 = 50;
+
+    fn rush(callers: u64, decode_ms: u64, rounds: u64) -> Rush {
+        let mut rush = Rush {
+            queue: Queue::default(),
+            finals: 0,
+            skipped: 0,
+            partials_while_behind: 0,
+            lag_ms_max: 0,
+        };
+        let mut running: Option<(Job, u64)> = None;
+        let end_ms = rounds * SEGMENT_MS;
+        for now_ms in (0..end_ms + 120_000).step_by(STEP_MS as usize) {
+            for stream in (0..callers).filter(|_| now_ms < end_ms) {
+                // Nobody begins when the others do.
+                let at = now_ms + stream * SEGMENT_MS / callers / STEP_MS * STEP_MS;
+                let segment = (at / SEGMENT_MS) as u32;
+                let asked = |effort| Job { asked_ms: now_ms, ..job(stream, segment, at, effort) };
+                if at % SEGMENT_MS == SEGMENT_MS - STEP_MS {
+                    rush.queue.commit(asked(Effort::Final));
+                } else if at.is_multiple_of(1_000) {
+                    rush.queue.partial(asked(Effort::Partial));
+                }
+            }
+            if let Some((done, _)) = running.take_if(|(_, until_ms)| *until_ms <= now_ms)
+                && rush.queue.finish(&done, &said("喂")) == Verdict::Final
+            {
+                rush.finals += 1;
+            }
+            rush.skipped += rush.queue.look(now_ms).len() as u64;
+            rush.lag_ms_max = rush.lag_ms_max.max(rush.queue.lag_ms(now_ms));
+            if running.is_none()
+                && let Some(next) = rush.queue.take_next()
+            {
+                rush.partials_while_behind +=
+                    u64::from(next.is_partial && rush.queue.level() > Level::Full);
+                running = Some((next, now_ms + decode_ms));
+            }
+        }
+        rush
+    }
+
+    #[test]
+    fn ten_callers_on_a_recogniser_for_four_lose_partials_first_and_every_segment_is_accounted_for()
+    {
+        // A segment of 5 s in 1.25 s: four callers.
+        let over = rush(10, 1_250, 12);
+        assert_eq!(over.finals + over.skipped, 10 * 12);
+        assert_eq!(over.skipped, over.queue.finals_skipped);
+        assert_eq!(over.partials_while_behind, 0);
+        assert!(over.skipped > 0 && over.finals >= 4 * 12, "{} finals", over.finals);
+        assert!(over.lag_ms_max <= FINAL_LAG_MS_MAX + 1_250 + STEP_MS, "{}", over.lag_ms_max);
+        assert_eq!(over.queue.level(), Level::Full, "two minutes later all is well");
+    }
+
+    #[test]
+    fn within_its_capacity_nothing_is_given_up() {
+        let within = rush(3, 1_250, 12);
+        assert_eq!((within.finals, within.skipped), (3 * 12, 0));
     }
 }

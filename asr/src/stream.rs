@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_long_gap_ends_the_segment_and_keeps_the_time() {
-        let mut stream = Stream::new(Box::new(Scripted), 8_000, 0, 7);
+        let mut stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 7);
         let loud = vec![8_000i16; 8_000];
         let first = stream.push(0, &loud).expect("scripted");
         assert!(ends(&first).is_empty());
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn audio_sent_twice_is_heard_once() {
-        let mut stream = Stream::new(Box::new(Scripted), 8_000, 0, 0);
+        let mut stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 0);
         stream.push(0, &[8_000; 8_000]).expect("scripted");
         stream.push(4_000, &[8_000; 8_000]).expect("scripted");
         let Some(Action::Ended(piece)) = stream.flush() else { panic!("a segment is open") };

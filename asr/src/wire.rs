@@ -3,12 +3,13 @@
 //! A frame is a u32 length (little-endian, of what follows), one byte of kind, and the body.
 //! Numbers are little-endian. The worker speaks first ([`Message::Hello`]).
 
+use crate::degradation::Level;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
 /// Version of this protocol; both sides must have the same.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Largest frame, in bytes, length field excluded.
 pub const FRAME_BYTES_MAX: usize = 65_536;
 /// Most samples in one [`Message::Audio`].
@@ -34,6 +35,8 @@ pub enum Message {
         start_sample: u64,
         /// Number of the first segment.
         first_segment: u32,
+        /// Nobody waits for its text: no partials, decoded when nothing else waits, never given up.
+        is_offline: bool,
     },
     /// Client: audio. What is missing before `start_sample` is a gap in time.
     Audio {
@@ -84,6 +87,17 @@ pub enum Event {
         /// Mean token probability.
         confidence: f32,
     },
+    /// Instead of a final: it was given up because the worker is too far behind.
+    Skipped {
+        /// The stream.
+        stream: u64,
+        /// The segment.
+        segment: u32,
+        /// Where its speech begins.
+        start_ms: u64,
+        /// Where its speech ends.
+        end_ms: u64,
+    },
     /// All finals of a closed stream were sent.
     Ended {
         /// The stream.
@@ -99,6 +113,10 @@ pub enum Event {
         cpu_ms: u64,
         /// Partials given up because finals were waiting, since the start.
         partials_skipped: u64,
+        /// What is left out now.
+        level: Level,
+        /// Finals given up, since the start.
+        finals_skipped: u64,
     },
 }
 
@@ -138,12 +156,13 @@ impl Message {
                 out.extend(version.to_le_bytes());
                 out.extend(capacity.to_le_bytes());
             }
-            Self::Open { stream, rate_hz, start_sample, first_segment } => {
+            Self::Open { stream, rate_hz, start_sample, first_segment, is_offline } => {
                 out.push(OPEN);
                 out.extend(stream.to_le_bytes());
                 out.extend(rate_hz.to_le_bytes());
                 out.extend(start_sample.to_le_bytes());
                 out.extend(first_segment.to_le_bytes());
+                out.push(u8::from(*is_offline));
             }
             Self::Audio { stream, start_sample, samples } => {
                 assert!(samples.len() <= AUDIO_SAMPLES_MAX, "senders cut audio into pieces");
@@ -187,6 +206,11 @@ impl Message {
                 rate_hz: u32::from_le_bytes(take(body)?),
                 start_sample: u64::from_le_bytes(take(body)?),
                 first_segment: u32::from_le_bytes(take(body)?),
+                is_offline: match take(body)? {
+                    [0] => false,
+                    [1] => true,
+                    _ => return None,
+                },
             },
             AUDIO => {
                 let stream = u64::from_le_bytes(take(body)?);

@@ -27,6 +27,8 @@ const EVENTS_WAITING_MAX: usize = 4_096;
 /// Finals waiting; beyond it the worker stops reading audio, and clients see a gap.
 const FINALS_WAITING_MAX: usize = 64;
 const STATS_EVERY: Duration = Duration::from_secs(1);
+/// How often the lag is looked at.
+const LAG_LOOK_EVERY: Duration = Duration::from_millis(100);
 const PARENT_WATCH_EVERY: Duration = Duration::from_millis(500);
 
 /// How a worker runs.
@@ -82,6 +84,8 @@ pub fn serve(
         .map_err(AsrError::io(socket))?;
     let ticker = shared.clone();
     std::thread::spawn(move || ticker.report_forever());
+    let watcher = shared.clone();
+    std::thread::spawn(move || watcher.watch_lag_forever());
     for (number, connection) in (0u64..).zip(listener.incoming()) {
         let connection = connection.map_err(AsrError::io(socket))?;
         let shared = shared.clone();
@@ -178,12 +182,12 @@ impl Shared {
         &self,
         connection: u64,
         socket: UnixStream,
-        streams: &mut BTreeMap<u64, Stream>,
+        streams: &mut BTreeMap<u64, (Stream, bool)>,
     ) -> Result<()> {
         let mut reader = BufReader::new(socket);
         while let Some(message) = wire::read_message(&mut reader)? {
             match message {
-                Message::Open { stream, rate_hz, start_sample, first_segment } => {
+                Message::Open { stream, rate_hz, start_sample, first_segment, is_offline } => {
                     let is_refused = self.board().streams >= self.streams_max
                         || streams.contains_key(&stream)
                         || !matches!(rate_hz, 8_000 | 16_000);
@@ -194,17 +198,17 @@ impl Shared {
                     let detector = self.recognizer.detector()?;
                     self.board().streams += 1;
                     let opened = Stream::new(detector, rate_hz, start_sample, first_segment);
-                    streams.insert(stream, opened);
+                    streams.insert(stream, (opened, is_offline));
                 }
                 Message::Audio { stream, start_sample, samples } => {
-                    if let Some(open) = streams.get_mut(&stream) {
+                    if let Some((open, is_offline)) = streams.get_mut(&stream) {
                         let actions = open.push(start_sample, &samples)?;
-                        self.act(connection, stream, actions);
+                        self.act(connection, stream, *is_offline, actions);
                     }
                 }
                 Message::Close { stream } => {
-                    if let Some(mut open) = streams.remove(&stream) {
-                        self.act(connection, stream, open.flush());
+                    if let Some((mut open, is_offline)) = streams.remove(&stream) {
+                        self.act(connection, stream, is_offline, open.flush());
                         let mut board = self.board();
                         board.streams -= 1;
                         board.closing.insert((connection, stream));
@@ -219,7 +223,13 @@ impl Shared {
         Ok(())
     }
 
-    fn act(&self, connection: u64, stream: u64, actions: impl IntoIterator<Item = Action>) {
+    fn act(
+        &self,
+        connection: u64,
+        stream: u64,
+        is_offline: bool,
+        actions: impl IntoIterator<Item = Action>,
+    ) {
         let mut board = self.board();
         for action in actions {
             let key = |segment| Key { connection, stream, segment };
@@ -228,6 +238,8 @@ impl Shared {
                 utterance: piece.utterance,
                 samples: piece.samples,
                 effort,
+                is_partial: effort == Effort::Partial,
+                is_offline,
                 asked_ms: self.clock.elapsed_ms(),
             };
             match action {
@@ -290,10 +302,29 @@ impl Shared {
             let mut board = self.board();
             let lag_ms = board.queue.lag_ms(self.clock.elapsed_ms());
             let (streams, partials_skipped) = (board.streams, board.queue.partials_skipped);
+            let (level, finals_skipped) = (board.queue.level(), board.queue.finals_skipped);
+            let cpu_ms = process_cpu_ms();
             let stats =
-                Event::Stats { lag_ms, streams, cpu_ms: process_cpu_ms(), partials_skipped };
+                Event::Stats { lag_ms, streams, cpu_ms, partials_skipped, level, finals_skipped };
             let clients: Vec<u64> = board.clients.keys().copied().collect();
             clients.into_iter().for_each(|client| board.send(client, stats.clone()));
+        }
+    }
+
+    fn watch_lag_forever(&self) {
+        loop {
+            std::thread::sleep(LAG_LOOK_EVERY);
+            let mut board = self.board();
+            let given_up = board.queue.look(self.clock.elapsed_ms());
+            for job in &given_up {
+                let (start_ms, end_ms) = times(job);
+                let Key { connection, stream, segment } = job.key;
+                board.send(connection, Event::Skipped { stream, segment, start_ms, end_ms });
+                board.end_if_done(connection, stream);
+            }
+            if !given_up.is_empty() {
+                self.room.notify_all();
+            }
         }
     }
 
@@ -315,13 +346,20 @@ fn write_events(events: &Receiver<Event>, mut socket: UnixStream) {
     }
 }
 
+/// Where its speech begins and ends.
+fn times(job: &Job) -> (u64, u64) {
+    let speech = &job.utterance.speech;
+    (speech.start / SAMPLES_PER_MS, speech.end / SAMPLES_PER_MS)
+}
+
 fn result(job: &Job, decoded: Decoded, is_final: bool) -> Event {
+    let (start_ms, end_ms) = times(job);
     Event::Result {
         stream: job.key.stream,
         segment: job.key.segment,
         is_final,
-        start_ms: job.utterance.speech.start / SAMPLES_PER_MS,
-        end_ms: job.utterance.speech.end / SAMPLES_PER_MS,
+        start_ms,
+        end_ms,
         text: decoded.text.later(job.utterance.audio.start / SAMPLES_PER_MS),
         confidence: decoded.confidence,
     }

@@ -1,7 +1,7 @@
 //! The client and a worker process without models: captions, what `kill -9` and a stuck worker
 //! cost, and that nothing is lost without a trace or kept without bound.
 
-use qingting_asr::{AsrClient, AsrEvent, AsrStatus};
+use qingting_asr::{AsrClient, AsrEvent, AsrStatus, Level};
 use std::process::Command;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -9,6 +9,11 @@ use tokio::sync::mpsc::Receiver;
 const DEADLINE: Duration = Duration::from_secs(15);
 
 fn client(folder: &tempfile::TempDir) -> AsrClient {
+    slow_client(folder, 0)
+}
+
+/// A client whose worker takes so long for a decode.
+fn slow_client(folder: &tempfile::TempDir, decode_ms: u32) -> AsrClient {
     let socket = folder.path().join("asr.sock");
     let mut worker = std::env::current_exe().expect("a test has a path");
     worker.pop();
@@ -16,7 +21,7 @@ fn client(folder: &tempfile::TempDir) -> AsrClient {
     worker.push("examples/scripted-worker");
     AsrClient::connect_supervised(socket.clone(), move || {
         let mut command = Command::new(&worker);
-        command.arg(&socket);
+        command.arg(&socket).arg(decode_ms.to_string());
         command
     })
 }
@@ -236,4 +241,39 @@ async fn a_forgotten_stream_gives_its_place_at_the_worker_back() {
         sender.push(0, &[9_000; 8_000]);
         until(&mut events, |e| matches!(e, AsrEvent::SpeechStarted { .. })).await;
     }
+}
+
+#[tokio::test]
+async fn ten_streams_on_a_slow_worker_lose_partials_and_no_final() {
+    const STREAMS: u64 = 10;
+    const SEGMENTS: u64 = 2;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // All speech is there at once: twenty finals take 4 s.
+    let client = slow_client(&folder, 200);
+    until_status(&client, |status| status.up).await;
+    let mut segment = vec![9_000; 16_000];
+    segment.resize(24_000, 0);
+    let mut consumers = Vec::new();
+    for key in 0..STREAMS {
+        let (sender, events) = client.open_stream(key);
+        for at in 0..SEGMENTS {
+            sender.push(at * 24_000, &segment);
+        }
+        sender.finish();
+        consumers.push(events);
+    }
+    until_status(&client, |status| status.level >= Level::NoPartials).await;
+    for events in &mut consumers {
+        let (mut finals, mut gaps) = (0, 0);
+        loop {
+            match tokio::time::timeout(DEADLINE, events.recv()).await.expect("in time") {
+                Some(AsrEvent::Final(_)) => finals += 1,
+                Some(AsrEvent::Gap { .. }) => gaps += 1,
+                Some(AsrEvent::Ended) | None => break,
+                Some(_) => {}
+            }
+        }
+        assert_eq!((finals, gaps), (SEGMENTS, 0));
+    }
+    assert_eq!(client.status().finals_skipped, 0);
 }

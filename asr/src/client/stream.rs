@@ -36,6 +36,7 @@ pub(super) struct Stream {
     is_closed: bool,
     /// No more audio comes; the number tells which stream finished first.
     finished: Option<u64>,
+    is_offline: bool,
     /// Segments begun without a final, and where they began.
     unfinished: BTreeMap<u32, u64>,
     next_segment: u32,
@@ -47,7 +48,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(events: mpsc::Sender<AsrEvent>) -> Self {
+    pub(super) fn new(events: mpsc::Sender<AsrEvent>, is_offline: bool) -> Self {
         Self {
             events,
             audio: VecDeque::new(),
@@ -56,6 +57,7 @@ impl Stream {
             is_open: false,
             is_closed: false,
             finished: None,
+            is_offline,
             unfinished: BTreeMap::new(),
             next_segment: 0,
             heard_to: 0,
@@ -126,6 +128,7 @@ impl Stream {
                 rate_hz: 8_000,
                 start_sample: self.sent,
                 first_segment: self.next_segment,
+                is_offline: self.is_offline,
             };
             out.extend(open.encode());
         }
@@ -171,12 +174,11 @@ impl Stream {
                     self.tell(AsrEvent::Partial(heard));
                     return;
                 }
-                self.unfinished.remove(&segment);
-                self.heard_to = self.heard_to.max(end_ms.saturating_mul(SAMPLES_PER_MS));
-                self.tell(AsrEvent::Final(heard));
-                if self.finished.is_some() {
-                    self.trim();
-                }
+                self.done(segment, end_ms, AsrEvent::Final(heard));
+            }
+            Event::Skipped { segment, start_ms, end_ms, .. } => {
+                let gap = AsrEvent::Gap { from_ms: start_ms, to_ms: end_ms };
+                self.done(segment, end_ms, gap);
             }
             Event::Ended { .. } if self.is_closed => {
                 self.is_open = false;
@@ -188,6 +190,16 @@ impl Stream {
                 self.give_up();
             }
             Event::Stats { .. } => {}
+        }
+    }
+
+    /// The worker has no more to say on this segment than `event`.
+    fn done(&mut self, segment: u32, end_ms: u64, event: AsrEvent) {
+        self.unfinished.remove(&segment);
+        self.heard_to = self.heard_to.max(end_ms.saturating_mul(SAMPLES_PER_MS));
+        self.tell(event);
+        if self.finished.is_some() {
+            self.trim();
         }
     }
 
@@ -281,7 +293,7 @@ mod tests {
 
     fn stream() -> (Stream, mpsc::Receiver<AsrEvent>) {
         let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
-        (Stream::new(sender), receiver)
+        (Stream::new(sender, false), receiver)
     }
 
     fn result(segment: u32, start_ms: u64, end_ms: u64) -> Event {
