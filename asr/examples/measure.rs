@@ -2,8 +2,10 @@
 //! `measure worker SOCKET WHISPER VAD ONNXRUNTIME`, `measure eval SOCKET TSV telephone|clean
 //! fast|paced LIMIT`.
 
-use qingting_asr::{AsrError, ModelPaths, WorkerConfig, eval, worker};
-use std::path::{Path, PathBuf};
+use qingting_asr::whisper::{ModelPaths, Whisper};
+use qingting_asr::{AsrError, WorkerConfig, eval, worker};
+use std::path::Path;
+use std::sync::Arc;
 
 fn main() -> Result<(), AsrError> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -12,16 +14,15 @@ fn main() -> Result<(), AsrError> {
         ["convert", model, vocabulary, out] => {
             qingting_asr::ct2_to_ggml(Path::new(model), Path::new(vocabulary), Path::new(out))
         }
-        ["worker", socket, whisper, vad, onnxruntime] => worker::run(WorkerConfig {
-            socket: PathBuf::from(socket),
-            models: ModelPaths {
+        ["worker", socket, whisper, vad, onnxruntime] => {
+            let recognizer = Whisper::load(&ModelPaths {
                 whisper: whisper.into(),
                 vad: vad.into(),
                 onnxruntime: onnxruntime.into(),
-            },
-            threads: 2,
-            streams_max: 100,
-        }),
+            })?;
+            let config = WorkerConfig { socket: socket.into(), threads: 2, streams_max: 100 };
+            worker::serve(&config, Arc::new(recognizer))
+        }
         ["eval", socket, tsv, condition, pace, limit] => {
             let report = eval::run(&eval::EvalConfig {
                 tsv: tsv.into(),

@@ -151,7 +151,7 @@ struct Streams {
 
 impl AsrClient {
     /// Starts a worker with `spawn` and keeps one running. `spawn`'s command must listen on
-    /// `socket` and end with this process ([`crate::worker::run`] does both).
+    /// `socket` and end with this process ([`crate::worker::serve`] does both).
     ///
     /// Must be called within a tokio runtime.
     pub fn connect_supervised(

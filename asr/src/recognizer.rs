@@ -44,16 +44,69 @@ pub trait Decoder: Send {
     fn decode(&mut self, samples: &[f32], effort: Effort) -> Result<Decoded>;
 }
 
-/// A loaded model that makes detectors (one a stream) and decoders (one a thread).
+/// An utterance in a [`Live`] engine; never used twice.
+pub type UtteranceId = u64;
+
+/// An engine that hears many utterances while they are spoken.
+///
+/// One thread owns it and calls [`Live::step`] for as long as that is busy, so that whatever is ready
+/// in any utterance is decoded in one batch.
+pub trait Live: Send {
+    /// More of an utterance, samples at 16 kHz; the first call opens it.
+    ///
+    /// # Errors
+    /// When the engine cannot take it; the utterance is then forgotten.
+    fn push(&mut self, id: UtteranceId, samples: &[f32]) -> Result<()>;
+    /// The utterance is over: its last text is wanted, as a [`LiveText`] with `is_last`.
+    fn finish(&mut self, id: UtteranceId);
+    /// Nobody wants to hear of it any more.
+    fn forget(&mut self, id: UtteranceId);
+    /// One batch: a step of every utterance that has audio for one. Never waits for anything outside
+    /// this process.
+    fn step(&mut self) -> Step;
+}
+
+/// What a step brought.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// New text: utterances whose text is as it was are left out unless they are over.
+    pub texts: Vec<LiveText>,
+    /// Another step would decode more at once.
+    pub is_busy: bool,
+}
+
+/// What an utterance says so far.
+#[derive(Debug)]
+pub struct LiveText {
+    /// The utterance.
+    pub id: UtteranceId,
+    /// All of its text; times count from its first sample. An error ends the utterance.
+    pub decoded: Result<Decoded>,
+    /// Nothing more comes: [`Live::finish`] was called and all is decoded.
+    pub is_last: bool,
+    /// The engine hears that the speaker has come to an end, whatever voice detection says.
+    pub is_endpoint: bool,
+}
+
+/// A loaded model: a voice detector for each stream, and at least one kind of engine. With both kinds
+/// the live one makes what a seat sees while somebody speaks, and the other has the last word.
 pub trait Recognizer: Send + Sync {
     /// A detector for a new stream.
     ///
     /// # Errors
     /// When the inference library fails.
     fn detector(&self) -> Result<Box<dyn Detector>>;
-    /// An engine for a decode thread.
+    /// An engine for a decode thread; none where the live engine's own last text is the final one.
     ///
     /// # Errors
     /// When the inference library fails.
-    fn decoder(&self) -> Result<Box<dyn Decoder>>;
+    fn decoder(&self) -> Result<Option<Box<dyn Decoder>>>;
+    /// An engine for a live thread; none where unstable text is made by decoding what there is of a
+    /// segment again and again.
+    ///
+    /// # Errors
+    /// When the inference library fails.
+    fn live(&self) -> Result<Option<Box<dyn Live>>> {
+        Ok(None)
+    }
 }

@@ -67,9 +67,18 @@ struct Stable {
     asked_ms: u64,
 }
 
+/// A segment whose last word is to come from the live engine.
+#[derive(Debug)]
+struct Awaited {
+    utterance: Utterance,
+    is_offline: bool,
+    asked_ms: u64,
+}
+
 /// Everything that waits or runs.
 #[derive(Debug, Default)]
 pub struct Queue {
+    awaited: BTreeMap<Key, Awaited>,
     stable: BTreeMap<Key, Stable>,
     partials: BTreeMap<Key, Job>,
     running_partials: BTreeSet<Key>,
@@ -82,7 +91,7 @@ pub struct Queue {
 
 impl Queue {
     /// Looks at the lag. Gives the finals that are given up now; they are in the queue no more.
-    pub fn look(&mut self, now_ms: u64) -> Vec<Job> {
+    pub fn look(&mut self, now_ms: u64) -> Vec<(Key, Utterance)> {
         let level = self.degradation.observe(now_ms, self.lag_ms(now_ms));
         if level >= Level::NoPartials {
             self.partials_skipped += self.partials.len() as u64;
@@ -94,16 +103,17 @@ impl Queue {
         if level < Level::Incomplete {
             return Vec::new();
         }
-        let is_too_late = |s: &Stable| {
-            let waited_ms = now_ms.saturating_sub(s.asked_ms);
-            s.is_committed && !s.is_offline && waited_ms > FINAL_LAG_MS_MAX
+        let is_too_late = |is_offline: bool, asked_ms: u64| {
+            !is_offline && now_ms.saturating_sub(asked_ms) > FINAL_LAG_MS_MAX
         };
-        let late = self
-            .stable
-            .extract_if(.., |_, s| matches!(s.state, State::Waiting(_)) && is_too_late(s));
-        let given_up: Vec<Job> = late
-            .filter_map(|(_, s)| if let State::Waiting(job) = s.state { Some(job) } else { None })
-            .collect();
+        let waiting = self.stable.extract_if(.., |_, s| {
+            matches!(s.state, State::Waiting(_))
+                && s.is_committed
+                && is_too_late(s.is_offline, s.asked_ms)
+        });
+        let mut given_up: Vec<(Key, Utterance)> = waiting.map(|(k, s)| (k, s.utterance)).collect();
+        let awaited = self.awaited.extract_if(.., |_, a| is_too_late(a.is_offline, a.asked_ms));
+        given_up.extend(awaited.map(|(key, a)| (key, a.utterance)));
         self.finals_skipped += given_up.len() as u64;
         given_up
     }
@@ -143,6 +153,22 @@ impl Queue {
         None
     }
 
+    /// The segment is over, and the live engine has its last word.
+    pub fn await_live(&mut self, job: &Job) {
+        let (utterance, is_offline) = (job.utterance.clone(), job.is_offline);
+        self.awaited.insert(job.key, Awaited { utterance, is_offline, asked_ms: job.asked_ms });
+    }
+
+    /// The live engine's last word is there, or will never be. False: nobody waits for it.
+    pub fn live_is_done(&mut self, key: Key) -> bool {
+        self.awaited.remove(&key).is_some()
+    }
+
+    /// Whether unstable text from a live engine is worth showing: better text is not under way.
+    pub fn is_live_shown(&self, key: Key) -> bool {
+        !self.stable.contains_key(&key)
+    }
+
     /// Unstable text is wanted. Refused while one of this stream is under way, finals wait or the
     /// worker is behind; offline streams have none.
     pub fn partial(&mut self, job: Job) {
@@ -164,8 +190,8 @@ impl Queue {
         self.partials.insert(job.key, job);
     }
 
-    /// The next job for a free thread. Offline ones run when nothing else waits. Finals and trials of one stream run one after another, so
-    /// that its finals come in order.
+    /// The next job for a free thread. Offline ones run when nothing else waits. Finals and trials
+    /// of one stream run one after another, so that its finals come in order.
     pub fn take_next(&mut self) -> Option<Job> {
         let is_busy = |key: &Key| {
             self.stable
@@ -226,22 +252,25 @@ impl Queue {
     pub fn forget(&mut self, connection: u64) {
         self.stable.retain(|key, _| key.connection != connection);
         self.partials.retain(|key, _| key.connection != connection);
+        self.awaited.retain(|key, _| key.connection != connection);
     }
 
     /// True while finals of the stream are still to come.
     pub fn has_finals(&self, connection: u64, stream: u64) -> bool {
-        self.stable.keys().any(|key| key.connection == connection && key.stream == stream)
+        let mut keys = self.stable.keys().chain(self.awaited.keys());
+        keys.any(|key| key.connection == connection && key.stream == stream)
     }
 
     /// Finals that wait or run.
     pub fn finals(&self) -> usize {
-        self.stable.values().filter(|entry| entry.is_committed).count()
+        self.stable.values().filter(|entry| entry.is_committed).count() + self.awaited.len()
     }
 
     /// Age of the oldest final not yet out, in ms; offline streams have no lag.
     pub fn lag_ms(&self, now_ms: u64) -> u64 {
-        let live = self.stable.values().filter(|s| s.is_committed && !s.is_offline);
-        let oldest = live.map(|s| s.asked_ms).min();
+        let decoders = self.stable.values().filter(|s| s.is_committed && !s.is_offline);
+        let live = self.awaited.values().filter(|a| !a.is_offline);
+        let oldest = decoders.map(|s| s.asked_ms).chain(live.map(|a| a.asked_ms)).min();
         oldest.map_or(0, |asked_ms| now_ms.saturating_sub(asked_ms))
     }
 

@@ -94,6 +94,11 @@ impl Segmenter {
         Some(Decision::Ended(open.utterance(end)))
     }
 
+    /// The open segment so far, its silence included.
+    pub fn open(&self) -> Option<Utterance> {
+        self.open.as_ref().map(|open| open.utterance(self.now))
+    }
+
     /// The open segment so far, unless silence has set in (its trial decode is on its way).
     pub fn unfinished(&self) -> Option<Utterance> {
         let open = self.open.as_ref()?;

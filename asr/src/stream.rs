@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::recognizer::{Detector, FRAME_SAMPLES};
 use crate::resample::Upsampler;
 use crate::segmenter::{Decision, SAMPLES_PER_MS, Segmenter, Utterance};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A gap up to this long is filled with silence; a longer one ends the segment.
@@ -20,10 +21,22 @@ pub(crate) struct Piece {
 
 /// What the worker is to do.
 pub(crate) enum Action {
-    Started { segment: u32, at_ms: u64 },
+    Started {
+        segment: u32,
+        at_ms: u64,
+    },
+    /// More audio of the open segment, for an engine that hears it while it is spoken.
+    Heard {
+        segment: u32,
+        speech_from: u64,
+        start: u64,
+        samples: Arc<[f32]>,
+    },
     Partial(Piece),
     Speculate(Piece),
-    Resumed { segment: u32 },
+    Resumed {
+        segment: u32,
+    },
     Ended(Piece),
 }
 
@@ -37,6 +50,9 @@ pub(crate) struct Stream {
     base: u64,
     /// Position up to which voice detection has run.
     judged: u64,
+    /// Position up to which the open segment was given out as [`Action::Heard`]; none where no engine
+    /// listens.
+    heard: Option<u64>,
     /// End of the audio of the newest partial.
     shown: u64,
     /// Number of the segment that is open or will be opened next.
@@ -44,12 +60,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// `rate_hz` is 8,000 or 16,000; `start_sample` counts at that rate.
+    /// `rate_hz` is 8,000 or 16,000; `start_sample` counts at that rate. `is_live`: an engine hears
+    /// segments while they are spoken, so that none is decoded before its end.
     pub(crate) fn new(
         detector: Box<dyn Detector>,
         rate_hz: u32,
         start_sample: u64,
         first_segment: u32,
+        is_live: bool,
     ) -> Self {
         let upsampler = (rate_hz == 8_000).then(Upsampler::new);
         let base = start_sample.saturating_mul(if upsampler.is_some() { 2 } else { 1 });
@@ -60,6 +78,7 @@ impl Stream {
             audio: Vec::new(),
             base,
             judged: base,
+            heard: is_live.then_some(base),
             shown: base,
             segment: first_segment,
         }
@@ -96,6 +115,7 @@ impl Stream {
         self.segmenter = Segmenter::new(position);
         self.audio.clear();
         (self.base, self.judged, self.shown) = (position, position, position);
+        self.heard = self.heard.map(|_| position);
     }
 
     fn append(&mut self, samples: &[i16]) {
@@ -115,7 +135,9 @@ impl Stream {
                 actions.extend(self.action(decision));
             }
         }
-        if let Some(utterance) = self.segmenter.unfinished() {
+        if let Some(heard) = self.heard {
+            actions.extend(self.hear(heard));
+        } else if let Some(utterance) = self.segmenter.unfinished() {
             let shown = self.shown.max(utterance.audio.start);
             if utterance.audio.end.saturating_sub(shown) >= PARTIAL_EVERY_MS * SAMPLES_PER_MS {
                 self.shown = utterance.audio.end;
@@ -131,6 +153,21 @@ impl Stream {
         Ok(())
     }
 
+    /// What the open segment has beyond `heard`.
+    fn hear(&mut self, heard: u64) -> Option<Action> {
+        let open = self.segmenter.open()?;
+        let start = heard.max(open.audio.start);
+        self.heard = Some(open.audio.end);
+        let (segment, speech_from) = (self.segment, open.speech.start);
+        let samples = self.samples(start..open.audio.end);
+        (!samples.is_empty()).then_some(Action::Heard { segment, speech_from, start, samples })
+    }
+
+    /// Number of the segment that is open or will be opened next.
+    pub(crate) fn segment(&self) -> u32 {
+        self.segment
+    }
+
     fn action(&mut self, decision: Decision) -> Option<Action> {
         let segment = self.segment;
         Some(match decision {
@@ -138,6 +175,8 @@ impl Stream {
             Decision::Speculate(utterance) => Action::Speculate(self.piece(utterance)),
             Decision::Resumed => Action::Resumed { segment },
             Decision::Ended(utterance) => {
+                // The next one may begin in the past: at the cut of a long one.
+                self.heard = self.heard.map(|_| utterance.audio.end);
                 let piece = self.piece(utterance);
                 self.segment = segment.wrapping_add(1);
                 Action::Ended(piece)
@@ -146,10 +185,14 @@ impl Stream {
     }
 
     fn piece(&self, utterance: Utterance) -> Piece {
+        let samples = self.samples(utterance.audio.clone());
+        Piece { segment: self.segment, samples, utterance }
+    }
+
+    fn samples(&self, range: Range<u64>) -> Arc<[f32]> {
         let index =
             |position: u64| (position.saturating_sub(self.base) as usize).min(self.audio.len());
-        let samples = &self.audio[index(utterance.audio.start)..index(utterance.audio.end)];
-        Piece { segment: self.segment, samples: Arc::from(samples), utterance }
+        Arc::from(&self.audio[index(range.start)..index(range.end)])
     }
 }
 
@@ -168,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_long_gap_ends_the_segment_and_keeps_the_time() {
-        let mut stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 7);
+        let mut stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 7, false);
         let loud = vec![8_000i16; 8_000];
         let first = stream.push(0, &loud).expect("scripted");
         assert!(ends(&first).is_empty());
@@ -182,7 +225,7 @@ mod tests {
 
     #[test]
     fn audio_sent_twice_is_heard_once() {
-        let mut stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 0);
+        let mut stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 0, false);
         stream.push(0, &[8_000; 8_000]).expect("scripted");
         stream.push(4_000, &[8_000; 8_000]).expect("scripted");
         let Some(Action::Ended(piece)) = stream.flush() else { panic!("a segment is open") };

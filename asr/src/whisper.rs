@@ -70,8 +70,9 @@ impl Recognizer for Whisper {
         Ok(Box::new(self.silero.detector()))
     }
 
-    fn decoder(&self) -> Result<Box<dyn Decoder>> {
-        Ok(Box::new(WhisperDecoder { state: self.context.create_state().map_err(engine)? }))
+    fn decoder(&self) -> Result<Option<Box<dyn Decoder>>> {
+        let state = self.context.create_state().map_err(engine)?;
+        Ok(Some(Box::new(WhisperDecoder { state })))
     }
 }
 

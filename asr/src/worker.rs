@@ -1,15 +1,19 @@
 //! The recognition process: a Unix socket, streams, and threads that decode.
 //!
-//! A thread per connection reads audio and detects voice; `threads` decode; a thread per
-//! connection writes. A client that does not read its results is disconnected.
+//! A thread per connection reads audio and detects voice; decode threads turn whole segments into
+//! text, live threads hear segments while they are spoken; a thread per connection writes. A client
+//! that does not read its results is disconnected.
+
+mod lanes;
 
 use crate::clock::{Clock, process_cpu_ms};
+use crate::degradation::Level;
 use crate::error::{AsrError, Result};
+use crate::live::{Heard, Lane};
 use crate::recognizer::{Decoded, Decoder, Effort, Recognizer};
 use crate::scheduler::{Job, Key, Queue, Verdict};
-use crate::segmenter::SAMPLES_PER_MS;
+use crate::segmenter::{SAMPLES_PER_MS, Utterance};
 use crate::stream::{Action, Piece, Stream};
-use crate::whisper::{ModelPaths, Whisper};
 use crate::wire::{self, Event, Message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
@@ -19,6 +23,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
+
+use lanes::{HEARD_WAITING_MAX, Lanes};
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 8;
@@ -36,48 +42,39 @@ const PARENT_WATCH_EVERY: Duration = Duration::from_millis(500);
 pub struct WorkerConfig {
     /// Where it listens. An old socket file there is replaced.
     pub socket: PathBuf,
-    /// Its models.
-    pub models: ModelPaths,
-    /// Decode threads: one a core.
+    /// Threads of each kind of engine that the recogniser has: one a core.
     pub threads: usize,
     /// Most streams it takes over all connections.
     pub streams_max: u32,
 }
 
-/// Loads the models and serves until the parent process is gone.
+/// Serves until the parent process is gone.
 ///
 /// # Errors
-/// When a model cannot be loaded or the socket cannot be bound; later faults of a client end its
-/// connection only.
-pub fn run(config: WorkerConfig) -> Result<()> {
-    let recognizer = Whisper::load(&config.models)?;
-    serve(&config.socket, config.threads, config.streams_max, Arc::new(recognizer))
-}
-
-/// [`run`] with any recogniser.
-///
-/// # Errors
-/// As [`run`].
-pub fn serve(
-    socket: &std::path::Path,
-    threads: usize,
-    streams_max: u32,
-    recognizer: Arc<dyn Recognizer>,
-) -> Result<()> {
+/// When an engine cannot be made, the recogniser has none, or the socket cannot be bound; later faults
+/// of a client end its connection only.
+pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<()> {
     watch_parent();
+    let (decoders, lanes, waiting) = engines(&*recognizer, config.threads.max(1))?;
     let shared = Arc::new(Shared {
         recognizer,
-        streams_max,
+        streams_max: config.streams_max,
+        has_decoders: !decoders.is_empty(),
+        lanes,
         clock: Clock::start(),
         board: Mutex::default(),
         work: Condvar::new(),
         room: Condvar::new(),
     });
-    for _ in 0..threads.max(1) {
-        let decoder = shared.recognizer.decoder()?;
+    for decoder in decoders {
         let shared = shared.clone();
         std::thread::spawn(move || shared.decode_forever(decoder));
     }
+    for (lane, heard) in waiting {
+        let shared = shared.clone();
+        std::thread::spawn(move || shared.hear_forever(lane, &heard));
+    }
+    let socket = &config.socket;
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket).map_err(AsrError::io(socket))?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))
@@ -115,9 +112,32 @@ fn watch_parent() {
     });
 }
 
+type Engines = (Vec<Box<dyn Decoder>>, Lanes, Vec<(Lane, Receiver<Heard>)>);
+
+/// The engines that this recogniser has, `threads` of each kind.
+fn engines(recognizer: &dyn Recognizer, threads: usize) -> Result<Engines> {
+    let (mut decoders, mut lanes, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..threads {
+        decoders.extend(recognizer.decoder()?);
+        if let Some(engine) = recognizer.live()? {
+            let (lane, heard) = sync_channel(HEARD_WAITING_MAX);
+            lanes.push(lane);
+            waiting.push((Lane::new(engine), heard));
+        }
+    }
+    if decoders.is_empty() && lanes.is_empty() {
+        let reason = "it has neither a decoder nor a live engine".to_owned();
+        return Err(AsrError::Engine { engine: "recogniser", reason });
+    }
+    Ok((decoders, Lanes(lanes), waiting))
+}
+
 struct Shared {
     recognizer: Arc<dyn Recognizer>,
     streams_max: u32,
+    /// Finals are decoded from whole segments; otherwise a lane's last text is the final one.
+    has_decoders: bool,
+    lanes: Lanes,
     clock: Clock,
     board: Mutex<Board>,
     /// A decode may be waiting.
@@ -130,6 +150,8 @@ struct Shared {
 struct Board {
     queue: Queue,
     clients: BTreeMap<u64, Client>,
+    /// Open segments whose speaker has come to an end, as a live engine hears it.
+    endpoints: BTreeSet<Key>,
     /// Closed streams whose finals are still to come.
     closing: BTreeSet<(u64, u64)>,
     streams: u32,
@@ -197,11 +219,17 @@ impl Shared {
                     }
                     let detector = self.recognizer.detector()?;
                     self.board().streams += 1;
-                    let opened = Stream::new(detector, rate_hz, start_sample, first_segment);
+                    let is_live = self.is_live(is_offline);
+                    let opened =
+                        Stream::new(detector, rate_hz, start_sample, first_segment, is_live);
                     streams.insert(stream, (opened, is_offline));
                 }
                 Message::Audio { stream, start_sample, samples } => {
                     if let Some((open, is_offline)) = streams.get_mut(&stream) {
+                        let segment = open.segment();
+                        if self.takes_endpoint(Key { connection, stream, segment }) {
+                            self.act(connection, stream, *is_offline, open.flush());
+                        }
                         let actions = open.push(start_sample, &samples)?;
                         self.act(connection, stream, *is_offline, actions);
                     }
@@ -211,6 +239,9 @@ impl Shared {
                         self.act(connection, stream, is_offline, open.flush());
                         let mut board = self.board();
                         board.streams -= 1;
+                        board
+                            .endpoints
+                            .retain(|k| (k.connection, k.stream) != (connection, stream));
                         board.closing.insert((connection, stream));
                         board.end_if_done(connection, stream);
                     }
@@ -246,17 +277,35 @@ impl Shared {
                 Action::Started { segment, at_ms } => {
                     board.send(connection, Event::Started { stream, segment, at_ms });
                 }
+                Action::Heard { segment, speech_from, start, samples } => {
+                    let is_shed = self.has_decoders && board.queue.level() >= Level::NoPartials;
+                    if !is_shed {
+                        drop(board);
+                        let key = key(segment);
+                        self.lanes.tell(key, Heard::Audio { key, speech_from, start, samples });
+                        board = self.board();
+                    }
+                }
                 Action::Partial(piece) => board.queue.partial(job(piece, Effort::Partial)),
-                Action::Speculate(piece) => board.queue.speculate(job(piece, Effort::Final)),
+                Action::Speculate(piece) if self.has_decoders => {
+                    board.queue.speculate(job(piece, Effort::Final));
+                }
+                // A live engine has all of it already.
+                Action::Speculate(_) => {}
                 Action::Resumed { segment } => board.queue.resume(key(segment)),
                 Action::Ended(piece) => {
                     while board.queue.finals() >= FINALS_WAITING_MAX {
                         board = self.room.wait(board).unwrap_or_else(|e| e.into_inner());
                     }
                     let job = job(piece, Effort::Final);
-                    if let Some(decoded) = board.queue.commit(job.clone()) {
+                    if !self.has_decoders {
+                        board.queue.await_live(&job);
+                    } else if let Some(decoded) = board.queue.commit(job.clone()) {
                         board.send(connection, result(&job, decoded, true));
                     }
+                    drop(board);
+                    self.lanes.end(job, !self.has_decoders);
+                    board = self.board();
                 }
             }
             self.work.notify_all();
@@ -266,7 +315,9 @@ impl Shared {
     fn decode_forever(&self, mut decoder: Box<dyn Decoder>) {
         loop {
             let job = self.wait_for_job();
-            let decoded = decoder.decode(&job.samples, job.effort).unwrap_or_else(|error| {
+            let outcome = decoder.decode(&job.samples, job.effort);
+            let is_failed = outcome.is_err();
+            let decoded = outcome.unwrap_or_else(|error| {
                 tracing::error!(%error, "a segment could not be decoded");
                 Decoded::default()
             });
@@ -277,7 +328,12 @@ impl Shared {
                 Verdict::Partial if decoded.text.is_empty() => {}
                 Verdict::Partial => board.send(connection, result(&job, decoded, false)),
                 Verdict::Final => {
-                    board.send(connection, result(&job, decoded, true));
+                    let event = if is_failed {
+                        skipped(job.key, &job.utterance)
+                    } else {
+                        result(&job, decoded, true)
+                    };
+                    board.send(connection, event);
                     board.end_if_done(connection, stream);
                     self.room.notify_all();
                 }
@@ -316,15 +372,15 @@ impl Shared {
             std::thread::sleep(LAG_LOOK_EVERY);
             let mut board = self.board();
             let given_up = board.queue.look(self.clock.elapsed_ms());
-            for job in &given_up {
-                let (start_ms, end_ms) = times(job);
-                let Key { connection, stream, segment } = job.key;
-                board.send(connection, Event::Skipped { stream, segment, start_ms, end_ms });
-                board.end_if_done(connection, stream);
+            for (key, utterance) in &given_up {
+                board.send(key.connection, skipped(*key, utterance));
+                board.end_if_done(key.connection, key.stream);
             }
+            drop(board);
             if !given_up.is_empty() {
                 self.room.notify_all();
             }
+            given_up.iter().for_each(|(key, _)| self.lanes.tell(*key, Heard::Forgotten(*key)));
         }
     }
 
@@ -333,7 +389,10 @@ impl Shared {
         board.clients.remove(&connection);
         board.queue.forget(connection);
         board.closing.retain(|(owner, _)| *owner != connection);
+        board.endpoints.retain(|key| key.connection != connection);
+        drop(board);
         self.room.notify_all();
+        self.lanes.tell_all(&Heard::Gone(connection));
     }
 }
 
@@ -347,20 +406,30 @@ fn write_events(events: &Receiver<Event>, mut socket: UnixStream) {
 }
 
 /// Where its speech begins and ends.
-fn times(job: &Job) -> (u64, u64) {
-    let speech = &job.utterance.speech;
-    (speech.start / SAMPLES_PER_MS, speech.end / SAMPLES_PER_MS)
+fn times(utterance: &Utterance) -> (u64, u64) {
+    (utterance.speech.start / SAMPLES_PER_MS, utterance.speech.end / SAMPLES_PER_MS)
+}
+
+fn skipped(key: Key, utterance: &Utterance) -> Event {
+    let (start_ms, end_ms) = times(utterance);
+    Event::Skipped { stream: key.stream, segment: key.segment, start_ms, end_ms }
 }
 
 fn result(job: &Job, decoded: Decoded, is_final: bool) -> Event {
-    let (start_ms, end_ms) = times(job);
+    let text = decoded.text.later(job.utterance.audio.start / SAMPLES_PER_MS);
+    said(job.key, &job.utterance, Decoded { text, ..decoded }, is_final)
+}
+
+/// Text whose times are of the stream.
+fn said(key: Key, utterance: &Utterance, decoded: Decoded, is_final: bool) -> Event {
+    let (start_ms, end_ms) = times(utterance);
     Event::Result {
-        stream: job.key.stream,
-        segment: job.key.segment,
+        stream: key.stream,
+        segment: key.segment,
         is_final,
         start_ms,
         end_ms,
-        text: decoded.text.later(job.utterance.audio.start / SAMPLES_PER_MS),
+        text: decoded.text,
         confidence: decoded.confidence,
     }
 }

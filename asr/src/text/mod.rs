@@ -114,6 +114,14 @@ impl Text {
         self.0.is_empty()
     }
 
+    /// What begins before this, in ms; nothing ends later.
+    #[must_use]
+    pub fn before(mut self, ms: u64) -> Self {
+        self.0.retain(|char| char.start_ms < ms);
+        self.0.iter_mut().for_each(|char| char.end_ms = char.end_ms.min(ms));
+        self
+    }
+
     /// The same, later by this.
     #[must_use]
     pub fn later(mut self, ms: u64) -> Self {

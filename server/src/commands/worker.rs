@@ -4,9 +4,11 @@
 use super::models;
 use crate::cli::{self, ModelsDir};
 use anyhow::Result;
+use qingting_asr::whisper::Whisper;
 use qingting_asr::{WorkerConfig, worker};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// Streams that one worker takes; audio of more is refused at opening.
 const STREAMS_MAX: u32 = 1_000;
@@ -42,11 +44,11 @@ pub fn run(args: &cli::AsrWorker) -> Result<()> {
     // Media comes first: a caption may be late, a packet may not. The worker is one process among
     // those of the machine, so this is a wish and its refusal no fault.
     let _ = rustix::process::nice(WORKER_NICE);
-    worker::run(WorkerConfig {
+    let recognizer = Whisper::load(&models::recogniser(&dir)?)?;
+    let config = WorkerConfig {
         socket: args.socket.clone(),
-        models: models::recogniser(&dir)?,
         threads: args.threads,
         streams_max: STREAMS_MAX,
-    })?;
-    Ok(())
+    };
+    Ok(worker::serve(&config, Arc::new(recognizer))?)
 }
