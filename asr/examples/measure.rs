@@ -20,7 +20,8 @@ fn main() -> Result<(), AsrError> {
                 vad: vad.into(),
                 onnxruntime: onnxruntime.into(),
             })?;
-            let config = WorkerConfig { socket: socket.into(), threads: 2, streams_max: 100 };
+            let config =
+                WorkerConfig { socket: socket.into(), threads: 2, streams_max: 100, front: None };
             worker::serve(&config, Arc::new(recognizer))
         }
         ["eval", socket, tsv, condition, pace, limit] => {

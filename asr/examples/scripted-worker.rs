@@ -1,8 +1,10 @@
 //! A worker without models, for tests of the client:
-//! `scripted-worker SOCKET [DECODE_MS [decoder|live|two-pass]]`.
+//! `scripted-worker SOCKET [DECODE_MS [decoder|live|two-pass [LISTEN CERTIFICATE KEY TOKEN]]]`.
 
 use qingting_asr::WorkerConfig;
 use qingting_asr::scripted::{Engines, Scripted};
+use qingting_asr::worker::Front;
+use qingting_common::Pii;
 use std::{sync::Arc, time::Duration};
 
 fn main() -> qingting_asr::Result<()> {
@@ -14,7 +16,17 @@ fn main() -> qingting_asr::Result<()> {
         Some("two-pass") => Engines::TwoPass,
         _ => Engines::Decoder,
     };
+    let words: Vec<String> = words.collect();
+    let front = match &words[..] {
+        [listen, certificate, key, token] => Some(Front {
+            listen: listen.parse().expect("an address"),
+            certificate: certificate.into(),
+            key: key.into(),
+            token: Pii::new(token.clone()),
+        }),
+        _ => None,
+    };
     let recognizer = Scripted { decode: Duration::from_millis(decode_ms), engines };
-    let config = WorkerConfig { socket, threads: 1, streams_max: 16 };
+    let config = WorkerConfig { socket, threads: 1, streams_max: 16, front };
     qingting_asr::worker::serve(&config, Arc::new(recognizer))
 }

@@ -31,6 +31,14 @@ pub enum AsrError {
         /// The library's own words.
         reason: String,
     },
+    /// A worker of another machine cannot be reached as it is configured, or cannot listen.
+    #[error("recognition worker {address}: {reason}")]
+    Worker {
+        /// Its address.
+        address: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file or socket operation failed.
     #[error("{path}: {source}")]
     Io {

@@ -24,7 +24,7 @@ pub mod whisper;
 pub mod wire;
 pub mod worker;
 
-pub use client::{AsrClient, AsrEvent, AsrStatus, StreamSender};
+pub use client::{AsrClient, AsrEvent, AsrStatus, StreamSender, WorkerSource, WorkerStatus};
 pub use convert::ct2_to_ggml;
 pub use degradation::Level;
 pub use error::{AsrError, Result};

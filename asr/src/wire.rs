@@ -1,19 +1,26 @@
-//! What client and worker say to each other over a Unix socket.
+//! What client and worker say to each other over a Unix socket, or over TLS.
 //!
 //! A frame is a u32 length (little-endian, of what follows), one byte of kind, and the body.
-//! Numbers are little-endian. The worker speaks first ([`Message::Hello`]).
+//! Numbers are little-endian. The worker speaks first ([`Message::Hello`]);
+//! one that listens for other machines speaks to who has sent it the right [`Message::Token`].
 
 use crate::degradation::Level;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
+use tokio::io::AsyncReadExt;
 
 /// Version of this protocol; both sides must have the same.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Largest frame, in bytes, length field excluded.
 pub const FRAME_BYTES_MAX: usize = 65_536;
 /// Most samples in one [`Message::Audio`].
 pub const AUDIO_SAMPLES_MAX: usize = 16_000;
+
+/// Length of a token, in bytes.
+pub const TOKEN_BYTES_MIN: usize = 32;
+/// Longest token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 256;
 
 /// One frame.
 #[derive(Clone, PartialEq)]
@@ -24,7 +31,11 @@ pub enum Message {
         version: u16,
         /// Most streams it takes.
         capacity: u32,
+        /// Decode threads: what it can do beside other workers.
+        threads: u16,
     },
+    /// Client, first of all, to a worker of another machine: proves that it may speak.
+    Token(Vec<u8>),
     /// Client: a new stream.
     Open {
         /// The client's number for it.
@@ -145,16 +156,22 @@ const OPEN: u8 = 2;
 const AUDIO: u8 = 3;
 const CLOSE: u8 = 4;
 const EVENT: u8 = 5;
+const TOKEN: u8 = 6;
 
 impl Message {
     /// The frame, length included.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; 4];
         match self {
-            Self::Hello { version, capacity } => {
+            Self::Hello { version, capacity, threads } => {
                 out.push(HELLO);
                 out.extend(version.to_le_bytes());
                 out.extend(capacity.to_le_bytes());
+                out.extend(threads.to_le_bytes());
+            }
+            Self::Token(token) => {
+                out.push(TOKEN);
+                out.extend(token);
             }
             Self::Open { stream, rate_hz, start_sample, first_segment, is_offline } => {
                 out.push(OPEN);
@@ -200,7 +217,9 @@ impl Message {
             HELLO => Self::Hello {
                 version: u16::from_le_bytes(take(body)?),
                 capacity: u32::from_le_bytes(take(body)?),
+                threads: u16::from_le_bytes(take(body)?),
             },
+            TOKEN => Self::Token(std::mem::take(body).to_vec()),
             OPEN => Self::Open {
                 stream: u64::from_le_bytes(take(body)?),
                 rate_hz: u32::from_le_bytes(take(body)?),
@@ -249,6 +268,53 @@ pub fn frame_length(head: [u8; 4]) -> Result<usize, WireError> {
     } else {
         Err(WireError::Length(length))
     }
+}
+
+/// A token as it is written in a file, without the line's end.
+///
+/// # Errors
+/// Why it cannot be one.
+pub(crate) fn checked_token(text: &str) -> Result<Vec<u8>, &'static str> {
+    let token = text.trim();
+    if !(TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&token.len()) {
+        return Err(
+            "its token must have 32 to 256 characters, for example of `openssl rand -hex 32`",
+        );
+    }
+    Ok(token.as_bytes().to_vec())
+}
+
+/// Reads a stranger's first frame: a token and nothing longer.
+///
+/// # Errors
+/// A broken connection, or anything else.
+pub(crate) async fn read_token(from: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<Vec<u8>> {
+    let other =
+        || std::io::Error::new(std::io::ErrorKind::InvalidData, "its first word is no token");
+    let mut head = [0; 5];
+    from.read_exact(&mut head).await?;
+    let [a, b, c, d, kind] = head;
+    let length = (u32::from_le_bytes([a, b, c, d]) as usize).saturating_sub(1);
+    if kind != TOKEN || !(TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&length) {
+        return Err(other());
+    }
+    let mut token = vec![0; length];
+    from.read_exact(&mut token).await?;
+    Ok(token)
+}
+
+/// Reads one frame.
+///
+/// # Errors
+/// A broken connection or a malformed frame.
+pub(crate) async fn read_async(
+    from: &mut (impl AsyncReadExt + Unpin),
+) -> Result<Message, WireError> {
+    let mut head = [0; 4];
+    from.read_exact(&mut head).await?;
+    let mut frame = vec![0; frame_length(head)?];
+    from.read_exact(&mut frame).await?;
+    Message::decode(&frame)
 }
 
 /// Reads one frame, blocking; `None` at the end of the stream.

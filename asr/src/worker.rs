@@ -4,6 +4,7 @@
 //! text, live threads hear segments while they are spoken; a thread per connection writes. A client
 //! that does not read its results is disconnected.
 
+mod front;
 mod lanes;
 
 use crate::clock::{Clock, process_cpu_ms};
@@ -26,6 +27,8 @@ use std::time::Duration;
 
 use lanes::{HEARD_WAITING_MAX, Lanes};
 
+pub use front::Front;
+
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 8;
 /// Events waiting for a client to read them.
@@ -46,6 +49,8 @@ pub struct WorkerConfig {
     pub threads: usize,
     /// Most streams it takes over all connections.
     pub streams_max: u32,
+    /// Where it listens for other machines, too; it then stays when its parent process ends.
+    pub front: Option<Front>,
 }
 
 /// Serves until the parent process is gone.
@@ -54,11 +59,14 @@ pub struct WorkerConfig {
 /// When an engine cannot be made, the recogniser has none, or the socket cannot be bound; later faults
 /// of a client end its connection only.
 pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<()> {
-    watch_parent();
+    if config.front.is_none() {
+        watch_parent();
+    }
     let (decoders, lanes, waiting) = engines(&*recognizer, config.threads.max(1))?;
     let shared = Arc::new(Shared {
         recognizer,
         streams_max: config.streams_max,
+        threads: config.threads.try_into().unwrap_or(u16::MAX),
         has_decoders: !decoders.is_empty(),
         lanes,
         clock: Clock::start(),
@@ -79,6 +87,9 @@ pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<(
     let listener = UnixListener::bind(socket).map_err(AsrError::io(socket))?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))
         .map_err(AsrError::io(socket))?;
+    if let Some(front) = &config.front {
+        front.open(socket)?;
+    }
     let ticker = shared.clone();
     std::thread::spawn(move || ticker.report_forever());
     let watcher = shared.clone();
@@ -135,6 +146,7 @@ fn engines(recognizer: &dyn Recognizer, threads: usize) -> Result<Engines> {
 struct Shared {
     recognizer: Arc<dyn Recognizer>,
     streams_max: u32,
+    threads: u16,
     /// Finals are decoded from whole segments; otherwise a lane's last text is the final one.
     has_decoders: bool,
     lanes: Lanes,
@@ -188,7 +200,11 @@ impl Shared {
     fn converse(&self, connection: u64, socket: UnixStream) -> Result<()> {
         let failed = |error: std::io::Error| AsrError::Wire(error.into());
         let mut writing = socket.try_clone().map_err(failed)?;
-        let hello = Message::Hello { version: wire::VERSION, capacity: self.streams_max };
+        let hello = Message::Hello {
+            version: wire::VERSION,
+            capacity: self.streams_max,
+            threads: self.threads,
+        };
         wire::write_message(&mut writing, &hello)?;
         let (events, waiting) = sync_channel(EVENTS_WAITING_MAX);
         std::thread::spawn(move || write_events(&waiting, writing));
@@ -246,7 +262,7 @@ impl Shared {
                         board.end_if_done(connection, stream);
                     }
                 }
-                Message::Hello { .. } | Message::Event(_) => {
+                Message::Hello { .. } | Message::Event(_) | Message::Token(_) => {
                     return Err(wire::WireError::Malformed(0).into());
                 }
             }

@@ -97,14 +97,14 @@ async fn a_killed_worker_costs_no_words_that_the_buffer_still_holds() {
     let (sender, mut events) = client.open_stream(1);
     sender.push(0, &[9_000; 8_000]);
     until(&mut events, |e| matches!(e, AsrEvent::SpeechStarted { .. })).await;
-    let pid = client.status().worker_pid;
+    let pid = client.status().workers[0].pid;
     signal("-9", pid);
     sender.push(8_000, &[9_000; 8_000]);
     sender.push(16_000, &[0; 16_000]);
     let AsrEvent::Final(heard) = until(&mut events, is_final).await else { unreachable!() };
     assert_eq!((heard.segment, heard.start_ms), (0, 0));
     assert!((1_900..=2_100).contains(&heard.end_ms), "{}", heard.end_ms);
-    assert_eq!(client.status().restarts, 1);
+    assert_eq!(client.status().workers[0].restarts, 1);
 }
 
 #[tokio::test]
@@ -115,19 +115,23 @@ async fn a_stuck_worker_is_replaced_and_costs_no_words_either() {
     sender.push(0, &[9_000; 8_000]);
     sender.push(8_000, &[0; 8_000]);
     until(&mut events, is_final).await;
-    let stuck = until_status(&client, |status| status.up).await.worker_pid;
+    let stuck = until_status(&client, |status| status.up()).await.workers[0].pid;
     signal("-STOP", stuck);
     // The socket takes what the worker will never read.
     sender.push(16_000, &[9_000; 8_000]);
     sender.push(24_000, &[0; 8_000]);
-    let silent = until_status(&client, |status| !status.up).await;
-    assert_eq!((silent.worker_pid, silent.restarts), (stuck, 0), "not up before it is given up");
+    let silent = until_status(&client, |status| !status.up()).await;
+    assert_eq!(
+        (silent.workers[0].pid, silent.workers[0].restarts),
+        (stuck, 0),
+        "not up before it is given up"
+    );
     let AsrEvent::Final(heard) = until(&mut events, is_final).await else { unreachable!() };
     assert_eq!(heard.segment, 1);
     assert!((1_900..=2_100).contains(&heard.start_ms), "{}", heard.start_ms);
-    let status = until_status(&client, |status| status.up).await;
-    assert_eq!(status.restarts, 1);
-    assert_ne!(status.worker_pid, stuck);
+    let status = until_status(&client, |status| status.up()).await;
+    assert_eq!(status.workers[0].restarts, 1);
+    assert_ne!(status.workers[0].pid, stuck);
 }
 
 #[tokio::test]
@@ -181,7 +185,7 @@ async fn a_consumer_that_reads_again_is_told_at_once_and_hears_the_rest() {
     let client = client(&folder);
     let mut segment = vec![9_000; 1_600];
     segment.resize(10_400, 0);
-    until_status(&client, |status| status.up).await;
+    until_status(&client, |status| status.up()).await;
     let (sender, mut events) = client.open_stream(1);
     let mut at = 0;
     while client.status().events_lost == 0 {
@@ -250,7 +254,7 @@ async fn ten_streams_on_a_slow_worker_lose_partials_and_no_final() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // All speech is there at once: twenty finals take 4 s.
     let client = slow_client(&folder, 200);
-    until_status(&client, |status| status.up).await;
+    until_status(&client, |status| status.up()).await;
     let mut segment = vec![9_000; 16_000];
     segment.resize(24_000, 0);
     let mut consumers = Vec::new();
@@ -262,7 +266,7 @@ async fn ten_streams_on_a_slow_worker_lose_partials_and_no_final() {
         sender.finish();
         consumers.push(events);
     }
-    until_status(&client, |status| status.level >= Level::NoPartials).await;
+    until_status(&client, |status| status.level() >= Level::NoPartials).await;
     for events in &mut consumers {
         let (mut finals, mut gaps) = (0, 0);
         loop {
@@ -275,5 +279,5 @@ async fn ten_streams_on_a_slow_worker_lose_partials_and_no_final() {
         }
         assert_eq!((finals, gaps), (SEGMENTS, 0));
     }
-    assert_eq!(client.status().finals_skipped, 0);
+    assert_eq!(client.status().workers[0].finals_skipped, 0);
 }
