@@ -142,6 +142,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(calls::export::csv))
         .routes(routes!(calls::one))
         .routes(routes!(calls::transcript))
+        .routes(routes!(calls::hear_whole))
         .routes(routes!(calls::vcon::read))
         .routes(routes!(commands::command))
         .routes(routes!(commands::hang_up))

@@ -34,6 +34,16 @@ impl Level {
     /// Every level, the best first.
     pub const ALL: [Self; 4] = [Self::Full, Self::NoPartials, Self::FinalsOnly, Self::Incomplete];
 
+    /// Its name in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NoPartials => "no_partials",
+            Self::FinalsOnly => "finals_only",
+            Self::Incomplete => "incomplete",
+        }
+    }
+
     /// The lag that leads to it, in ms: more than this.
     const fn entered_above_ms(self) -> u64 {
         match self {

@@ -99,9 +99,11 @@ function listen() {
 function heard(event) {
   lastEvent = event.seq ?? lastEvent;
   if (event.type === 'seat_state' && event.extension === phone.extension) seatIs(event);
+  if (event.type === 'recognition') $('recognition').textContent = event.notice;
   if (event.type === 'queue') $('waiting').textContent = event.waiting ? `${event.queue}排队 ${event.waiting}` : '';
   if (!call?.id || call.id !== event.call) return;
   if (event.type === 'caption') caption(event);
+  if (event.type === 'caption_gap') gapIs(event);
   if (event.type === 'call_state') Object.assign(call, { phase: event.phase, isPaused: event.recording_paused });
   if (event.type === 'call_leg') legIs(event);
   show();
@@ -135,6 +137,15 @@ function caption({ segment, party, text, final }) {
   line.className = final ? '' : 'draft';
   line.lastChild.textContent = text;
   $('captions').scrollTop = $('captions').scrollHeight;
+}
+
+function gapIs({ party, from_ms, to_ms }) {
+  const id = `gap-${party}-${from_ms}`;
+  $(id)?.remove();
+  const line = Object.assign(document.createElement('li'), { id, className: 'gap' });
+  const seconds = Math.max(1, Math.round((to_ms - from_ms) / 1_000));
+  line.textContent = `${PARTIES[party] ?? party}有约 ${seconds} 秒没有识别，录音照常，通话后补上`;
+  $('captions').append(line);
 }
 
 // The call that the page shows from now on.

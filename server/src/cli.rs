@@ -344,13 +344,24 @@ pub struct CheckConfig {
 
 #[derive(Debug, Args)]
 pub struct AsrWorker {
-    /// Unix socket to listen on
+    /// Unix socket to listen on [default: one of its own]
     #[arg(long)]
-    pub socket: PathBuf,
-    /// Folder of the models
+    pub socket: Option<PathBuf>,
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Decoding threads [default: one for every core]
     #[arg(long)]
-    pub models: PathBuf,
-    /// Decoding threads
-    #[arg(long)]
-    pub threads: usize,
+    pub threads: Option<usize>,
+    /// Serve other machines: address and port, such as 0.0.0.0:7012
+    #[arg(long, value_name = "ADDRESS", requires_all = ["certificate", "key", "token_file"])]
+    pub listen: Option<std::net::SocketAddr>,
+    /// PEM file of the certificate that other machines check
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file of the certificate's key
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    pub key: Option<PathBuf>,
+    /// File with the token that other machines must have (`openssl rand -hex 32 > FILE`)
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    pub token_file: Option<PathBuf>,
 }

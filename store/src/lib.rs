@@ -23,6 +23,7 @@ pub mod legs;
 pub mod lookups;
 pub mod missed;
 pub mod outbox;
+pub mod passes;
 pub mod recordings;
 mod rows;
 pub mod seats;
@@ -44,6 +45,7 @@ pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
 pub use outbox::OutboxRow;
+pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };

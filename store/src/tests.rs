@@ -2,6 +2,7 @@
 
 mod migration;
 mod missed;
+mod passes;
 mod seats;
 mod switchboard;
 
@@ -54,6 +55,10 @@ fn said(text: &str) -> FinalSegment {
         raw: Pii::new(format!("嗯{text}")),
         confidence: 0.9,
     }
+}
+
+fn gap(from_ms: u64, to_ms: u64) -> Gap {
+    Gap { slot: 0, seq: 0, party: Party::Caller, from_ms, to_ms }
 }
 
 fn tag(field: Field, value: &str) -> Tag {
@@ -147,7 +152,7 @@ async fn an_unknown_call_is_refused_by_name_and_the_same_call_is_not_begun_twice
     for refused in [
         store.answer_call(stranger, START, None).await,
         store.end_call(ended(stranger)).await,
-        store.record_gap(stranger, 0, 5).await,
+        store.record_gap(stranger, gap(0, 5)).await,
         store.record_final(stranger, said("喂"), &[]).await.map(drop),
     ] {
         assert!(matches!(refused, Err(StoreError::NotFound { what: "call", .. })), "{refused:?}");
@@ -175,7 +180,7 @@ async fn a_sentence_fills_the_draft_but_never_what_a_person_wrote() {
     // Nothing new was read: no revision, no message.
     let update = store.record_final(call, said("嗯"), &tags).await.unwrap();
     assert_eq!((update.revision, update.changed.len()), (3, 0));
-    store.record_gap(call, 1_000, 4_000).await.unwrap();
+    store.record_gap(call, gap(1_000, 4_000)).await.unwrap();
     let transcript = store.transcript(call).await.unwrap();
     assert_eq!((transcript.segments.len(), transcript.gaps.len()), (3, 1));
 
@@ -351,7 +356,7 @@ async fn one_refused_command_does_not_undo_its_group() {
     let writes = (0..300u64).map(|n| {
         let store = store.clone();
         let target = if n % 3 == 0 { stranger } else { call };
-        async move { store.record_gap(target, n, n + 1).await }
+        async move { store.record_gap(target, gap(n, n + 1)).await }
     });
     let outcomes = join_all(writes).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 200);

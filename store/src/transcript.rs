@@ -1,14 +1,17 @@
 //! What was said: final segments, the gaps between them, and the draft that they fill.
+//!
+//! A recording can be heard again after the call ([`crate::passes`]); the gaps are for that.
 
 use crate::error::StoreError;
+use crate::passes::{self, PassKind};
 use crate::rows::{parsed, party, pii, signed, unsigned};
 use crate::writer::Command;
-use crate::{Store, calls, clock, tickets};
+use crate::{Store, TicketRow, calls, clock, tickets};
 use qingting_common::ids::Party;
-use qingting_common::{CallId, Pii, SegmentId, TicketId};
+use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, Tag, TicketDraft};
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 /// A recognised sentence of one party. Times are milliseconds since the call was answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,9 +35,15 @@ pub struct FinalSegment {
 /// A stored segment: the same as what was recognised.
 pub type Segment = FinalSegment;
 
-/// A stretch of the call that nobody transcribed, e.g. because the recogniser restarted.
+/// A stretch of a leg that nobody transcribed, e.g. because the recogniser restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
+    /// The leg's place in the call.
+    pub slot: u8,
+    /// Which use of the slot.
+    pub seq: u32,
+    /// Who may have spoken.
+    pub party: Party,
     /// Its start, in milliseconds since the call was answered.
     pub from_ms: u64,
     /// Its end.
@@ -76,32 +85,49 @@ impl Store {
         self.write(RecordFinal { call, segment, tags: tags.to_vec() }).await
     }
 
-    /// Notes that nothing was transcribed between two times of the call.
-    pub async fn record_gap(
-        &self,
-        call: CallId,
-        from_ms: u64,
-        to_ms: u64,
-    ) -> Result<(), StoreError> {
-        self.write(RecordGap { call, gap: Gap { from_ms, to_ms } }).await
+    /// Notes that nothing was transcribed between two times of the call; its recording is to be
+    /// heard once it is over.
+    pub async fn record_gap(&self, call: CallId, gap: Gap) -> Result<(), StoreError> {
+        self.write(RecordGap { call, gap, at: clock::now() }).await
     }
 
-    /// The call's words so far; empty for an unknown call.
+    /// The call's words so far, as they were heard while it ran and where gaps were filled later;
+    /// empty for an unknown call.
     pub async fn transcript(&self, call: CallId) -> Result<Transcript, StoreError> {
-        let segments = sqlx::query(
-            "SELECT id, party, start_ms, end_ms, text, raw, confidence FROM segments
+        let segments = self.segments(call, &["live", "completed"]).await?;
+        let gaps = sqlx::query(
+            "SELECT slot, seq, party, from_ms, to_ms FROM caption_gaps
+             WHERE call_id = ?1 ORDER BY from_ms, slot, seq",
+        )
+        .bind(call.to_string())
+        .fetch_all(self.readers())
+        .await?;
+        let gap = |row: &SqliteRow| {
+            Ok::<_, StoreError>(Gap {
+                slot: row.try_get("slot")?,
+                seq: row.try_get("seq")?,
+                party: party(row)?,
+                from_ms: unsigned(row.try_get("from_ms")?),
+                to_ms: unsigned(row.try_get("to_ms")?),
+            })
+        };
+        Ok(Transcript { segments, gaps: gaps.iter().map(gap).collect::<Result<_, _>>()? })
+    }
+
+    /// The call's words as the whole recording was heard after it; empty where it was not.
+    pub async fn whole_transcript(&self, call: CallId) -> Result<Vec<Segment>, StoreError> {
+        self.segments(call, &["whole"]).await
+    }
+
+    async fn segments(&self, call: CallId, passes: &[&str]) -> Result<Vec<Segment>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, party, start_ms, end_ms, text, raw, confidence, pass FROM segments
              WHERE call_id = ?1 ORDER BY start_ms, id",
         )
         .bind(call.to_string())
         .fetch_all(self.readers())
         .await?;
-        let gaps = sqlx::query(
-            "SELECT from_ms, to_ms FROM caption_gaps WHERE call_id = ?1 ORDER BY from_ms",
-        )
-        .bind(call.to_string())
-        .fetch_all(self.readers())
-        .await?;
-        let segment = |row| {
+        let segment = |row: &SqliteRow| {
             Ok::<_, StoreError>(Segment {
                 id: parsed(row, "id")?,
                 party: party(row)?,
@@ -112,16 +138,10 @@ impl Store {
                 confidence: row.try_get("confidence")?,
             })
         };
-        let gap = |row: &sqlx::sqlite::SqliteRow| {
-            Ok::<_, StoreError>(Gap {
-                from_ms: unsigned(row.try_get("from_ms")?),
-                to_ms: unsigned(row.try_get("to_ms")?),
-            })
+        let is_wanted = |row: &&SqliteRow| {
+            row.try_get::<String, _>("pass").map_or(true, |pass| passes.contains(&&*pass))
         };
-        Ok(Transcript {
-            segments: segments.iter().map(segment).collect::<Result<_, _>>()?,
-            gaps: gaps.iter().map(gap).collect::<Result<_, _>>()?,
-        })
+        rows.iter().filter(is_wanted).map(segment).collect()
     }
 }
 
@@ -136,47 +156,69 @@ impl Command for RecordFinal {
     type Error = StoreError;
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<DraftUpdate, StoreError> {
-        let mut ticket = tickets::of_call(&mut *db, self.call)
-            .await?
-            .ok_or_else(|| StoreError::NotFound { what: "call", id: self.call.to_string() })?;
-        sqlx::query(
-            "INSERT INTO segments (id, call_id, party, start_ms, end_ms, text, confidence, raw)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (id) DO UPDATE SET start_ms = excluded.start_ms,
-                end_ms = excluded.end_ms, text = excluded.text, raw = excluded.raw,
-                confidence = excluded.confidence",
-        )
-        .bind(self.segment.id.to_string())
-        .bind(self.call.to_string())
-        .bind(self.segment.party.as_str())
-        .bind(signed(self.segment.start_ms))
-        .bind(signed(self.segment.end_ms))
-        .bind(self.segment.text.expose())
-        .bind(f64::from(self.segment.confidence))
-        .bind(self.segment.raw.expose())
-        .execute(&mut *db)
-        .await?;
-        let before = ticket.draft.clone();
-        let changed = match ticket.status {
-            tickets::TicketStatus::Draft => ticket.draft.prefill(&self.tags),
-            tickets::TicketStatus::Confirmed => Vec::new(),
-        };
-        if !changed.is_empty() {
-            let now = clock::now();
-            tickets::revise(db, &mut ticket, &before, &changed, tickets::MACHINE, now).await?;
-        }
-        Ok(DraftUpdate {
-            ticket: ticket.id,
-            revision: ticket.revision,
-            changed,
-            draft: ticket.draft,
-        })
+        // A call without a ticket is no call: nothing of it is kept.
+        ticket(&mut *db, self.call).await?;
+        put_segment(&mut *db, self.call, &self.segment, "live").await?;
+        prefill(db, self.call, &self.tags).await
     }
+}
+
+async fn ticket(db: &mut SqliteConnection, call: CallId) -> Result<TicketRow, StoreError> {
+    let ticket = tickets::of_call(db, call).await?;
+    ticket.ok_or_else(|| StoreError::NotFound { what: "call", id: call.to_string() })
+}
+
+/// Writes a sentence of a call; the same again replaces it.
+pub(crate) async fn put_segment(
+    db: &mut SqliteConnection,
+    call: CallId,
+    segment: &FinalSegment,
+    pass: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO segments (id, call_id, party, start_ms, end_ms, text, confidence, raw, pass)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (id) DO UPDATE SET start_ms = excluded.start_ms,
+            end_ms = excluded.end_ms, text = excluded.text, raw = excluded.raw,
+            confidence = excluded.confidence",
+    )
+    .bind(segment.id.to_string())
+    .bind(call.to_string())
+    .bind(segment.party.as_str())
+    .bind(signed(segment.start_ms))
+    .bind(signed(segment.end_ms))
+    .bind(segment.text.expose())
+    .bind(f64::from(segment.confidence))
+    .bind(segment.raw.expose())
+    .bind(pass)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Fills the call's draft; what a person set and a confirmed ticket stay as they are.
+pub(crate) async fn prefill(
+    db: &mut SqliteConnection,
+    call: CallId,
+    tags: &[Tag],
+) -> Result<DraftUpdate, StoreError> {
+    let mut ticket = ticket(&mut *db, call).await?;
+    let before = ticket.draft.clone();
+    let changed = match ticket.status {
+        tickets::TicketStatus::Draft => ticket.draft.prefill(tags),
+        tickets::TicketStatus::Confirmed => Vec::new(),
+    };
+    if !changed.is_empty() {
+        let now = clock::now();
+        tickets::revise(db, &mut ticket, &before, &changed, tickets::MACHINE, now).await?;
+    }
+    Ok(DraftUpdate { ticket: ticket.id, revision: ticket.revision, changed, draft: ticket.draft })
 }
 
 struct RecordGap {
     call: CallId,
     gap: Gap,
+    at: UnixMillis,
 }
 
 impl Command for RecordGap {
@@ -185,15 +227,20 @@ impl Command for RecordGap {
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         let inserted = sqlx::query(
-            "INSERT INTO caption_gaps (call_id, from_ms, to_ms)
-             SELECT id, ?2, ?3 FROM calls WHERE id = ?1
-             ON CONFLICT (call_id, from_ms) DO UPDATE SET to_ms = max(to_ms, excluded.to_ms)",
+            "INSERT INTO caption_gaps (call_id, slot, seq, party, from_ms, to_ms)
+             SELECT id, ?2, ?3, ?4, ?5, ?6 FROM calls WHERE id = ?1
+             ON CONFLICT (call_id, slot, seq, from_ms)
+                DO UPDATE SET to_ms = max(to_ms, excluded.to_ms)",
         )
         .bind(self.call.to_string())
+        .bind(self.gap.slot)
+        .bind(self.gap.seq)
+        .bind(self.gap.party.as_str())
         .bind(signed(self.gap.from_ms))
         .bind(signed(self.gap.to_ms))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-        calls::found(inserted.rows_affected(), self.call)
+        calls::found(inserted.rows_affected(), self.call)?;
+        passes::ask(db, self.call, PassKind::Gaps, self.at).await
     }
 }

@@ -14,7 +14,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use qingting_common::UnixMillis;
-use qingting_store::{CallQuery, CallState, PAGE_ROWS_MAX, china};
+use qingting_store::{CallQuery, CallState, PAGE_ROWS_MAX, PassKind, Transcript, china};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -55,7 +55,34 @@ pub(crate) struct CallPage {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TranscriptView {
     segments: Vec<SegmentView>,
+    /// What is missing: it is heard after the call, where it was recorded.
     gaps: Vec<GapView>,
+    /// Hearings of the recording after the call.
+    passes: Vec<PassView>,
+}
+
+/// Which hearing of the call is wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TranscriptQuery {
+    /// `live` (when absent): as heard while the call ran, with gaps filled after it. `whole`: as the
+    /// whole recording was heard after it.
+    pass: Option<String>,
+}
+
+/// A hearing of the recording after the call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PassView {
+    /// `gaps` or `whole`.
+    kind: &'static str,
+    /// `waiting`, `done` or `failed`.
+    state: &'static str,
+    asked_at: i64,
+    /// Tries that failed.
+    tries: u32,
+    /// Why the last one did.
+    error: Option<String>,
 }
 
 /// A sentence; times in milliseconds since the call was answered.
@@ -77,6 +104,8 @@ pub(crate) struct SegmentView {
 /// A stretch that nobody transcribed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct GapView {
+    /// `caller`, `seat` or `expert`.
+    party: &'static str,
     from_ms: u64,
     to_ms: u64,
 }
@@ -135,16 +164,30 @@ pub(crate) async fn one(
 }
 
 /// What was said in a call.
-#[utoipa::path(get, path = "/api/v1/calls/{id}/transcript", params(("id" = String, Path)),
-    responses((status = 200, body = TranscriptView), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/calls/{id}/transcript",
+    params(("id" = String, Path), TranscriptQuery), responses((status = 200, body = TranscriptView),
+    (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn transcript(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
+    query: Result<Query<TranscriptQuery>, QueryRejection>,
 ) -> Result<Json<TranscriptView>, Problem> {
+    let Query(query) = query?;
     let call = access::call(&state, &who, &id).await?;
     state.store.audit(&who.name, "transcript.read", &call.id.to_string()).await?;
-    let transcript = state.store.transcript(call.id).await?;
+    let transcript = match query.pass.as_deref() {
+        None | Some("live") => state.store.transcript(call.id).await?,
+        Some("whole") => {
+            let segments = state.store.whole_transcript(call.id).await?;
+            Transcript { segments, gaps: Vec::new() }
+        }
+        Some(_) => {
+            let detail = "pass must be live or whole";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("pass"));
+        }
+    };
+    let passes = state.store.passes(call.id).await?;
     let segments = transcript.segments.into_iter().map(|segment| SegmentView {
         id: segment.id.to_string(),
         party: segment.party.as_str(),
@@ -154,8 +197,42 @@ pub(crate) async fn transcript(
         raw: segment.raw.into_inner(),
         confidence: segment.confidence,
     });
-    let gaps = transcript.gaps.iter().map(|gap| GapView { from_ms: gap.from_ms, to_ms: gap.to_ms });
-    Ok(Json(TranscriptView { segments: segments.collect(), gaps: gaps.collect() }))
+    let gaps = transcript.gaps.iter().map(|gap| GapView {
+        party: gap.party.as_str(),
+        from_ms: gap.from_ms,
+        to_ms: gap.to_ms,
+    });
+    let passes = passes.into_iter().map(|pass| PassView {
+        kind: pass.kind.as_str(),
+        state: pass.state.as_str(),
+        asked_at: pass.asked_at.0,
+        tries: pass.tries,
+        error: pass.error,
+    });
+    Ok(Json(TranscriptView {
+        segments: segments.collect(),
+        gaps: gaps.collect(),
+        passes: passes.collect(),
+    }))
+}
+
+/// Has the call's whole recording heard once more, with more care than while it ran. The text stands
+/// beside the transcript: `?pass=whole`.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/transcript/whole", params(("id" = String, Path)),
+    responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn hear_whole(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let call = access::call(&state, &who, &id).await?;
+    if call.recording.is_none() {
+        let detail = "the call has no recording, or it was deleted";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    state.store.audit(&who.name, "transcript.whole", &call.id.to_string()).await?;
+    state.store.ask_pass(call.id, PassKind::Whole).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 pub(crate) fn page_limit(limit: Option<u32>) -> Result<u32, Problem> {

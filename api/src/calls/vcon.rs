@@ -233,7 +233,7 @@ impl Parts {
                 "confidence": segment.confidence,
             })
         });
-        let gap = |gap: &qingting_store::Gap| json!({ "from_ms": gap.from_ms, "to_ms": gap.to_ms });
+        let gap = |gap: &qingting_store::Gap| json!({ "party": gap.party.as_str(), "from_ms": gap.from_ms, "to_ms": gap.to_ms });
         let gaps: Vec<_> = self.transcript.gaps.iter().map(gap).collect();
         let segments: Vec<_> = segments.collect();
         vec![json!({

@@ -73,7 +73,7 @@ impl OfSeat {
         match event {
             Event::SeatState { extension, .. } => *extension == self.extension,
             Event::Queue { queue, .. } => self.switchboard.serves(&self.extension, queue),
-            Event::Missed { .. } => true,
+            Event::Missed { .. } | Event::Recognition { .. } => true,
             event => event.call().is_some_and(|call| self.is_own(call)),
         }
     }

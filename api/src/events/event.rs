@@ -55,6 +55,8 @@ pub enum Event {
     CaptionGap {
         /// The call.
         call: CallId,
+        /// Who may have spoken.
+        party: Party,
         /// Start, in milliseconds since the call was answered.
         from_ms: u64,
         /// End.
@@ -64,6 +66,21 @@ pub enum Event {
     CaptionsEnded {
         /// The call.
         call: CallId,
+    },
+    /// What was left out while the call ran, or the whole recording where that was asked for, has been
+    /// heard after it.
+    TranscriptCompleted {
+        /// The call.
+        call: CallId,
+    },
+    /// Captions of all calls are late or missing, or as usual again.
+    Recognition {
+        /// What is left out: `full` (nothing), `no_partials`, `finals_only`, `incomplete`.
+        level: &'static str,
+        /// Whether anything is recognised.
+        up: bool,
+        /// What a seat reads of it; empty when captions are as usual.
+        notice: &'static str,
     },
     /// The draft changed, by the machine or by a person.
     TicketUpdated {
@@ -194,12 +211,16 @@ impl Event {
             | Self::Caption { call, .. }
             | Self::CaptionGap { call, .. }
             | Self::CaptionsEnded { call }
+            | Self::TranscriptCompleted { call }
             | Self::TicketUpdated { call, .. }
             | Self::TicketConfirmed { call, .. }
             | Self::CallLeg { call, .. }
             | Self::CallState { call, .. }
             | Self::CallEnded { call, .. } => Some(*call),
-            Self::SeatState { .. } | Self::Queue { .. } | Self::Missed { .. } => None,
+            Self::SeatState { .. }
+            | Self::Queue { .. }
+            | Self::Missed { .. }
+            | Self::Recognition { .. } => None,
         }
     }
 

@@ -253,7 +253,7 @@ async fn events_reach_a_browser_that_gives_its_key_as_a_protocol() {
     world.events.publish(Event::CallAnswered { call });
     let key = world.store.create_key("console", Role::Reader, "admin").await.unwrap();
     let mut socket = listen(&world, &key.secret).await;
-    world.events.publish(Event::CaptionGap { call, from_ms: 1, to_ms: 2 });
+    world.events.publish(Event::CaptionGap { call, party: Party::Caller, from_ms: 1, to_ms: 2 });
     for (seq, kind) in [(1, "call_answered"), (2, "caption_gap")] {
         let Message::Text(text) = message(&mut socket).await else { panic!("the stream is over") };
         let event: Value = serde_json::from_str(&text).unwrap();

@@ -2,10 +2,14 @@
 //! never a call.
 
 use super::models;
-use crate::cli::{self, ModelsDir};
-use anyhow::Result;
+use crate::cli;
+use crate::config::cores;
+use crate::home;
+use anyhow::{Context, Result};
 use qingting_asr::whisper::Whisper;
+use qingting_asr::worker::Front;
 use qingting_asr::{WorkerConfig, worker};
+use qingting_common::Pii;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -40,15 +44,34 @@ pub fn command(
 }
 
 pub fn run(args: &cli::AsrWorker) -> Result<()> {
-    let dir = ModelsDir::of(args.models.clone());
     // Media comes first: a caption may be late, a packet may not. The worker is one process among
     // those of the machine, so this is a wish and its refusal no fault.
     let _ = rustix::process::nice(WORKER_NICE);
-    let recognizer = Whisper::load(&models::recogniser(&dir)?)?;
-    let config = WorkerConfig {
-        socket: args.socket.clone(),
-        threads: args.threads,
-        streams_max: STREAMS_MAX,
-    };
+    let front = front(args)?;
+    let own = home::temporary()?;
+    let socket = args.socket.clone().unwrap_or_else(|| own.path().join("asr.sock"));
+    let recognizer = Whisper::load(&models::recogniser(&args.dir)?)?;
+    let threads = args.threads.unwrap_or_else(cores);
+    if let Some(front) = &front {
+        println!("Recognising for other machines on {} with {threads} threads.", front.listen);
+    }
+    let config = WorkerConfig { socket, threads, streams_max: STREAMS_MAX, front };
     Ok(worker::serve(&config, Arc::new(recognizer))?)
+}
+
+fn front(args: &cli::AsrWorker) -> Result<Option<Front>> {
+    let cli::AsrWorker { listen, certificate, key, token_file, .. } = args;
+    let (Some(listen), Some(certificate), Some(key), Some(token)) =
+        (listen, certificate, key, token_file)
+    else {
+        return Ok(None);
+    };
+    let token = std::fs::read_to_string(token)
+        .with_context(|| format!("cannot read the token of {}", token.display()))?;
+    Ok(Some(Front {
+        listen: *listen,
+        certificate: certificate.clone(),
+        key: key.clone(),
+        token: Pii::new(token),
+    }))
 }

@@ -1,6 +1,7 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
 use super::{Config, DEFAULT_TOML, lists};
+use qingting_asr::client::Remote;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -276,6 +277,26 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{} decoding threads are more than any machine has", config.asr.threads),
         "Give 0 (automatic) or at most the number of cores",
     );
+    demand(
+        !config.asr.enabled || config.asr.local || !config.asr.workers.is_empty(),
+        "asr.local",
+        "nobody recognises".to_owned(),
+        "Set asr.local = true, add an [[asr.workers]], or set asr.enabled = false",
+    );
+    for worker in &config.asr.workers {
+        let usable = std::fs::read_to_string(&worker.token_file)
+            .map_err(|error| format!("{}: {error}", worker.token_file.display()))
+            .and_then(|token| {
+                let remote = Remote::new(&worker.address, &worker.certificate, &token);
+                remote.map(drop).map_err(|error| error.to_string())
+            });
+        demand(
+            usable.is_ok(),
+            "asr.workers",
+            usable.err().unwrap_or_default(),
+            "See README, \"Recognition on other machines\"",
+        );
+    }
     demand(
         config.nlu.category_model.as_os_str().is_empty() || config.nlu.category_model.is_file(),
         "nlu.category_model",

@@ -121,6 +121,24 @@ pub struct Recording {
 pub struct Asr {
     pub enabled: bool,
     pub threads: usize,
+    /// Whether this machine recognises.
+    pub local: bool,
+    /// Whether each call's recording is heard once more after it.
+    pub whole_pass: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<AsrWorker>,
+}
+
+/// A recogniser of another machine: `qingting asr-worker --listen`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsrWorker {
+    /// `host:port`; the host as it stands in the certificate.
+    pub address: String,
+    /// PEM file of its certificate or of the authority that issued it.
+    pub certificate: PathBuf,
+    /// A file with the token that both have.
+    pub token_file: PathBuf,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -259,7 +277,7 @@ impl Default for Recording {
 
 impl Default for Asr {
     fn default() -> Self {
-        Self { enabled: true, threads: 0 }
+        Self { enabled: true, threads: 0, local: true, whole_pass: false, workers: Vec::new() }
     }
 }
 

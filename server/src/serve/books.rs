@@ -5,7 +5,8 @@ use crate::clock;
 use qingting_api::Event;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_store::{
-    CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, NewCall, RecordingEnd, StoreError,
+    CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, NewCall, PassKind, RecordingEnd,
+    StoreError,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub enum Entry {
     LegBegan(LegBegin),
     /// It was answered then, and its voice is being recorded to this file.
     LegAnswered(LegRef, UnixMillis, Option<String>),
+    /// Its first sample lies there in the call's time, in ms.
+    LegHeard(LegRef, i64),
     /// It is over.
     LegEnded(Box<LegEnd>),
     /// The way of the call through the house.
@@ -102,6 +105,9 @@ impl Books {
             Entry::LegAnswered(leg, at, track) => {
                 self.keep_trying(|| store.leg_answered(leg, at, track.clone())).await
             }
+            Entry::LegHeard(leg, shift) => {
+                self.keep_trying(|| store.leg_is_heard(leg, shift)).await
+            }
             Entry::LegEnded(end) => self.keep_trying(|| store.leg_ended((*end).clone())).await,
             Entry::Route(route) => {
                 self.keep_trying(|| store.route_call(self.call, route.clone())).await
@@ -139,6 +145,9 @@ impl Books {
         let (hung_up_by, cause) = (end.hung_up_by.clone(), end.cause.clone());
         if self.keep_trying(|| self.hotline.store.end_call(end.clone())).await {
             let call = self.call;
+            if self.hotline.config.asr.whole_pass && end.answered {
+                self.keep_trying(|| self.hotline.store.ask_pass(call, PassKind::Whole)).await;
+            }
             self.hotline.events.publish(Event::CallEnded { call, ticket, hung_up_by, cause });
         }
     }

@@ -12,7 +12,7 @@ use qingting_core::call::LegId;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
 use qingting_nlu::{CallContext, LocalTime, Utterance};
-use qingting_store::{DraftUpdate, FinalSegment, StoreError};
+use qingting_store::{DraftUpdate, FinalSegment, Gap, LegRef, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -28,6 +28,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Whose words they are.
 pub struct Speaker {
     pub leg: LegId,
+    /// The same in the database.
+    pub of: LegRef,
     pub party: Party,
     /// What the leg's times are behind those of the call, in ms.
     pub shift_ms: Arc<AtomicI64>,
@@ -43,8 +45,8 @@ pub struct Captions {
     call: CallId,
     context: CallContext,
     speaker: Speaker,
-    /// Ids of segments that have no final yet.
-    open: HashMap<u32, SegmentId>,
+    /// Segments on the screen that have no final yet.
+    open: HashMap<u32, FinalSegment>,
 }
 
 impl Captions {
@@ -72,7 +74,9 @@ impl Captions {
                 AsrEvent::Partial(heard) => self.partial(&heard),
                 AsrEvent::Final(heard) => self.finish(heard).await,
                 AsrEvent::Gap { from_ms, to_ms } => {
-                    self.gap(self.in_call(from_ms), self.in_call(to_ms)).await;
+                    let (from_ms, to_ms) = (self.in_call(from_ms), self.in_call(to_ms));
+                    self.take_back(from_ms, to_ms);
+                    self.gap(from_ms, to_ms).await;
                 }
                 AsrEvent::Ended => break,
             }
@@ -89,13 +93,26 @@ impl Captions {
             return;
         }
         self.heard(None);
-        let segment = *self.open.entry(heard.segment).or_insert_with(new_segment);
-        self.publish(&self.segment(segment, heard), false);
+        let id = self.open.get(&heard.segment).map_or_else(new_segment, |segment| segment.id);
+        let segment = self.segment(id, heard);
+        self.publish(&segment, false);
+        self.open.insert(heard.segment, segment);
+    }
+
+    /// Unstable words that get no final are taken off the screen.
+    fn take_back(&mut self, from_ms: u64, to_ms: u64) {
+        let is_within = |segment: &FinalSegment| (from_ms..to_ms).contains(&segment.start_ms);
+        let given_up: Vec<FinalSegment> =
+            self.open.extract_if(|_, open| is_within(open)).map(|(_, segment)| segment).collect();
+        for mut segment in given_up {
+            (segment.text, segment.raw) = (Pii::default(), Pii::default());
+            self.publish(&segment, true);
+        }
     }
 
     /// Stored before it is shown: what a seat sees as final is in the database.
     async fn finish(&mut self, heard: Heard) {
-        let known = self.open.remove(&heard.segment);
+        let known = self.open.remove(&heard.segment).map(|segment| segment.id);
         let segment = self.segment(known.unwrap_or_else(new_segment), &heard);
         if heard.display.expose().is_empty() {
             // It was noise: its partials are taken off the screen.
@@ -109,11 +126,11 @@ impl Captions {
         let said = Arc::clone(&self.speaker.said);
         let mut said = said.lock().await;
         said.push(segment.clone());
-        let tags = self.read(&said);
+        let tags = read(&self.hotline, &self.context, &said);
         match self.store(&segment, &tags).await {
             Ok(update) => {
                 self.publish(&segment, true);
-                self.announce(update);
+                draft_changed(&self.hotline, self.call, update);
             }
             Err(error) => {
                 tracing::error!(call = %self.call, %error, "a sentence could not be stored; it is in the recording");
@@ -121,21 +138,6 @@ impl Captions {
                 self.gap(segment.start_ms, segment.end_ms).await;
             }
         }
-    }
-
-    fn read(&self, said: &[FinalSegment]) -> Vec<Tag> {
-        let utterances: Vec<Utterance<'_>> = said
-            .iter()
-            .map(|said| Utterance {
-                id: said.id,
-                party: said.party,
-                text: said.text.expose(),
-                confidence: said.confidence,
-            })
-            .collect();
-        let mut tags = self.hotline.reader.read(&utterances, &self.context);
-        tags.retain(is_worth_filling);
-        tags
     }
 
     async fn store(&self, segment: &FinalSegment, tags: &[Tag]) -> Result<DraftUpdate, StoreError> {
@@ -155,22 +157,16 @@ impl Captions {
 
     async fn gap(&self, from_ms: u64, to_ms: u64) {
         tracing::warn!(call = %self.call, from_ms, to_ms, "nothing was recognised for a while");
-        match self.hotline.store.record_gap(self.call, from_ms, to_ms).await {
+        let Speaker { of: LegRef { slot, seq, .. }, party, .. } = self.speaker;
+        let gap = Gap { slot, seq, party, from_ms, to_ms };
+        match self.hotline.store.record_gap(self.call, gap).await {
             Ok(()) => {
                 let call = self.call;
-                self.hotline.events.publish(Event::CaptionGap { call, from_ms, to_ms });
+                self.hotline.events.publish(Event::CaptionGap { call, party, from_ms, to_ms });
             }
             Err(error) => {
                 tracing::error!(call = %self.call, %error, "a gap in the captions could not be stored");
             }
-        }
-    }
-
-    fn announce(&self, update: DraftUpdate) {
-        let DraftUpdate { ticket, revision, changed, draft } = update;
-        if !changed.is_empty() {
-            let event = Event::ticket_updated(ticket, self.call, revision, changed, &draft);
-            self.hotline.events.publish(event);
         }
     }
 
@@ -203,6 +199,30 @@ impl Captions {
             raw: Pii::new(heard.raw.expose().to_string()),
             confidence: heard.confidence,
         }
+    }
+}
+
+/// The machine's reading of everything that was said, in its order.
+pub fn read(hotline: &Hotline, context: &CallContext, said: &[FinalSegment]) -> Vec<Tag> {
+    let utterances: Vec<Utterance<'_>> = said
+        .iter()
+        .map(|said| Utterance {
+            id: said.id,
+            party: said.party,
+            text: said.text.expose(),
+            confidence: said.confidence,
+        })
+        .collect();
+    let mut tags = hotline.reader.read(&utterances, context);
+    tags.retain(is_worth_filling);
+    tags
+}
+
+/// Tells what a sentence did to the draft.
+pub fn draft_changed(hotline: &Hotline, call: CallId, update: DraftUpdate) {
+    let DraftUpdate { ticket, revision, changed, draft } = update;
+    if !changed.is_empty() {
+        hotline.events.publish(Event::ticket_updated(ticket, call, revision, changed, &draft));
     }
 }
 

@@ -37,19 +37,23 @@ impl Identity {
     /// The caller's number when it is digits, as it is dialled in China: a mobile as it is, a
     /// landline with its trunk 0, a foreign number behind 00.
     pub fn caller_digits(&self) -> Option<String> {
-        let given = self.caller.expose().as_str();
-        let digits = given.strip_prefix('+').unwrap_or(given);
-        if digits.len() < 3 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let is_e164 = given.starts_with('+');
-        Some(match digits.strip_prefix("86") {
-            Some(national) if is_mobile(national) => national.to_owned(),
-            Some(national) if is_e164 => format!("0{national}"),
-            _ if is_e164 => format!("00{digits}"),
-            _ => digits.to_owned(),
-        })
+        caller_digits(self.caller.expose())
     }
+}
+
+/// The same of a caller as the trunk gave it.
+pub fn caller_digits(given: &str) -> Option<String> {
+    let digits = given.strip_prefix('+').unwrap_or(given);
+    if digits.len() < 3 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let is_e164 = given.starts_with('+');
+    Some(match digits.strip_prefix("86") {
+        Some(national) if is_mobile(national) => national.to_owned(),
+        Some(national) if is_e164 => format!("0{national}"),
+        _ if is_e164 => format!("00{digits}"),
+        _ => digits.to_owned(),
+    })
 }
 
 fn is_mobile(national: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Counters of calls, and everything as Prometheus text.
 
 use super::Hotline;
+use qingting_asr::WorkerStatus;
 use qingting_core::call::Cause;
 use qingting_media::lateness::BOUNDS_US;
 use qingting_sip::Endpoint;
@@ -132,12 +133,21 @@ fn media(page: &mut Page, hotline: &Hotline) {
 fn recognition(page: &mut Page, hotline: &Hotline) {
     let Some(asr) = &hotline.asr else { return };
     let asr = asr.status();
-    page.one("qingting_asr_up", "gauge", u8::from(asr.up));
-    page.one("qingting_asr_worker_restarts_total", "counter", asr.restarts);
-    page.one("qingting_asr_lag_seconds", "gauge", asr.lag_ms as f64 / 1e3);
+    page.one("qingting_asr_up", "gauge", u8::from(asr.up()));
     page.one("qingting_asr_streams", "gauge", asr.streams);
-    page.one("qingting_asr_worker_cpu_seconds", "gauge", asr.worker_cpu_ms as f64 / 1e3);
     page.one("qingting_asr_events_lost_total", "counter", asr.events_lost);
+    let mut of_workers = |name: &str, kind: &str, value: fn(&WorkerStatus) -> f64| {
+        let values = asr.workers.iter().map(|worker| (&worker.name, value(worker))).collect();
+        page.many(&format!("qingting_asr_{name}"), kind, "worker", values);
+    };
+    of_workers("worker_up", "gauge", |worker| f64::from(u8::from(worker.up)));
+    of_workers("worker_restarts_total", "counter", |worker| worker.restarts as f64);
+    of_workers("lag_seconds", "gauge", |worker| worker.lag_ms as f64 / 1e3);
+    of_workers("level", "gauge", |worker| f64::from(worker.level as u8));
+    of_workers("worker_streams", "gauge", |worker| worker.streams as f64);
+    of_workers("worker_cpu_seconds", "gauge", |worker| worker.cpu_ms as f64 / 1e3);
+    of_workers("partials_skipped_total", "counter", |worker| worker.partials_skipped as f64);
+    of_workers("finals_skipped_total", "counter", |worker| worker.finals_skipped as f64);
 }
 
 #[derive(Default)]

@@ -13,8 +13,10 @@ mod identity;
 mod last_run;
 mod metrics;
 mod pages;
+mod passes;
 mod prompts;
 mod ready;
+mod recognition;
 mod recordings;
 mod replies;
 mod retention;
@@ -100,7 +102,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     home::private_dir(&config.data.dir)?;
     let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
-    if config.asr.enabled {
+    if config.asr.enabled && config.asr.local {
         let needed = ["whisper-base", "silero-vad", "onnxruntime"];
         commands::models::require(&models, &needed)?;
     }
@@ -119,7 +121,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     app.block_on(seats.load(&store))?;
     let trunks = Trunks::new(&config)?;
     let media = media(&config)?;
-    let asr = app.block_on(async { recogniser(&config, &run_dir) })?;
+    let asr = app.block_on(async { recognition::start(&config, &run_dir) })?;
     let listener = app.block_on(http_listener(&config))?;
     let http_address = listener.local_addr()?;
     let edge = edge::config(&config, Arc::clone(&seats), &trunks);
@@ -149,6 +151,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(last_run::close(Arc::clone(&hotline), orphans), app.handle());
     sip.block_on(async { hotline.switchboard.trunks.start(&endpoint) });
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
@@ -170,7 +174,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             http: http_address,
             password: password.as_deref(),
             lacks_seats: hotline.switchboard.lacks_seats(),
-            captions: hotline.asr.as_ref().map(|asr| asr.status().up),
+            captions: hotline.asr.as_ref().map(|asr| asr.status().up()),
             took: Duration::from_millis(started.now().0),
         })
     };
@@ -235,22 +239,10 @@ fn media(config: &Config) -> Result<MediaEngine> {
     })?)
 }
 
-/// Must run within the runtime that the client's task shall live on.
-fn recogniser(config: &Config, run_dir: &home::RunDir) -> Result<Option<AsrClient>> {
-    if !config.asr.enabled {
-        return Ok(None);
-    }
-    let program = std::env::current_exe().context("cannot find the program itself")?;
-    let socket = run_dir.path().join("asr.sock");
-    let threads = if config.asr.threads == 0 { cores() } else { config.asr.threads };
-    let worker = commands::worker::command(&program, &socket, &config.data.models, threads);
-    Ok(Some(AsrClient::connect_supervised(socket, worker)))
-}
-
 async fn wait_for_recogniser(hotline: &Hotline) {
     let Some(asr) = &hotline.asr else { return };
     let up = async {
-        while !asr.status().up {
+        while !asr.status().up() {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
     };
@@ -327,7 +319,7 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
                 return Some("the server is shutting down".to_owned());
             }
             // A recogniser that dies later costs captions, not readiness.
-            let up = for_ready.asr.as_ref().is_none_or(|asr| asr.status().up);
+            let up = for_ready.asr.as_ref().is_none_or(|asr| asr.status().up());
             let was_up = up || recogniser_was_up.load(Ordering::Relaxed);
             recogniser_was_up.store(was_up, Ordering::Relaxed);
             (!was_up).then(|| "the recogniser is loading".to_owned())

@@ -140,6 +140,8 @@ pub struct LegRow {
     pub sip_code: Option<u16>,
     /// What its media path measured.
     pub quality: Option<MediaQuality>,
+    /// Where its first sample, and that of its track, lies in the call's time, in milliseconds.
+    pub shift_ms: Option<i64>,
 }
 
 impl Store {
@@ -158,6 +160,11 @@ impl Store {
         track: Option<String>,
     ) -> Result<(), StoreError> {
         self.write(write::Answered { leg, at, track }).await
+    }
+
+    /// Notes where the leg's first sample lies in the call's time.
+    pub async fn leg_is_heard(&self, leg: LegRef, shift_ms: i64) -> Result<(), StoreError> {
+        self.write(write::Heard { leg, shift_ms }).await
     }
 
     /// Ends a leg. One that has ended already stays as it is.
@@ -215,5 +222,6 @@ fn read(row: &SqliteRow) -> Result<LegRow, StoreError> {
         cause: row.try_get("cause")?,
         sip_code: row.try_get("sip_code")?,
         quality: quality.map(|text| rows::json(&text, "legs.quality")).transpose()?,
+        shift_ms: row.try_get("shift_ms")?,
     })
 }

@@ -91,6 +91,33 @@ impl Command for Answered {
     }
 }
 
+pub(super) struct Heard {
+    pub(super) leg: LegRef,
+    pub(super) shift_ms: i64,
+}
+
+impl Command for Heard {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let LegRef { call, slot, seq } = self.leg;
+        let updated = sqlx::query(
+            "UPDATE legs SET shift_ms = ?4 WHERE call_id = ?1 AND slot = ?2 AND seq = ?3",
+        )
+        .bind(call.to_string())
+        .bind(slot)
+        .bind(seq)
+        .bind(self.shift_ms)
+        .execute(db)
+        .await?;
+        match updated.rows_affected() {
+            0 => Err(StoreError::NotFound { what: "leg", id: shown(self.leg) }),
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(super) struct Ended(pub(super) LegEnd);
 
 impl Command for Ended {

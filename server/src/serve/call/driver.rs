@@ -206,7 +206,7 @@ impl Driver {
                     };
                     if let Some(input) = input { return input }
                 }
-                Some(event) = next(&mut self.room_events) => self.room_event(event),
+                Some(event) = next(&mut self.room_events) => self.room_event(event).await,
                 Some(letter) = self.letters.recv() => {
                     if let Some(input) = self.letter_input(letter) { return input }
                 }
@@ -343,14 +343,17 @@ impl Driver {
         }
     }
 
-    pub(super) fn room_event(&mut self, event: RoomEvent) {
+    pub(super) async fn room_event(&mut self, event: RoomEvent) {
         match event {
             RoomEvent::LegBegan { slot, room_sample, leg_sample } => {
                 let is = |io: &LegIo| io.media.as_ref().is_some_and(|media| media.slot() == slot);
-                if let Some((leg, _)) = self.legs.iter().find(|(_, io)| is(io)) {
+                let leg = self.legs.iter().find(|(_, io)| is(io)).map(|(leg, _)| leg);
+                if let Some(leg) = leg {
                     let shift = (room_sample as i64 - leg_sample as i64) / 8;
                     self.caption_shift[leg.slot()]
                         .store(shift, std::sync::atomic::Ordering::Relaxed);
+                    let of = self.legs.reference(self.id, leg);
+                    self.write(Entry::LegHeard(of, shift)).await;
                 }
             }
             // In the recording's own books, too.

@@ -251,7 +251,7 @@ impl Driver {
         let mut events = self.room_events.take()?;
         let wait = async {
             while let Some(event) = events.recv().await {
-                self.room_event(event);
+                self.room_event(event).await;
             }
         };
         if tokio::time::timeout(CLOSE_MAX, wait).await.is_err() {

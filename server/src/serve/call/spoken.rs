@@ -32,6 +32,7 @@ impl Driver {
             let (to, events) = asr.open_stream(stream);
             let speaker = Speaker {
                 leg,
+                of: self.legs.reference(self.id, leg),
                 party: party(role),
                 shift_ms: Arc::clone(&self.caption_shift[leg.slot()]),
                 said: Arc::clone(&self.said),
