@@ -154,7 +154,7 @@ fn a_killed_recogniser_costs_captions_and_no_call() {
     assert_eq!(call["cause"], "caller_hung_up");
     let said = transcript(&server, &call);
     assert!(said.chars().count() >= 15, "{said}");
-    assert_eq!(server.metric("qingting_asr_worker_restarts_total"), 1.0);
+    assert_eq!(server.metric("qingting_asr_worker_restarts_total{worker=\"local\"}"), 1.0);
     let recording = Wav::read(&server.recording_of(id(&call)));
     let found = audio::align(&words, &recording.channels[0]);
     assert!(found.correlation >= 0.95, "{found:?}");

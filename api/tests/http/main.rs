@@ -51,7 +51,7 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
             }
         }
     }
-    assert_eq!(operations, 37);
+    assert_eq!(operations, 38);
 }
 
 #[tokio::test]

@@ -90,6 +90,10 @@ impl Stream {
     }
 
     pub(super) fn push(&mut self, index: u64, samples: &[i16]) {
+        if self.end() == 0 {
+            // It begins there: before it is nothing that could be missing.
+            (self.base, self.sent) = (index, index);
+        }
         let missing = index.saturating_sub(self.end());
         if missing > KEPT_SAMPLES_MAX as u64 {
             // What was not sent yet is lost: `sent` stays where it is, and a gap will say so.
@@ -307,6 +311,17 @@ mod tests {
             stream.push(stream.end(), &[0; SECOND as usize]);
             stream.outgoing(1, &mut Vec::new());
         }
+    }
+
+    #[test]
+    fn a_stream_that_begins_late_has_no_gap_before_it() {
+        let (mut stream, mut events) = stream();
+        let mut out = Vec::new();
+        stream.push(14 * SECOND + 4_000, &vec![0; SECOND as usize]);
+        stream.outgoing(1, &mut out);
+        assert!(events.try_recv().is_err());
+        let open = crate::wire::read_message(&mut &out[..]).expect("well-formed");
+        assert!(matches!(open, Some(Message::Open { start_sample: 116_000, .. })));
     }
 
     #[test]

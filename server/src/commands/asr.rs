@@ -80,8 +80,7 @@ struct Worker(Child);
 
 impl Worker {
     fn start(socket: &Path, models: &Path, threads: usize) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find the program itself")?;
-        let command = super::worker::command(&program, socket, models, threads);
+        let command = super::worker::command(None, socket, models, threads)?;
         let child = command().spawn().context("cannot start the recogniser")?;
         let mut worker = Self(child);
         for _ in 0..START_DS_MAX {

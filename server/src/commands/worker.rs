@@ -20,19 +20,22 @@ const STREAMS_MAX: u32 = 1_000;
 /// How far the recogniser steps back behind calls when processors are short.
 const WORKER_NICE: i32 = 10;
 
-/// The command that starts a worker, for a supervisor that starts it again and again.
+/// The command that starts a worker, for a supervisor that starts it again and again: this program's
+/// own where no `other` is named.
 pub fn command(
-    program: &Path,
+    other: Option<&Path>,
     socket: &Path,
     models: &Path,
     threads: usize,
-) -> impl Fn() -> Command + Send + Sync + 'static {
-    let (program, socket, models): (PathBuf, PathBuf, PathBuf) =
-        (program.into(), socket.into(), models.into());
-    move || {
+) -> Result<impl Fn() -> Command + Send + Sync + 'static> {
+    let own = std::env::current_exe().context("cannot find the program itself")?;
+    let program = other.map_or(own, Path::to_owned);
+    let subcommand = other.is_none().then_some("asr-worker");
+    let (socket, models): (PathBuf, PathBuf) = (socket.into(), models.into());
+    Ok(move || {
         let mut command = Command::new(&program);
         command
-            .arg("asr-worker")
+            .args(subcommand)
             .arg("--socket")
             .arg(&socket)
             .arg("--models")
@@ -40,7 +43,7 @@ pub fn command(
             .args(["--threads", &threads.to_string()])
             .stdin(Stdio::null());
         command
-    }
+    })
 }
 
 pub fn run(args: &cli::AsrWorker) -> Result<()> {

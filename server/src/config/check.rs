@@ -283,6 +283,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "nobody recognises".to_owned(),
         "Set asr.local = true, add an [[asr.workers]], or set asr.enabled = false",
     );
+    let program = &config.asr.program;
+    demand(
+        program.as_os_str().is_empty() || program.is_file(),
+        "asr.program",
+        format!("there is no program {}", program.display()),
+        "Give the path of a recogniser, or leave it empty",
+    );
     for worker in &config.asr.workers {
         let usable = std::fs::read_to_string(&worker.token_file)
             .map_err(|error| format!("{}: {error}", worker.token_file.display()))

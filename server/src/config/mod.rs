@@ -123,6 +123,8 @@ pub struct Asr {
     pub threads: usize,
     /// Whether this machine recognises.
     pub local: bool,
+    /// What is started instead of this program's own recogniser.
+    pub program: PathBuf,
     /// Whether each call's recording is heard once more after it.
     pub whole_pass: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -277,7 +279,14 @@ impl Default for Recording {
 
 impl Default for Asr {
     fn default() -> Self {
-        Self { enabled: true, threads: 0, local: true, whole_pass: false, workers: Vec::new() }
+        Self {
+            enabled: true,
+            threads: 0,
+            local: true,
+            program: PathBuf::new(),
+            whole_pass: false,
+            workers: Vec::new(),
+        }
     }
 }
 

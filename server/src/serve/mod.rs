@@ -102,7 +102,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     home::private_dir(&config.data.dir)?;
     let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
-    if config.asr.enabled && config.asr.local {
+    if config.asr.enabled && config.asr.local && config.asr.program.as_os_str().is_empty() {
         let needed = ["whisper-base", "silero-vad", "onnxruntime"];
         commands::models::require(&models, &needed)?;
     }

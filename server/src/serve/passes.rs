@@ -279,8 +279,9 @@ impl Hearing {
                     self.said.push(heard);
                 }
             }
-            Some(AsrEvent::Gap { .. }) => {
-                return Err(Trouble::Later("the recogniser was away".to_owned()));
+            Some(AsrEvent::Gap { from_ms, to_ms }) => {
+                let what = format!("the recogniser was away from {from_ms} to {to_ms} ms");
+                return Err(Trouble::Later(what));
             }
             Some(AsrEvent::Partial(_)) => {}
             Some(AsrEvent::Ended) | None => return Ok(false),

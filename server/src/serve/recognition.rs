@@ -21,10 +21,10 @@ pub fn start(config: &Config, run_dir: &home::RunDir) -> Result<Option<AsrClient
     }
     let mut workers = Vec::new();
     if config.asr.local {
-        let program = std::env::current_exe().context("cannot find the program itself")?;
         let socket = run_dir.path().join("asr.sock");
+        let program = Some(&*config.asr.program).filter(|path| !path.as_os_str().is_empty());
         let spawn =
-            commands::worker::command(&program, &socket, &config.data.models, threads(config));
+            commands::worker::command(program, &socket, &config.data.models, threads(config))?;
         workers.push(WorkerSource::Local { socket, spawn: Box::new(spawn) });
     }
     for worker in &config.asr.workers {
