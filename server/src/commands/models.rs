@@ -140,6 +140,13 @@ pub fn installed(dir: &ModelsDir, name: &str) -> Result<Option<PathBuf>> {
     Ok(installer.has(name).then(|| installer.path(name, "")))
 }
 
+/// Cores that one person who speaks costs this model, where that was measured.
+pub fn cores_per_stream(dir: &ModelsDir, name: &str) -> Result<Option<f64>> {
+    let installer = installer(dir)?;
+    let model = installer.manifest().models.iter().find(|model| model.name == name);
+    Ok(model.and_then(|model| model.cores_per_stream))
+}
+
 /// The recogniser's files.
 pub fn recogniser(dir: &ModelsDir) -> Result<ModelPaths> {
     let installer = installer(dir)?;

@@ -102,10 +102,13 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     home::private_dir(&config.data.dir)?;
     let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
-    if config.asr.enabled && config.asr.local && config.asr.program.as_os_str().is_empty() {
+    let own = config.asr.program.as_os_str().is_empty().then_some("whisper-base");
+    if config.asr.enabled && config.asr.local && own.is_some() {
         let needed = ["whisper-base", "silero-vad", "onnxruntime"];
         commands::models::require(&models, &needed)?;
     }
+    let cores_per_stream =
+        own.map(|own| commands::models::cores_per_stream(&models, own)).transpose()?.flatten();
     let prompts = prompts::Prompts::prepare(&config, &models)?;
     let reader = commands::nlu::reader(&config, &models)?;
     let app = runtime("app", cores().clamp(2, 8))?;
@@ -174,7 +177,10 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             http: http_address,
             password: password.as_deref(),
             lacks_seats: hotline.switchboard.lacks_seats(),
-            captions: hotline.asr.as_ref().map(|asr| asr.status().up()),
+            captions: hotline.asr.as_ref().map(|asr| match asr.status() {
+                status if status.up() => recognition::capacity(&status, cores_per_stream),
+                _ => String::new(),
+            }),
             took: Duration::from_millis(started.now().0),
         })
     };

@@ -25,8 +25,8 @@ pub struct Announcement<'a> {
     pub password: Option<&'a str>,
     /// Whether calls wait for seats and nobody is one yet.
     pub lacks_seats: bool,
-    /// Whether the recogniser runs; none when it is switched off.
-    pub captions: Option<bool>,
+    /// Who recognises; none when that is switched off, an empty text when nobody is up.
+    pub captions: Option<String>,
     pub took: Duration,
 }
 
@@ -84,9 +84,9 @@ pub fn announce(said: &Announcement<'_>) {
     }
     println!("  Data       {}", said.config.data.dir.display());
     println!("  Settings   {}", said.file.display());
-    match said.captions {
-        Some(true) => {}
-        Some(false) => println!("  Captions   not yet: the recogniser does not start, see the log"),
+    match said.captions.as_deref() {
+        Some("") => println!("  Captions   not yet: the recogniser does not start, see the log"),
+        Some(capacity) => println!("  Captions   {capacity}"),
         None => println!("  Captions   off (asr.enabled)"),
     }
     println!("\n  Try        `make demo` in another terminal.  Stop with Ctrl-C.\n");

@@ -6,7 +6,7 @@ use crate::{commands, home};
 use anyhow::{Context, Result};
 use qingting_api::Event;
 use qingting_asr::client::Remote;
-use qingting_asr::{AsrClient, Level, WorkerSource};
+use qingting_asr::{AsrClient, AsrStatus, Level, WorkerSource};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,22 @@ pub fn threads(config: &Config) -> usize {
     if config.asr.threads == 0 { cores() } else { config.asr.threads }
 }
 
+/// What the operator reads at the start: who recognises, and how many calls that is enough for. In a
+/// call one person speaks at a time.
+pub fn capacity(status: &AsrStatus, cores_per_stream: Option<f64>) -> String {
+    let up: Vec<_> = status.workers.iter().filter(|worker| worker.up).collect();
+    let threads: u32 = up.iter().map(|worker| u32::from(worker.threads)).sum();
+    let named = up.iter().map(|worker| format!("{} {}", worker.name, worker.threads));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let away = status.workers.len() - up.len();
+    let away = if away == 0 { String::new() } else { format!("; {away} worker(s) away") };
+    let calls = cores_per_stream.filter(|cores| *cores > 0.0).map(|cores| {
+        let calls = (f64::from(threads) / cores) as u32;
+        format!(": about {calls} calls with captions at a time, more get theirs later")
+    });
+    format!("{threads} threads ({named}){}{away}", calls.unwrap_or_default())
+}
+
 /// What a seat reads while captions are not as usual.
 const fn notice(level: Level, up: bool) -> &'static str {
     match (up, level) {
@@ -74,5 +90,36 @@ pub async fn tell(hotline: Arc<Hotline>) {
         }
         let notice = notice(level, up);
         hotline.events.publish(Event::Recognition { level: level.as_str(), up, notice });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qingting_asr::WorkerStatus;
+
+    #[test]
+    fn the_operator_reads_what_the_workers_are_enough_for() {
+        let worker = |name: &str, up, threads| WorkerStatus {
+            name: name.to_owned(),
+            up,
+            threads,
+            ..WorkerStatus::default()
+        };
+        let workers =
+            vec![worker("local", true, 2), worker("asr1:7012", true, 6), worker("b", false, 0)];
+        let status = AsrStatus { workers, ..AsrStatus::default() };
+        assert_eq!(
+            capacity(&status, Some(0.5)),
+            "8 threads (local 2, asr1:7012 6): about 16 calls with captions at a time, more get theirs later; 1 worker(s) away"
+        );
+        assert_eq!(capacity(&status, None), "8 threads (local 2, asr1:7012 6); 1 worker(s) away");
+    }
+
+    #[test]
+    fn a_seat_reads_nothing_while_captions_are_as_usual() {
+        assert_eq!(notice(Level::Full, true), "");
+        assert!(Level::ALL.iter().skip(1).all(|level| !notice(*level, true).is_empty()));
+        assert!(!notice(Level::Full, false).is_empty());
     }
 }
