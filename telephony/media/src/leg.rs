@@ -490,8 +490,11 @@ impl Leg {
             let full = track.push(Voice { sample_index, paused, samples: *kept }).is_err();
             self.track_dropped += u64::from(full);
         }
+        // A peer that hears nobody has us on hold, and sends its music.
+        let is_music = self.remote.as_ref().is_some_and(|remote| !remote.media.send);
+        let words = if is_music { &SILENCE } else { heard };
         if let Some(recogniser) = &mut self.parts.recogniser {
-            let full = recogniser.push(Frame { sample_index, samples: *heard }).is_err();
+            let full = recogniser.push(Frame { sample_index, samples: *words }).is_err();
             self.recogniser_dropped += u64::from(full);
         }
     }

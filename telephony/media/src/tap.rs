@@ -45,7 +45,8 @@ pub(crate) struct Voice {
     pub(crate) samples: [i16; SAMPLES_PER_TICK],
 }
 
-/// What the recogniser reads: the received audio, lost stretches concealed.
+/// What the recogniser reads: the received audio, lost stretches concealed; silence while the peer
+/// has us on hold.
 #[derive(Debug)]
 pub struct RecogniserTap {
     frames: Consumer<Frame>,
@@ -55,6 +56,11 @@ impl RecogniserTap {
     /// The next tick, if there is one.
     pub fn pop(&mut self) -> Option<Frame> {
         self.frames.pop().ok()
+    }
+
+    /// Forgets what came so far: ringing, or an announcement of the network.
+    pub fn skip_past(&mut self) {
+        while self.pop().is_some() {}
     }
 
     /// Whether the leg is gone: what [`RecogniserTap::pop`] then still gives is all.

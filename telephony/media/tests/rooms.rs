@@ -266,3 +266,28 @@ fn ports_rest_before_another_room_gets_them() {
     assert_eq!(reopened.local_rtp(), used);
     assert!(now_ms() - began >= 250);
 }
+
+#[test]
+fn a_recogniser_hears_no_music_of_a_peer_that_holds_and_nothing_from_before_the_answer() {
+    let engine = engine(33_560);
+    let room = room(&engine);
+    let config = LegConfig { recognise: true, ..LegConfig::default() };
+    let mut phone = Phone::try_call(&room, config, TONES[0]).unwrap();
+    let mut tap = phone.leg.take_recogniser_tap().unwrap();
+    run(&mut [&mut phone], 30);
+    let mut heard = || {
+        let frames: Vec<i16> = std::iter::from_fn(|| tap.pop()).flat_map(|f| f.samples).collect();
+        level(&frames[frames.len().saturating_sub(1_600)..], TONES[0])
+    };
+    assert!(heard() > 0.8);
+    phone.hold(true);
+    run(&mut [&mut phone], 30);
+    assert!(heard() < 0.01, "music");
+    phone.hold(false);
+    run(&mut [&mut phone], 30);
+    assert!(heard() > 0.8);
+    // The network announces something before the call is answered.
+    run(&mut [&mut phone], 10);
+    tap.skip_past();
+    assert!(tap.pop().is_none());
+}

@@ -25,7 +25,10 @@ impl Driver {
     pub(super) fn start_recognition(&mut self, leg: LegId) {
         let Some(io) = self.legs.get_mut(leg) else { return };
         let (role, number) = (io.role, io.number);
-        let Some(tap) = io.media.as_mut().and_then(LegHandle::take_recogniser_tap) else { return };
+        let tap = io.media.as_mut().and_then(LegHandle::take_recogniser_tap);
+        let Some(mut tap) = tap else { return };
+        // What came before the answer is no one's word.
+        tap.skip_past();
         let to = self.hotline.asr.as_ref().map(|asr| {
             // Streams are told apart by call and leg.
             let stream = (self.id.0.as_u128() as u64).rotate_left(8) ^ u64::from(number);

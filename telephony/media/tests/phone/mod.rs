@@ -52,6 +52,15 @@ impl Phone {
 
     /// Agrees on a codec, at first or anew.
     pub(crate) fn speak_in(&mut self, codec: Codec) {
+        self.agree(codec, true);
+    }
+
+    /// Puts the other side on hold, or takes it back; it is heard as before.
+    pub(crate) fn hold(&mut self, holds: bool) {
+        self.agree(self.coder.codec(), !holds);
+    }
+
+    fn agree(&mut self, codec: Codec, send: bool) {
         let peer = self.socket.local_addr().unwrap();
         self.coder = Coder::new(codec);
         self.leg.connect(RemoteMedia {
@@ -61,7 +70,7 @@ impl Phone {
             codec,
             payload_type: payload_type(codec),
             dtmf_payload_type: None,
-            send: true,
+            send,
             receive: true,
             security: Security::Plain,
         });
