@@ -173,12 +173,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         ("hotline.are_you_there", &hotline.are_you_there),
         ("hotline.farewell", &hotline.farewell),
     ] {
-        demand(
-            !prompt.trim().is_empty() && prompt.chars().count() <= PROMPT_CHARS_MAX,
-            key,
-            format!("a prompt has 1 to {PROMPT_CHARS_MAX} characters"),
-            "Write what the caller shall hear",
-        );
+        let fault = if prompt.trim().is_empty() {
+            Some("it is empty".to_owned())
+        } else {
+            prompt_fault(prompt)
+        };
+        let what = fault.clone().unwrap_or_default();
+        demand(fault.is_none(), key, what, "Write what the caller shall hear");
     }
     demand(
         (0.5..=2.0).contains(&hotline.voice_speed),
@@ -234,12 +235,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         ("seats.returned", &seats.returned),
         ("seats.nobody", &seats.nobody),
     ] {
-        demand(
-            !prompt.trim().is_empty() && prompt.chars().count() <= PROMPT_CHARS_MAX,
-            key,
-            format!("a prompt has 1 to {PROMPT_CHARS_MAX} characters"),
-            "Write what the caller shall hear",
-        );
+        let fault = if prompt.trim().is_empty() {
+            Some("it is empty".to_owned())
+        } else {
+            prompt_fault(prompt)
+        };
+        let what = fault.clone().unwrap_or_default();
+        demand(fault.is_none(), key, what, "Write what the caller shall hear");
     }
     let needs_identity = !(sip.listen_tls.is_empty() && sip.listen_wss.is_empty());
     for (key, file) in
@@ -339,6 +341,14 @@ const VOICES: [&str; 6] =
 
 /// Longest prompt text, in characters: about two minutes of speech.
 pub(super) const PROMPT_CHARS_MAX: usize = 500;
+
+/// Why a text cannot be spoken to a caller.
+pub(super) fn prompt_fault(text: &str) -> Option<String> {
+    if text.chars().count() > PROMPT_CHARS_MAX {
+        return Some(format!("a prompt of more than {PROMPT_CHARS_MAX} characters"));
+    }
+    qingting_voice::front_end::check(text).err().map(|unreadable| unreadable.to_string())
+}
 
 fn unknown<'a>(
     text: &str,
@@ -462,5 +472,21 @@ pub(super) mod tests {
             Config::parse("[log]\nlevel = \"a=b=c\"", Path::new("/etc/q.toml")).unwrap_err();
         assert!(error.to_string().contains("/etc/q.toml"), "{error}");
         assert!(error.to_string().contains("log.level"), "{error}");
+    }
+
+    #[test]
+    fn a_prompt_that_cannot_be_read_aloud_is_found_before_a_call() {
+        let found = problems("[hotline]\ngreeting = \"您好☎请讲\"\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (2, "hotline.greeting"));
+        assert!(found[0].what.contains("U+260E") && found[0].what.contains("character 3"));
+    }
+
+    #[test]
+    fn a_recogniser_of_another_machine_must_be_reachable_as_configured() {
+        let worker = "{ address = \"asr1\", certificate = \"no.pem\", token_file = \"no.token\" }";
+        let found = problems(&format!("[asr]\nworkers = [{worker}]\n"));
+        assert_eq!(found[0].key, "asr.workers");
+        assert!(found[0].what.contains("no.token"), "{}", found[0].what);
+        assert_eq!(problems("[asr]\nlocal = false\n")[0].key, "asr.local");
     }
 }

@@ -1,7 +1,7 @@
 //! What a city has several of: trunks, called numbers, queues, opening hours, menus.
 
 use super::Config;
-use super::check::{PROMPT_CHARS_MAX, Problem};
+use super::check::{Problem, prompt_fault};
 use qingting_common::Pii;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -288,9 +288,8 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
             problem("numbers", index, what, "Add the [[trunks]] that carries these calls");
         }
         for text in [&number.greeting, &number.closed] {
-            if text.chars().count() > PROMPT_CHARS_MAX {
-                let what = format!("a prompt of more than {PROMPT_CHARS_MAX} characters");
-                problem("numbers", index, what, "Say it shorter");
+            if let Some(what) = prompt_fault(text) {
+                problem("numbers", index, what, "Write what the caller shall hear");
             }
         }
     }
@@ -309,8 +308,8 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         }
     }
     for (index, node) in config.menus.iter().enumerate() {
-        if node.say.trim().is_empty() || node.say.chars().count() > PROMPT_CHARS_MAX {
-            let what = format!("`say` has not 1 to {PROMPT_CHARS_MAX} characters");
+        let empty = node.say.trim().is_empty().then(|| "`say` is empty".to_owned());
+        if let Some(what) = empty.or_else(|| prompt_fault(&node.say)) {
             problem("menus", index, what, "Write what the caller shall hear");
         }
     }
