@@ -103,10 +103,15 @@ pub(super) async fn tend(shared: &Shared) {
 /// Keeps one worker.
 pub(super) async fn supervise(shared: &Shared, worker: WorkerIndex, source: &WorkerSource) {
     let mut backoff = BACKOFF_FIRST;
+    let mut is_told = false;
     let name = shared.status(worker).name.clone();
     loop {
         let born = Clock::start();
-        if let Err(error) = one_life(shared, worker, source).await {
+        let ended = one_life(shared, worker, source).await;
+        // Once for each loss, not for each try.
+        let is_news = shared.status(worker).up || !is_told;
+        if let (Err(error), true) = (ended, is_news) {
+            is_told = true;
             tracing::warn!(worker = name, %error, "a recognition worker is gone; its calls go to others, and it is tried again");
         }
         shared.worker_lost(worker);

@@ -2,13 +2,17 @@
 //! callers'.
 
 use super::stream::Stream;
-use super::{FINISHED_STREAMS_MAX, UP_SILENT_MAX, WorkerStatus};
+use super::{CARRY_EVERY, FINISHED_STREAMS_MAX, UP_SILENT_MAX, WorkerStatus};
 use crate::degradation::Level;
 use crate::wire::{Event, Message};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// Looks for which a finished stream waits for any worker (30 s); then all of it that is left is a gap,
+/// for a later hearing.
+const LOOKS_WAITED_MAX: u32 = (30_000 / CARRY_EVERY.as_millis()) as u32;
 
 /// A worker's place in the list of all.
 pub(super) type WorkerIndex = usize;
@@ -40,6 +44,8 @@ struct Placed {
     stream: Stream,
     /// Who recognises it; nobody yet while no worker is up.
     at: Option<WorkerIndex>,
+    /// Looks at which it was finished and nobody recognised it.
+    waited: u32,
 }
 
 impl Shared {
@@ -122,7 +128,7 @@ impl Shared {
 impl Streams {
     pub(super) fn open(&mut self, key: u64, stream: Stream) {
         self.forget(key);
-        self.by_key.insert(key, Placed { stream, at: None });
+        self.by_key.insert(key, Placed { stream, at: None, waited: 0 });
     }
 
     pub(super) fn push(&mut self, key: u64, index: u64, samples: &[i16]) {
@@ -147,9 +153,20 @@ impl Streams {
         }
     }
 
-    /// Pays what consumers are owed, and forgets the streams of those that are gone.
+    /// Pays what consumers are owed, gives up what nobody will recognise soon, and forgets the streams
+    /// of consumers that are gone. Once every [`CARRY_EVERY`].
     pub(super) fn tend(&mut self) {
-        self.by_key.values_mut().for_each(|placed| placed.stream.settle());
+        let mut given_up = Vec::new();
+        for (key, placed) in &mut self.by_key {
+            placed.stream.settle();
+            let is_waiting = placed.at.is_none() && placed.stream.finished().is_some();
+            placed.waited = if is_waiting { placed.waited + 1 } else { 0 };
+            if placed.waited > LOOKS_WAITED_MAX {
+                placed.stream.give_up();
+                given_up.push(*key);
+            }
+        }
+        given_up.into_iter().for_each(|key| self.forget(key));
         let gone = |(key, p): (&u64, &Placed)| p.stream.is_forsaken().then_some(*key);
         let gone: Vec<u64> = self.by_key.iter().filter_map(gone).collect();
         gone.into_iter().for_each(|key| self.forget(key));
@@ -179,7 +196,7 @@ impl Streams {
     }
 
     fn forget(&mut self, key: u64) {
-        let Some(Placed { stream, at }) = self.by_key.remove(&key) else { return };
+        let Some(Placed { stream, at, .. }) = self.by_key.remove(&key) else { return };
         self.finals_lost += stream.finals_lost();
         if let Some(at) = at.filter(|_| stream.must_be_closed()) {
             self.to_close.push((at, key));
@@ -229,6 +246,7 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
+    use super::super::AsrEvent;
     use super::super::stream::EVENTS_WAITING_MAX;
     use super::*;
     use tokio::sync::mpsc;
@@ -238,7 +256,7 @@ mod tests {
     }
 
     /// Streams whose consumers stay until the end of the test.
-    fn streams(count: u64) -> (Streams, Vec<mpsc::Receiver<super::super::AsrEvent>>) {
+    fn streams(count: u64) -> (Streams, Vec<mpsc::Receiver<AsrEvent>>) {
         let mut streams = Streams::default();
         let consumers = (0..count).map(|key| {
             let (events, consumer) = mpsc::channel(EVENTS_WAITING_MAX);
@@ -261,6 +279,19 @@ mod tests {
         let (mut streams, _consumers) = streams(3);
         streams.place(&[up(8, Level::NoPartials), up(1, Level::Full)]);
         assert_eq!(streams.counts(2), [0, 3]);
+    }
+
+    #[test]
+    fn a_call_that_ends_while_nobody_recognises_leaves_a_gap_for_later() {
+        let (mut streams, mut consumers) = streams(1);
+        streams.push(0, 0, &[0; 16_000]);
+        streams.finish(0);
+        (0..LOOKS_WAITED_MAX).for_each(|_| streams.tend());
+        assert!(consumers[0].try_recv().is_err(), "a worker may still come");
+        streams.tend();
+        let told: Vec<_> = std::iter::from_fn(|| consumers[0].try_recv().ok()).collect();
+        assert_eq!(told, [AsrEvent::Gap { from_ms: 0, to_ms: 2_000 }, AsrEvent::Ended]);
+        assert_eq!(streams.len(), 0);
     }
 
     #[test]
