@@ -148,3 +148,31 @@ fn a_whole_recording_is_heard_once_more_when_that_is_asked_for() {
     let none = "/api/v1/calls/00000000-0000-7000-8000-000000000000/transcript/whole";
     assert_eq!(server.request("POST", none, None).0, 404);
 }
+
+#[test]
+fn what_a_killed_server_had_not_written_down_is_heard_at_its_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = slow_recogniser(folder.path());
+    let plan =
+        ServerPlan::hearing().with("asr.program", format!("{:?}", program.display().to_string()));
+    let mut server = Server::start(&plan);
+    let mut raw = RawCall::new(server.sip());
+    let offer = raw.offer("8");
+    let answer = raw.request("INVITE", "", &offer);
+    let sentence = || noise(3, SENTENCE_MS * 8);
+    let pause = || vec![0; PAUSE_MS * 8];
+    // The second sentence is not over when the server dies.
+    raw.speak(&answer, &[sentence(), pause(), pause(), sentence(), sentence()].concat());
+    server.kill();
+    server.start_again();
+    let call = server.ended_calls(1).remove(0);
+    let said = wait_until("the rest is heard", || {
+        let said = transcript(&server, &call);
+        (said["passes"][0]["state"] == "done").then_some(said)
+    });
+    let segments = said["segments"].as_array().expect("a list");
+    let from = |number: usize| segments[number]["start_ms"].as_u64().expect("ms");
+    assert_eq!((segments.len(), &said["gaps"]), (2, &serde_json::json!([])), "{said}");
+    let apart = (SENTENCE_MS + 2 * PAUSE_MS) as u64;
+    assert!((from(1) - from(0)).abs_diff(apart) <= 150, "{said}");
+}

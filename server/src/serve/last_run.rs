@@ -1,7 +1,7 @@
 //! What a run that was cut off has left open: its calls have their end before anybody calls, its
 //! recordings get their books while calls go on already, because each must be read to its end.
 
-use super::Hotline;
+use super::{Hotline, passes};
 use anyhow::Result;
 use qingting_common::CallId;
 use qingting_store::RecordingRow;
@@ -31,6 +31,9 @@ pub async fn close(hotline: Arc<Hotline>, orphans: Vec<CallId>) {
             Err(error) => {
                 tracing::error!(%call, %error, "the recordings of a call cannot be looked up");
             }
+        }
+        if let Err(error) = passes::after_crash(&hotline, call).await {
+            tracing::error!(%call, %error, "the end of a call that was cut off is not heard again");
         }
     }
 }

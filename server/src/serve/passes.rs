@@ -38,6 +38,8 @@ const PIECE_EVERY: Duration = Duration::from_millis(100);
 const SENTENCES_WAITING_MAX: usize = 2;
 /// Sentences of a gap may begin before it, and end behind.
 const AROUND_GAP_MS: u64 = 1_500;
+/// Less than this behind the last sentence of a call that was cut off holds no words.
+const UNHEARD_MS_MIN: u64 = 500;
 /// What precedes the samples of a plain WAV file.
 const WAV_HEADER_BYTES: u64 = 44;
 
@@ -150,6 +152,23 @@ async fn hear_whole(hotline: &Hotline, asr: &AsrClient, call: CallId) -> Result<
         said.extend(leg.hear(hotline, asr, None).await?);
     }
     Ok(hotline.store.put_whole(call, said).await?)
+}
+
+/// A call of a run that was cut off: what was said after its last sentences is to be heard.
+pub async fn after_crash(hotline: &Hotline, call: CallId) -> Result<(), StoreError> {
+    let Ok(legs) = heard_legs(hotline, call).await else { return Ok(()) };
+    let said = hotline.store.transcript(call).await?.segments;
+    for leg in legs.iter().filter(|_| hotline.asr.is_some()) {
+        let own = said.iter().filter(|segment| segment.party == leg.party);
+        let from_ms = own.map(|segment| segment.end_ms).max().unwrap_or_default();
+        let shift_ms = leg.row.shift_ms.unwrap_or_default();
+        let to_ms = leg.track.info.duration_ms.unwrap_or_default().saturating_add_signed(shift_ms);
+        if to_ms > from_ms + UNHEARD_MS_MIN {
+            let (slot, seq, party) = (leg.row.slot, leg.row.seq, leg.party);
+            hotline.store.record_gap(call, Gap { slot, seq, party, from_ms, to_ms }).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A leg whose words belong into the transcript, and its recording.
