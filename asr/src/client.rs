@@ -11,6 +11,7 @@ mod link;
 mod pool;
 mod stream;
 
+use crate::bias::Hotwords;
 use crate::degradation::Level;
 use crate::text::Text;
 use pool::Shared;
@@ -70,8 +71,8 @@ pub struct Heard {
     pub end_ms: u64,
     /// As it was heard, in simplified Chinese.
     pub raw: Pii<Text>,
-    /// What a seat reads: without fillers, with written numbers and punctuation; empty where `raw`
-    /// is.
+    /// What a seat reads: with the city's names, without fillers, with written numbers and
+    /// punctuation; empty where `raw` is.
     pub display: Pii<Text>,
     /// Mean token probability, 0 to 1.
     pub confidence: f32,
@@ -167,11 +168,13 @@ pub struct StreamSender {
 }
 
 impl AsrClient {
-    /// Starts and connects to these workers, and keeps them.
+    /// Starts and connects to these workers, and keeps them. What seats read of a final has the city's
+    /// `hotwords` where they were meant; the raw text has not.
     ///
     /// Must be called within a tokio runtime.
-    pub fn connect(workers: Vec<WorkerSource>) -> Self {
-        let shared = Arc::new(Shared::new(workers.iter().map(WorkerSource::name)));
+    pub fn connect(workers: Vec<WorkerSource>, hotwords: Hotwords) -> Self {
+        let names = workers.iter().map(WorkerSource::name);
+        let shared = Arc::new(Shared::new(names, hotwords));
         let mut tasks = JoinSet::new();
         let tended = shared.clone();
         tasks.spawn(async move { link::tend(&tended).await });
@@ -187,7 +190,8 @@ impl AsrClient {
         socket: PathBuf,
         spawn: impl Fn() -> Command + Send + Sync + 'static,
     ) -> Self {
-        Self::connect(vec![WorkerSource::Local { socket, spawn: Box::new(spawn) }])
+        let worker = WorkerSource::Local { socket, spawn: Box::new(spawn) };
+        Self::connect(vec![worker], Hotwords::none())
     }
 
     /// Opens a stream. `key` must not be that of another open stream; if it is, that one ends.

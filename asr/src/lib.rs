@@ -5,6 +5,7 @@
 //! replays what the worker had not finished. [`wire`] is what they say to each other.
 //! A crash of the inference libraries costs captions for seconds, never a call.
 
+pub mod bias;
 pub mod client;
 pub mod clock;
 pub mod convert;

@@ -1,6 +1,7 @@
 //! Several workers: streams are spread over them, a lost one's streams go on at another, and a worker
 //! of another machine takes nobody who cannot prove itself.
 
+use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
 use qingting_asr::{AsrClient, AsrError, AsrEvent, AsrStatus, WorkerSource};
 use std::net::TcpListener;
@@ -53,7 +54,10 @@ fn sentence() -> Vec<i16> {
 #[tokio::test]
 async fn calls_are_spread_and_a_lost_workers_calls_go_on_at_the_other() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let client = AsrClient::connect(vec![local(folder.path(), "a"), local(folder.path(), "b")]);
+    let client = AsrClient::connect(
+        vec![local(folder.path(), "a"), local(folder.path(), "b")],
+        Hotwords::none(),
+    );
     let both = until_status(&client, |status| status.workers.iter().all(|w| w.up)).await;
     let mut streams: Vec<_> = (0..4).map(|key| client.open_stream(key)).collect();
     until_status(&client, |status| status.workers.iter().all(|w| w.streams == 2)).await;
@@ -119,7 +123,7 @@ impl Elsewhere {
 
     fn client(&self, certificate: &Path, token: &str) -> AsrClient {
         let remote = Remote::new(&self.address, certificate, token).expect("usable");
-        AsrClient::connect(vec![WorkerSource::Remote(remote)])
+        AsrClient::connect(vec![WorkerSource::Remote(remote)], Hotwords::none())
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::stream::Stream;
 use super::{CARRY_EVERY, FINISHED_STREAMS_MAX, UP_SILENT_MAX, WorkerStatus};
+use crate::bias::Hotwords;
 use crate::degradation::Level;
+use crate::text::{self, Stage, Text};
 use crate::wire::{Event, Message};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,7 @@ pub(super) type WorkerIndex = usize;
 pub(super) struct Shared {
     streams: Mutex<Streams>,
     workers: Vec<Worker>,
+    hotwords: Hotwords,
 }
 
 /// What is known of a worker.
@@ -50,12 +53,13 @@ struct Placed {
 
 impl Shared {
     /// For workers of these names.
-    pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn new(names: impl IntoIterator<Item = String>, hotwords: Hotwords) -> Self {
         let worker = |name| Worker {
             status: Mutex::new(WorkerStatus { name, ..WorkerStatus::default() }),
             silent_ms: AtomicU64::new(0),
         };
-        Self { streams: Mutex::default(), workers: names.into_iter().map(worker).collect() }
+        let workers = names.into_iter().map(worker).collect();
+        Self { streams: Mutex::default(), workers, hotwords }
     }
 
     pub(super) fn streams(&self) -> MutexGuard<'_, Streams> {
@@ -105,13 +109,27 @@ impl Shared {
             Event::Started { stream: key, .. }
             | Event::Result { stream: key, .. }
             | Event::Skipped { stream: key, .. }
-            | Event::Ended { stream: key } => self.streams().heard(worker, *key, event),
+            | Event::Ended { stream: key } => {
+                let display = self.display(&event);
+                self.streams().heard(worker, *key, event, display);
+            }
             Event::Stats { lag_ms, cpu_ms, partials_skipped, level, finals_skipped, .. } => {
                 let mut status = self.status(worker);
                 (status.lag_ms, status.cpu_ms) = (*lag_ms, *cpu_ms);
                 (status.level, status.partials_skipped) = (*level, *partials_skipped);
                 status.finals_skipped = *finals_skipped;
             }
+        }
+    }
+
+    /// What a seat reads of a result; worked out before the streams are locked.
+    fn display(&self, event: &Event) -> Text {
+        match event {
+            Event::Result { is_final: true, text, confidence, .. } => {
+                text::display(&self.hotwords.correct(text, *confidence), Stage::Final)
+            }
+            Event::Result { text, .. } => text::display(text, Stage::Partial),
+            _ => Text::default(),
         }
     }
 
@@ -211,10 +229,10 @@ impl Streams {
         }
     }
 
-    fn heard(&mut self, worker: WorkerIndex, key: u64, event: Event) {
+    fn heard(&mut self, worker: WorkerIndex, key: u64, event: Event, display: Text) {
         let here = self.by_key.get_mut(&key).filter(|placed| placed.at == Some(worker));
         let Some(placed) = here else { return };
-        placed.stream.heard(event);
+        placed.stream.heard(event, display);
         if placed.stream.is_over() {
             self.forget(key);
         }

@@ -2,7 +2,7 @@
 //! still owed. Pure: no socket, no clock.
 
 use super::{AsrEvent, Heard, WORKER_SILENT_MAX};
-use crate::text::{Stage, display};
+use crate::text::Text;
 use crate::wire::{self, Event, Message};
 use qingting_common::Pii;
 use std::collections::{BTreeMap, VecDeque};
@@ -163,7 +163,8 @@ impl Stream {
         (self.is_open, self.is_closed) = (false, false);
     }
 
-    pub(super) fn heard(&mut self, event: Event) {
+    /// Takes what the worker says; `display` is what a seat reads of it.
+    pub(super) fn heard(&mut self, event: Event, display: Text) {
         match event {
             Event::Started { segment, at_ms, .. } => {
                 self.unfinished.insert(segment, at_ms);
@@ -171,8 +172,7 @@ impl Stream {
                 self.tell(AsrEvent::SpeechStarted { at_ms });
             }
             Event::Result { segment, is_final, start_ms, end_ms, text, confidence, .. } => {
-                let stage = if is_final { Stage::Final } else { Stage::Partial };
-                let (display, raw) = (Pii::new(display(&text, stage)), Pii::new(text));
+                let (display, raw) = (Pii::new(display), Pii::new(text));
                 let heard = Heard { segment, start_ms, end_ms, raw, display, confidence };
                 if !is_final {
                     self.tell(AsrEvent::Partial(heard));
@@ -291,7 +291,6 @@ impl Stream {
 #[allow(clippy::single_range_in_vec_init, reason = "one stretch of voice is meant")]
 mod tests {
     use super::*;
-    use crate::text::Text;
 
     const SECOND: u64 = 8_000;
 
@@ -329,12 +328,12 @@ mod tests {
         let (mut stream, _events) = stream();
         seconds(&mut stream, 14);
         for (segment, at_ms) in [(0, 1_000), (1, 6_000), (2, 12_000)] {
-            stream.heard(Event::Started { stream: 1, segment, at_ms });
+            stream.heard(Event::Started { stream: 1, segment, at_ms }, Text::default());
         }
-        stream.heard(result(0, 1_000, 5_000));
+        stream.heard(result(0, 1_000, 5_000), Text::default());
         stream.finish(0);
         assert_eq!(stream.base, (6_000 - REPLAY_BEFORE_MS) * SAMPLES_PER_MS);
-        stream.heard(result(1, 6_000, 11_000));
+        stream.heard(result(1, 6_000, 11_000), Text::default());
         assert_eq!(stream.base, (12_000 - REPLAY_BEFORE_MS) * SAMPLES_PER_MS);
         assert!(stream.audio.capacity() <= 3 * SECOND as usize, "{}", stream.audio.capacity());
     }
@@ -343,8 +342,8 @@ mod tests {
     fn audio_sent_to_a_stuck_worker_is_sent_again() {
         let (mut stream, _events) = stream();
         seconds(&mut stream, 3);
-        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 1_000 });
-        stream.heard(result(0, 1_000, 2_000));
+        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 1_000 }, Text::default());
+        stream.heard(result(0, 1_000, 2_000), Text::default());
         seconds(&mut stream, 5);
         stream.rewind();
         assert_eq!((stream.sent, stream.next_segment), (2 * SECOND, 1));
@@ -354,7 +353,7 @@ mod tests {
     fn an_outage_longer_than_the_buffer_is_one_gap_from_the_unfinished_segment_on() {
         let (mut stream, mut events) = stream();
         seconds(&mut stream, 10);
-        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 9_000 });
+        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 9_000 }, Text::default());
         stream.rewind();
         for second in 10..30 {
             stream.push(second * SECOND, &[0; SECOND as usize]);
@@ -371,11 +370,11 @@ mod tests {
         seconds(&mut stream, 1);
         for segment in 0..1_000 {
             let start_ms = u64::from(segment) * 1_000;
-            stream.heard(result(segment, start_ms, start_ms + 500));
+            stream.heard(result(segment, start_ms, start_ms + 500), Text::default());
         }
         stream.finish(0);
         stream.outgoing(1, &mut Vec::new());
-        stream.heard(Event::Ended { stream: 1 });
+        stream.heard(Event::Ended { stream: 1 }, Text::default());
         let told: Vec<AsrEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
         let finals = (EVENTS_WAITING_MAX - RESERVED) as u64;
         assert_eq!(told.len(), EVENTS_WAITING_MAX);
@@ -388,7 +387,7 @@ mod tests {
     fn a_stream_that_the_worker_has_no_place_for_says_so() {
         let (mut stream, mut events) = stream();
         seconds(&mut stream, 1);
-        stream.heard(Event::Ended { stream: 1 });
+        stream.heard(Event::Ended { stream: 1 }, Text::default());
         assert_eq!(events.try_recv(), Ok(AsrEvent::Gap { from_ms: 0, to_ms: 1_000 }));
         assert_eq!(events.try_recv(), Ok(AsrEvent::Ended));
         assert!(stream.is_over());

@@ -114,6 +114,16 @@ impl Text {
         self.0.is_empty()
     }
 
+    /// The same with these characters from one place on, one for one: each has the time of that in
+    /// whose place it is put.
+    #[must_use]
+    pub(crate) fn written_over(mut self, at: usize, chars: &[char]) -> Self {
+        for (old, new) in self.0.iter_mut().skip(at).zip(chars) {
+            old.char = *new;
+        }
+        self
+    }
+
     /// What begins before this, in ms; nothing ends later.
     #[must_use]
     pub fn before(mut self, ms: u64) -> Self {

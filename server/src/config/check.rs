@@ -1,6 +1,7 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
 use super::{Config, DEFAULT_TOML, lists};
+use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
 use std::fmt;
 use std::path::PathBuf;
@@ -285,6 +286,15 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "nobody recognises".to_owned(),
         "Set asr.local = true, add an [[asr.workers]], or set asr.enabled = false",
     );
+    let file = &config.asr.hotwords;
+    if !file.as_os_str().is_empty() {
+        let words = std::fs::read_to_string(file)
+            .map_err(|error| error.to_string())
+            .and_then(|list| Hotwords::read(&list, []).map_err(|error| error.to_string()));
+        let what =
+            format!("{}: {}", file.display(), words.as_ref().err().cloned().unwrap_or_default());
+        demand(words.is_ok(), "asr.hotwords", what, "Write one name of the city a line");
+    }
     let program = &config.asr.program;
     demand(
         program.as_os_str().is_empty() || program.is_file(),

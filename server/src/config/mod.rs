@@ -125,6 +125,8 @@ pub struct Asr {
     pub local: bool,
     /// What is started instead of this program's own recogniser.
     pub program: PathBuf,
+    /// The city's names, one a line.
+    pub hotwords: PathBuf,
     /// Whether each call's recording is heard once more after it.
     pub whole_pass: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -284,6 +286,7 @@ impl Default for Asr {
             threads: 0,
             local: true,
             program: PathBuf::new(),
+            hotwords: PathBuf::new(),
             whole_pass: false,
             workers: Vec::new(),
         }

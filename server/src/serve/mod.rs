@@ -124,7 +124,10 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     app.block_on(seats.load(&store))?;
     let trunks = Trunks::new(&config)?;
     let media = media(&config)?;
-    let asr = app.block_on(async { recognition::start(&config, &run_dir) })?;
+    let asr = {
+        let duty = app.block_on(store.duty())?;
+        app.block_on(async { recognition::start(&config, &run_dir, &duty) })?
+    };
     let listener = app.block_on(http_listener(&config))?;
     let http_address = listener.local_addr()?;
     let edge = edge::config(&config, Arc::clone(&seats), &trunks);

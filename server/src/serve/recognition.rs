@@ -5,8 +5,10 @@ use crate::config::{Config, cores};
 use crate::{commands, home};
 use anyhow::{Context, Result};
 use qingting_api::Event;
+use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
 use qingting_asr::{AsrClient, AsrStatus, Level, WorkerSource};
+use qingting_store::DutyList;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts this machine's worker and connects to those of others. Must run within the runtime that
 /// their tasks shall live on.
-pub fn start(config: &Config, run_dir: &home::RunDir) -> Result<Option<AsrClient>> {
+pub fn start(
+    config: &Config,
+    run_dir: &home::RunDir,
+    duty: &DutyList,
+) -> Result<Option<AsrClient>> {
     if !config.asr.enabled {
         return Ok(None);
     }
@@ -34,7 +40,21 @@ pub fn start(config: &Config, run_dir: &home::RunDir) -> Result<Option<AsrClient
         let remote = Remote::new(&worker.address, &worker.certificate, &token)?;
         workers.push(WorkerSource::Remote(remote));
     }
-    Ok(Some(AsrClient::connect(workers)))
+    Ok(Some(AsrClient::connect(workers, hotwords(config, duty)?)))
+}
+
+/// The city's names: those of the file, and who is on the duty list at the start.
+pub fn hotwords(config: &Config, duty: &DutyList) -> Result<Hotwords> {
+    let file = &config.asr.hotwords;
+    let list = match file.as_os_str().is_empty() {
+        true => String::new(),
+        false => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read asr.hotwords {}", file.display()))?,
+    };
+    let departments = duty.departments.iter().map(|department| department.name.as_str());
+    let experts = duty.experts.iter().map(|expert| expert.name.expose().as_str());
+    let names = departments.chain(experts);
+    Hotwords::read(&list, names).with_context(|| format!("asr.hotwords {}", file.display()))
 }
 
 /// Decoding threads of this machine's worker.
