@@ -15,14 +15,15 @@ BEGIN_S = (0.0, 0.8)
 # The end of the last phrase has this much time to be recognised.
 AFTER_S = 0.45
 RESAMPLER_HALF_TAPS = (6, 16, 32)
-STRETCH = (0.88, 1.14)
+STRETCH = (0.93, 1.08)
 # Quieter than this share of the loudest sample is silence; 40 ms of it stay.
 QUIET_SHARE, MARGIN = 0.01, TELEPHONE_RATE_HZ // 25
-EQUALISER_DB, EQUALISER_POINTS = 6.0, 8
-PHRASE_GAIN_DB = (-12.0, 3.0)
-SCENE_GAIN_DB = (-12.0, 3.0)
-NOISE_SNR_DB = (8.0, 40.0)
-MASKED_BINS_MAX, MASKED_FRAMES_MAX = 12, 10
+EQUALISER_DB, EQUALISER_POINTS = 3.0, 8
+PHRASE_GAIN_DB = (-4.0, 2.0)
+SCENE_GAIN_DB = (-6.0, 3.0)
+NOISE_SNR_DB = (15.0, 40.0)
+QUIET_LINES_SHARE = 0.3
+MASKED_BINS_MAX, MASKED_FRAMES_MAX = 8, 8
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,20 @@ def stretch(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
 
 def equalise(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
     """Another microphone: a smooth random response."""
-    spectrum = np.fft.rfft(samples)
-    points = rng.uniform(-EQUALISER_DB, EQUALISER_DB, EQUALISER_POINTS)
-    response_db = np.interp(np.linspace(0, 1, len(spectrum)), np.linspace(0, 1, EQUALISER_POINTS), points)
-    return np.fft.irfft(spectrum * 10 ** (response_db / 20), len(samples)).astype(np.float32)
+    points_hz = np.linspace(0, TELEPHONE_RATE_HZ / 2, EQUALISER_POINTS)
+    points_db = rng.uniform(-EQUALISER_DB, EQUALISER_DB, EQUALISER_POINTS)
+    return speech.filtered(samples, lambda hz: 10 ** (np.interp(hz, points_hz, points_db) / 20))
 
 
 def add_noise(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
     """Noise of a random colour, from white to brown; sometimes none."""
-    if rng.random() < 0.3:
+    if rng.random() < QUIET_LINES_SHARE:
         return samples
-    spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
     colour = rng.uniform(0, 1)
-    noise = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 50) ** colour, len(samples))
+    noise = speech.filtered(rng.standard_normal(len(samples)), lambda hz: np.maximum(hz, 20) ** -colour)
     # A scene in which nobody speaks has the noise of one in which somebody does.
-    level = np.sqrt(np.mean(samples**2)) or 0.05
-    level *= decibels(rng, (-NOISE_SNR_DB[1], -NOISE_SNR_DB[0]))
-    return (samples + noise * level / np.sqrt(np.mean(noise**2))).astype(np.float32)
+    level = (np.sqrt(np.mean(samples**2)) or 0.05) / decibels(rng, NOISE_SNR_DB)
+    return samples + noise * np.float32(level / np.sqrt(np.mean(noise**2)))
 
 
 def on_a_line(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
@@ -114,11 +112,11 @@ def hide_parts(rng: np.random.Generator, features: np.ndarray) -> np.ndarray:
     """Some bins and some frames become their mean, so that the network rests on no single one."""
     features = features.copy()
     mean = features.mean()
-    for _ in range(rng.integers(3)):
+    for _ in range(rng.integers(2)):
         width = rng.integers(1, MASKED_BINS_MAX)
         first = rng.integers(features.shape[1] - width)
         features[:, first : first + width] = mean
-    for _ in range(rng.integers(3)):
+    for _ in range(rng.integers(2)):
         width = rng.integers(1, MASKED_FRAMES_MAX)
         first = rng.integers(len(features) - width)
         features[first : first + width] = mean
