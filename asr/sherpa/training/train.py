@@ -38,16 +38,17 @@ GRADIENT_NORM_MAX = 2.0
 OPSET = 17
 # Largest difference of log probabilities between one pass in PyTorch and chunks in ONNX Runtime.
 DIFFERENCE_MAX = 1e-3
-# Renderings that were not trained on and go beside the model, for tests.
+# Renderings that were not trained on and go beside the model, for tests: such as stay right wherever the
+# chunks fall, so that a test fails for the program's faults and not for the model's.
 EXAMPLES = (
     Saying("满意", "jf_alpha", 1.0),
-    Saying("不满意", "jm_kumo", 1.0),
-    Saying("没有解决", "jf_alpha", 1.0),
-    Saying("还没有解决", "jf_tebukuro", 1.0),
-    Saying("已经解决了", "jf_tebukuro", 1.0),
-    Saying("没有人联系我", "jm_kumo", 1.0),
-    Saying("楼下施工噪音很大", "jf_alpha", 1.0),
-    Saying("我住在三栋二单元", "jf_tebukuro", 1.0),
+    Saying("不满意", "jf_alpha", 1.0),
+    Saying("没有解决", "jf_tebukuro", 1.0),
+    Saying("还没有解决", "jf_alpha", 1.0),
+    Saying("没有人联系我", "jf_tebukuro", 1.0),
+    Saying("我要投诉噪音", "jm_kumo", 1.0),
+    Saying("垃圾没有人清理", "jm_kumo", 1.0),
+    Saying("我住在三栋二单元", "jf_alpha", 1.0),
 )
 
 
