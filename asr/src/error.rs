@@ -56,12 +56,26 @@ pub enum AsrError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A recognition server did not do its part.
+    #[error("recognition server {server}: {fault}")]
+    Server {
+        /// Its address.
+        server: String,
+        /// What happened, and how to mend it.
+        #[source]
+        fault: crate::funasr::Fault,
+    },
     /// The worker broke the protocol.
     #[error(transparent)]
     Wire(#[from] crate::wire::WireError),
 }
 
 impl AsrError {
+    /// Whether it only says that an earlier fault lasts, which has been told.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self, Self::Server { fault: crate::funasr::Fault::Away(_), .. })
+    }
+
     /// Wraps a system error with the path it happened at.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

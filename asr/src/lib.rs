@@ -12,6 +12,7 @@ pub mod convert;
 pub mod degradation;
 pub mod error;
 pub mod eval;
+pub mod funasr;
 pub mod live;
 pub mod recognizer;
 pub mod resample;

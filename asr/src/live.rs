@@ -1,6 +1,7 @@
 //! Segments of many streams in one [`Live`] engine: what the engine is given, and what becomes of its
 //! text. Pure but for the engine; [`crate::worker`] puts a thread and a queue around it.
 
+use crate::error::AsrError;
 use crate::recognizer::{Decoded, Live, UtteranceId};
 use crate::scheduler::Key;
 use crate::segmenter::{SAMPLES_PER_MS, Utterance};
@@ -105,7 +106,7 @@ impl Lane {
             let is_over = segment.is_over;
             match text.decoded {
                 Err(error) => {
-                    tracing::error!(%error, "a segment could not be decoded");
+                    tell(&error);
                     self.forget(key);
                     outcomes.push(Outcome::Failed(key, utterance));
                 }
@@ -145,7 +146,7 @@ impl Lane {
         segment.utterance.speech.end = end;
         let (id, utterance) = (segment.id, segment.utterance.clone());
         let error = self.engine.push(id, samples).err()?;
-        tracing::error!(%error, "the recognition engine did not take a segment's audio");
+        tell(&error);
         self.forget(key);
         Some(Outcome::Failed(key, utterance))
     }
@@ -174,6 +175,15 @@ impl Lane {
         let Some(segment) = self.segments.remove(&key) else { return };
         self.keys.remove(&segment.id);
         self.engine.forget(segment.id);
+    }
+}
+
+/// One line for each fault, not for each segment that it costs.
+fn tell(error: &AsrError) {
+    if error.is_told() {
+        tracing::debug!(%error, "a segment could not be decoded");
+    } else {
+        tracing::error!(%error, "a segment could not be decoded");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one binary, one subcommand for each job.
 
+use crate::config::{AsrEngine, AsrRemote};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -236,6 +237,12 @@ pub struct Eval {
     /// Tab-separated table with the columns `file` (relative to the table) and `text`
     #[arg(long, value_name = "FILE.tsv")]
     pub tsv: PathBuf,
+    /// Who recognises [default: asr.engine of the configuration, else whisper]
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<AsrEngine>,
+    /// Address of the recognition server [default: asr.remote.url of the configuration]
+    #[arg(long, value_name = "wss://HOST:PORT", requires = "engine")]
+    pub url: Option<String>,
     /// Make the telephone condition: 300-3400 Hz, 8 kHz, G.711 A-law
     #[arg(long)]
     pub telephone: bool,
@@ -364,4 +371,7 @@ pub struct AsrWorker {
     /// File with the token that other machines must have (`openssl rand -hex 32 > FILE`)
     #[arg(long, value_name = "FILE", requires = "listen")]
     pub token_file: Option<PathBuf>,
+    /// Recognition server instead of models: `asr.remote` as JSON
+    #[arg(long, hide = true)]
+    pub remote: Option<AsrRemote>,
 }

@@ -24,8 +24,8 @@ fn id(call: &Value) -> &str {
 fn slow_recogniser(folder: &Path) -> PathBuf {
     let program = folder.join("recogniser.sh");
     let worker = qingting().with_file_name("examples").join("scripted-worker");
-    // Called as `PROGRAM --socket FILE --models DIR --threads N`.
-    let script = format!("#!/bin/sh\nexec {} \"$2\" {DECODE_MS}\n", worker.display());
+    // Called as `PROGRAM --models DIR --socket FILE --threads N`.
+    let script = format!("#!/bin/sh\nexec {} \"$4\" {DECODE_MS}\n", worker.display());
     std::fs::write(&program, script).expect("writable");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("ours");
     program

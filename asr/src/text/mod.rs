@@ -104,6 +104,20 @@ impl Text {
         Self(timed.collect())
     }
 
+    /// A text whose times are known.
+    ///
+    /// # Errors
+    /// When the times are not in order.
+    pub fn of_chars(chars: Vec<Char>) -> Result<Self, Untimed> {
+        let mut end = 0;
+        let in_order = chars.iter().all(|char| {
+            let is_next = end <= char.start_ms && char.start_ms <= char.end_ms;
+            end = char.end_ms;
+            is_next
+        });
+        if in_order { Ok(Self(chars)) } else { Err(Untimed) }
+    }
+
     /// The characters.
     pub fn chars(&self) -> &[Char] {
         &self.0
@@ -189,17 +203,13 @@ impl TryFrom<Parts> for Text {
     type Error = Untimed;
 
     fn try_from(parts: Parts) -> Result<Self, Untimed> {
-        let mut end = 0;
-        let in_order = parts.times_ms.iter().all(|(start_ms, end_ms)| {
-            let is_next = end <= *start_ms && start_ms <= end_ms;
-            end = *end_ms;
-            is_next
-        });
-        if !in_order || parts.text.chars().count() != parts.times_ms.len() {
+        if parts.text.chars().count() != parts.times_ms.len() {
             return Err(Untimed);
         }
         let timed = parts.text.chars().zip(parts.times_ms);
-        Ok(Self(timed.map(|(char, (start_ms, end_ms))| Char { char, start_ms, end_ms }).collect()))
+        Self::of_chars(
+            timed.map(|(char, (start_ms, end_ms))| Char { char, start_ms, end_ms }).collect(),
+        )
     }
 }
 

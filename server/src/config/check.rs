@@ -1,10 +1,14 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
-use super::{Config, DEFAULT_TOML, lists};
+use super::{AsrEngine, Config, DEFAULT_TOML, lists};
 use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
+use qingting_asr::funasr::Fault;
 use std::fmt;
 use std::path::PathBuf;
+
+/// FunASR's own advice.
+const HOTWORDS_MAX: usize = 1_000;
 
 /// One mistake in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -280,6 +284,28 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{} decoding threads are more than any machine has", config.asr.threads),
         "Give 0 (automatic) or at most the number of cores",
     );
+    let remote = &config.asr.remote;
+    demand(
+        remote.hotwords.len() <= HOTWORDS_MAX,
+        "asr.remote.hotwords",
+        format!("{} words", remote.hotwords.len()),
+        "Give at most 1000: with more the server hears each of them worse",
+    );
+    demand(
+        (1..=60).contains(&remote.answer_within_s),
+        "asr.remote.answer_within_s",
+        format!("{} s", remote.answer_within_s),
+        "Give 1 to 60: a caption that comes later helps nobody",
+    );
+    if config.asr.engine == AsrEngine::Remote
+        && let Err(fault) = remote.usable()
+    {
+        let key = match fault {
+            Fault::CaFile(_) => "asr.remote.ca_file",
+            _ => "asr.remote.url",
+        };
+        demand(false, key, fault.to_string(), "`engine = \"whisper\"` recognises without a server");
+    }
     demand(
         !config.asr.enabled || config.asr.local || !config.asr.workers.is_empty(),
         "asr.local",
@@ -439,6 +465,28 @@ pub(super) mod tests {
         let found = problems("[asr]\nenabled = true\nthreads = \"two\"\n");
         assert_eq!((found[0].line, found[0].key.as_str()), (3, "asr.threads"));
         assert!(found[0].what.contains("invalid type"), "{}", found[0].what);
+    }
+
+    #[test]
+    fn a_recognition_server_must_be_usable_where_it_is_used() {
+        let server = |lines: &str| {
+            let found = problems(&format!("[asr]\nengine = \"remote\"\n[asr.remote]\n{lines}"));
+            found.into_iter().map(|problem| (problem.line, problem.key)).collect::<Vec<_>>()
+        };
+        for (lines, key) in [
+            ("url = \"\"\n", "asr.remote.url"),
+            ("url = \"ws://8.8.8.8:10095\"\n", "asr.remote.url"),
+            ("ca_file = \"/none.pem\"\nurl = \"wss://10.0.0.5\"\n", "asr.remote.ca_file"),
+            ("answer_within_s = 0\nurl = \"ws://10.0.0.5\"\n", "asr.remote.answer_within_s"),
+        ] {
+            assert_eq!(server(lines), [(4, key.to_owned())], "{lines}");
+        }
+        for good in [
+            "[asr]\nengine = \"remote\"\n[asr.remote]\nurl = \"ws://10.0.0.5:10095\"\n",
+            "[asr.remote]\nurl = \"nowhere, and not used\"\n",
+        ] {
+            assert!(Config::parse(good, Path::new("config.toml")).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -6,10 +6,15 @@ mod lists;
 pub use check::ConfigError;
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
+use clap::ValueEnum;
+use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
 /// The commented file that is written at first start; it holds exactly the defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -120,6 +125,7 @@ pub struct Recording {
 #[serde(default)]
 pub struct Asr {
     pub enabled: bool,
+    pub engine: AsrEngine,
     pub threads: usize,
     /// Whether this machine recognises.
     pub local: bool,
@@ -129,6 +135,7 @@ pub struct Asr {
     pub hotwords: PathBuf,
     /// Whether each call's recording is heard once more after it.
     pub whole_pass: bool,
+    pub remote: AsrRemote,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<AsrWorker>,
 }
@@ -143,6 +150,27 @@ pub struct AsrWorker {
     pub certificate: PathBuf,
     /// A file with the token that both have.
     pub token_file: PathBuf,
+}
+
+/// Who recognises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum AsrEngine {
+    /// Whisper: the models of the default profile
+    #[default]
+    Whisper,
+    /// A FunASR runtime server
+    Remote,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AsrRemote {
+    pub url: String,
+    pub allow_unencrypted: bool,
+    pub ca_file: PathBuf,
+    pub hotwords: Vec<String>,
+    pub answer_within_s: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -283,13 +311,57 @@ impl Default for Asr {
     fn default() -> Self {
         Self {
             enabled: true,
+            engine: AsrEngine::default(),
             threads: 0,
             local: true,
             program: PathBuf::new(),
             hotwords: PathBuf::new(),
             whole_pass: false,
+            remote: AsrRemote::default(),
             workers: Vec::new(),
         }
+    }
+}
+
+impl Default for AsrRemote {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            allow_unencrypted: false,
+            ca_file: PathBuf::new(),
+            hotwords: Vec::new(),
+            answer_within_s: 10,
+        }
+    }
+}
+
+impl AsrRemote {
+    /// The same, if the server's address and certificates can be used.
+    pub fn usable(&self) -> Result<FunAsrConfig, Fault> {
+        let has_ca_file = !self.ca_file.as_os_str().is_empty();
+        let config = FunAsrConfig {
+            server: ServerAddress::parse(&self.url, self.allow_unencrypted)?,
+            ca_file: has_ca_file.then(|| self.ca_file.clone()),
+            hotwords: self.hotwords.clone(),
+            answer_within: Duration::from_secs(self.answer_within_s),
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// As JSON, on the recogniser's command line.
+impl fmt::Display for AsrRemote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for AsrRemote {
+    type Err = serde_json::Error;
+
+    fn from_str(json: &str) -> Result<Self, Self::Err> {
+        serde_json::from_str(json)
     }
 }
 
@@ -386,6 +458,13 @@ mod tests {
     fn the_commented_file_holds_exactly_the_defaults() {
         let parsed: Config = toml::from_str(DEFAULT_TOML).unwrap();
         assert_eq!(parsed, Config::default());
+    }
+
+    #[test]
+    fn a_recognition_server_survives_the_recognisers_command_line() {
+        let hotwords = vec!["网格员".into(), "\"保障房\" --x".into()];
+        let server = AsrRemote { url: "wss://10.0.0.5".into(), hotwords, ..AsrRemote::default() };
+        assert_eq!(server.to_string().parse::<AsrRemote>().unwrap(), server);
     }
 
     #[test]

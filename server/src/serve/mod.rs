@@ -31,6 +31,7 @@ pub use tones::music;
 
 use crate::cli::{self, ModelsDir};
 use crate::clock::{self, Clock};
+use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, home, logging};
 use anyhow::{Context, Result};
@@ -102,13 +103,14 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     home::private_dir(&config.data.dir)?;
     let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
-    let own = config.asr.program.as_os_str().is_empty().then_some("whisper-base");
-    if config.asr.enabled && config.asr.local && own.is_some() {
-        let needed = ["whisper-base", "silero-vad", "onnxruntime"];
-        commands::models::require(&models, &needed)?;
-    }
-    let cores_per_stream =
-        own.map(|own| commands::models::cores_per_stream(&models, own)).transpose()?.flatten();
+    // Looked for first: what is missing is the operator's business, at once.
+    let is_here = config.asr.enabled && config.asr.local;
+    let recogniser = is_here.then(|| Recogniser::find(&config.asr, &models)).transpose()?;
+    let cores_per_stream = recogniser.as_ref().and_then(Recogniser::manifest_name);
+    let cores_per_stream = cores_per_stream
+        .map(|name| commands::models::cores_per_stream(&models, name))
+        .transpose()?
+        .flatten();
     let prompts = prompts::Prompts::prepare(&config, &models)?;
     let reader = commands::nlu::reader(&config, &models)?;
     let app = runtime("app", cores().clamp(2, 8))?;
@@ -126,7 +128,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let media = media(&config)?;
     let asr = {
         let duty = app.block_on(store.duty())?;
-        app.block_on(async { recognition::start(&config, &run_dir, &duty) })?
+        app.block_on(async { recognition::start(&config, &run_dir, recogniser, &duty) })?
     };
     let listener = app.block_on(http_listener(&config))?;
     let http_address = listener.local_addr()?;

@@ -1,8 +1,9 @@
 //! The recognisers that calls are captioned by, and what seats are told when these fall behind.
 
 use super::Hotline;
+use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores};
-use crate::{commands, home};
+use crate::home;
 use anyhow::{Context, Result};
 use qingting_api::Event;
 use qingting_asr::bias::Hotwords;
@@ -20,17 +21,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub fn start(
     config: &Config,
     run_dir: &home::RunDir,
+    recogniser: Option<Recogniser>,
     duty: &DutyList,
 ) -> Result<Option<AsrClient>> {
     if !config.asr.enabled {
         return Ok(None);
     }
     let mut workers = Vec::new();
-    if config.asr.local {
+    if let Some(recogniser) = recogniser {
         let socket = run_dir.path().join("asr.sock");
-        let program = Some(&*config.asr.program).filter(|path| !path.as_os_str().is_empty());
-        let spawn =
-            commands::worker::command(program, &socket, &config.data.models, threads(config))?;
+        let spawn = recogniser.command(&socket, threads(config));
         workers.push(WorkerSource::Local { socket, spawn: Box::new(spawn) });
     }
     for worker in &config.asr.workers {
