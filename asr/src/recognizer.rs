@@ -20,8 +20,10 @@ pub struct Decoded {
 pub enum Effort {
     /// Text that will be replaced soon: one pass.
     Partial,
-    /// Text that stays: loops and poor passes are decoded again.
+    /// Text that stays: loops are decoded again.
     Final,
+    /// Text of a recording, for which nobody waits: the best of several decodes.
+    Offline,
 }
 
 /// One stream's voice detector; it carries state from frame to frame.
