@@ -13,6 +13,6 @@ for voice in ${VOICES:-qingting}; do
         mkdir "$out/$voice-$speed"
         echo "== $voice, speed $speed"
         target/release/examples/prompts "$MODELS" benches/voice.txt "$out/$voice-$speed" "$voice" "$speed"
-        "$BIN" asr eval --tsv "$out/$voice-$speed/list.tsv" --telephone --models "$MODELS" | grep -E '^(cer|characters|substitutions|deletions|insertions) '
+        "$BIN" asr eval --tsv "$out/$voice-$speed/list.tsv" --telephone --json --models "$MODELS" | grep -E '"(cer|characters|substitutions|deletions|insertions)":'
     done
 done

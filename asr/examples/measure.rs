@@ -1,7 +1,9 @@
 //! Conversion, worker and evaluation without the server: `measure convert MODEL_BIN VOCABULARY OUT`,
-//! `measure worker SOCKET WHISPER VAD ONNXRUNTIME`, `measure eval SOCKET TSV telephone|clean
-//! fast|paced LIMIT`.
+//! `measure worker SOCKET WHISPER VAD ONNXRUNTIME`, `measure errors WHISPER VAD ONNXRUNTIME TSV
+//! CONDITION streaming|whole`, `measure delays SOCKET TSV`.
 
+use qingting_asr::eval::condition::{Condition, silence};
+use qingting_asr::eval::decode::{self, Pass};
 use qingting_asr::whisper::{ModelPaths, Whisper};
 use qingting_asr::{AsrError, WorkerConfig, eval, worker};
 use std::path::Path;
@@ -15,29 +17,39 @@ fn main() -> Result<(), AsrError> {
             qingting_asr::ct2_to_ggml(Path::new(model), Path::new(vocabulary), Path::new(out))
         }
         ["worker", socket, whisper, vad, onnxruntime] => {
-            let recognizer = Whisper::load(&ModelPaths {
-                whisper: whisper.into(),
-                vad: vad.into(),
-                onnxruntime: onnxruntime.into(),
-            })?;
+            let recognizer = load(whisper, vad, onnxruntime)?;
             let config =
                 WorkerConfig { socket: socket.into(), threads: 2, streams_max: 100, front: None };
             worker::serve(&config, Arc::new(recognizer))
         }
-        ["eval", socket, tsv, condition, pace, limit] => {
-            let report = eval::run(&eval::EvalConfig {
-                tsv: tsv.into(),
-                socket: socket.into(),
-                is_telephone: condition == "telephone",
-                is_paced: pace == "paced",
-                limit: limit.parse().unwrap_or(usize::MAX),
-            })?;
+        ["errors", whisper, vad, onnxruntime, tsv, condition, pass] => {
+            let recognizer = load(whisper, vad, onnxruntime)?;
+            let table = eval::read_table(Path::new(tsv), usize::MAX)?;
+            let condition = Condition::ALL.into_iter().find(|c| c.name() == condition);
+            let pass = if pass == "whole" { Pass::Whole } else { Pass::Streaming };
+            let condition = condition.unwrap_or(Condition::Telephone);
+            let report = decode::measure(&recognizer, 2, &table, condition, pass, &silence)?;
             println!("{report:#?}");
             Ok(())
         }
+        ["delays", socket, tsv] => {
+            let table = eval::read_table(Path::new(tsv), usize::MAX)?;
+            println!("{:#?}", eval::paced::measure(Path::new(socket), &table)?);
+            Ok(())
+        }
         _ => {
-            eprintln!("usage: measure convert|worker|eval … (see the source's first lines)");
+            eprintln!(
+                "usage: measure convert|worker|errors|delays … (see the source's first lines)"
+            );
             Ok(())
         }
     }
+}
+
+fn load(whisper: &str, vad: &str, onnxruntime: &str) -> Result<Whisper, AsrError> {
+    Whisper::load(&ModelPaths {
+        whisper: whisper.into(),
+        vad: vad.into(),
+        onnxruntime: onnxruntime.into(),
+    })
 }

@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod convert;
 pub mod degradation;
+pub mod equalizer;
 pub mod error;
 pub mod eval;
 pub mod funasr;

@@ -20,8 +20,10 @@ pub struct Decoded {
 pub enum Effort {
     /// Text that will be replaced soon: one pass.
     Partial,
-    /// Text that stays: loops and poor passes are decoded again.
+    /// Text that stays: loops are decoded again.
     Final,
+    /// Text of a recording, for which nobody waits: the best of several decodes.
+    Offline,
 }
 
 /// One stream's voice detector; it carries state from frame to frame.
@@ -96,6 +98,11 @@ pub trait Recognizer: Send + Sync {
     /// # Errors
     /// When the inference library fails.
     fn detector(&self) -> Result<Box<dyn Detector>>;
+    /// Whether telephone audio is easier for it with the edges of its band raised
+    /// ([`crate::equalizer`]): so for models of wide-band speech, where it was measured.
+    fn is_equalised(&self) -> bool {
+        false
+    }
     /// An engine for a decode thread; none where the live engine's own last text is the final one.
     ///
     /// # Errors

@@ -17,14 +17,36 @@ const ONSET_FRAMES: u32 = 2;
 const PADDING_MS: u64 = 300;
 /// Silence after which the segment's decode is begun on trial.
 const SPECULATE_AFTER_MS: u64 = 400;
-/// Silence that ends a segment.
-const HANG_OVER_MS: u64 = 800;
-/// From this length on a shorter silence is enough.
-const LONG_FROM_MS: u64 = 8_000;
-const HANG_OVER_LONG_MS: u64 = 350;
-/// Longest segment; then it is cut at the quietest point of its last [`CUT_SEARCH_MS`].
-const SEGMENT_MS_MAX: u64 = 12_000;
+/// How far back a segment that is too long is searched for its quietest point.
 const CUT_SEARCH_MS: u64 = 4_000;
+
+/// How long segments may become.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Silence that ends a segment.
+    hang_over_ms: u64,
+    /// From this length on ...
+    long_from_ms: u64,
+    /// ... a shorter silence is enough.
+    hang_over_long_ms: u64,
+    /// Longest segment; then it is cut.
+    segment_ms_max: u64,
+}
+
+/// Somebody waits for the text.
+const LIVE: Limits = Limits {
+    hang_over_ms: 800,
+    long_from_ms: 8_000,
+    hang_over_long_ms: 350,
+    segment_ms_max: 12_000,
+};
+/// Nobody does: sentences stay together, which the recogniser understands better.
+const OFFLINE: Limits = Limits {
+    hang_over_ms: 1_200,
+    long_from_ms: 12_000,
+    hang_over_long_ms: 500,
+    segment_ms_max: 20_000,
+};
 
 /// A decision about the stream. `audio` ranges include padding; `speech` ranges do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +71,9 @@ pub struct Utterance {
 }
 
 /// The state of one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Segmenter {
+    limits: Limits,
     /// End of the last frame seen.
     now: u64,
     /// Nothing before this is decoded again: the end of the previous segment's audio.
@@ -73,7 +96,17 @@ struct Open {
 impl Segmenter {
     /// A stream whose first frame begins at `position`.
     pub fn new(position: u64) -> Self {
-        Self { now: position, floor: position, ..Self::default() }
+        Self { limits: LIVE, now: position, floor: position, onset: 0, open: None }
+    }
+
+    /// The same for a recording, whose text nobody waits for: longer segments.
+    pub fn offline(position: u64) -> Self {
+        Self { limits: OFFLINE, ..Self::new(position) }
+    }
+
+    /// Goes on at a later position as if nothing had been heard.
+    pub fn restart(&mut self, position: u64) {
+        *self = Self { limits: self.limits, ..Self::new(position) };
     }
 
     /// Takes the next frame's probability.
@@ -136,11 +169,13 @@ impl Segmenter {
         }
         let silence_ms = (now - open.speech_to) / SAMPLES_PER_MS;
         let length_ms = (now - open.from) / SAMPLES_PER_MS;
-        let hang_over_ms = if length_ms >= LONG_FROM_MS { HANG_OVER_LONG_MS } else { HANG_OVER_MS };
+        let limits = self.limits;
+        let is_long = length_ms >= limits.long_from_ms;
+        let hang_over_ms = if is_long { limits.hang_over_long_ms } else { limits.hang_over_ms };
         if silence_ms >= hang_over_ms {
             return self.flush().into_iter().collect();
         }
-        if length_ms >= SEGMENT_MS_MAX {
+        if length_ms >= limits.segment_ms_max {
             return self.cut();
         }
         if silence_ms >= SPECULATE_AFTER_MS && !open.is_speculating {
@@ -236,5 +271,17 @@ mod tests {
         assert_eq!(ends[0].end, ends[1].start);
         let cut_ms = ends[0].end / SAMPLES_PER_MS;
         assert!((9_600..=9_728).contains(&cut_ms), "{cut_ms}");
+    }
+    #[test]
+    fn a_recording_keeps_together_what_a_call_parts() {
+        let ends = |mut segmenter: Segmenter| {
+            let mut decisions = run(&mut segmenter, 0.9, 3_200);
+            decisions.extend(run(&mut segmenter, 0.0, 1_024));
+            decisions.extend(run(&mut segmenter, 0.9, 3_200));
+            decisions.extend(segmenter.flush());
+            decisions.iter().filter(|d| matches!(d, Decision::Ended(_))).count()
+        };
+        assert_eq!(ends(Segmenter::new(0)), 2);
+        assert_eq!(ends(Segmenter::offline(0)), 1);
     }
 }

@@ -1,5 +1,6 @@
 //! One stream in the worker: audio in, decisions out, each with the audio it speaks of.
 
+use crate::equalizer::Equalizer;
 use crate::error::Result;
 use crate::recognizer::{Detector, FRAME_SAMPLES};
 use crate::resample::Upsampler;
@@ -40,10 +41,23 @@ pub(crate) enum Action {
     Ended(Piece),
 }
 
+/// From 8 to 16 kHz, and for recognisers that it helps with the edges of the band raised.
+struct Telephone {
+    upsampler: Upsampler,
+    equalizer: Option<Equalizer>,
+}
+
+impl Telephone {
+    fn new(is_equalised: bool) -> Self {
+        Self { upsampler: Upsampler::new(), equalizer: is_equalised.then(Equalizer::default) }
+    }
+}
+
 /// The state of one stream. Positions are samples at 16 kHz since the stream's sample 0.
 pub(crate) struct Stream {
     detector: Box<dyn Detector>,
-    upsampler: Option<Upsampler>,
+    /// What telephone audio goes through; none at 16 kHz.
+    telephone: Option<Telephone>,
     segmenter: Segmenter,
     /// Kept audio; `base` is the position of its first sample.
     audio: Vec<f32>,
@@ -69,11 +83,11 @@ impl Stream {
         first_segment: u32,
         is_live: bool,
     ) -> Self {
-        let upsampler = (rate_hz == 8_000).then(Upsampler::new);
-        let base = start_sample.saturating_mul(if upsampler.is_some() { 2 } else { 1 });
+        let telephone = (rate_hz == 8_000).then(|| Telephone::new(false));
+        let base = start_sample.saturating_mul(if telephone.is_some() { 2 } else { 1 });
         Self {
             detector,
-            upsampler,
+            telephone,
             segmenter: Segmenter::new(base),
             audio: Vec::new(),
             base,
@@ -84,10 +98,22 @@ impl Stream {
         }
     }
 
+    /// The same with the edges of the telephone's band raised.
+    pub(crate) fn equalised(mut self) -> Self {
+        self.telephone = self.telephone.map(|_| Telephone::new(true));
+        self
+    }
+
+    /// The same for a recording: segments are as long as helps, for nobody waits.
+    pub(crate) fn offline(mut self) -> Self {
+        self.segmenter = Segmenter::offline(self.base);
+        self
+    }
+
     /// Takes audio that begins at `start_sample` of the stream's own rate. What was sent before
     /// is ignored, what is missing is silence.
     pub(crate) fn push(&mut self, start_sample: u64, samples: &[i16]) -> Result<Vec<Action>> {
-        let factor = if self.upsampler.is_some() { 2 } else { 1 };
+        let factor = if self.telephone.is_some() { 2 } else { 1 };
         let expected = (self.base + self.audio.len() as u64) / factor;
         let missing = start_sample.saturating_sub(expected);
         let mut actions = Vec::new();
@@ -111,16 +137,23 @@ impl Stream {
 
     fn restart(&mut self, position: u64) {
         self.detector.reset();
-        self.upsampler = self.upsampler.as_ref().map(|_| Upsampler::new());
-        self.segmenter = Segmenter::new(position);
+        self.telephone =
+            self.telephone.as_ref().map(|before| Telephone::new(before.equalizer.is_some()));
+        self.segmenter.restart(position);
         self.audio.clear();
         (self.base, self.judged, self.shown) = (position, position, position);
         self.heard = self.heard.map(|_| position);
     }
 
     fn append(&mut self, samples: &[i16]) {
-        match &mut self.upsampler {
-            Some(upsampler) => upsampler.push(samples, &mut self.audio),
+        match &mut self.telephone {
+            Some(Telephone { upsampler, equalizer }) => {
+                let new = self.audio.len();
+                upsampler.push(samples, &mut self.audio);
+                if let Some(equalizer) = equalizer {
+                    equalizer.push(&mut self.audio[new..]);
+                }
+            }
             None => self.audio.extend(samples.iter().map(|s| f32::from(*s) / 32_768.0)),
         }
     }

@@ -1,5 +1,6 @@
 //! Whisper by whisper.cpp, and Silero before it.
 
+use crate::equalizer::Equalizer;
 use crate::error::{AsrError, Result};
 use crate::recognizer::{Decoded, Decoder, Detector, Effort, Recognizer};
 use crate::text::{self, Text};
@@ -23,6 +24,8 @@ const TOKENS_PER_SECOND_MAX: usize = 12;
 /// Above this probability of "no speech", an unsure text is taken for noise.
 const NO_SPEECH_MIN: f32 = 0.6;
 const UNSURE_BELOW: f32 = 0.45;
+/// Texts that a beam search follows at once.
+const BEAM: i32 = 5;
 /// Temperatures of a final decode, tried until one does not loop.
 const TEMPERATURES: [f32; 3] = [0.0, 0.4, 0.8];
 
@@ -66,6 +69,10 @@ fn load_context(path: &Path) -> Result<WhisperContext> {
 }
 
 impl Recognizer for Whisper {
+    fn is_equalised(&self) -> bool {
+        true
+    }
+
     fn detector(&self) -> Result<Box<dyn Detector>> {
         Ok(Box::new(self.silero.detector()))
     }
@@ -86,32 +93,61 @@ struct Pass {
     confidence: f32,
 }
 
+/// How the decoder looks for the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    Greedy,
+    Beam,
+}
+
 impl Decoder for WhisperDecoder {
     fn decode(&mut self, samples: &[f32], effort: Effort) -> Result<Decoded> {
-        let temperatures = match effort {
-            Effort::Partial => &TEMPERATURES[..1],
-            Effort::Final => &TEMPERATURES[..],
-        };
         let voiced = text::voiced(samples);
-        let mut decoded = Decoded::default();
-        for temperature in temperatures {
-            let raw = self.pass(samples, *temperature)?;
-            let is_looping = text::is_looping(&raw.text);
-            let text = Text::over(&text::clean(&raw.text), &voiced);
-            decoded = Decoded { text, confidence: raw.confidence };
-            if !is_looping {
-                break;
-            }
-        }
-        Ok(decoded)
+        let best = match effort {
+            Effort::Partial => self.pass(samples, Search::Greedy, TEMPERATURES[0])?,
+            Effort::Final => self.careful(samples, Search::Greedy)?,
+            Effort::Offline => self.best_of_views(samples)?,
+        };
+        let text = Text::over(&text::clean(&best.text), &voiced);
+        Ok(Decoded { text, confidence: best.confidence })
     }
 }
 
 impl WhisperDecoder {
-    fn pass(&mut self, samples: &[f32], temperature: f32) -> Result<Pass> {
+    /// The most confident of decodes that hear the same speech a little differently: their errors
+    /// differ, and the recogniser is less sure where it errs.
+    fn best_of_views(&mut self, samples: &[f32]) -> Result<Pass> {
+        let mut flat = samples.to_vec();
+        flat.resize(samples.len() + Equalizer::DELAY_SAMPLES, 0.0);
+        Equalizer::inverse().push(&mut flat);
+        let flat = &flat[Equalizer::DELAY_SAMPLES..];
+        let mut best = self.careful(samples, Search::Greedy)?;
+        for search in [Search::Greedy, Search::Beam] {
+            let other = self.careful(flat, search)?;
+            let is_better = other.confidence > best.confidence;
+            if is_better && !text::is_doubled(&other.text) {
+                best = other;
+            }
+        }
+        Ok(best)
+    }
+
+    /// One pass, and others at higher temperatures while they loop.
+    fn careful(&mut self, samples: &[f32], search: Search) -> Result<Pass> {
+        let mut pass = self.pass(samples, search, TEMPERATURES[0])?;
+        for temperature in &TEMPERATURES[1..] {
+            if !text::is_looping(&pass.text) {
+                break;
+            }
+            pass = self.pass(samples, Search::Greedy, *temperature)?;
+        }
+        Ok(pass)
+    }
+
+    fn pass(&mut self, samples: &[f32], search: Search, temperature: f32) -> Result<Pass> {
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max(SAMPLES_MIN), 0.0);
-        self.state.full(parameters(padded.len(), temperature), &padded).map_err(engine)?;
+        self.state.full(parameters(padded.len(), search, temperature), &padded).map_err(engine)?;
         let mut bytes = Vec::new();
         let (mut sum, mut count, mut no_speech) = (0.0, 0u32, 0.0f32);
         for segment in self.state.as_iter() {
@@ -130,8 +166,11 @@ impl WhisperDecoder {
     }
 }
 
-fn parameters(samples: usize, temperature: f32) -> FullParams<'static, 'static> {
-    let mut parameters = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+fn parameters(samples: usize, search: Search, temperature: f32) -> FullParams<'static, 'static> {
+    let mut parameters = FullParams::new(match search {
+        Search::Greedy => SamplingStrategy::Greedy { best_of: 1 },
+        Search::Beam => SamplingStrategy::BeamSearch { beam_size: BEAM, patience: -1.0 },
+    });
     let positions = samples * POSITIONS_PER_SECOND / RATE_HZ + POSITIONS_BEYOND;
     parameters.set_audio_ctx(positions.min(POSITIONS_MAX) as i32);
     parameters.set_max_tokens((samples * TOKENS_PER_SECOND_MAX / RATE_HZ + 8) as i32);

@@ -238,6 +238,9 @@ impl Shared {
                     let is_live = self.is_live(is_offline);
                     let opened =
                         Stream::new(detector, rate_hz, start_sample, first_segment, is_live);
+                    let opened = if is_offline { opened.offline() } else { opened };
+                    let opened =
+                        if self.recognizer.is_equalised() { opened.equalised() } else { opened };
                     streams.insert(stream, (opened, is_offline));
                 }
                 Message::Audio { stream, start_sample, samples } => {
@@ -313,7 +316,8 @@ impl Shared {
                     while board.queue.finals() >= FINALS_WAITING_MAX {
                         board = self.room.wait(board).unwrap_or_else(|e| e.into_inner());
                     }
-                    let job = job(piece, Effort::Final);
+                    let effort = if is_offline { Effort::Offline } else { Effort::Final };
+                    let job = job(piece, effort);
                     if !self.has_decoders {
                         board.queue.await_live(&job);
                     } else if let Some(decoded) = board.queue.commit(job.clone()) {

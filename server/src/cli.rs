@@ -228,6 +228,8 @@ pub struct Import {
 pub enum Asr {
     /// Character error rate, real-time factor and latency on a table of recordings
     Eval(Eval),
+    /// How many callers who talk without a pause a recogniser carries on this machine
+    Bench(AsrBench),
 }
 
 #[derive(Debug, Args)]
@@ -243,18 +245,64 @@ pub struct Eval {
     /// Address of the recognition server [default: asr.remote.url of the configuration]
     #[arg(long, value_name = "wss://HOST:PORT", requires = "engine")]
     pub url: Option<String>,
-    /// Make the telephone condition: 300-3400 Hz, 8 kHz, G.711 A-law
-    #[arg(long)]
+    /// What is heard of the recordings [default: clean]; several with commas, `all` is every one:
+    /// telephone is 300-3400 Hz, 8 kHz, G.711 A-law; then 10 % of the packets lost and concealed, or
+    /// white noise at 10 dB SNR
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    pub conditions: Vec<EvalCondition>,
+    /// The same as `--conditions telephone`
+    #[arg(long, conflicts_with = "conditions")]
     pub telephone: bool,
+    /// Measure the pass over the whole recording after a call as well
+    #[arg(long)]
+    pub whole: bool,
+    /// Write errors and text of every row and condition to this tab-separated table
+    #[arg(long, value_name = "FILE.tsv")]
+    pub heard: Option<PathBuf>,
     /// Only the first N rows
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Decoding threads [default: one for every core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Play at the pace of a call, one utterance after the other: the only honest latency
-    #[arg(long)]
+    /// Play in the telephone condition at the pace of a call, one utterance after the other, through
+    /// a recogniser process: the only honest latency
+    #[arg(long, conflicts_with_all = ["conditions", "whole", "heard"])]
     pub paced: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A condition of [`qingting_asr::eval`], or all.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum EvalCondition {
+    Clean,
+    Telephone,
+    TelephoneLoss,
+    TelephoneNoise,
+    All,
+}
+
+#[derive(Debug, Args)]
+pub struct AsrBench {
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// What the callers say: a table as for `asr eval`
+    #[arg(long, value_name = "FILE.tsv")]
+    pub tsv: PathBuf,
+    /// How long each step of the ramp lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(5..=600))]
+    pub seconds: u64,
+    /// Most callers
+    #[arg(long, value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub callers: u64,
+    /// Decoding threads [default: one for every core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,

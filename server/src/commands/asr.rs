@@ -1,13 +1,18 @@
-//! `qingting asr eval`: how well and how fast a recogniser process hears recordings.
+//! `qingting asr eval` and `qingting asr bench`: how well, how fast and how many a recogniser hears.
 
 use super::models;
 use super::recogniser::Recogniser;
-use crate::cli;
+use crate::cli::{self, EvalCondition};
 use crate::config::cores;
 use anyhow::{Context, Result, bail};
-use qingting_asr::eval::{self, EvalConfig, EvalReport};
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use qingting_asr::eval::condition::{Condition, PACKET_SAMPLES};
+use qingting_asr::eval::decode::{self, Pass, Report};
+use qingting_asr::eval::ramp::{self, Step};
+use qingting_asr::eval::{self, Utterance, paced};
+use qingting_asr::whisper::Whisper;
+use qingting_media::plc::Concealer;
+use std::fmt::Write;
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -15,75 +20,239 @@ use std::time::Duration;
 const START_DS_MAX: u32 = 600;
 
 pub fn eval(args: &cli::Eval) -> Result<()> {
-    // Before a process is started for it: a missing file is the user's business, at once.
-    if !args.tsv.is_file() {
-        bail!("there is no table {}", args.tsv.display());
+    let table = table(&args.tsv, args.limit)?;
+    let threads = args.threads.unwrap_or_else(cores);
+    let recogniser = recogniser(args)?;
+    if args.paced {
+        return delays(args, recogniser, threads, &table);
+    }
+    let passes: &[Pass] =
+        if args.whole { &[Pass::Streaming, Pass::Whole] } else { &[Pass::Streaming] };
+    if args.whole && !matches!(recogniser, Recogniser::Whisper { .. }) {
+        bail!("the pass over a whole recording is measured of whisper alone");
+    }
+    if !args.json {
+        println!("{ERRORS_HEAD}");
+    }
+    let mut reports = Vec::new();
+    let mut tell = |report: Report| {
+        if !args.json {
+            println!("{}", errors_row(&report));
+        }
+        reports.push(report);
+    };
+    match &recogniser {
+        Recogniser::Whisper { .. } => {
+            let whisper = Whisper::load(&models::recogniser(&args.dir)?)?;
+            errors_of_whisper(&whisper, args, threads, passes, &table, tell)?;
+        }
+        // What runs elsewhere is heard through its worker.
+        _ => with_worker(recogniser, threads, |socket, _| {
+            for condition in conditions(args) {
+                tell(decode::measure_worker(socket, &table, condition, &conceal)?);
+            }
+            Ok(())
+        })?,
+    }
+    if let Some(file) = &args.heard {
+        std::fs::write(file, heard(&table, &reports))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if args.json {
+        println!("{:#}", serde_json::to_value(&reports)?);
+    }
+    Ok(())
+}
+
+pub fn bench(args: &cli::AsrBench) -> Result<()> {
+    let table = table(&args.tsv, None)?;
+    if table.is_empty() {
+        bail!("{} has no rows", args.tsv.display());
     }
     let threads = args.threads.unwrap_or_else(cores);
+    if !args.json {
+        println!("{RAMP_HEAD}");
+    }
+    let callers_max = usize::try_from(args.callers)?;
+    let asr = models::configuration(&args.dir)?.map(|config| config.asr).unwrap_or_default();
+    let recogniser = Recogniser::find(&asr, &args.dir)?;
+    let steps = with_worker(recogniser, threads, |socket, _| {
+        Ok(ramp::measure(socket, &table, args.seconds, callers_max, |step| {
+            if !args.json {
+                println!("{}", ramp_row(step));
+            }
+        })?)
+    })?;
+    let carried = steps.iter().filter(|step| step.is_carried()).count();
+    if args.json {
+        println!(
+            "{:#}",
+            serde_json::json!({ "threads": threads, "carried": carried, "steps": steps })
+        );
+    } else {
+        println!(
+            "{threads} threads carry {carried} caller(s) who talk without a pause: {:.1} a thread \
+             (finals p95 at most {} ms, none given up).",
+            carried as f64 / threads.max(1) as f64,
+            ramp::FINAL_MS_MAX
+        );
+    }
+    Ok(())
+}
+
+fn table(tsv: &Path, limit: Option<usize>) -> Result<Vec<Utterance>> {
+    // Before a model is loaded for it: a missing file is the user's business, at once.
+    if !tsv.is_file() {
+        bail!("there is no table {}", tsv.display());
+    }
+    Ok(eval::read_table(tsv, limit.unwrap_or(usize::MAX))?)
+}
+
+/// Who is measured: as named, else as configured.
+fn recogniser(args: &cli::Eval) -> Result<Recogniser> {
     let mut asr = models::configuration(&args.dir)?.map(|config| config.asr).unwrap_or_default();
     asr.engine = args.engine.unwrap_or(asr.engine);
     if let Some(url) = &args.url {
         asr.remote.url.clone_from(url);
     }
-    let recogniser = Recogniser::find(&asr, &args.dir)?;
-    let measured = measure(recogniser, threads, |socket| EvalConfig {
-        tsv: args.tsv.clone(),
-        socket,
-        is_telephone: args.telephone,
-        is_paced: args.paced,
-        limit: args.limit.unwrap_or(usize::MAX),
-    })?;
-    let mut report = serde_json::to_value(measured.report)?;
-    if !args.paced
-        && let Some(figures) = report.as_object_mut()
-    {
-        // Without a call's pace there is no latency, and most partials are skipped, so that the
-        // streams worked out from the CPU would be far too many.
-        figures.retain(|name, _| !name.contains("_ms_p") && !name.contains("streams"));
-    }
-    if args.json {
-        println!("{report:#}");
-    } else {
-        table("", &report);
+    Recogniser::find(&asr, &args.dir)
+}
+
+fn errors_of_whisper(
+    whisper: &Whisper,
+    args: &cli::Eval,
+    threads: usize,
+    passes: &[Pass],
+    table: &[Utterance],
+    mut tell: impl FnMut(Report),
+) -> Result<()> {
+    for condition in conditions(args) {
+        for pass in passes {
+            tell(decode::measure(whisper, threads, table, condition, *pass, &conceal)?);
+        }
     }
     Ok(())
 }
 
-/// What a recogniser process did, and the most memory it had.
-pub struct Measured {
-    pub report: EvalReport,
-    pub memory_bytes: Option<u64>,
-}
-
-/// Starts a recogniser process, measures it over its socket, and ends it.
-pub fn measure(
+fn delays(
+    args: &cli::Eval,
     recogniser: Recogniser,
     threads: usize,
-    how: impl FnOnce(PathBuf) -> EvalConfig,
-) -> Result<Measured> {
-    let folder = crate::home::temporary()?;
-    let socket = folder.path().join("asr.sock");
-    let worker = Worker::start(&socket, recogniser, threads)?;
-    let report = eval::run(&how(socket))?;
-    Ok(Measured { report, memory_bytes: worker.memory_bytes() })
+    table: &[Utterance],
+) -> Result<()> {
+    let delays = with_worker(recogniser, threads, |socket, _| Ok(paced::measure(socket, table)?))?;
+    if args.json {
+        println!("{:#}", serde_json::to_value(delays)?);
+        return Ok(());
+    }
+    println!("{} utterances, {:.0} s, telephone", delays.utterances, delays.audio_seconds);
+    println!(
+        "final text after the end of speech   p50 {} ms, p95 {} ms",
+        delays.final_ms_p50, delays.final_ms_p95
+    );
+    println!(
+        "text on the screen behind speech     p50 {} ms, p95 {} ms",
+        delays.unstable_ms_p50, delays.unstable_ms_p95
+    );
+    println!("processor seconds per second         {:.2}", delays.cpu_per_talking_second);
+    Ok(())
 }
 
-/// The report's figures, a line each, nested names joined by a dot.
-fn table(prefix: &str, value: &Value) {
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-            let dot = if prefix.is_empty() { "" } else { "." };
-            table(&format!("{prefix}{dot}{name}"), value);
-        }),
-        Value::Number(number) if number.is_f64() => {
-            println!("{prefix:<36} {:.3}", number.as_f64().unwrap_or_default());
-        }
-        other => println!("{prefix:<36} {other}"),
+fn conditions(args: &cli::Eval) -> Vec<Condition> {
+    if args.telephone {
+        return vec![Condition::Telephone];
+    }
+    let named = args.conditions.iter().flat_map(|condition| match condition {
+        EvalCondition::Clean => vec![Condition::Clean],
+        EvalCondition::Telephone => vec![Condition::Telephone],
+        EvalCondition::TelephoneLoss => vec![Condition::TelephoneLoss],
+        EvalCondition::TelephoneNoise => vec![Condition::TelephoneNoise],
+        EvalCondition::All => Condition::ALL.to_vec(),
+    });
+    let named: Vec<Condition> = named.collect();
+    if named.is_empty() { vec![Condition::Clean] } else { named }
+}
+
+/// As a call's leg does it.
+fn conceal(samples: &mut [i16], is_lost: &[bool]) {
+    let mut concealer = Concealer::default();
+    for (packet, is_lost) in samples.chunks_mut(PACKET_SAMPLES).zip(is_lost) {
+        if *is_lost { concealer.conceal(packet) } else { concealer.heard(packet) }
     }
 }
 
+const ERRORS_HEAD: &str =
+    "condition        pass       CER    95 %           subst  delet  insert  CPU s/s";
+const RAMP_HEAD: &str =
+    "callers  finals  p50 ms  p95 ms  partials  given up  CPU s per caller and s";
+
+fn errors_row(report: &Report) -> String {
+    let pass = match report.pass {
+        Pass::Streaming => "streaming",
+        Pass::Whole => "whole",
+    };
+    format!(
+        "{:<16} {:<9}  {:.3}  {:.3} - {:.3}  {:>5}  {:>5}  {:>6}  {:>7.2}",
+        report.condition.name(),
+        pass,
+        report.cer,
+        report.cer_low,
+        report.cer_high,
+        report.errors.substitutions,
+        report.errors.deletions,
+        report.errors.insertions,
+        report.real_time_factor
+    )
+}
+
+fn ramp_row(step: &Step) -> String {
+    format!(
+        "{:>7}  {:>6}  {:>6}  {:>6}  {:>8}  {:>8}  {:.2}",
+        step.callers,
+        step.finals,
+        step.final_ms_p50,
+        step.final_ms_p95,
+        step.partials,
+        step.skipped,
+        step.cpu_per_talking_second
+    )
+}
+
+/// A row for every utterance, condition and pass.
+fn heard(table: &[Utterance], reports: &[Report]) -> String {
+    let mut rows = "condition\tpass\tfile\terrors\tcharacters\ttext\theard\n".to_owned();
+    for report in reports {
+        for (utterance, heard) in table.iter().zip(&report.heard) {
+            let _ = writeln!(
+                rows,
+                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}",
+                report.condition.name(),
+                report.pass,
+                utterance.file.display(),
+                heard.errors.total(),
+                heard.characters,
+                utterance.text,
+                heard.text
+            );
+        }
+    }
+    rows
+}
+
+/// Starts a recogniser process, does this with its socket, and ends it.
+pub fn with_worker<T>(
+    recogniser: Recogniser,
+    threads: usize,
+    measure: impl FnOnce(&Path, &Worker) -> Result<T>,
+) -> Result<T> {
+    let folder = crate::home::temporary()?;
+    let socket = folder.path().join("asr.sock");
+    let worker = Worker::start(&socket, recogniser, threads)?;
+    measure(&socket, &worker)
+}
+
 /// A recogniser process, ended when dropped.
-struct Worker(Child);
+pub struct Worker(Child);
 
 impl Worker {
     fn start(socket: &Path, recogniser: Recogniser, threads: usize) -> Result<Self> {
@@ -103,7 +272,7 @@ impl Worker {
     }
 
     /// The most memory it had resident, as the kernel counted.
-    fn memory_bytes(&self) -> Option<u64> {
+    pub fn memory_bytes(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).ok()?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         Some(peak.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

@@ -9,7 +9,7 @@ use super::speech::{self, Saying};
 use crate::cli::ModelsBench;
 use crate::clock::Clock;
 use anyhow::{Context, Result};
-use qingting_asr::eval::EvalConfig;
+use qingting_asr::eval;
 use qingting_asr::resample::Upsampler;
 use qingting_common::limits::TELEPHONE_RATE_HZ;
 use qingting_models::Machine;
@@ -72,14 +72,11 @@ pub fn run(args: &ModelsBench) -> Result<()> {
     };
     eprintln!("The recogniser listens, at the pace of a call …");
     let threads = args.threads.unwrap_or(machine.cores);
-    let measured = super::asr::measure(recogniser, threads, |socket| EvalConfig {
-        tsv,
-        socket,
-        is_telephone: true,
-        is_paced: true,
-        limit: usize::MAX,
+    let table = eval::read_table(&tsv, usize::MAX)?;
+    let (report, memory_bytes) = super::asr::with_worker(recogniser, threads, |socket, worker| {
+        let delays = eval::paced::measure(socket, &table)?;
+        Ok((delays, worker.memory_bytes()))
     })?;
-    let report = measured.report;
     let figures = Figures {
         cores: machine.cores,
         load_before,
@@ -90,7 +87,7 @@ pub fn run(args: &ModelsBench) -> Result<()> {
             real_time_factor: report.cpu_per_talking_second,
             callers_speaking_max: machine.speakers(report.cpu_per_talking_second),
             final_ms_p95: report.final_ms_p95,
-            memory_bytes: measured.memory_bytes,
+            memory_bytes,
         },
     };
     if args.json {

@@ -32,6 +32,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::AdminPassword(args) => admin_password::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Models(args) => models::run(&args),
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),
+        Command::Asr(cli::Asr::Bench(args)) => asr::bench(&args).map(|()| ExitCode::SUCCESS),
         Command::Recording(args) => recording::run(&args),
         Command::Nlu(cli::Nlu::Train(args)) => nlu::train(&args).map(|()| ExitCode::SUCCESS),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),

@@ -1,0 +1,204 @@
+//! Errors and cost, as fast as the machine can: the worker's own decisions without its process.
+//!
+//! Each utterance is one stream between silences. What the worker would have decoded as finals is
+//! decoded; partials, trials and waiting are left out, so that nothing depends on the machine's load.
+
+use super::condition::{Conceal, Condition};
+use super::errors::{Errors, errors, interval, normalise};
+use super::worker::Worker;
+use super::{Utterance, in_silence, read_sound};
+use crate::clock::process_cpu_ms;
+use crate::error::{AsrError, Result};
+use crate::recognizer::{Decoder, Effort, Recognizer};
+use crate::stream::{Action, Stream};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Which of the two texts of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// The finals of a call that goes on.
+    Streaming,
+    /// The recording after the call.
+    Whole,
+}
+
+/// What was measured. Errors are counted in the raw text, as it was heard: what
+/// [`crate::text::display`] does with numbers and fillers cannot hide or make one. Both sides are
+/// normalised by [`normalise`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What the recogniser heard.
+    pub condition: Condition,
+    /// How.
+    pub pass: Pass,
+    /// Utterances.
+    pub utterances: usize,
+    /// Their length.
+    pub audio_seconds: f64,
+    /// Characters of the reference.
+    pub characters: usize,
+    /// Errors per character of the reference.
+    pub cer: f64,
+    /// The middle 95 % of that over resampled utterances ([`interval`]).
+    pub cer_low: f64,
+    /// As above.
+    pub cer_high: f64,
+    /// The errors by kind.
+    #[serde(flatten)]
+    pub errors: Errors,
+    /// Processor seconds of this process per second of utterance, voice detection included.
+    pub real_time_factor: f64,
+    /// What was heard of each, in the order of the table.
+    #[serde(skip)]
+    pub heard: Vec<Heard>,
+}
+
+/// One utterance's result.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// What was heard, segment after segment.
+    pub text: String,
+    /// Errors in it.
+    pub errors: Errors,
+    /// Characters of the reference.
+    pub characters: usize,
+    /// Length.
+    pub seconds: f64,
+}
+
+/// Measures one condition on `threads` threads.
+///
+/// # Errors
+/// When a sound file cannot be read, the engine fails, or the recogniser has no decoder.
+pub fn measure(
+    recognizer: &dyn Recognizer,
+    threads: usize,
+    table: &[Utterance],
+    condition: Condition,
+    pass: Pass,
+    conceal: Conceal,
+) -> Result<Report> {
+    let next = AtomicUsize::new(0);
+    let cpu_before_ms = process_cpu_ms();
+    let work = || -> Result<Vec<(usize, Heard)>> {
+        let mut decoder = recognizer.decoder()?.ok_or_else(|| AsrError::Engine {
+            engine: "evaluation",
+            reason: "this recogniser has no decoder".to_owned(),
+        })?;
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(utterance) = table.get(number) else { return Ok(done) };
+            let samples = read_sound(&utterance.file)?;
+            let heard = condition.hear(&samples, number as u64, conceal);
+            let call = in_silence(&heard, condition.rate_hz());
+            let text = transcribe(recognizer, &mut *decoder, condition.rate_hz(), &call, pass)?;
+            let reference = normalise(&utterance.text);
+            let heard = Heard {
+                errors: errors(&reference, &normalise(&text)),
+                text,
+                characters: reference.len(),
+                seconds: samples.len() as f64 / 16_000.0,
+            };
+            done.push((number, heard));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let joined = running.into_iter().map(|thread| match thread.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect::<Result<Vec<_>>>()
+    })?
+    .concat();
+    let cpu_seconds = process_cpu_ms().saturating_sub(cpu_before_ms) as f64 / 1_000.0;
+    all.sort_by_key(|(number, _)| *number);
+    let heard = all.into_iter().map(|(_, heard)| heard).collect();
+    Ok(report(condition, pass, heard, cpu_seconds))
+}
+
+/// The same of a recogniser that only its worker knows: finals over its socket, one utterance after
+/// the other.
+///
+/// # Errors
+/// When a sound file cannot be read or the worker does not answer.
+pub fn measure_worker(
+    socket: &Path,
+    table: &[Utterance],
+    condition: Condition,
+    conceal: Conceal,
+) -> Result<Report> {
+    let mut worker = Worker::connect(socket)?;
+    let cpu_before_ms = worker.cpu_ms()?;
+    let mut all = Vec::new();
+    for (stream, utterance) in (0u64..).zip(table) {
+        let samples = read_sound(&utterance.file)?;
+        let heard = condition.hear(&samples, stream, conceal);
+        let call = in_silence(&heard, condition.rate_hz());
+        let text = worker.finals(stream, condition.rate_hz(), &call)?;
+        let reference = normalise(&utterance.text);
+        all.push(Heard {
+            errors: errors(&reference, &normalise(&text)),
+            text,
+            characters: reference.len(),
+            seconds: samples.len() as f64 / 16_000.0,
+        });
+    }
+    let cpu_seconds = worker.cpu_ms()?.saturating_sub(cpu_before_ms) as f64 / 1_000.0;
+    Ok(report(condition, Pass::Streaming, all, cpu_seconds))
+}
+
+fn report(condition: Condition, pass: Pass, heard: Vec<Heard>, cpu_seconds: f64) -> Report {
+    let errors = heard.iter().map(|h| h.errors).fold(Errors::default(), |a, b| a + b);
+    let characters: usize = heard.iter().map(|h| h.characters).sum();
+    let audio_seconds: f64 = heard.iter().map(|h| h.seconds).sum();
+    let counted: Vec<_> = heard.iter().map(|h| (h.errors.total(), h.characters)).collect();
+    let (cer_low, cer_high) = interval(&counted);
+    Report {
+        condition,
+        pass,
+        utterances: heard.len(),
+        audio_seconds,
+        characters,
+        cer: errors.total() as f64 / characters.max(1) as f64,
+        cer_low,
+        cer_high,
+        errors,
+        real_time_factor: cpu_seconds / audio_seconds.max(1e-9),
+        heard,
+    }
+}
+
+/// The finals of one call, joined.
+fn transcribe(
+    recognizer: &dyn Recognizer,
+    decoder: &mut dyn Decoder,
+    rate_hz: u32,
+    call: &[i16],
+    pass: Pass,
+) -> Result<String> {
+    let (is_offline, effort) = match pass {
+        Pass::Streaming => (false, Effort::Final),
+        Pass::Whole => (true, Effort::Offline),
+    };
+    let mut stream = Stream::new(recognizer.detector()?, rate_hz, 0, 0, false);
+    if is_offline {
+        stream = stream.offline();
+    }
+    if recognizer.is_equalised() {
+        stream = stream.equalised();
+    }
+    let mut actions = stream.push(0, call)?;
+    actions.extend(stream.flush());
+    let mut text = String::new();
+    for action in actions {
+        if let Action::Ended(piece) = action {
+            text += &decoder.decode(&piece.samples, effort)?.text.to_string();
+        }
+    }
+    Ok(text)
+}
