@@ -238,7 +238,9 @@ impl Shared {
                     let is_live = self.is_live(is_offline);
                     let opened =
                         Stream::new(detector, rate_hz, start_sample, first_segment, is_live);
-                    let opened = if is_offline { opened.offline() } else { opened };
+                    // Longer segments help a decoder; a live engine hears a recording as a call.
+                    let is_longer = is_offline && self.has_decoders;
+                    let opened = if is_longer { opened.offline() } else { opened };
                     let opened =
                         if self.recognizer.is_equalised() { opened.equalised() } else { opened };
                     streams.insert(stream, (opened, is_offline));
