@@ -28,7 +28,7 @@ pub fn is_looping(text: &str) -> bool {
     find_loop(text).is_some()
 }
 
-/// True when a phrase of [`DOUBLED_CHARS_MIN`] or more is said twice in a row, marks aside. People do
+/// True when a phrase of four characters or more is said twice in a row, marks aside. People do
 /// that, but of two decodes of the same speech the one without is right: beam search misses its end.
 pub fn is_doubled(text: &str) -> bool {
     let said: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
