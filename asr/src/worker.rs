@@ -26,6 +26,10 @@ use std::time::Duration;
 
 use lanes::{HEARD_WAITING_MAX, Lanes};
 
+/// Streams that one worker takes; audio of more is refused at opening.
+pub const STREAMS_MAX: u32 = 1_000;
+/// How far the recogniser steps back behind calls when processors are short.
+const NICE: i32 = 10;
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 8;
 /// Events waiting for a client to read them.
@@ -46,6 +50,12 @@ pub struct WorkerConfig {
     pub threads: usize,
     /// Most streams it takes over all connections.
     pub streams_max: u32,
+}
+
+/// Lets calls go first: a caption may be late, a packet may not. The worker is one process among those
+/// of the machine, so this is a wish and its refusal no fault.
+pub fn step_back() {
+    let _ = rustix::process::nice(NICE);
 }
 
 /// Serves until the parent process is gone.
