@@ -28,7 +28,7 @@ use lanes::{HEARD_WAITING_MAX, Lanes};
 
 /// Streams that one worker takes; audio of more is refused at opening.
 pub const STREAMS_MAX: u32 = 1_000;
-/// How far the recogniser steps back behind calls when processors are short.
+/// Where the recogniser stands behind calls when processors are short.
 const NICE: i32 = 10;
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 8;
@@ -55,7 +55,8 @@ pub struct WorkerConfig {
 /// Lets calls go first: a caption may be late, a packet may not. The worker is one process among those
 /// of the machine, so this is a wish and its refusal no fault.
 pub fn step_back() {
-    let _ = rustix::process::nice(NICE);
+    let now = rustix::process::getpriority_process(None).unwrap_or(0);
+    let _ = rustix::process::setpriority_process(None, now.max(NICE));
 }
 
 /// Serves until the parent process is gone.

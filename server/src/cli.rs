@@ -1,5 +1,6 @@
 //! The command line: one binary, one subcommand for each job.
 
+use crate::config::AsrEngine;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -236,6 +237,9 @@ pub struct Eval {
     /// Tab-separated table with the columns `file` (relative to the table) and `text`
     #[arg(long, value_name = "FILE.tsv")]
     pub tsv: PathBuf,
+    /// Who recognises [default: asr.engine of the configuration, else whisper]
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<AsrEngine>,
     /// Make the telephone condition: 300-3400 Hz, 8 kHz, G.711 A-law
     #[arg(long)]
     pub telephone: bool,

@@ -113,9 +113,11 @@ impl Text {
     /// time. Moments that go back are held at the one before.
     pub fn timed<'a>(heard: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut chars: Vec<Char> = Vec::new();
+        let mut now_ms = 0;
         for (stretch, at_ms) in heard {
-            let at_ms = at_ms.max(chars.last().map_or(0, |char| char.start_ms));
-            // What was heard before is over; it may have begun at the same moment.
+            let at_ms = at_ms.max(now_ms);
+            now_ms = at_ms;
+            // What was heard before is over.
             for char in &mut chars {
                 char.start_ms = char.start_ms.min(at_ms);
                 char.end_ms = char.end_ms.min(at_ms);

@@ -1,6 +1,7 @@
 //! `qingting asr eval`: how well and how fast a recogniser process hears recordings.
 
 use super::models;
+use super::recogniser::Recogniser;
 use crate::cli;
 use crate::config::cores;
 use anyhow::{Context, Result, bail};
@@ -19,7 +20,10 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
         bail!("there is no table {}", args.tsv.display());
     }
     let threads = args.threads.unwrap_or_else(cores);
-    let measured = measure(&models::folder(&args.dir)?, threads, |socket| EvalConfig {
+    let mut asr = models::configuration(&args.dir)?.map(|config| config.asr).unwrap_or_default();
+    asr.engine = args.engine.unwrap_or(asr.engine);
+    let recogniser = Recogniser::find(&asr, &args.dir)?;
+    let measured = measure(recogniser, threads, |socket| EvalConfig {
         tsv: args.tsv.clone(),
         socket,
         is_telephone: args.telephone,
@@ -50,13 +54,13 @@ pub struct Measured {
 
 /// Starts a recogniser process, measures it over its socket, and ends it.
 pub fn measure(
-    models: &Path,
+    recogniser: Recogniser,
     threads: usize,
     how: impl FnOnce(PathBuf) -> EvalConfig,
 ) -> Result<Measured> {
     let folder = crate::home::temporary()?;
     let socket = folder.path().join("asr.sock");
-    let worker = Worker::start(&socket, models, threads)?;
+    let worker = Worker::start(&socket, recogniser, threads)?;
     let report = eval::run(&how(socket))?;
     Ok(Measured { report, memory_bytes: worker.memory_bytes() })
 }
@@ -79,10 +83,9 @@ fn table(prefix: &str, value: &Value) {
 struct Worker(Child);
 
 impl Worker {
-    fn start(socket: &Path, models: &Path, threads: usize) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find the program itself")?;
-        let command = super::worker::command(&program, socket, models, threads);
-        let child = command().spawn().context("cannot start the recogniser")?;
+    fn start(socket: &Path, recogniser: Recogniser, threads: usize) -> Result<Self> {
+        let child =
+            recogniser.command(socket, threads)().spawn().context("cannot start the recogniser")?;
         let mut worker = Self(child);
         for _ in 0..START_DS_MAX {
             if socket.exists() {

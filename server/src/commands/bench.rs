@@ -3,8 +3,9 @@
 //! Both run in their own processes, as in service. The recogniser hears at the pace of a call, with
 //! captions while they speak; without recordings of your own it hears what the voice speaks.
 
+use super::models;
+use super::recogniser::Recogniser;
 use super::speech::{self, Saying};
-use super::{asr, models};
 use crate::cli::ModelsBench;
 use crate::clock::Clock;
 use anyhow::{Context, Result};
@@ -57,7 +58,8 @@ struct RecognizerFigures {
 }
 
 pub fn run(args: &ModelsBench) -> Result<()> {
-    models::require(&args.dir, &["whisper-base", "silero-vad", "onnxruntime"])?;
+    let asr = models::configuration(&args.dir)?.map(|config| config.asr).unwrap_or_default();
+    let recogniser = Recogniser::find(&asr, &args.dir)?;
     let (machine, load_before) = (Machine::here(), load());
     let folder = crate::home::temporary()?;
     let (voice, tsv, audio) = match &args.tsv {
@@ -70,7 +72,7 @@ pub fn run(args: &ModelsBench) -> Result<()> {
     };
     eprintln!("The recogniser listens, at the pace of a call …");
     let threads = args.threads.unwrap_or(machine.cores);
-    let measured = asr::measure(&models::folder(&args.dir)?, threads, |socket| EvalConfig {
+    let measured = super::asr::measure(recogniser, threads, |socket| EvalConfig {
         tsv,
         socket,
         is_telephone: true,

@@ -1,7 +1,8 @@
 //! `qingting check-config`: explains a configuration before a server has to stop for it.
 
-use crate::cli::{self, ConfigFile};
-use crate::config::{Config, DEFAULT_TOML, is_told_to_others};
+use super::recogniser::Recogniser;
+use crate::cli::{self, ConfigFile, ModelsDir};
+use crate::config::{AsrEngine, Config, DEFAULT_TOML, is_told_to_others};
 use crate::home;
 use anyhow::{Result, bail};
 
@@ -29,6 +30,7 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     if is_told_to_others(&config, &path) {
         println!("  but it holds a trunk's password and others may read it: chmod 600 it");
     }
+    tell_of_recognition(&config)?;
     for address in &config.sip.listen_udp {
         println!("  SIP over UDP  {address}");
     }
@@ -39,5 +41,19 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     println!("  HTTP          {}", config.http.listen);
     println!("  data          {}", config.data.dir.display());
     println!("  models        {}", config.data.models.display());
+    Ok(())
+}
+
+/// What a configuration names must be there; what every start needs may still be fetched.
+fn tell_of_recognition(config: &Config) -> Result<()> {
+    if !config.asr.enabled {
+        return Ok(());
+    }
+    let models = ModelsDir::of(config.data.models.clone());
+    match (Recogniser::find(&config.asr, &models), config.asr.engine) {
+        (Ok(_), _) => {}
+        (Err(error), AsrEngine::Whisper) => println!("  but captions cannot start yet: {error:#}"),
+        (Err(error), _) => return Err(error.context("captions cannot start")),
+    }
     Ok(())
 }

@@ -8,10 +8,11 @@ mod check_config;
 mod demo;
 pub mod models;
 pub mod nlu;
+pub mod recogniser;
 mod recording;
 mod speak;
 pub mod speech;
-pub mod worker;
+mod worker;
 
 use crate::cli::{self, Command};
 use crate::logging;

@@ -112,7 +112,7 @@ pub fn folder(dir: &ModelsDir) -> Result<PathBuf> {
 }
 
 /// The configuration, unless none was named and there is none yet.
-fn configuration(dir: &ModelsDir) -> Result<Option<Config>> {
+pub fn configuration(dir: &ModelsDir) -> Result<Option<Config>> {
     let path = home::path(&dir.config);
     if !path.exists() && dir.config.config.is_none() {
         return Ok(None);

@@ -6,6 +6,7 @@ mod lists;
 pub use check::ConfigError;
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -120,7 +121,30 @@ pub struct Recording {
 #[serde(default)]
 pub struct Asr {
     pub enabled: bool,
+    pub engine: AsrEngine,
     pub threads: usize,
+    pub sherpa: AsrSherpa,
+}
+
+/// Who recognises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum AsrEngine {
+    /// Whisper: the models of the default profile
+    #[default]
+    Whisper,
+    /// sherpa-onnx: a streaming model, a second pass, or both
+    Sherpa,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AsrSherpa {
+    pub live: String,
+    pub second_pass: String,
+    pub punctuation: String,
+    pub hotwords: PathBuf,
+    pub hotwords_score: f32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -259,7 +283,20 @@ impl Default for Recording {
 
 impl Default for Asr {
     fn default() -> Self {
-        Self { enabled: true, threads: 0 }
+        let (engine, sherpa) = (AsrEngine::default(), AsrSherpa::default());
+        Self { enabled: true, engine, threads: 0, sherpa }
+    }
+}
+
+impl Default for AsrSherpa {
+    fn default() -> Self {
+        Self {
+            live: String::new(),
+            second_pass: String::new(),
+            punctuation: String::new(),
+            hotwords: PathBuf::new(),
+            hotwords_score: qingting_asr::sherpa::HOTWORDS_SCORE,
+        }
     }
 }
 

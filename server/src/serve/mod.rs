@@ -29,6 +29,7 @@ pub use tones::music;
 
 use crate::cli::{self, ModelsDir};
 use crate::clock::{self, Clock};
+use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, home, logging};
 use anyhow::{Context, Result};
@@ -100,10 +101,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     home::private_dir(&config.data.dir)?;
     let run_dir = home::RunDir::create(&config.data.dir)?;
     let models = ModelsDir::of(config.data.models.clone());
-    if config.asr.enabled {
-        let needed = ["whisper-base", "silero-vad", "onnxruntime"];
-        commands::models::require(&models, &needed)?;
-    }
+    // Looked for first: a missing model is the operator's business, at once.
+    let recogniser =
+        config.asr.enabled.then(|| Recogniser::find(&config.asr, &models)).transpose()?;
     let prompts = prompts::Prompts::prepare(&config, &models)?;
     let reader = commands::nlu::reader(&config, &models)?;
     let app = runtime("app", cores().clamp(2, 8))?;
@@ -119,7 +119,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     app.block_on(seats.load(&store))?;
     let trunks = Trunks::new(&config)?;
     let media = media(&config)?;
-    let asr = app.block_on(async { recogniser(&config, &run_dir) })?;
+    let supervise = |found| supervised(&config, &run_dir, found);
+    let asr = app.block_on(async { recogniser.map(supervise) });
     let listener = app.block_on(http_listener(&config))?;
     let http_address = listener.local_addr()?;
     let edge = edge::config(&config, Arc::clone(&seats), &trunks);
@@ -236,15 +237,11 @@ fn media(config: &Config) -> Result<MediaEngine> {
 }
 
 /// Must run within the runtime that the client's task shall live on.
-fn recogniser(config: &Config, run_dir: &home::RunDir) -> Result<Option<AsrClient>> {
-    if !config.asr.enabled {
-        return Ok(None);
-    }
-    let program = std::env::current_exe().context("cannot find the program itself")?;
+fn supervised(config: &Config, run_dir: &home::RunDir, recogniser: Recogniser) -> AsrClient {
     let socket = run_dir.path().join("asr.sock");
     let threads = if config.asr.threads == 0 { cores() } else { config.asr.threads };
-    let worker = commands::worker::command(&program, &socket, &config.data.models, threads);
-    Ok(Some(AsrClient::connect_supervised(socket, worker)))
+    let worker = recogniser.command(&socket, threads);
+    AsrClient::connect_supervised(socket, worker)
 }
 
 async fn wait_for_recogniser(hotline: &Hotline) {

@@ -45,7 +45,7 @@ async fn a_live_model_alone_keeps_the_contract() {
         return;
     }
     let worker = |socket: &Path| worker(socket, fixtures::live());
-    let subject = Subject { worker, speech: speech(), says: Some(PHRASE) };
+    let subject = Subject { worker, speech: speech(), haste: 5, says: Some(PHRASE) };
     subject.keeps_the_contract().await;
 }
 
@@ -55,7 +55,7 @@ async fn a_live_model_with_a_second_pass_keeps_the_contract() {
         return;
     }
     let worker = |socket: &Path| worker(socket, two_pass());
-    let subject = Subject { worker, speech: speech(), says: Some(SECOND_PASS_SAYS) };
+    let subject = Subject { worker, speech: speech(), haste: 5, says: Some(SECOND_PASS_SAYS) };
     subject.keeps_the_contract().await;
 }
 

@@ -4,6 +4,7 @@ use crate::fixtures::{self, Phrase};
 use qingting_asr::recognizer::{Live, LiveText, Recognizer};
 use qingting_sherpa::Sherpa;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// A message of a call: 40 ms at 16 kHz.
 const PIECE: usize = 640;
@@ -11,7 +12,11 @@ const PIECE: usize = 640;
 const STEPS_MAX: usize = 10_000;
 
 fn engine() -> Option<Box<dyn Live>> {
-    let sherpa = Sherpa::load(&fixtures::live()?).expect("the models load");
+    // ONNX Runtime is started once in a process.
+    static SHERPA: LazyLock<Option<Sherpa>> = LazyLock::new(|| {
+        fixtures::live().map(|models| Sherpa::load(&models).expect("the models load"))
+    });
+    let sherpa = SHERPA.as_ref()?;
     Some(sherpa.live().expect("an engine").expect("it hears live"))
 }
 
