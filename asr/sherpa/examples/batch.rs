@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 const STREAMS: usize = 20;
 /// The least of some rounds: other work of the machine only adds.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 const RATE_HZ: usize = 16_000;
 /// What comes between two steps: at the pace of a call, 100 ms.
 const PIECE: usize = RATE_HZ / 10;
@@ -40,24 +40,23 @@ fn measure() -> Result<(), AsrError> {
     let phrases: Vec<Vec<f32>> = fixtures::phrases().iter().map(Phrase::wide).collect();
     let spoken: Vec<&[f32]> = phrases.iter().cycle().take(STREAMS).map(Vec::as_slice).collect();
     let seconds = spoken.iter().map(|s| s.len()).sum::<usize>() as f64 / RATE_HZ as f64;
-    let each = |engine: &mut dyn Live| spoken.chunks(1).try_for_each(|one| hear(engine, one));
-    let singly = cpu_ms(|| each(&mut *engine))? / seconds;
-    let batch = cpu_ms(|| hear(&mut *engine, &spoken))? / seconds;
+    let (mut singly, mut batch) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..ROUNDS {
+        let each = || spoken.chunks(1).try_for_each(|one| hear(&mut *engine, one));
+        singly = singly.min(cpu_ms(each)? / seconds);
+        batch = batch.min(cpu_ms(|| hear(&mut *engine, &spoken))? / seconds);
+    }
     println!("{STREAMS} streams, {seconds:.0} s of speech, processor time for a second of it:");
     println!("  one after the other {singly:.2} ms, in one batch {batch:.2} ms");
     println!("  a stream of the batch costs {:.2} of a single one", batch / singly);
     Ok(())
 }
 
-/// Processor time of the cheapest round, in ms.
-fn cpu_ms(mut round: impl FnMut() -> Result<(), AsrError>) -> Result<f64, AsrError> {
-    let mut least = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let before = process_cpu_ms();
-        round()?;
-        least = least.min((process_cpu_ms() - before) as f64);
-    }
-    Ok(least)
+/// Processor time in ms.
+fn cpu_ms(work: impl FnOnce() -> Result<(), AsrError>) -> Result<f64, AsrError> {
+    let before = process_cpu_ms();
+    work()?;
+    Ok((process_cpu_ms() - before) as f64)
 }
 
 /// Hears these at the same time, to their end.

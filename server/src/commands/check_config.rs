@@ -26,11 +26,14 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
         );
     }
     let config = Config::load(&path)?;
+    let no_captions_yet = recognition(&config)?;
     println!("{} is good", path.display());
+    if let Some(reason) = no_captions_yet {
+        println!("  but captions cannot start yet: {reason:#}");
+    }
     if is_told_to_others(&config, &path) {
         println!("  but it holds a trunk's password and others may read it: chmod 600 it");
     }
-    tell_of_recognition(&config)?;
     for address in &config.sip.listen_udp {
         println!("  SIP over UDP  {address}");
     }
@@ -44,16 +47,16 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     Ok(())
 }
 
-/// What a configuration names must be there; what every start needs may still be fetched.
-fn tell_of_recognition(config: &Config) -> Result<()> {
+/// Why captions cannot start yet: what every start needs may still be fetched. What a configuration
+/// names must be there.
+fn recognition(config: &Config) -> Result<Option<anyhow::Error>> {
     if !config.asr.enabled {
-        return Ok(());
+        return Ok(None);
     }
     let models = ModelsDir::of(config.data.models.clone());
     match (Recogniser::find(&config.asr, &models), config.asr.engine) {
-        (Ok(_), _) => {}
-        (Err(error), AsrEngine::Whisper) => println!("  but captions cannot start yet: {error:#}"),
-        (Err(error), _) => return Err(error.context("captions cannot start")),
+        (Ok(_), _) => Ok(None),
+        (Err(error), AsrEngine::Whisper) => Ok(Some(error)),
+        (Err(error), _) => Err(error.context("captions cannot start")),
     }
-    Ok(())
 }

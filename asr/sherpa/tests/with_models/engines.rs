@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// A sound of the recording, however soft: a nasal that opens a phrase is.
 const LOUD: u16 = 150;
+/// Longest wait for a worker to load its models.
+const START_MAX: Duration = Duration::from_secs(60);
 /// Which recording is heard.
 const PHRASE: &str = "没有人联系我";
 
@@ -67,6 +69,13 @@ async fn the_second_pass_replaces_what_the_live_model_showed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let socket = folder.path().join("asr.sock");
     let client = AsrClient::connect_supervised(socket.clone(), move || worker(&socket, two_pass()));
+    // What is said while it loads its models comes to it at once, and nobody reads along then.
+    let up = async {
+        while !client.status().up {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(START_MAX, up).await.expect("the worker starts");
     let (sender, mut events) = client.open_stream(1);
     let sound = [vec![0; 4_000], speech(), vec![0; 12_000]].concat();
     for (number, piece) in (0..).zip(sound.chunks(800)) {
@@ -85,6 +94,10 @@ async fn the_second_pass_replaces_what_the_live_model_showed() {
         }
     }
     assert_eq!(last_words, [(0, SECOND_PASS_SAYS.to_owned())]);
-    assert!(shown.iter().all(|(segment, text)| *segment == 0 && PHRASE.starts_with(text.as_str())));
-    assert!(shown.iter().any(|(_, text)| text.chars().count() > 1), "{shown:?}");
+    // Before a segment is over its last word may be tried, and is then shown for what it is: not final.
+    let (tried, live): (Vec<_>, Vec<_>) =
+        shown.iter().partition(|(_, text)| text == SECOND_PASS_SAYS);
+    assert!(tried.iter().chain(&live).all(|(segment, _)| *segment == 0), "{shown:?}");
+    assert!(live.iter().all(|(_, text)| PHRASE.starts_with(text.as_str())), "{shown:?}");
+    assert!(live.iter().any(|(_, text)| text.chars().count() > 1), "{shown:?}");
 }
