@@ -11,10 +11,10 @@ help:
 	@echo "make demo   place example calls and watch them become tickets"
 	@echo "make test   format, lints, docs, dependency bans and every test"
 
-# What every target needs: toolchain, binary, models.
+# What every target needs: toolchain, programs, models.
 ready:
 	@scripts/setup.sh
-	@$(CARGO) build --release --locked -p qingting-server
+	@$(CARGO) build --release --locked -p qingting-server -p qingting-sherpa
 	@$(BIN) models fetch
 
 run: ready

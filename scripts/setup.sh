@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes this machine able to build Qingting: checks the Rust toolchain and installs the system
-# packages that are missing, or prints the one line that does it.
+# Makes this machine able to build Qingting: checks the Rust toolchain, installs the system packages
+# that are missing, or prints the one line that does it, and fetches the libraries to link against.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
@@ -21,4 +21,5 @@ python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 need npm npm
 need pkg-config pkg-config
 install_missing "System packages"
+scripts/setup-sherpa.sh
 say "Toolchain: Rust $rust_here, $(cc --version | head -1), $(cmake --version | head -1)"

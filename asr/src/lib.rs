@@ -20,6 +20,7 @@ pub mod resample;
 pub mod scheduler;
 pub mod scripted;
 pub mod segmenter;
+pub mod sherpa;
 mod stream;
 pub mod text;
 pub mod vad;

@@ -6,12 +6,15 @@ use crate::text::Text;
 /// Samples in one frame of voice detection: 32 ms at 16 kHz.
 pub const FRAME_SAMPLES: usize = 512;
 
+/// The confidence of engines that do not tell: their text stands as it is.
+pub const CONFIDENCE_UNKNOWN: f32 = 1.0;
+
 /// What a segment's audio says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
     /// Simplified Chinese with times since the first sample; empty when nothing was said.
     pub text: Text,
-    /// Mean token probability, 0 to 1.
+    /// Mean token probability, 0 to 1; [`CONFIDENCE_UNKNOWN`] where the engine hands none out.
     pub confidence: f32,
 }
 

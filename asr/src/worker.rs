@@ -29,6 +29,10 @@ use lanes::{HEARD_WAITING_MAX, Lanes};
 
 pub use front::Front;
 
+/// Streams that one worker takes; audio of more is refused at opening.
+pub const STREAMS_MAX: u32 = 1_000;
+/// Where the recogniser stands behind calls when processors are short.
+const NICE: i32 = 10;
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 8;
 /// Events waiting for a client to read them.
@@ -51,6 +55,13 @@ pub struct WorkerConfig {
     pub streams_max: u32,
     /// Where it listens for other machines, too; it then stays when its parent process ends.
     pub front: Option<Front>,
+}
+
+/// Lets calls go first: a caption may be late, a packet may not. The worker is one process among those
+/// of the machine, so this is a wish and its refusal no fault.
+pub fn step_back() {
+    let now = rustix::process::getpriority_process(None).unwrap_or(0);
+    let _ = rustix::process::setpriority_process(None, now.max(NICE));
 }
 
 /// Serves until the parent process is gone.

@@ -25,7 +25,7 @@ fn worker(socket: &Path, engines: &str) -> Command {
 }
 
 fn subject(worker: fn(&Path) -> Command) -> Subject {
-    Subject { worker, speech: vec![WORDS; 16_000], says: None }
+    Subject { worker, speech: vec![WORDS; 16_000], haste: 10, says: None }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["qingting-store"]),
     ("axum", &["qingting-api"]),
     ("whisper-rs", &["qingting-asr"]),
+    ("sherpa-onnx", &["qingting-sherpa"]),
     ("ort", &["qingting-asr", "qingting-voice"]),
 ];
 
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("qingting-media", &["qingting-common", "qingting-recording"]),
     ("qingting-sip", &["qingting-common"]),
     ("qingting-asr", &["qingting-common"]),
+    ("qingting-sherpa", &["qingting-asr"]),
     ("qingting-voice", &["qingting-common"]),
     ("qingting-models", &["qingting-common"]),
     ("qingting-nlu", &["qingting-common"]),

@@ -56,6 +56,10 @@ pub enum Stage {
     Final,
 }
 
+/// Longest time of a character whose end nobody knows: Mandarin is spoken at 4 syllables a second or
+/// faster.
+const CHAR_MS_MAX: u64 = 250;
+
 /// Most rounds of the steps over one text.
 const ROUNDS_MAX: usize = 4;
 
@@ -116,6 +120,57 @@ impl Text {
             is_next
         });
         if in_order { Ok(Self(chars)) } else { Err(Untimed) }
+    }
+
+    /// What an engine wrote, each stretch with the moment in ms at which it heard it. A character
+    /// lasts until the next one, but no longer than [`CHAR_MS_MAX`]; those of one stretch share its
+    /// time. Moments that go back are held at the one before.
+    pub fn timed<'a>(heard: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
+        let mut chars: Vec<Char> = Vec::new();
+        let mut now_ms = 0;
+        for (stretch, at_ms) in heard {
+            let at_ms = at_ms.max(now_ms);
+            now_ms = at_ms;
+            // What was heard before is over.
+            for char in &mut chars {
+                char.start_ms = char.start_ms.min(at_ms);
+                char.end_ms = char.end_ms.min(at_ms);
+            }
+            chars.extend((0..).zip(stretch.chars()).map(|(number, char)| Char {
+                char,
+                start_ms: at_ms + number * CHAR_MS_MAX,
+                end_ms: at_ms + (number + 1) * CHAR_MS_MAX,
+            }));
+        }
+        Self(chars)
+    }
+
+    /// The same in simplified script, without loops and credits: see [`clean`].
+    #[must_use]
+    pub fn cleaned(self) -> Self {
+        let blank = self.0.iter().take_while(|char| char.char.is_whitespace()).count();
+        // What is kept is the beginning, character by character.
+        let cleaned = clean(&self.to_string());
+        let timed = cleaned.chars().zip(&self.0[blank..]);
+        Self(timed.map(|(char, timed)| Char { char, ..*timed }).collect())
+    }
+
+    /// The same with the marks of a text that says the same; as it was if that says something else.
+    #[must_use]
+    pub fn with_marks_of(self, marked: &str) -> Self {
+        let mut timed = self.0.iter().filter(|char| char.char.is_alphanumeric()).peekable();
+        let mut chars: Vec<Char> = Vec::new();
+        for char in marked.chars() {
+            if timed.peek().is_some_and(|said| said.char == char) {
+                chars.extend(timed.next());
+            } else if char.is_alphanumeric() {
+                return self;
+            } else {
+                let at = chars.last().map_or(0, |before| before.end_ms);
+                chars.push(Char { char, start_ms: at, end_ms: at });
+            }
+        }
+        if timed.peek().is_some() { self } else { Self(chars) }
     }
 
     /// The characters.
@@ -424,6 +479,30 @@ mod tests {
         assert_eq!(shown.to_string(), "住32栋");
         let times: Vec<_> = shown.chars().iter().map(|c| (c.start_ms, c.end_ms)).collect();
         assert_eq!(times, [(0, 100), (100, 250), (250, 400), (400, 500)]);
+    }
+
+    #[test]
+    fn what_an_engine_timed_keeps_its_times() {
+        let times = |text: &Text| -> Vec<(char, u64, u64)> {
+            text.chars().iter().map(|c| (c.char, c.start_ms, c.end_ms)).collect()
+        };
+        let text = Text::timed([(" ", 0), ("電", 100), ("話", 220), ("ok", 900)]).cleaned();
+        let expected = [('电', 100, 220), ('话', 220, 470), ('o', 900, 1_150), ('k', 1_150, 1_400)];
+        assert_eq!(times(&text), expected);
+        let text = Text::timed([("ab", 100), ("c", 50), ("d", 120)]);
+        let expected = [('a', 100, 100), ('b', 100, 100), ('c', 100, 120), ('d', 120, 370)];
+        assert_eq!(times(&text), expected);
+    }
+
+    #[test]
+    fn marks_are_taken_from_a_text_that_says_the_same() {
+        let said = Text::timed([("停", 0), ("水", 200), ("了", 900)]);
+        let marked = said.clone().with_marks_of("停水，了。");
+        assert_eq!(marked.to_string(), "停水，了。");
+        assert_eq!((marked.chars()[2].start_ms, marked.chars()[2].end_ms), (450, 450));
+        for other in ["停电，了。", "停水，", "停水了吗？"] {
+            assert_eq!(said.clone().with_marks_of(other), said);
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Samples of the streams in a millisecond.
 const PER_MS: usize = 8;
+/// What a stream is told at a time.
+const PIECE_MS: usize = 800;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Longest segment, with what voice detection may add.
 const SEGMENT_MS_MAX: u64 = 12_500;
@@ -18,6 +20,9 @@ pub(crate) struct Subject {
     pub(crate) worker: fn(&Path) -> Command,
     /// One utterance at 8 kHz, without silence around it.
     pub(crate) speech: Vec<i16>,
+    /// How many times faster than it is spoken the worker is told; faster than it can listen, and there
+    /// are gaps.
+    pub(crate) haste: u32,
     /// What it says, where a recogniser tells.
     pub(crate) says: Option<&'static str>,
 }
@@ -30,14 +35,14 @@ impl Subject {
         let client = AsrClient::connect_supervised(socket.clone(), move || worker(&socket));
         self.an_utterance_is_heard_where_it_is(&client).await;
         self.utterances_come_in_order(&client).await;
-        silence_says_nothing(&client).await;
+        self.silence_says_nothing(&client).await;
         self.a_monologue_is_cut_and_nothing_is_lost(&client).await;
         self.a_recording_is_heard_in_full(&client).await;
     }
 
     async fn an_utterance_is_heard_where_it_is(&self, client: &AsrClient) {
         let length_ms = (self.speech.len() / PER_MS) as u64;
-        let events = hear(client, false, &self.after_silence(1_000)).await;
+        let events = self.hear(client, false, &self.after_silence(1_000)).await;
         assert!(matches!(events[0], AsrEvent::SpeechStarted { at_ms: 700..=1_300 }), "{events:?}");
         let finals = finals(&events);
         let [heard] = finals[..] else { panic!("one utterance: {events:?}") };
@@ -60,7 +65,7 @@ impl Subject {
     async fn utterances_come_in_order(&self, client: &AsrClient) {
         let mut audio = self.after_silence(500);
         audio.extend(self.after_silence(1_500));
-        let events = hear(client, false, &audio).await;
+        let events = self.hear(client, false, &audio).await;
         let finals = finals(&events);
         let [first, second] = finals[..] else { panic!("two utterances: {events:?}") };
         assert_eq!((first.segment, second.segment), (0, 1));
@@ -71,7 +76,7 @@ impl Subject {
     async fn a_monologue_is_cut_and_nothing_is_lost(&self, client: &AsrClient) {
         let times = 40_000 * PER_MS / self.speech.len();
         let audio = self.speech.repeat(times);
-        let events = hear(client, false, &audio).await;
+        let events = self.hear(client, false, &audio).await;
         let finals = finals(&events);
         let length_ms = (audio.len() / PER_MS) as u64;
         assert!(finals.len() >= 3, "{events:?}");
@@ -87,7 +92,7 @@ impl Subject {
     async fn a_recording_is_heard_in_full(&self, client: &AsrClient) {
         let mut audio = self.after_silence(500);
         audio.extend(self.after_silence(1_500));
-        let events = hear(client, true, &audio).await;
+        let events = self.hear(client, true, &audio).await;
         let said: String = finals(&events).iter().map(|f| f.raw.expose().to_string()).collect();
         assert!(!said.is_empty());
         if let Some(says) = self.says {
@@ -101,29 +106,28 @@ impl Subject {
         audio.extend(vec![0; 1_200 * PER_MS]);
         audio
     }
-}
 
-async fn silence_says_nothing(client: &AsrClient) {
-    let events = hear(client, false, &vec![0; 3_000 * PER_MS]).await;
-    assert_eq!(events, [AsrEvent::Ended]);
-}
-
-/// Everything that a stream of this audio brings, its end included.
-async fn hear(client: &AsrClient, is_offline: bool, audio: &[i16]) -> Vec<AsrEvent> {
-    let (sender, mut events) =
-        if is_offline { client.open_offline_stream(1) } else { client.open_stream(1) };
-    let mut heard = Vec::new();
-    // Faster than it is spoken, slower than the buffer of a stream is filled.
-    for (number, piece) in audio.chunks(800 * PER_MS).enumerate() {
-        sender.push((number * 800 * PER_MS) as u64, piece);
-        tokio::time::sleep(Duration::from_millis(80)).await;
+    async fn silence_says_nothing(&self, client: &AsrClient) {
+        let events = self.hear(client, false, &vec![0; 3_000 * PER_MS]).await;
+        assert_eq!(events, [AsrEvent::Ended]);
     }
-    sender.finish();
-    loop {
-        let event = tokio::time::timeout(DEADLINE, events.recv()).await.expect("in time");
-        heard.extend(event.clone());
-        if matches!(event, Some(AsrEvent::Ended) | None) {
-            return heard;
+
+    /// Everything that a stream of this audio brings, its end included.
+    async fn hear(&self, client: &AsrClient, is_offline: bool, audio: &[i16]) -> Vec<AsrEvent> {
+        let (sender, mut events) =
+            if is_offline { client.open_offline_stream(1) } else { client.open_stream(1) };
+        let mut heard = Vec::new();
+        for (number, piece) in audio.chunks(PIECE_MS * PER_MS).enumerate() {
+            sender.push((number * PIECE_MS * PER_MS) as u64, piece);
+            tokio::time::sleep(Duration::from_millis(PIECE_MS as u64) / self.haste).await;
+        }
+        sender.finish();
+        loop {
+            let event = tokio::time::timeout(DEADLINE, events.recv()).await.expect("in time");
+            heard.extend(event.clone());
+            if matches!(event, Some(AsrEvent::Ended) | None) {
+                return heard;
+            }
         }
     }
 }

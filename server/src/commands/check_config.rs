@@ -1,7 +1,8 @@
 //! `qingting check-config`: explains a configuration before a server has to stop for it.
 
-use crate::cli::{self, ConfigFile};
-use crate::config::{Config, DEFAULT_TOML, is_told_to_others};
+use super::recogniser::Recogniser;
+use crate::cli::{self, ConfigFile, ModelsDir};
+use crate::config::{AsrEngine, Config, DEFAULT_TOML, is_told_to_others};
 use crate::home;
 use anyhow::{Result, bail};
 
@@ -25,7 +26,11 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
         );
     }
     let config = Config::load(&path)?;
+    let no_captions_yet = recognition(&config)?;
     println!("{} is good", path.display());
+    if let Some(reason) = no_captions_yet {
+        println!("  but captions cannot start yet: {reason:#}");
+    }
     if is_told_to_others(&config, &path) {
         println!("  but it holds a trunk's password and others may read it: chmod 600 it");
     }
@@ -40,4 +45,18 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     println!("  data          {}", config.data.dir.display());
     println!("  models        {}", config.data.models.display());
     Ok(())
+}
+
+/// Why captions cannot start yet: what every start needs may still be fetched. What a configuration
+/// names must be there.
+fn recognition(config: &Config) -> Result<Option<anyhow::Error>> {
+    if !config.asr.enabled {
+        return Ok(None);
+    }
+    let models = ModelsDir::of(config.data.models.clone());
+    match (Recogniser::find(&config.asr, &models), config.asr.engine) {
+        (Ok(_), _) => Ok(None),
+        (Err(error), AsrEngine::Whisper) => Ok(Some(error)),
+        (Err(error), _) => Err(error.context("captions cannot start")),
+    }
 }

@@ -1,5 +1,5 @@
-//! `qingting asr-worker`: the recogniser's own process, so that a crash in it costs captions and
-//! never a call.
+//! `qingting asr-worker`: whisper in the recogniser's own process, so that a crash in it costs captions
+//! and never a call.
 
 use super::models;
 use crate::cli;
@@ -15,16 +15,8 @@ use qingting_asr::{WorkerConfig, worker};
 use qingting_common::Pii;
 use std::sync::Arc;
 
-/// Streams that one worker takes; audio of more is refused at opening.
-const STREAMS_MAX: u32 = 1_000;
-
-/// How far the recogniser steps back behind calls when processors are short.
-const WORKER_NICE: i32 = 10;
-
 pub fn run(args: &cli::AsrWorker) -> Result<()> {
-    // Media comes first: a caption may be late, a packet may not. The worker is one process among
-    // those of the machine, so this is a wish and its refusal no fault.
-    let _ = rustix::process::nice(WORKER_NICE);
+    worker::step_back();
     let front = front(args)?;
     let own = home::temporary()?;
     let socket = args.socket.clone().unwrap_or_else(|| own.path().join("asr.sock"));
@@ -33,7 +25,7 @@ pub fn run(args: &cli::AsrWorker) -> Result<()> {
     if let Some(front) = &front {
         println!("Recognising for other machines on {} with {threads} threads.", front.listen);
     }
-    let config = WorkerConfig { socket, threads, streams_max: STREAMS_MAX, front };
+    let config = WorkerConfig { socket, threads, streams_max: worker::STREAMS_MAX, front };
     Ok(worker::serve(&config, recognizer)?)
 }
 

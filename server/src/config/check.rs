@@ -342,6 +342,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
             "See README, \"Recognition on other machines\"",
         );
     }
+    let hotwords = &config.asr.sherpa.hotwords;
+    demand(
+        hotwords.as_os_str().is_empty() || hotwords.is_file(),
+        "asr.sherpa.hotwords",
+        format!("there is no file {}", hotwords.display()),
+        "Give a file with a word a line, or leave it empty",
+    );
     demand(
         config.nlu.category_model.as_os_str().is_empty() || config.nlu.category_model.is_file(),
         "nlu.category_model",

@@ -135,6 +135,7 @@ pub struct Asr {
     pub hotwords: PathBuf,
     /// Whether each call's recording is heard once more after it.
     pub whole_pass: bool,
+    pub sherpa: AsrSherpa,
     pub remote: AsrRemote,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<AsrWorker>,
@@ -159,6 +160,8 @@ pub enum AsrEngine {
     /// Whisper: the models of the default profile
     #[default]
     Whisper,
+    /// sherpa-onnx: a streaming model, a second pass, or both
+    Sherpa,
     /// A FunASR runtime server
     Remote,
 }
@@ -171,6 +174,16 @@ pub struct AsrRemote {
     pub ca_file: PathBuf,
     pub hotwords: Vec<String>,
     pub answer_within_s: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AsrSherpa {
+    pub live: String,
+    pub second_pass: String,
+    pub punctuation: String,
+    pub hotwords: PathBuf,
+    pub hotwords_score: f32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -317,6 +330,7 @@ impl Default for Asr {
             program: PathBuf::new(),
             hotwords: PathBuf::new(),
             whole_pass: false,
+            sherpa: AsrSherpa::default(),
             remote: AsrRemote::default(),
             workers: Vec::new(),
         }
@@ -362,6 +376,18 @@ impl FromStr for AsrRemote {
 
     fn from_str(json: &str) -> Result<Self, Self::Err> {
         serde_json::from_str(json)
+    }
+}
+
+impl Default for AsrSherpa {
+    fn default() -> Self {
+        Self {
+            live: String::new(),
+            second_pass: String::new(),
+            punctuation: String::new(),
+            hotwords: PathBuf::new(),
+            hotwords_score: qingting_asr::sherpa::HOTWORDS_SCORE,
+        }
     }
 }
 
