@@ -44,6 +44,7 @@ async fn a_recognition_server_keeps_the_contract() {
     let subject = Subject {
         worker: |socket| worker(socket, &PROPER.url()),
         speech: vec![12_000; 16_000],
+        haste: 10,
         says: Some("一一一一。"),
     };
     subject.keeps_the_contract().await;
