@@ -2,7 +2,7 @@
 //! spread over them.
 //!
 //! Producers push audio into a bounded buffer a stream and never wait. A task for each worker carries
-//! it there every [`CARRY_EVERY`]. When a worker dies, or says nothing for [`WORKER_SILENT_MAX`], its
+//! it there every `CARRY_EVERY`. When a worker dies, or says nothing for `WORKER_SILENT_MAX`, its
 //! streams go to the others, which get again what belongs to segments without a final, as far as the
 //! buffer reaches; the rest is a [`AsrEvent::Gap`]. A worker of this machine is started again, one of
 //! another machine is connected to again.

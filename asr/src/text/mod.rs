@@ -123,7 +123,7 @@ impl Text {
     }
 
     /// What an engine wrote, each stretch with the moment in ms at which it heard it. A character
-    /// lasts until the next one, but no longer than [`CHAR_MS_MAX`]; those of one stretch share its
+    /// lasts until the next one, but no longer than `CHAR_MS_MAX`; those of one stretch share its
     /// time. Moments that go back are held at the one before.
     pub fn timed<'a>(heard: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut chars: Vec<Char> = Vec::new();

@@ -36,8 +36,8 @@ const PIECE_SAMPLES: u64 = TELEPHONE_RATE_HZ as u64;
 const PIECE_EVERY: Duration = Duration::from_millis(100);
 /// ... while so many sentences at most wait for their text: the recogniser's queue is for calls.
 const SENTENCES_WAITING_MAX: usize = 2;
-/// Sentences of a gap may begin before it, and end behind.
-const AROUND_GAP_MS: u64 = 1_500;
+/// A sentence may begin before its gap, and end behind; its neighbours are further off, and would be joined.
+const AROUND_GAP_MS: u64 = 300;
 /// Less than this behind the last sentence of a call that was cut off holds no words.
 const UNHEARD_MS_MIN: u64 = 500;
 /// What precedes the samples of a plain WAV file.
