@@ -88,6 +88,8 @@ pub struct WorkerStatus {
     pub up: bool,
     /// Its decode threads.
     pub threads: u16,
+    /// Most streams that it takes.
+    pub capacity: u32,
     /// How often it was lost.
     pub restarts: u64,
     /// Age of the oldest final it has still to finish, as of its last report: at most 2 s old while

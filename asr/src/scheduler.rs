@@ -190,7 +190,8 @@ impl Queue {
         self.partials.insert(job.key, job);
     }
 
-    /// The next job for a free thread. Offline ones run when nothing else waits. Finals and trials
+    /// The next job for a free thread. Offline ones run when nothing else waits, one at a time,
+    /// and not while calls are behind. Finals and trials
     /// of one stream run one after another, so that its finals come in order.
     pub fn take_next(&mut self) -> Option<Job> {
         let is_busy = |key: &Key| {
@@ -204,9 +205,15 @@ impl Queue {
             .filter(|(key, s)| matches!(s.state, State::Waiting(_)) && !is_busy(key))
             .min_by_key(|(key, s)| (s.is_offline, !s.is_committed, s.asked_ms, key.segment))
             .map(|(key, s)| (*key, s.is_offline));
+        let offline_runs = self
+            .stable
+            .values()
+            .any(|s| s.is_offline && s.is_committed && matches!(s.state, State::Running));
+        let may_hear_recordings =
+            self.partials.is_empty() && self.level() == Level::Full && !offline_runs;
         match best {
             Some((key, false)) => return self.start(key),
-            Some((key, true)) if self.partials.is_empty() => return self.start(key),
+            Some((key, true)) if may_hear_recordings => return self.start(key),
             _ => {}
         }
         let key = *self.partials.iter().min_by_key(|(_, job)| job.asked_ms)?.0;
@@ -362,8 +369,10 @@ mod tests {
         queue.partial(job(2, 0, 2, Effort::Partial));
         queue.commit(job(3, 0, 3, Effort::Final));
         assert_eq!(queue.look(20_000).len(), 1);
-        assert_eq!(queue.take_next().map(|j| j.key.stream), Some(1));
+        assert!(queue.take_next().is_none(), "calls may need every thread");
         assert_eq!((queue.level(), queue.finals()), (Level::Incomplete, 1));
+        (20_000..40_000).step_by(100).for_each(|now_ms| drop(queue.look(now_ms)));
+        assert_eq!(queue.take_next().map(|j| j.key.stream), Some(1));
         assert_eq!(queue.finish(&offline, &said("喂")), Verdict::Final);
     }
 

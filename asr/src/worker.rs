@@ -70,6 +70,7 @@ pub fn step_back() {
 /// When an engine cannot be made, the recogniser has none, or the socket cannot be bound; later faults
 /// of a client end its connection only.
 pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<()> {
+    end_at_any_panic();
     if config.front.is_none() {
         watch_parent();
     }
@@ -120,6 +121,16 @@ pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<(
         });
     }
     Ok(())
+}
+
+/// A thread that is gone would leave a worker that reports and does not work; a process that is gone is
+/// replaced.
+fn end_at_any_panic() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        told(panic);
+        std::process::abort();
+    }));
 }
 
 /// Ends the process when its parent does. The kernel's parent-death signal follows the thread
@@ -329,7 +340,9 @@ impl Shared {
                     while board.queue.finals() >= FINALS_WAITING_MAX {
                         board = self.room.wait(board).unwrap_or_else(|e| e.into_inner());
                     }
-                    let effort = if is_offline { Effort::Offline } else { Effort::Final };
+                    // Nothing interrupts a decode: with one thread a careful one would hold up calls.
+                    let is_careful = is_offline && self.threads > 1;
+                    let effort = if is_careful { Effort::Offline } else { Effort::Final };
                     let job = job(piece, effort);
                     if !self.has_decoders {
                         board.queue.await_live(&job);
@@ -405,6 +418,8 @@ impl Shared {
             std::thread::sleep(LAG_LOOK_EVERY);
             let mut board = self.board();
             let given_up = board.queue.look(self.clock.elapsed_ms());
+            // Recordings may have waited for the calls to be as usual.
+            self.work.notify_all();
             for (key, utterance) in &given_up {
                 board.send(key.connection, skipped(*key, utterance));
                 board.end_if_done(key.connection, key.stream);

@@ -144,7 +144,7 @@ function gapIs({ party, from_ms, to_ms }) {
   $(id)?.remove();
   const line = Object.assign(document.createElement('li'), { id, className: 'gap' });
   const seconds = Math.max(1, Math.round((to_ms - from_ms) / 1_000));
-  line.textContent = `${PARTIES[party] ?? party}有约 ${seconds} 秒没有识别，录音照常，通话后补上`;
+  line.textContent = `${PARTIES[party] ?? party}有约 ${seconds} 秒没有识别`;
   $('captions').append(line);
 }
 

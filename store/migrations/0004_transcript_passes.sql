@@ -21,6 +21,11 @@ ALTER TABLE legs ADD COLUMN shift_ms INTEGER;
 ALTER TABLE segments ADD COLUMN pass TEXT NOT NULL DEFAULT 'live'
     CHECK (pass IN ('live', 'completed', 'whole'));
 
+-- Calls whose last words may still come: what of them a crash or a slow recogniser leaves is a gap.
+CREATE TABLE open_captions (
+    call_id TEXT PRIMARY KEY REFERENCES calls (id)
+) STRICT;
+
 -- Hearings of recordings that are to come, and what became of them.
 CREATE TABLE transcript_passes (
     call_id    TEXT    NOT NULL REFERENCES calls (id),

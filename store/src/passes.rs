@@ -157,6 +157,21 @@ impl Store {
         self.write(PutWhole { call, segments }).await
     }
 
+    /// Calls whose last words may still be missing.
+    pub async fn open_captions(&self) -> Result<Vec<CallId>, StoreError> {
+        sqlx::query("SELECT call_id FROM open_captions ORDER BY call_id")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(|row| parsed(row, "call_id"))
+            .collect()
+    }
+
+    /// Notes that the last words of a call are written, or are a gap.
+    pub async fn captions_closed(&self, call: CallId) -> Result<(), StoreError> {
+        self.write(CloseCaptions(call)).await
+    }
+
     /// Notes how a try ended.
     pub async fn end_pass(
         &self,
@@ -266,6 +281,21 @@ impl Command for PutWhole {
         for segment in &self.segments {
             put_segment(db, self.call, segment, "whole").await?;
         }
+        Ok(())
+    }
+}
+
+struct CloseCaptions(CallId);
+
+impl Command for CloseCaptions {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM open_captions WHERE call_id = ?1")
+            .bind(self.0.to_string())
+            .execute(db)
+            .await?;
         Ok(())
     }
 }

@@ -221,11 +221,36 @@ struct RecordGap {
     at: UnixMillis,
 }
 
+impl RecordGap {
+    /// The gap with those of its leg that it overlaps, which are taken away: what lies in two gaps would
+    /// be heard twice.
+    async fn united(&self, db: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
+        let (from_ms, to_ms) = (signed(self.gap.from_ms), signed(self.gap.to_ms));
+        let overlapped = sqlx::query(
+            "DELETE FROM caption_gaps WHERE call_id = ?1 AND slot = ?2 AND seq = ?3
+                AND from_ms < ?5 AND to_ms > ?4 RETURNING from_ms, to_ms",
+        )
+        .bind(self.call.to_string())
+        .bind(self.gap.slot)
+        .bind(self.gap.seq)
+        .bind(from_ms)
+        .bind(to_ms)
+        .fetch_all(db)
+        .await?;
+        let mut all = (from_ms, to_ms);
+        for row in &overlapped {
+            all = (all.0.min(row.try_get("from_ms")?), all.1.max(row.try_get("to_ms")?));
+        }
+        Ok(all)
+    }
+}
+
 impl Command for RecordGap {
     type Output = ();
     type Error = StoreError;
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let (from_ms, to_ms) = self.united(&mut *db).await?;
         let inserted = sqlx::query(
             "INSERT INTO caption_gaps (call_id, slot, seq, party, from_ms, to_ms)
              SELECT id, ?2, ?3, ?4, ?5, ?6 FROM calls WHERE id = ?1
@@ -236,8 +261,8 @@ impl Command for RecordGap {
         .bind(self.gap.slot)
         .bind(self.gap.seq)
         .bind(self.gap.party.as_str())
-        .bind(signed(self.gap.from_ms))
-        .bind(signed(self.gap.to_ms))
+        .bind(from_ms)
+        .bind(to_ms)
         .execute(&mut *db)
         .await?;
         calls::found(inserted.rows_affected(), self.call)?;

@@ -14,7 +14,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use qingting_common::UnixMillis;
-use qingting_store::{CallQuery, CallState, PAGE_ROWS_MAX, PassKind, Transcript, china};
+use qingting_store::{
+    CallQuery, CallState, PAGE_ROWS_MAX, PassKind, RecordingKind, RecordingRow, Transcript, china,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -226,8 +228,12 @@ pub(crate) async fn hear_whole(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let call = access::call(&state, &who, &id).await?;
-    if call.recording.is_none() {
-        let detail = "the call has no recording, or it was deleted";
+    let recordings = state.store.recordings(call.id).await?;
+    let is_track =
+        |of: &RecordingRow| of.key.kind == RecordingKind::Track && of.deleted_at.is_none();
+    if !recordings.iter().any(is_track) {
+        let detail =
+            "no voice of the call was recorded by itself (recording.tracks), or it was deleted";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     state.store.audit(&who.name, "transcript.whole", &call.id.to_string()).await?;

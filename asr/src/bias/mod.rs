@@ -18,8 +18,9 @@ pub const WORDS_MAX: usize = 20_000;
 pub const WORD_CHARS: std::ops::RangeInclusive<usize> = 2..=12;
 /// Most words that are put into one sentence.
 const CORRECTIONS_MAX: usize = 8;
-/// From this confidence of a whole sentence on the recogniser is believed.
-const SURE_FROM: f32 = 0.95;
+/// From this confidence of a whole sentence on the recogniser is believed; exactly 1 is said by engines
+/// that tell no probability.
+const SURE: std::ops::Range<f32> = 0.95..1.0;
 /// What a wrong sound may cost for each syllable of a word; in a word of two, nothing may be wrong.
 const COST_PER_SYLLABLE_MAX: f32 = 0.2;
 /// A character that stands alone costs a sentence half a word more.
@@ -35,6 +36,8 @@ const NUMERALS: &str = "零〇一二三四五六七八九十百千万亿两幺�
 /// A city's words.
 pub struct Hotwords {
     words: Vec<Word>,
+    /// Words by the sounds of their first character: most of a list is then never compared.
+    by_first: Vec<(Vec<Sound>, Vec<usize>)>,
     /// General words, and the city's.
     dictionary: Jieba,
 }
@@ -102,7 +105,14 @@ impl Hotwords {
         for word in &words {
             dictionary.add_word(&word.chars.iter().collect::<String>(), None, None);
         }
-        Self { words, dictionary }
+        let mut by_first: Vec<(Vec<Sound>, Vec<usize>)> = Vec::new();
+        for (index, word) in words.iter().enumerate() {
+            match by_first.iter_mut().find(|(sounds, _)| *sounds == word.sounds[0]) {
+                Some((_, same)) => same.push(index),
+                None => by_first.push((word.sounds[0].clone(), vec![index])),
+            }
+        }
+        Self { words, by_first, dictionary }
     }
 
     /// No words: nothing is corrected.
@@ -123,7 +133,7 @@ impl Hotwords {
     /// The text with the city's words where they were meant; every character keeps its time.
     pub fn correct(&self, heard: &Text, confidence: f32) -> Text {
         let mut text = heard.clone();
-        if self.words.is_empty() || confidence >= SURE_FROM {
+        if self.words.is_empty() || SURE.contains(&confidence) {
             return text;
         }
         for _ in 0..CORRECTIONS_MAX {
@@ -138,9 +148,15 @@ impl Hotwords {
         let heard: Vec<Vec<Sound>> = chars.iter().map(|char| sounds(*char)).collect();
         let before = self.complexity(chars);
         let mut best: Option<Candidate> = None;
-        for (index, word) in self.words.iter().enumerate() {
-            for at in 0..(chars.len() + 1).saturating_sub(word.chars.len()) {
+        for at in 0..chars.len() {
+            let is_near = |first: &[Sound]| sound::distance(first, &heard[at]) < sound::DIFFERENT;
+            let near = self.by_first.iter().filter(|(first, _)| is_near(first));
+            for index in near.flat_map(|(_, words)| words.iter().copied()) {
+                let word = &self.words[index];
                 let range = at..at + word.chars.len();
+                if range.end > chars.len() {
+                    continue;
+                }
                 let Some(cost) = word.cost(chars, &heard, range) else { continue };
                 let mut with = chars.to_vec();
                 with[at..at + word.chars.len()].copy_from_slice(&word.chars);

@@ -49,7 +49,7 @@ const RESTS_ALIKE: [(&str, &str, f32); 8] = [
 ];
 
 /// What a different sound costs.
-const DIFFERENT: f32 = 1.0;
+pub(super) const DIFFERENT: f32 = 1.0;
 
 /// How a character may be read; nothing where it is no Chinese character.
 pub(super) fn sounds(char: char) -> Vec<Sound> {

@@ -160,14 +160,15 @@ async fn converse(
     mut connection: Box<dyn Connection>,
     pid: u32,
 ) -> Result<(), WireError> {
-    let threads = match wire::read_async(&mut connection).await? {
-        Message::Hello { version: wire::VERSION, threads, .. } => threads,
+    let (threads, capacity) = match wire::read_async(&mut connection).await? {
+        Message::Hello { version: wire::VERSION, threads, capacity } => (threads, capacity),
         Message::Hello { version, .. } => return Err(WireError::Version(version)),
         _ => return Err(WireError::Malformed(0)),
     };
     {
         let mut status = shared.status(worker);
         (status.up, status.pid, status.threads) = (true, pid, threads);
+        status.capacity = capacity;
     }
     let (mut reading, mut writing) = tokio::io::split(connection);
     let read = async {

@@ -251,7 +251,10 @@ impl Streams {
     fn place(&mut self, workers: &[WorkerStatus]) {
         let mut counts = self.counts(workers.len());
         for placed in self.by_key.values_mut().filter(|placed| placed.at.is_none()) {
-            let up = workers.iter().enumerate().filter(|(_, worker)| worker.up);
+            let up = workers
+                .iter()
+                .enumerate()
+                .filter(|(index, worker)| worker.up && counts[*index] < worker.capacity as usize);
             let best = up.min_by_key(|(index, worker)| {
                 (worker.level, (counts[*index] + 1) * 1_000 / worker.threads.max(1) as usize)
             });
@@ -270,7 +273,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     fn up(threads: u16, level: Level) -> WorkerStatus {
-        WorkerStatus { up: true, threads, level, ..WorkerStatus::default() }
+        WorkerStatus { up: true, threads, level, capacity: 6, ..WorkerStatus::default() }
     }
 
     /// Streams whose consumers stay until the end of the test.
@@ -290,6 +293,14 @@ mod tests {
         let (mut streams, _consumers) = streams(9);
         streams.place(&[up(4, Level::Full), up(2, Level::Full), WorkerStatus::default()]);
         assert_eq!(streams.counts(3), [6, 3, 0]);
+    }
+
+    #[test]
+    fn no_worker_gets_more_than_it_takes() {
+        let (mut streams, _consumers) = streams(8);
+        streams.place(&[up(1, Level::Full), WorkerStatus::default()]);
+        assert_eq!(streams.counts(2), [6, 0]);
+        assert!(streams.has_homeless());
     }
 
     #[test]

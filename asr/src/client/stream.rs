@@ -18,6 +18,8 @@ pub(super) const EVENTS_WAITING_MAX: usize = 256;
 const RESERVED: usize = 2;
 /// Audio before the resumed position that is sent again, so that no first syllable is lost.
 const REPLAY_BEFORE_MS: u64 = 300;
+/// Workers that may be lost in one segment: at the last its audio is taken for what kills them.
+const SEGMENT_LOSSES_MAX: u32 = 2;
 /// Audio before the end of what was sent that a lost worker may not have listened to: it can have
 /// been stuck for as long as it may be silent, and reports once a second.
 const UNCERTAIN_SAMPLES: u64 = (WORKER_SILENT_MAX.as_millis() as u64 + 3_000) * SAMPLES_PER_MS;
@@ -40,6 +42,8 @@ pub(super) struct Stream {
     /// Segments begun without a final, and where they began.
     unfinished: BTreeMap<u32, u64>,
     next_segment: u32,
+    /// Workers lost since the last segment was done.
+    losses: u32,
     /// End of the newest final, as a sample index.
     heard_to: u64,
     /// What the consumer had no room to be told, in ms.
@@ -60,6 +64,7 @@ impl Stream {
             is_offline,
             unfinished: BTreeMap::new(),
             next_segment: 0,
+            losses: 0,
             heard_to: 0,
             owed: None,
             finals_lost: 0,
@@ -150,8 +155,19 @@ impl Stream {
         }
     }
 
-    /// The worker is gone: the next one gets what this one may not have finished.
+    /// The worker is gone: the next one gets what this one may not have finished. Audio with which
+    /// several were lost is a gap: it would take one worker after the other.
     pub(super) fn rewind(&mut self) {
+        let begun = self.unfinished.values().next().copied();
+        self.losses += u32::from(begun.is_some());
+        if let Some(start_ms) = begun.filter(|_| self.losses >= SEGMENT_LOSSES_MAX) {
+            let from = start_ms.saturating_mul(SAMPLES_PER_MS);
+            self.next_segment =
+                self.next_segment.max(*self.unfinished.keys().next_back().unwrap_or(&0) + 1);
+            self.unfinished.clear();
+            self.gap(from, self.end());
+            (self.sent, self.heard_to, self.losses) = (self.end(), self.end(), 0);
+        }
         self.sent = self.replay_from();
         if let Some((segment, start_ms)) = self.unfinished.pop_first() {
             self.next_segment = segment;
@@ -175,7 +191,10 @@ impl Stream {
                 let (display, raw) = (Pii::new(display), Pii::new(text));
                 let heard = Heard { segment, start_ms, end_ms, raw, display, confidence };
                 if !is_final {
-                    self.tell(AsrEvent::Partial(heard));
+                    // A live engine may still speak of a segment that another has finished.
+                    if self.unfinished.contains_key(&segment) {
+                        self.tell(AsrEvent::Partial(heard));
+                    }
                     return;
                 }
                 self.done(segment, end_ms, AsrEvent::Final(heard));
@@ -200,6 +219,7 @@ impl Stream {
     /// The worker has no more to say on this segment than `event`.
     fn done(&mut self, segment: u32, end_ms: u64, event: AsrEvent) {
         self.unfinished.remove(&segment);
+        self.losses = 0;
         self.heard_to = self.heard_to.max(end_ms.saturating_mul(SAMPLES_PER_MS));
         self.tell(event);
         if self.finished.is_some() {
@@ -232,7 +252,12 @@ impl Stream {
     /// Where a next worker would have to begin.
     fn replay_from(&self) -> u64 {
         let from = match self.unfinished.values().next() {
-            Some(ms) => ms.saturating_sub(REPLAY_BEFORE_MS).saturating_mul(SAMPLES_PER_MS),
+            Some(ms) => {
+                let start = ms.saturating_mul(SAMPLES_PER_MS);
+                let before = start.saturating_sub(REPLAY_BEFORE_MS * SAMPLES_PER_MS);
+                // What the sentence before ends with is not heard twice.
+                before.max(self.heard_to.min(start))
+            }
             None => self.heard_to.max(self.sent.saturating_sub(UNCERTAIN_SAMPLES)),
         };
         from.min(self.sent)
@@ -310,6 +335,43 @@ mod tests {
             stream.push(stream.end(), &[0; SECOND as usize]);
             stream.outgoing(1, &mut Vec::new());
         }
+    }
+
+    #[test]
+    fn audio_that_takes_one_worker_after_the_other_becomes_a_gap() {
+        let (mut stream, mut events) = stream();
+        stream.push(0, &vec![0; 3 * SECOND as usize]);
+        for _ in 0..SEGMENT_LOSSES_MAX {
+            stream.outgoing(1, &mut Vec::new());
+            stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 500 }, Text::default());
+            stream.rewind();
+        }
+        let told: Vec<AsrEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        assert_eq!(told.last(), Some(&AsrEvent::Gap { from_ms: 500, to_ms: 3_000 }));
+        stream.push(3 * SECOND, &vec![0; SECOND as usize]);
+        let mut out = Vec::new();
+        stream.outgoing(1, &mut out);
+        let open = crate::wire::read_message(&mut &out[..]).expect("well-formed");
+        assert!(matches!(open, Some(Message::Open { start_sample: 24_000, first_segment: 1, .. })));
+    }
+
+    #[test]
+    fn a_partial_that_comes_after_its_final_is_not_told() {
+        let (mut stream, mut events) = stream();
+        let partial = Event::Result {
+            stream: 1,
+            segment: 0,
+            is_final: false,
+            start_ms: 0,
+            end_ms: 900,
+            text: Text::default(),
+            confidence: 1.0,
+        };
+        stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 0 }, Text::default());
+        stream.heard(result(0, 0, 900), Text::default());
+        stream.heard(partial, Text::default());
+        let told: Vec<AsrEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        assert!(matches!(told[..], [AsrEvent::SpeechStarted { .. }, AsrEvent::Final(_)]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -19,7 +19,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Longest that a client may take for TLS and its token.
-const GREETING_MAX: Duration = Duration::from_secs(5);
+const GREETING_MAX: Duration = Duration::from_secs(2);
+/// Clients that greet at the same time; whoever comes then is turned away.
+const GREETINGS_MAX: usize = 256;
 
 /// Where a worker listens for other machines.
 #[derive(Clone, Debug)]
@@ -72,12 +74,12 @@ struct Gate {
 }
 
 async fn accept(listener: TcpListener, gate: Arc<Gate>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (greetings, places) =
+        (Arc::new(Semaphore::new(GREETINGS_MAX)), Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(places);
     let mut clients = JoinSet::new();
     loop {
         while clients.try_join_next().is_some() {}
-        // Beyond the places whoever comes waits in the listener's own queue.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (plain, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -86,10 +88,10 @@ async fn accept(listener: TcpListener, gate: Arc<Gate>) {
                 continue;
             }
         };
-        let gate = Arc::clone(&gate);
+        let Ok(greeting) = Arc::clone(&greetings).try_acquire_owned() else { continue };
+        let (gate, places) = (Arc::clone(&gate), Arc::clone(&places));
         clients.spawn(async move {
-            let _place = place;
-            if let Err(error) = gate.pass(plain).await {
+            if let Err(error) = gate.pass(plain, greeting, &places).await {
                 tracing::warn!(%from, %error, "a client of the recognition worker was refused or is gone");
             }
         });
@@ -97,7 +99,13 @@ async fn accept(listener: TcpListener, gate: Arc<Gate>) {
 }
 
 impl Gate {
-    async fn pass(&self, plain: TcpStream) -> std::io::Result<()> {
+    /// A place is for who has the token: strangers take none.
+    async fn pass(
+        &self,
+        plain: TcpStream,
+        permit: OwnedSemaphorePermit,
+        places: &Semaphore,
+    ) -> std::io::Result<()> {
         plain.set_nodelay(true)?;
         let greeting = async {
             let mut tls = self.tls.accept(plain).await?;
@@ -105,8 +113,11 @@ impl Gate {
             let is_right = bool::from(token.as_slice().ct_eq(self.token.expose()));
             is_right.then_some(tls).ok_or_else(|| denied("a wrong token"))
         };
+
         let late = |_| denied("no token in time");
         let mut tls = tokio::time::timeout(GREETING_MAX, greeting).await.map_err(late)??;
+        drop(permit);
+        let _place = places.try_acquire().map_err(|_| denied("too many servers"))?;
         let mut worker = UnixStream::connect(&self.socket).await?;
         tokio::io::copy_bidirectional(&mut tls, &mut worker).await?;
         Ok(())

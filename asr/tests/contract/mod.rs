@@ -81,6 +81,7 @@ impl Subject {
         let length_ms = (audio.len() / PER_MS) as u64;
         assert!(finals.len() >= 3, "{events:?}");
         assert!(finals.iter().all(|f| f.end_ms - f.start_ms <= SEGMENT_MS_MAX), "{events:?}");
+        assert!(finals.iter().all(|f| !f.raw.expose().is_empty()), "{events:?}");
         let spoken: u64 = finals.iter().map(|f| f.end_ms - f.start_ms).sum();
         assert!(spoken.abs_diff(length_ms) <= length_ms / 10, "{spoken} of {length_ms} ms");
         for pair in finals.windows(2) {

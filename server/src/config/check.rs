@@ -312,6 +312,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "nobody recognises".to_owned(),
         "Set asr.local = true, add an [[asr.workers]], or set asr.enabled = false",
     );
+    let has_tracks = config.recording.enabled && config.recording.tracks;
+    demand(
+        !config.asr.whole_pass || has_tracks,
+        "asr.whole_pass",
+        "nobody's voice is recorded by itself".to_owned(),
+        "Set recording.enabled and recording.tracks, or leave asr.whole_pass out",
+    );
     let file = &config.asr.hotwords;
     if !file.as_os_str().is_empty() {
         let words = std::fs::read_to_string(file)

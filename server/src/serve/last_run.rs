@@ -32,8 +32,14 @@ pub async fn close(hotline: Arc<Hotline>, orphans: Vec<CallId>) {
                 tracing::error!(%call, %error, "the recordings of a call cannot be looked up");
             }
         }
-        if let Err(error) = passes::after_crash(&hotline, call).await {
-            tracing::error!(%call, %error, "the end of a call that was cut off is not heard again");
+    }
+}
+
+/// What nobody had transcribed of calls when the last run ended is to be heard.
+pub async fn hear_the_rest(hotline: Arc<Hotline>, open: Vec<CallId>) {
+    for call in open {
+        if let Err(error) = passes::leave_for_later(&hotline, call).await {
+            tracing::error!(%call, %error, "the last words of a call of the last run are not heard again");
         }
     }
 }

@@ -121,6 +121,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let store = app.block_on(Store::open(&home::database(&config)))?;
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
+    let unheard = app.block_on(store.open_captions())?;
     let password = app.block_on(ready::admin_password(&store))?;
     let seats = Arc::new(Seats::new(&config.sip.realm));
     app.block_on(seats.load(&store))?;
@@ -161,7 +162,15 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
-    background.spawn_on(last_run::close(Arc::clone(&hotline), orphans), app.handle());
+    let last_run = {
+        let hotline = Arc::clone(&hotline);
+        async move {
+            // A recording must be closed before it is known how much of it was not heard.
+            last_run::close(Arc::clone(&hotline), orphans).await;
+            last_run::hear_the_rest(hotline, unheard).await;
+        }
+    };
+    background.spawn_on(last_run, app.handle());
     sip.block_on(async { hotline.switchboard.trunks.start(&endpoint) });
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
     let draining = Arc::new(AtomicBool::new(false));

@@ -9,7 +9,7 @@ use super::identity::caller_digits;
 use crate::clock;
 use qingting_api::{Event, RecordedAudio, RecordingSource};
 use qingting_asr::client::Heard;
-use qingting_asr::{AsrClient, AsrEvent};
+use qingting_asr::{AsrClient, AsrEvent, Level};
 use qingting_common::ids::Party;
 use qingting_common::limits::TELEPHONE_RATE_HZ;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
@@ -18,6 +18,7 @@ use qingting_store::{
     FinalSegment, Gap, LegRole, LegRow, Pass, PassEnd, PassKind, RecordingKind, RecordingRow,
     StoreError,
 };
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ const PIECE_SAMPLES: u64 = TELEPHONE_RATE_HZ as u64;
 const PIECE_EVERY: Duration = Duration::from_millis(100);
 /// ... while so many sentences at most wait for their text: the recogniser's queue is for calls.
 const SENTENCES_WAITING_MAX: usize = 2;
+/// Longest wait for the next word of a recogniser that is busy with calls.
+const EVENT_MAX: Duration = Duration::from_secs(900);
 /// A sentence may begin before its gap, and end behind; its neighbours are further off, and would be joined.
 const AROUND_GAP_MS: u64 = 300;
 /// Less than this behind the last sentence of a call that was cut off holds no words.
@@ -62,7 +65,8 @@ pub async fn run(hotline: Arc<Hotline>) {
     let Some(asr) = hotline.asr.clone() else { return };
     loop {
         let now = clock::unix_now();
-        let next = match asr.status().up() {
+        let status = asr.status();
+        let next = match status.up() && status.level() == Level::Full {
             true => hotline.store.next_pass(now, UnixMillis(now.0 - AFTER_CALL_MS)).await,
             false => Ok(None),
         };
@@ -104,19 +108,34 @@ async fn one(hotline: &Hotline, asr: &AsrClient, pass: &Pass) {
 
 async fn fill_gaps(hotline: &Hotline, asr: &AsrClient, call: CallId) -> Result<(), Trouble> {
     let legs = heard_legs(hotline, call).await?;
+    let mut worst = Ok(());
     for gap in hotline.store.transcript(call).await?.gaps {
-        let leg = legs.iter().find(|leg| (leg.row.slot, leg.row.seq) == (gap.slot, gap.seq));
-        let leg = leg.ok_or_else(|| Trouble::Never("the leg was not recorded".to_owned()))?;
-        let around = gap.from_ms.saturating_sub(AROUND_GAP_MS)..gap.to_ms + AROUND_GAP_MS;
-        let heard = leg.hear(hotline, asr, Some(around)).await?;
-        let is_of_gap = |said: &FinalSegment| {
-            let middle = said.start_ms.midpoint(said.end_ms);
-            (gap.from_ms..gap.to_ms).contains(&middle)
-        };
-        let heard: Vec<FinalSegment> = heard.into_iter().filter(is_of_gap).collect();
-        fill(hotline, call, gap, heard).await?;
+        // What cannot be heard of one leg keeps nobody else's words.
+        match fill_gap(hotline, asr, call, gap, &legs).await {
+            Err(trouble @ Trouble::Later(_)) => worst = Err(trouble),
+            Err(trouble) if worst.is_ok() => worst = Err(trouble),
+            _ => {}
+        }
     }
-    Ok(())
+    worst
+}
+
+async fn fill_gap(
+    hotline: &Hotline,
+    asr: &AsrClient,
+    call: CallId,
+    gap: Gap,
+    legs: &[HeardLeg],
+) -> Result<(), Trouble> {
+    let leg = legs.iter().find(|leg| (leg.row.slot, leg.row.seq) == (gap.slot, gap.seq));
+    let leg = leg.ok_or_else(|| Trouble::Never("the leg was not recorded".to_owned()))?;
+    let around = gap.from_ms.saturating_sub(AROUND_GAP_MS)..gap.to_ms + AROUND_GAP_MS;
+    let heard = leg.hear(hotline, asr, around).await?;
+    let is_of_gap = |said: &FinalSegment| {
+        let middle = said.start_ms.midpoint(said.end_ms);
+        (gap.from_ms..gap.to_ms).contains(&middle)
+    };
+    fill(hotline, call, gap, heard.into_iter().filter(is_of_gap).collect()).await
 }
 
 async fn fill(
@@ -149,26 +168,29 @@ async fn hear_whole(hotline: &Hotline, asr: &AsrClient, call: CallId) -> Result<
         return Err(Trouble::Never("the call was not recorded".to_owned()));
     }
     for leg in legs {
-        said.extend(leg.hear(hotline, asr, None).await?);
+        said.extend(leg.hear(hotline, asr, 0..u64::MAX).await?);
     }
     Ok(hotline.store.put_whole(call, said).await?)
 }
 
-/// A call of a run that was cut off: what was said after its last sentences is to be heard.
-pub async fn after_crash(hotline: &Hotline, call: CallId) -> Result<(), StoreError> {
-    let Ok(legs) = heard_legs(hotline, call).await else { return Ok(()) };
-    let said = hotline.store.transcript(call).await?.segments;
-    for leg in legs.iter().filter(|_| hotline.asr.is_some()) {
-        let own = said.iter().filter(|segment| segment.party == leg.party);
-        let from_ms = own.map(|segment| segment.end_ms).max().unwrap_or_default();
-        let shift_ms = leg.row.shift_ms.unwrap_or_default();
-        let to_ms = leg.track.info.duration_ms.unwrap_or_default().saturating_add_signed(shift_ms);
-        if to_ms > from_ms + UNHEARD_MS_MIN {
-            let (slot, seq, party) = (leg.row.slot, leg.row.seq, leg.party);
-            hotline.store.record_gap(call, Gap { slot, seq, party, from_ms, to_ms }).await?;
+/// A call whose captions did not come to their end: what was said after its last sentences is to be
+/// heard, and that is noted once.
+pub async fn leave_for_later(hotline: &Hotline, call: CallId) -> Result<(), StoreError> {
+    if hotline.asr.is_some() {
+        let said = hotline.store.transcript(call).await?.segments;
+        for leg in legs_with_tracks(hotline, call).await? {
+            let own = said.iter().filter(|segment| segment.party == leg.party);
+            let from_ms = own.map(|segment| segment.end_ms).max().unwrap_or(leg.answered_ms);
+            let shift_ms = leg.row.shift_ms.unwrap_or_default();
+            let duration_ms = leg.track.info.duration_ms.unwrap_or_default();
+            let to_ms = duration_ms.saturating_add_signed(shift_ms);
+            if to_ms > from_ms + UNHEARD_MS_MIN {
+                let (slot, seq, party) = (leg.row.slot, leg.row.seq, leg.party);
+                hotline.store.record_gap(call, Gap { slot, seq, party, from_ms, to_ms }).await?;
+            }
         }
     }
-    Ok(())
+    hotline.store.captions_closed(call).await
 }
 
 /// A leg whose words belong into the transcript, and its recording.
@@ -176,9 +198,15 @@ struct HeardLeg {
     row: LegRow,
     party: Party,
     track: RecordingRow,
+    /// Where it was answered, in the call's time: what its track has before is ringing.
+    answered_ms: u64,
 }
 
 async fn heard_legs(hotline: &Hotline, call: CallId) -> Result<Vec<HeardLeg>, Trouble> {
+    Ok(legs_with_tracks(hotline, call).await?)
+}
+
+async fn legs_with_tracks(hotline: &Hotline, call: CallId) -> Result<Vec<HeardLeg>, StoreError> {
     let recordings = hotline.store.recordings(call).await?;
     let track = |row: &LegRow| {
         let is = |recording: &&RecordingRow| {
@@ -187,10 +215,18 @@ async fn heard_legs(hotline: &Hotline, call: CallId) -> Result<Vec<HeardLeg>, Tr
         };
         recordings.iter().find(is).filter(|track| track.deleted_at.is_none()).cloned()
     };
+    let row = hotline.store.call(call).await?;
+    let began = row.and_then(|call| call.answered_at).map_or(0, |at| at.0);
+    let answered_ms = |row: &LegRow| {
+        row.answered_at.map_or(0, |at| u64::try_from(at.0 - began).unwrap_or_default())
+    };
     let legs = hotline.store.legs(call).await?;
     Ok(legs
         .into_iter()
-        .filter_map(|row| Some(HeardLeg { track: track(&row)?, party: party(row.role)?, row }))
+        .filter_map(|row| {
+            let (track, party) = (track(&row)?, party(row.role)?);
+            Some(HeardLeg { answered_ms: answered_ms(&row), track, party, row })
+        })
         .collect())
 }
 
@@ -205,25 +241,26 @@ const fn party(role: LegRole) -> Option<Party> {
 }
 
 impl HeardLeg {
-    /// What is said in a stretch of the call, in ms, or in all of it.
+    /// What is said in a stretch of the call, in ms.
     async fn hear(
         &self,
         hotline: &Hotline,
         asr: &AsrClient,
-        stretch: Option<Range<u64>>,
+        stretch: Range<u64>,
     ) -> Result<Vec<FinalSegment>, Trouble> {
         let path = hotline.archive.root().join(&self.track.info.file);
         let audio = hotline.archive.open(&path, self.track.info.key_id.as_deref());
         let audio = audio.map_err(|error| {
-            Trouble::Never(format!("the recording {} cannot be read: {error}", path.display()))
+            // Whoever reads of it in the API learns no path.
+            tracing::error!(file = self.track.info.file, %error, "a recording cannot be read");
+            Trouble::Never("the recording cannot be read".to_owned())
         })?;
-        let all = 0..audio.wav_len().saturating_sub(WAV_HEADER_BYTES) / 2;
+        let end = audio.wav_len().saturating_sub(WAV_HEADER_BYTES) / 2;
         let shift_ms = self.row.shift_ms.unwrap_or_default();
-        let sample = |ms: u64| ms.saturating_add_signed(-shift_ms) * PIECE_SAMPLES / 1_000;
-        let wanted = match stretch {
-            None => all,
-            Some(ms) => sample(ms.start).min(all.end)..sample(ms.end).min(all.end),
+        let sample = |ms: u64| {
+            ms.saturating_add_signed(-shift_ms).saturating_mul(PIECE_SAMPLES / 1_000).min(end)
         };
+        let wanted = sample(stretch.start.max(self.answered_ms))..sample(stretch.end);
         let heard = hear(asr, audio, wanted).await?;
         let in_call = |ms: u64| ms.saturating_add_signed(shift_ms);
         let said = |heard: Heard| FinalSegment {
@@ -246,7 +283,7 @@ async fn hear(
     stretch: Range<u64>,
 ) -> Result<Vec<Heard>, Trouble> {
     let (sender, events) = asr.open_offline_stream(Uuid::now_v7().as_u128() as u64);
-    let mut hearing = Hearing { events, waiting: 0, said: Vec::new() };
+    let mut hearing = Hearing { events, waiting: BTreeSet::new(), said: Vec::new() };
     let mut at = stretch.start;
     while at < stretch.end {
         let count = PIECE_SAMPLES.min(stretch.end - at) as usize;
@@ -282,18 +319,21 @@ fn read_samples(audio: &mut dyn RecordedAudio, at: u64, count: usize) -> std::io
 /// What comes back while audio is sent.
 struct Hearing {
     events: mpsc::Receiver<AsrEvent>,
-    /// Sentences begun without their text.
-    waiting: usize,
+    /// Where sentences without their text began. A worker that is lost has some begin again.
+    waiting: BTreeSet<u64>,
     said: Vec<Heard>,
 }
 
 impl Hearing {
     /// Takes one event; false after the last.
     async fn listen(&mut self) -> Result<bool, Trouble> {
-        match self.events.recv().await {
-            Some(AsrEvent::SpeechStarted { .. }) => self.waiting += 1,
+        let event = tokio::time::timeout(EVENT_MAX, self.events.recv()).await;
+        match event.map_err(|_| Trouble::Later("the recogniser has no time for it".to_owned()))? {
+            Some(AsrEvent::SpeechStarted { at_ms }) => {
+                self.waiting.insert(at_ms);
+            }
             Some(AsrEvent::Final(heard)) => {
-                self.waiting = self.waiting.saturating_sub(1);
+                self.waiting.retain(|at_ms| *at_ms >= heard.end_ms);
                 if !heard.display.expose().is_empty() {
                     self.said.push(heard);
                 }
@@ -318,7 +358,36 @@ impl Hearing {
     }
 
     async fn listen_until_few_wait(&mut self) -> Result<(), Trouble> {
-        while self.waiting >= SENTENCES_WAITING_MAX && self.listen().await? {}
+        while self.waiting.len() >= SENTENCES_WAITING_MAX && self.listen().await? {}
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sentence_that_begins_again_at_another_worker_is_waited_for_once() {
+        let (told, events) = mpsc::channel(8);
+        let mut hearing = Hearing { events, waiting: BTreeSet::new(), said: Vec::new() };
+        let heard = Heard {
+            segment: 0,
+            start_ms: 1_000,
+            end_ms: 2_000,
+            raw: Pii::default(),
+            display: Pii::default(),
+            confidence: 1.0,
+        };
+        for event in [
+            AsrEvent::SpeechStarted { at_ms: 1_000 },
+            AsrEvent::SpeechStarted { at_ms: 1_032 },
+            AsrEvent::Final(heard),
+            AsrEvent::SpeechStarted { at_ms: 3_000 },
+        ] {
+            told.try_send(event).unwrap();
+        }
+        assert!(hearing.listen_for(Duration::from_millis(50)).await.is_ok());
+        assert_eq!(hearing.waiting, BTreeSet::from([3_000]));
     }
 }

@@ -79,8 +79,11 @@ pub fn capacity(status: &AsrStatus, cores_per_stream: Option<f64>) -> String {
 }
 
 /// What a seat reads while captions are not as usual.
-const fn notice(level: Level, up: bool) -> &'static str {
+const fn notice(level: Level, up: bool, is_completed: bool) -> &'static str {
     match (up, level) {
+        (false, _) | (true, Level::Incomplete) if !is_completed => {
+            "识别忙不过来，会缺一些字幕；通话照常"
+        }
         (false, _) => "识别暂停，通话和录音照常；缺的字幕通话后补上",
         (true, Level::Full) => "",
         (true, Level::NoPartials) => "识别繁忙，字幕会在一句话说完后出现",
@@ -108,7 +111,8 @@ pub async fn tell(hotline: Arc<Hotline>) {
         } else {
             tracing::info!("captions are as usual again");
         }
-        let notice = notice(level, up);
+        let recording = &hotline.config.recording;
+        let notice = notice(level, up, recording.enabled && recording.tracks);
         hotline.events.publish(Event::Recognition { level: level.as_str(), up, notice });
     }
 }
@@ -138,8 +142,9 @@ mod tests {
 
     #[test]
     fn a_seat_reads_nothing_while_captions_are_as_usual() {
-        assert_eq!(notice(Level::Full, true), "");
-        assert!(Level::ALL.iter().skip(1).all(|level| !notice(*level, true).is_empty()));
-        assert!(!notice(Level::Full, false).is_empty());
+        assert_eq!(notice(Level::Full, true, true), "");
+        assert!(Level::ALL.iter().skip(1).all(|level| !notice(*level, true, true).is_empty()));
+        assert!(notice(Level::Full, false, true).contains("通话后"));
+        assert!(!notice(Level::Full, false, false).contains("通话后"), "nothing is promised");
     }
 }

@@ -50,6 +50,10 @@ impl Command for BeginCall {
             };
             legs::insert(db, &leg).await?;
         }
+        sqlx::query("INSERT INTO open_captions (call_id) VALUES (?1)")
+            .bind(call.id.to_string())
+            .execute(&mut *db)
+            .await?;
         tickets::create(db, self.ticket, call.id, call.started_at).await?;
         Ok(self.ticket)
     }

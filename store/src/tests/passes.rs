@@ -90,3 +90,26 @@ async fn a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_befor
     assert_eq!(whole.iter().map(|s| s.text.expose().as_str()).collect::<Vec<_>>(), ["第二遍"]);
     assert_eq!(store.transcript(call).await.unwrap().segments.len(), 1);
 }
+
+#[tokio::test]
+async fn gaps_that_overlap_are_one() {
+    let (_dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    for (from_ms, to_ms) in [(10_000, 15_000), (9_000, 20_000), (30_000, 31_000)] {
+        store.record_gap(call, gap(from_ms, to_ms)).await.unwrap();
+    }
+    store.record_gap(call, Gap { slot: 1, ..gap(12_000, 13_000) }).await.unwrap();
+    let spans: Vec<_> = store.transcript(call).await.unwrap().gaps;
+    let spans: Vec<_> = spans.iter().map(|gap| (gap.slot, gap.from_ms, gap.to_ms)).collect();
+    assert_eq!(spans, [(0, 9_000, 20_000), (1, 12_000, 13_000), (0, 30_000, 31_000)]);
+}
+
+#[tokio::test]
+async fn a_call_is_open_until_its_last_words_are_written() {
+    let (_dir, store) = fresh().await;
+    let (call, _) = begun(&store).await;
+    store.end_call(ended(call)).await.unwrap();
+    assert_eq!(store.open_captions().await.unwrap(), [call]);
+    store.captions_closed(call).await.unwrap();
+    assert_eq!(store.open_captions().await.unwrap(), []);
+}

@@ -13,10 +13,10 @@ mod spoken;
 pub use media::remote_media;
 pub use spoken::Word;
 
-use super::Hotline;
 use super::books::Books;
 use super::switchboard::Beginning;
 use super::switchboard::Letter;
+use super::{Hotline, passes};
 use driver::Driver;
 use qingting_api::Event;
 use qingting_common::CallId;
@@ -61,8 +61,15 @@ pub async fn run(
     drop(registered);
     let is_captioned = !captions.is_empty();
     let last_words = async { while captions.join_next().await.is_some() {} };
-    if tokio::time::timeout(LAST_WORDS_MAX, last_words).await.is_err() {
-        tracing::error!(call = %id, "the recogniser did not finish a call; its last words are in the recording");
+    let closed = match tokio::time::timeout(LAST_WORDS_MAX, last_words).await {
+        Ok(()) => hotline.store.captions_closed(id).await,
+        Err(_) => {
+            tracing::error!(call = %id, "the recogniser did not finish a call; its last words are heard later");
+            passes::leave_for_later(&hotline, id).await
+        }
+    };
+    if let Err(error) = closed {
+        tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
     }
     if is_captioned {
         hotline.events.publish(Event::CaptionsEnded { call: id });
