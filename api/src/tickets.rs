@@ -49,8 +49,9 @@ pub(crate) struct TicketView {
     status: &'static str,
     /// Also the `ETag`.
     revision: i64,
-    /// By field name: title, description, appeal_kind, category, emergency, enterprise, tourism,
-    /// caller_name, phone, occurred_at, place.
+    /// By field name: title, description, appeal_kind, category, handling_unit, emergency,
+    /// enterprise, tourism, confidential, caller_name, phone, occurred_at, place, respondent, amount,
+    /// plate, earlier_ticket, callback_time, deadline.
     fields: BTreeMap<&'static str, FieldView>,
     created_at: i64,
     updated_at: i64,

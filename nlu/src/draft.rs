@@ -17,12 +17,16 @@ pub enum Field {
     AppealKind,
     /// 事项分类: a path in the city's tree, levels joined by `/`.
     Category,
+    /// 承办单位: the suggested handling unit's name.
+    HandlingUnit,
     /// 紧急: `110`, `119`, `120` or `122` when the matter is theirs.
     Emergency,
     /// 涉企: `true`.
     Enterprise,
     /// 涉旅: `true`.
     Tourism,
+    /// 保密: `true` when the caller wants to stay unknown to the unit.
+    Confidential,
     /// 联系人.
     CallerName,
     /// 联系电话: digits only.
@@ -31,22 +35,42 @@ pub enum Field {
     OccurredAt,
     /// 事发地点.
     Place,
+    /// 被反映方: the party complained of, as it was called.
+    Respondent,
+    /// 涉及金额, in yuan: digits with at most one point, such as `3000` or `12.5`.
+    Amount,
+    /// 车牌号, such as `浙A12345`.
+    Plate,
+    /// 原工单编号: the number of an earlier ticket.
+    EarlierTicket,
+    /// 方便回访时间, as it was said.
+    CallbackTime,
+    /// 办理时限, as ISO 8601: where a rule sets one, such as 24 hours for 涉旅.
+    Deadline,
 }
 
 impl Field {
     /// Every field, in the order in which a seat reads them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 19] = [
         Self::Title,
         Self::Description,
         Self::AppealKind,
         Self::Category,
+        Self::HandlingUnit,
         Self::Emergency,
         Self::Enterprise,
         Self::Tourism,
+        Self::Confidential,
         Self::CallerName,
         Self::Phone,
         Self::OccurredAt,
         Self::Place,
+        Self::Respondent,
+        Self::Amount,
+        Self::Plate,
+        Self::EarlierTicket,
+        Self::CallbackTime,
+        Self::Deadline,
     ];
 
     /// The name in JSON, the database and the API.
@@ -56,13 +80,21 @@ impl Field {
             Self::Description => "description",
             Self::AppealKind => "appeal_kind",
             Self::Category => "category",
+            Self::HandlingUnit => "handling_unit",
             Self::Emergency => "emergency",
             Self::Enterprise => "enterprise",
             Self::Tourism => "tourism",
+            Self::Confidential => "confidential",
             Self::CallerName => "caller_name",
             Self::Phone => "phone",
             Self::OccurredAt => "occurred_at",
             Self::Place => "place",
+            Self::Respondent => "respondent",
+            Self::Amount => "amount",
+            Self::Plate => "plate",
+            Self::EarlierTicket => "earlier_ticket",
+            Self::CallbackTime => "callback_time",
+            Self::Deadline => "deadline",
         }
     }
 
@@ -73,13 +105,21 @@ impl Field {
             Self::Description => "诉求内容",
             Self::AppealKind => "诉求类型",
             Self::Category => "事项分类",
+            Self::HandlingUnit => "承办单位",
             Self::Emergency => "紧急",
             Self::Enterprise => "涉企",
             Self::Tourism => "涉旅",
+            Self::Confidential => "保密",
             Self::CallerName => "联系人",
             Self::Phone => "联系电话",
             Self::OccurredAt => "发生时间",
             Self::Place => "事发地点",
+            Self::Respondent => "被反映方",
+            Self::Amount => "涉及金额",
+            Self::Plate => "车牌号",
+            Self::EarlierTicket => "原工单编号",
+            Self::CallbackTime => "方便回访时间",
+            Self::Deadline => "办理时限",
         }
     }
 

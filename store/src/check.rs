@@ -35,14 +35,21 @@ pub(crate) fn value(field: Field, value: &str) -> Result<(), String> {
     match field {
         Field::AppealKind => one_of(value, &APPEAL_KINDS),
         Field::Emergency => one_of(value, &EMERGENCY_NUMBERS),
-        Field::Enterprise | Field::Tourism => one_of(value, &["true"]),
+        Field::Enterprise | Field::Tourism | Field::Confidential => one_of(value, &["true"]),
         Field::Phone => phone(value),
+        Field::Amount => amount(value),
         Field::Title
         | Field::Description
         | Field::Category
+        | Field::HandlingUnit
         | Field::CallerName
         | Field::OccurredAt
-        | Field::Place => Ok(()),
+        | Field::Place
+        | Field::Respondent
+        | Field::Plate
+        | Field::EarlierTicket
+        | Field::CallbackTime
+        | Field::Deadline => Ok(()),
     }
 }
 
@@ -65,6 +72,15 @@ fn phone(value: &str) -> Result<(), String> {
     ))
 }
 
+fn amount(value: &str) -> Result<(), String> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (yuan, rest) = value.split_once('.').unwrap_or((value, "0"));
+    if is_number(yuan) && is_number(rest) {
+        return Ok(());
+    }
+    Err("must be an amount in yuan, such as 3000 or 12.5".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +96,14 @@ mod tests {
         assert!(value(Field::Phone, "138-0013-8000").is_err());
         assert!(value(Field::Phone, "12").is_err());
         assert!(value(Field::Phone, "１３８").is_err());
+    }
+
+    #[test]
+    fn an_amount_is_in_yuan() {
+        assert!(value(Field::Amount, "3000").is_ok() && value(Field::Amount, "12.5").is_ok());
+        for wrong in ["三千", "3,000", "12.", ".5", "-1", "1.2.3", "3000元"] {
+            assert!(value(Field::Amount, wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
