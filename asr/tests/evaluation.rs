@@ -1,6 +1,7 @@
 //! The measurements, on a recogniser without models: loud is speech, and each started half second of
 //! a segment is one "一".
 
+use qingting_asr::bias::Hotwords;
 use qingting_asr::eval::condition::{Condition, silence};
 use qingting_asr::eval::decode::{self, Pass};
 use qingting_asr::eval::{Utterance, paced, ramp, read_table};
@@ -47,9 +48,31 @@ fn errors_are_counted_by_kind_in_every_condition_and_pass() {
             assert_eq!((report.utterances, report.characters), (4, 16));
             assert!((report.cer - 3.0 / 16.0).abs() < 1e-9);
             assert!(report.cer_low <= report.cer && report.cer <= report.cer_high);
-            assert_eq!(report.heard[1].text, "一一一一", "in the order of the table");
+            assert_eq!(report.heard[1].text(), "一一一一", "in the order of the table");
         }
     }
+}
+
+#[test]
+fn what_a_citys_words_do_is_shown_beside_the_errors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = table(folder.path(), &["医医医医", "一一一一"]);
+    let heard = decode::measure(
+        &Scripted::default(),
+        1,
+        &table,
+        Condition::Clean,
+        Pass::Streaming,
+        &silence,
+    );
+    let heard = heard.expect("measured");
+    let words = Hotwords::read("医医医医", []).expect("a word");
+    let corrected = heard.corrected(&table, &words);
+    assert!(!heard.has_hotwords && corrected.has_hotwords);
+    assert_eq!((heard.utterances, heard.characters), (corrected.utterances, corrected.characters));
+    // Numbers stay as they were heard, whatever the list says.
+    assert_eq!(corrected.errors, heard.errors);
+    assert_eq!(corrected.heard[0].text(), "一一一一");
 }
 
 /// A worker on two threads that takes so long for each decode, for as long as the tests run.

@@ -256,6 +256,9 @@ pub struct Eval {
     /// Measure the pass over the whole recording after a call as well
     #[arg(long)]
     pub whole: bool,
+    /// Show beside each row what a city's words do to it: a file as for asr.hotwords
+    #[arg(long, value_name = "FILE")]
+    pub hotwords: Option<PathBuf>,
     /// Write errors and text of every row and condition to this tab-separated table
     #[arg(long, value_name = "FILE.tsv")]
     pub heard: Option<PathBuf>,
@@ -267,7 +270,7 @@ pub struct Eval {
     pub threads: Option<usize>,
     /// Play in the telephone condition at the pace of a call, one utterance after the other, through
     /// a recogniser process: the only honest latency
-    #[arg(long, conflicts_with_all = ["conditions", "whole", "heard"])]
+    #[arg(long, conflicts_with_all = ["conditions", "whole", "heard", "hotwords"])]
     pub paced: bool,
     /// Print JSON instead of a table
     #[arg(long)]

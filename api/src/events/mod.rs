@@ -42,6 +42,8 @@ struct Ring {
     seq: u64,
     bytes: usize,
     kept: VecDeque<Arc<Published>>,
+    /// How recognition is, while it is not as usual: nobody who comes later would know.
+    recognition: Option<Arc<Published>>,
 }
 
 /// Where a listener starts.
@@ -61,7 +63,7 @@ impl Default for EventBus {
 impl EventBus {
     /// A bus without listeners.
     pub fn new() -> Self {
-        let ring = Ring { seq: 0, bytes: 0, kept: VecDeque::new() };
+        let ring = Ring { seq: 0, bytes: 0, kept: VecDeque::new(), recognition: None };
         Self { ring: Arc::new(Mutex::new(ring)), live: broadcast::Sender::new(EVENTS_KEPT_MAX) }
     }
 
@@ -72,6 +74,9 @@ impl EventBus {
         ring.seq += 1;
         let published = Arc::new(Published { seq: ring.seq, at: clock::now(), event });
         ring.bytes += published.event.bytes();
+        if let Event::Recognition { notice, .. } = published.event {
+            ring.recognition = (!notice.is_empty()).then(|| published.clone());
+        }
         ring.kept.push_back(published.clone());
         while ring.kept.len() > EVENTS_KEPT_MAX || ring.bytes > EVENTS_KEPT_BYTES_MAX {
             let Some(oldest) = ring.kept.pop_front() else { break };
@@ -90,14 +95,19 @@ impl EventBus {
 
     /// Everything after `after` that is still kept, and what comes from now on, without a gap or
     /// a repeat between them. A number from the future is of an earlier run of the server: then
-    /// everything kept is new.
+    /// everything kept is new. A listener that is new is told of recognition that is not as usual.
     pub(crate) fn subscribe(&self, after: Option<u64>) -> Subscription {
         let ring = self.lock();
+        let is_new = after.is_none();
         let after = after.map_or(ring.seq, |seq| if seq > ring.seq { 0 } else { seq });
+        let recognition = ring.recognition.iter().filter(|_| is_new);
         let oldest = ring.kept.front().map_or(ring.seq + 1, |published| published.seq);
         Subscription {
             missed: oldest.saturating_sub(after + 1),
-            backlog: ring.kept.iter().filter(|p| p.seq > after).cloned().collect(),
+            backlog: recognition
+                .chain(ring.kept.iter().filter(|p| p.seq > after))
+                .cloned()
+                .collect(),
             live: self.live.subscribe(),
         }
     }
@@ -128,6 +138,21 @@ mod tests {
         let seqs: Vec<_> = subscription.backlog.iter().map(|p| p.seq).collect();
         assert_eq!((seqs, subscription.missed), (vec![2, 3], 0));
         assert_eq!(subscription.live.recv().await.unwrap().seq, 4);
+    }
+
+    #[test]
+    fn who_comes_late_is_told_that_captions_are_late() {
+        let bus = EventBus::new();
+        let told = |bus: &EventBus, after| -> Vec<u64> {
+            bus.subscribe(after).backlog.iter().map(|published| published.seq).collect()
+        };
+        bus.publish(Event::Recognition { level: "no_partials", up: true, notice: "识别繁忙" });
+        bus.publish(answered(1));
+        assert_eq!(told(&bus, None), [1]);
+        assert_eq!(told(&bus, Some(1)), [2], "who was there knows");
+        assert_eq!(told(&bus, Some(0)), [1, 2], "once");
+        bus.publish(Event::Recognition { level: "full", up: true, notice: "" });
+        assert_eq!(told(&bus, None), [0; 0]);
     }
 
     #[test]

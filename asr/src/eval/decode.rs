@@ -7,10 +7,12 @@ use super::condition::{Conceal, Condition};
 use super::errors::{Errors, errors, interval, normalise};
 use super::worker::Worker;
 use super::{Utterance, in_silence, read_sound};
+use crate::bias::Hotwords;
 use crate::clock::process_cpu_ms;
 use crate::error::{AsrError, Result};
 use crate::recognizer::{Decoder, Effort, Recognizer};
 use crate::stream::{Action, Stream};
+use crate::text::Text;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +36,8 @@ pub struct Report {
     pub condition: Condition,
     /// How.
     pub pass: Pass,
+    /// Whether a city's words were put where they were meant.
+    pub has_hotwords: bool,
     /// Utterances.
     pub utterances: usize,
     /// Their length.
@@ -56,17 +60,56 @@ pub struct Report {
     pub heard: Vec<Heard>,
 }
 
+/// A segment's text, and the recogniser's confidence in it.
+pub(super) type Piece = (Text, f32);
+
 /// One utterance's result.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// What was heard, segment after segment.
-    pub text: String,
+    pieces: Vec<Piece>,
     /// Errors in it.
     pub errors: Errors,
     /// Characters of the reference.
     pub characters: usize,
     /// Length.
     pub seconds: f64,
+}
+
+impl Heard {
+    fn new(pieces: Vec<Piece>, reference: &str, samples: usize) -> Self {
+        let reference = normalise(reference);
+        let heard = Self {
+            pieces,
+            errors: Errors::default(),
+            characters: reference.len(),
+            seconds: samples as f64 / 16_000.0,
+        };
+        Self { errors: errors(&reference, &normalise(&heard.text())), ..heard }
+    }
+
+    /// What was heard, segment after segment.
+    pub fn text(&self) -> String {
+        self.pieces.iter().map(|(text, _)| text.to_string()).collect()
+    }
+
+    fn corrected(&self, reference: &str, hotwords: &Hotwords) -> Self {
+        let corrected =
+            |(text, confidence): &Piece| (hotwords.correct(text, *confidence), *confidence);
+        let pieces = self.pieces.iter().map(corrected).collect();
+        Self { seconds: self.seconds, ..Self::new(pieces, reference, 0) }
+    }
+}
+
+impl Report {
+    /// The same with a city's words put where they were meant, as calls have it. `table` is the one that was
+    /// measured.
+    pub fn corrected(&self, table: &[Utterance], hotwords: &Hotwords) -> Self {
+        let heard = table.iter().zip(&self.heard);
+        let heard = heard.map(|(utterance, heard)| heard.corrected(&utterance.text, hotwords));
+        let cpu_seconds = self.real_time_factor * self.audio_seconds;
+        let report = report(self.condition, self.pass, heard.collect(), cpu_seconds);
+        Self { has_hotwords: true, ..report }
+    }
 }
 
 /// Measures one condition on `threads` threads.
@@ -95,15 +138,8 @@ pub fn measure(
             let samples = read_sound(&utterance.file)?;
             let heard = condition.hear(&samples, number as u64, conceal);
             let call = in_silence(&heard, condition.rate_hz());
-            let text = transcribe(recognizer, &mut *decoder, condition.rate_hz(), &call, pass)?;
-            let reference = normalise(&utterance.text);
-            let heard = Heard {
-                errors: errors(&reference, &normalise(&text)),
-                text,
-                characters: reference.len(),
-                seconds: samples.len() as f64 / 16_000.0,
-            };
-            done.push((number, heard));
+            let pieces = transcribe(recognizer, &mut *decoder, condition.rate_hz(), &call, pass)?;
+            done.push((number, Heard::new(pieces, &utterance.text, samples.len())));
         }
     };
     let mut all = std::thread::scope(|scope| {
@@ -139,14 +175,8 @@ pub fn measure_worker(
         let samples = read_sound(&utterance.file)?;
         let heard = condition.hear(&samples, stream, conceal);
         let call = in_silence(&heard, condition.rate_hz());
-        let text = worker.finals(stream, condition.rate_hz(), &call)?;
-        let reference = normalise(&utterance.text);
-        all.push(Heard {
-            errors: errors(&reference, &normalise(&text)),
-            text,
-            characters: reference.len(),
-            seconds: samples.len() as f64 / 16_000.0,
-        });
+        let pieces = worker.finals(stream, condition.rate_hz(), &call)?;
+        all.push(Heard::new(pieces, &utterance.text, samples.len()));
     }
     let cpu_seconds = worker.cpu_ms()?.saturating_sub(cpu_before_ms) as f64 / 1_000.0;
     Ok(report(condition, Pass::Streaming, all, cpu_seconds))
@@ -161,6 +191,7 @@ fn report(condition: Condition, pass: Pass, heard: Vec<Heard>, cpu_seconds: f64)
     Report {
         condition,
         pass,
+        has_hotwords: false,
         utterances: heard.len(),
         audio_seconds,
         characters,
@@ -173,14 +204,14 @@ fn report(condition: Condition, pass: Pass, heard: Vec<Heard>, cpu_seconds: f64)
     }
 }
 
-/// The finals of one call, joined.
+/// The finals of one call.
 fn transcribe(
     recognizer: &dyn Recognizer,
     decoder: &mut dyn Decoder,
     rate_hz: u32,
     call: &[i16],
     pass: Pass,
-) -> Result<String> {
+) -> Result<Vec<Piece>> {
     let (is_offline, effort) = match pass {
         Pass::Streaming => (false, Effort::Final),
         Pass::Whole => (true, Effort::Offline),
@@ -194,11 +225,12 @@ fn transcribe(
     }
     let mut actions = stream.push(0, call)?;
     actions.extend(stream.flush());
-    let mut text = String::new();
+    let mut pieces = Vec::new();
     for action in actions {
         if let Action::Ended(piece) = action {
-            text += &decoder.decode(&piece.samples, effort)?.text.to_string();
+            let decoded = decoder.decode(&piece.samples, effort)?;
+            pieces.push((decoded.text, decoded.confidence));
         }
     }
-    Ok(text)
+    Ok(pieces)
 }

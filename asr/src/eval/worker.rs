@@ -1,5 +1,6 @@
 //! A running worker, as the measurements see it.
 
+use super::decode::Piece;
 use crate::error::{AsrError, Result};
 use crate::wire::{self, Event, Message};
 use std::os::unix::net::UnixStream;
@@ -52,18 +53,20 @@ impl Worker {
     }
 
     /// The finals of a whole stream, one after the other.
-    pub(super) fn finals(&mut self, stream: u64, rate_hz: u32, call: &[i16]) -> Result<String> {
+    pub(super) fn finals(&mut self, stream: u64, rate_hz: u32, call: &[i16]) -> Result<Vec<Piece>> {
         self.open(stream, rate_hz)?;
         for (number, chunk) in (0u64..).zip(call.chunks(wire::AUDIO_SAMPLES_MAX)) {
             let start_sample = number * wire::AUDIO_SAMPLES_MAX as u64;
             self.send(&Message::Audio { stream, start_sample, samples: chunk.to_vec() })?;
         }
         self.send(&Message::Close { stream })?;
-        let mut text = String::new();
+        let mut pieces = Vec::new();
         loop {
             match self.next()? {
-                Event::Result { is_final: true, text: said, .. } => text += &said.to_string(),
-                Event::Ended { .. } => return Ok(text),
+                Event::Result { is_final: true, text, confidence, .. } => {
+                    pieces.push((text, confidence));
+                }
+                Event::Ended { .. } => return Ok(pieces),
                 _ => {}
             }
         }

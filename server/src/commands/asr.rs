@@ -5,6 +5,7 @@ use super::recogniser::Recogniser;
 use crate::cli::{self, EvalCondition};
 use crate::config::cores;
 use anyhow::{Context, Result, bail};
+use qingting_asr::bias::Hotwords;
 use qingting_asr::eval::condition::{Condition, PACKET_SAMPLES};
 use qingting_asr::eval::decode::{self, Pass, Report};
 use qingting_asr::eval::ramp::{self, Step};
@@ -31,15 +32,19 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
     if args.whole && !matches!(recogniser, Recogniser::Whisper { .. }) {
         bail!("the pass over a whole recording is measured of whisper alone");
     }
+    let hotwords = hotwords(args.hotwords.as_deref())?;
     if !args.json {
         println!("{ERRORS_HEAD}");
     }
     let mut reports = Vec::new();
     let mut tell = |report: Report| {
-        if !args.json {
-            println!("{}", errors_row(&report));
+        let corrected = hotwords.as_ref().map(|words| report.corrected(&table, words));
+        for report in std::iter::once(report).chain(corrected) {
+            if !args.json {
+                println!("{}", errors_row(&report));
+            }
+            reports.push(report);
         }
-        reports.push(report);
     };
     match &recogniser {
         Recogniser::Whisper { .. } => {
@@ -106,6 +111,15 @@ fn table(tsv: &Path, limit: Option<usize>) -> Result<Vec<Utterance>> {
         bail!("there is no table {}", tsv.display());
     }
     Ok(eval::read_table(tsv, limit.unwrap_or(usize::MAX))?)
+}
+
+fn hotwords(file: Option<&Path>) -> Result<Option<Hotwords>> {
+    let read = |file: &Path| {
+        let list = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        Hotwords::read(&list, []).with_context(|| file.display().to_string())
+    };
+    file.map(read).transpose()
 }
 
 /// Who is measured: as named, else as configured.
@@ -182,7 +196,7 @@ fn conceal(samples: &mut [i16], is_lost: &[bool]) {
 }
 
 const ERRORS_HEAD: &str =
-    "condition        pass       CER    95 %           subst  delet  insert  CPU s/s";
+    "condition        pass             CER    95 %           subst  delet  insert  CPU s/s";
 const RAMP_HEAD: &str =
     "callers  finals  p50 ms  p95 ms  partials  given up  CPU s per caller and s";
 
@@ -191,8 +205,9 @@ fn errors_row(report: &Report) -> String {
         Pass::Streaming => "streaming",
         Pass::Whole => "whole",
     };
+    let pass = if report.has_hotwords { format!("{pass}+words") } else { pass.to_owned() };
     format!(
-        "{:<16} {:<9}  {:.3}  {:.3} - {:.3}  {:>5}  {:>5}  {:>6}  {:>7.2}",
+        "{:<16} {:<15}  {:.3}  {:.3} - {:.3}  {:>5}  {:>5}  {:>6}  {:>7.2}",
         report.condition.name(),
         pass,
         report.cer,
@@ -220,19 +235,20 @@ fn ramp_row(step: &Step) -> String {
 
 /// A row for every utterance, condition and pass.
 fn heard(table: &[Utterance], reports: &[Report]) -> String {
-    let mut rows = "condition\tpass\tfile\terrors\tcharacters\ttext\theard\n".to_owned();
+    let mut rows = "condition\tpass\thotwords\tfile\terrors\tcharacters\ttext\theard\n".to_owned();
     for report in reports {
         for (utterance, heard) in table.iter().zip(&report.heard) {
             let _ = writeln!(
                 rows,
-                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}",
+                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}\t{}",
                 report.condition.name(),
                 report.pass,
+                report.has_hotwords,
                 utterance.file.display(),
                 heard.errors.total(),
                 heard.characters,
                 utterance.text,
-                heard.text
+                heard.text()
             );
         }
     }
