@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::text::Text;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Samples in one frame of voice detection: 32 ms at 16 kHz.
 pub const FRAME_SAMPLES: usize = 512;
@@ -40,8 +42,35 @@ pub trait Detector: Send {
     fn reset(&mut self);
 }
 
+/// Says to a decode that is under way that nobody wants its text any more. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// From now on until [`Interrupt::clear`].
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// For the next decode.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the decode may end as it is.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One decode thread's engine.
 pub trait Decoder: Send {
+    /// How many processor cores the next decodes may use; engines that know one way only leave it.
+    fn use_cores(&mut self, _cores: usize) {}
+    /// What ends a decode early, with any text; an engine that cannot stop decodes to its end.
+    fn interrupt(&self) -> Interrupt {
+        Interrupt::default()
+    }
     /// Text of one segment, samples at 16 kHz.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 use crate::degradation::{Degradation, FINAL_LAG_MS_MAX, Level};
 use crate::recognizer::{Decoded, Effort};
 use crate::segmenter::Utterance;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A segment of a stream of a connection.
@@ -37,7 +37,16 @@ pub struct Job {
     pub is_offline: bool,
     /// When it was asked for, on the worker's clock, in ms.
     pub asked_ms: u64,
+    /// Cores that it may use, and its number among all that were started: set by
+    /// [`Queue::take_next`].
+    pub cores: usize,
+    /// See above.
+    pub number: u64,
 }
+
+/// Cores of a decode that has the machine to itself. Two make Whisper 1.5 times as fast; more than
+/// there are cores slow each other down.
+const WIDE: usize = 2;
 
 /// What to send after a decode.
 #[derive(Debug, PartialEq)]
@@ -75,13 +84,25 @@ struct Awaited {
     asked_ms: u64,
 }
 
+/// A decode under way, its text wanted or not.
+#[derive(Debug)]
+struct Run {
+    key: Key,
+    utterance: Utterance,
+    is_partial: bool,
+    cores: usize,
+    is_interrupted: bool,
+}
+
 /// Everything that waits or runs.
 #[derive(Debug, Default)]
 pub struct Queue {
+    threads: usize,
+    runs: BTreeMap<u64, Run>,
+    started: u64,
     awaited: BTreeMap<Key, Awaited>,
     stable: BTreeMap<Key, Stable>,
     partials: BTreeMap<Key, Job>,
-    running_partials: BTreeSet<Key>,
     degradation: Degradation,
     /// Partials given up because finals were waiting.
     pub partials_skipped: u64,
@@ -90,6 +111,11 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// For so many decode threads, each with a core.
+    pub fn new(threads: usize) -> Self {
+        Self { threads, ..Self::default() }
+    }
+
     /// Looks at the lag. Gives the finals that are given up now; they are in the queue no more.
     pub fn look(&mut self, now_ms: u64) -> Vec<(Key, Utterance)> {
         let level = self.degradation.observe(now_ms, self.lag_ms(now_ms));
@@ -182,7 +208,7 @@ impl Queue {
         let is_behind = self.level() >= Level::NoPartials;
         if is_behind
             || has_waiting
-            || self.running_partials.iter().any(|key| same_stream(key, &job.key))
+            || self.runs.values().any(|run| run.is_partial && same_stream(&run.key, &job.key))
         {
             self.partials_skipped += 1;
             return;
@@ -216,9 +242,12 @@ impl Queue {
             Some((key, true)) if may_hear_recordings => return self.start(key),
             _ => {}
         }
+        if self.runs().any(|run| run.cores > 1) {
+            return None;
+        }
         let key = *self.partials.iter().min_by_key(|(_, job)| job.asked_ms)?.0;
-        self.running_partials.insert(key);
-        self.partials.remove(&key)
+        let job = self.partials.remove(&key)?;
+        Some(self.run(job))
     }
 
     fn start(&mut self, key: Key) -> Option<Job> {
@@ -230,14 +259,75 @@ impl Queue {
         if is_hasty && !job.is_offline {
             job.effort = Effort::Partial;
         }
-        Some(job)
+        Some(self.run(job))
+    }
+
+    /// Decodes whose text is wanted.
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(|run| !run.is_interrupted)
+    }
+
+    fn cores_free(&self) -> usize {
+        self.threads.saturating_sub(self.runs().map(|run| run.cores).sum())
+    }
+
+    /// Calls' finals and trials that wait.
+    fn waiting(&self) -> usize {
+        let is_waiting = |s: &&Stable| matches!(s.state, State::Waiting(_)) && !s.is_offline;
+        self.stable.values().filter(is_waiting).count()
+    }
+
+    fn run(&mut self, mut job: Job) -> Job {
+        let is_alone = self.waiting() == 0 && !job.is_offline;
+        job.cores = if is_alone && self.cores_free() >= WIDE { WIDE } else { 1 };
+        self.started += 1;
+        job.number = self.started;
+        let Job { key, is_partial, cores, .. } = job;
+        let utterance = job.utterance.clone();
+        self.runs
+            .insert(job.number, Run { key, utterance, is_partial, cores, is_interrupted: false });
+        job
+    }
+
+    /// The numbers of decodes under way whose text nobody wants now: better text of the segment is
+    /// asked for, the speaker went on, or a call's final waits for the core of a partial.
+    pub fn interrupt(&mut self) -> Vec<u64> {
+        let is_wanted = |run: &Run| match self.stable.get(&run.key) {
+            Some(_) if run.is_partial => false,
+            Some(s) => matches!(s.state, State::Running) && s.utterance == run.utterance,
+            None => run.is_partial,
+        };
+        let fresh = self.runs.iter().filter(|(_, run)| !run.is_interrupted);
+        let mut ended: Vec<u64> =
+            fresh.filter(|(_, run)| !is_wanted(run)).map(|(number, _)| *number).collect();
+        let freed = |numbers: &[u64]| numbers.iter().map(|n| self.runs[n].cores).sum::<usize>();
+        let mut free = self.cores_free() + freed(&ended);
+        let wanted = self.waiting();
+        let partials =
+            self.runs.iter().rev().filter(|(_, run)| run.is_partial && !run.is_interrupted);
+        for (number, run) in
+            partials.filter(|(number, _)| !ended.contains(number)).collect::<Vec<_>>()
+        {
+            if free >= wanted {
+                break;
+            }
+            free += run.cores;
+            self.partials_skipped += 1;
+            ended.push(*number);
+        }
+        for number in &ended {
+            if let Some(run) = self.runs.get_mut(number) {
+                run.is_interrupted = true;
+            }
+        }
+        ended
     }
 
     /// A job is done; says what becomes of its text.
     pub fn finish(&mut self, job: &Job, decoded: &Decoded) -> Verdict {
+        let is_interrupted = self.runs.remove(&job.number).is_some_and(|run| run.is_interrupted);
         if job.is_partial {
-            self.running_partials.remove(&job.key);
-            let is_newer_known = self.stable.contains_key(&job.key);
+            let is_newer_known = self.stable.contains_key(&job.key) || is_interrupted;
             return if is_newer_known { Verdict::Drop } else { Verdict::Partial };
         }
         match self.stable.get_mut(&job.key) {
@@ -313,6 +403,8 @@ mod tests {
             is_partial: effort == Effort::Partial,
             is_offline: false,
             asked_ms: end,
+            cores: 0,
+            number: 0,
         }
     }
 
@@ -350,6 +442,47 @@ mod tests {
         assert_eq!(queue.finish(&running, &said("喂")), Verdict::Drop);
         assert_eq!(queue.commit(job(1, 0, 9, Effort::Final)), None);
         assert!(queue.take_next().is_some());
+    }
+
+    #[test]
+    fn who_is_alone_gets_two_cores_and_partials_wait_for_them() {
+        let mut queue = Queue::new(2);
+        queue.commit(job(1, 0, 1, Effort::Final));
+        queue.partial(job(2, 0, 1, Effort::Partial));
+        let alone = queue.take_next().expect("a final waits");
+        assert_eq!(alone.cores, 2);
+        queue.partial(job(2, 0, 2, Effort::Partial));
+        assert!(queue.take_next().is_none(), "no core is left for a partial");
+        queue.commit(job(3, 0, 3, Effort::Final));
+        assert_eq!(queue.take_next().map(|j| (j.key.stream, j.cores)), Some((3, 1)));
+        assert_eq!(queue.interrupt(), [0; 0], "finals are never interrupted");
+        assert_eq!(queue.finish(&alone, &said("喂")), Verdict::Final);
+        assert_eq!(Queue::new(1).cores_free(), 1);
+    }
+
+    #[test]
+    fn a_partial_ends_for_better_text_or_for_a_final_that_has_no_core() {
+        let mut queue = Queue::new(2);
+        queue.partial(job(1, 0, 1, Effort::Partial));
+        let partial = queue.take_next().expect("a partial waits");
+        assert_eq!(queue.interrupt(), [0; 0]);
+        queue.speculate(job(1, 0, 2, Effort::Final));
+        assert_eq!(queue.interrupt(), [partial.number], "its own segment's trial");
+        assert_eq!(queue.interrupt(), [0; 0], "once");
+        let trial = queue.take_next().expect("a trial waits");
+        assert_eq!(trial.cores, 2, "who is interrupted leaves at once");
+        assert_eq!(queue.finish(&partial, &said("")), Verdict::Drop);
+        queue.resume(trial.key);
+        assert_eq!(queue.interrupt(), [trial.number], "the speaker went on");
+        assert_eq!(queue.finish(&trial, &said("")), Verdict::Drop);
+
+        let mut queue = Queue::new(1);
+        queue.partial(job(1, 0, 1, Effort::Partial));
+        let partial = queue.take_next().expect("a partial waits");
+        queue.commit(job(2, 0, 2, Effort::Final));
+        assert_eq!(queue.interrupt(), [partial.number], "another caller's final");
+        assert_eq!(queue.finish(&partial, &said("半")), Verdict::Drop);
+        assert_eq!(queue.partials_skipped, 1);
     }
 
     #[test]

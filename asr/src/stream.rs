@@ -10,8 +10,12 @@ use std::sync::Arc;
 
 /// A gap up to this long is filled with silence; a longer one ends the segment.
 const GAP_FILLED_MS_MAX: u64 = 1_000;
-/// New speech after which an unfinished segment is decoded again.
+/// New speech after which an unfinished segment is decoded again ...
 const PARTIAL_EVERY_MS: u64 = 1_000;
+/// ... and the same of a longer one: its decode before often runs still, and the next chance is not to be
+/// a second away.
+const PARTIAL_LONG_EVERY_MS: u64 = 500;
+const PARTIAL_LONG_FROM_MS: u64 = 5_000;
 
 /// A segment's audio at 16 kHz.
 pub(crate) struct Piece {
@@ -171,8 +175,10 @@ impl Stream {
         if let Some(heard) = self.heard {
             actions.extend(self.hear(heard));
         } else if let Some(utterance) = self.segmenter.unfinished() {
-            let shown = self.shown.max(utterance.audio.start);
-            if utterance.audio.end.saturating_sub(shown) >= PARTIAL_EVERY_MS * SAMPLES_PER_MS {
+            let Range { start, end } = utterance.audio;
+            let is_long = end - start >= PARTIAL_LONG_FROM_MS * SAMPLES_PER_MS;
+            let every_ms = if is_long { PARTIAL_LONG_EVERY_MS } else { PARTIAL_EVERY_MS };
+            if end.saturating_sub(self.shown.max(start)) >= every_ms * SAMPLES_PER_MS {
                 self.shown = utterance.audio.end;
                 actions.push(Action::Partial(self.piece(utterance)));
             }

@@ -2,7 +2,7 @@
 
 use crate::equalizer::Equalizer;
 use crate::error::{AsrError, Result};
-use crate::recognizer::{Decoded, Decoder, Detector, Effort, Recognizer};
+use crate::recognizer::{Decoded, Decoder, Detector, Effort, Interrupt, Recognizer};
 use crate::text::{self, Text};
 use crate::vad::Silero;
 use std::path::{Path, PathBuf};
@@ -79,12 +79,19 @@ impl Recognizer for Whisper {
 
     fn decoder(&self) -> Result<Option<Box<dyn Decoder>>> {
         let state = self.context.create_state().map_err(engine)?;
-        Ok(Some(Box::new(WhisperDecoder { state })))
+        let interrupt = Interrupt::default();
+        let parameters =
+            [Search::Greedy, Search::Beam].map(|search| parameters(search, &interrupt));
+        Ok(Some(Box::new(WhisperDecoder { state, interrupt, parameters, cores: 1 })))
     }
 }
 
 struct WhisperDecoder {
     state: WhisperState,
+    interrupt: Interrupt,
+    /// By [`Search`]. Made once: each making leaks whisper-rs's box for the callback.
+    parameters: [FullParams<'static, 'static>; 2],
+    cores: usize,
 }
 
 /// What one pass wrote, loops and all.
@@ -101,12 +108,25 @@ enum Search {
 }
 
 impl Decoder for WhisperDecoder {
+    fn use_cores(&mut self, cores: usize) {
+        self.cores = cores.max(1);
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
     fn decode(&mut self, samples: &[f32], effort: Effort) -> Result<Decoded> {
         let voiced = text::voiced(samples);
         let best = match effort {
-            Effort::Partial => self.pass(samples, Search::Greedy, TEMPERATURES[0])?,
-            Effort::Final => self.careful(samples, Search::Greedy)?,
-            Effort::Offline => self.best_of_views(samples)?,
+            Effort::Partial => self.pass(samples, Search::Greedy, TEMPERATURES[0]),
+            Effort::Final => self.careful(samples, Search::Greedy),
+            Effort::Offline => self.best_of_views(samples),
+        };
+        let best = match best {
+            // whisper.cpp calls that a failure.
+            Err(_) if self.interrupt.is_set() => return Ok(Decoded::default()),
+            best => best?,
         };
         let text = Text::over(&text::clean(&best.text), &voiced);
         Ok(Decoded { text, confidence: best.confidence })
@@ -147,7 +167,13 @@ impl WhisperDecoder {
     fn pass(&mut self, samples: &[f32], search: Search, temperature: f32) -> Result<Pass> {
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max(SAMPLES_MIN), 0.0);
-        self.state.full(parameters(padded.len(), search, temperature), &padded).map_err(engine)?;
+        let mut parameters = self.parameters[search as usize].clone();
+        let positions = padded.len() * POSITIONS_PER_SECOND / RATE_HZ + POSITIONS_BEYOND;
+        parameters.set_audio_ctx(positions.min(POSITIONS_MAX) as i32);
+        parameters.set_max_tokens((padded.len() * TOKENS_PER_SECOND_MAX / RATE_HZ + 8) as i32);
+        parameters.set_n_threads(self.cores as i32);
+        parameters.set_temperature(temperature);
+        self.state.full(parameters, &padded).map_err(engine)?;
         let mut bytes = Vec::new();
         let (mut sum, mut count, mut no_speech) = (0.0, 0u32, 0.0f32);
         for segment in self.state.as_iter() {
@@ -166,22 +192,21 @@ impl WhisperDecoder {
     }
 }
 
-fn parameters(samples: usize, search: Search, temperature: f32) -> FullParams<'static, 'static> {
+fn parameters(search: Search, interrupt: &Interrupt) -> FullParams<'static, 'static> {
     let mut parameters = FullParams::new(match search {
         Search::Greedy => SamplingStrategy::Greedy { best_of: 1 },
         Search::Beam => SamplingStrategy::BeamSearch { beam_size: BEAM, patience: -1.0 },
     });
-    let positions = samples * POSITIONS_PER_SECOND / RATE_HZ + POSITIONS_BEYOND;
-    parameters.set_audio_ctx(positions.min(POSITIONS_MAX) as i32);
-    parameters.set_max_tokens((samples * TOKENS_PER_SECOND_MAX / RATE_HZ + 8) as i32);
-    parameters.set_n_threads(1);
+    let interrupt = interrupt.clone();
+    // A box on purpose: whisper-rs calls what it is given as what is inside of the box that it makes.
+    let is_wanted_no_more: Box<dyn FnMut() -> bool> = Box::new(move || interrupt.is_set());
+    parameters.set_abort_callback_safe::<_, Box<dyn FnMut() -> bool>>(is_wanted_no_more);
     parameters.set_language(Some("zh"));
     parameters.set_no_context(true);
     parameters.set_no_timestamps(true);
     parameters.set_single_segment(true);
     parameters.set_suppress_blank(true);
     parameters.set_suppress_nst(true);
-    parameters.set_temperature(temperature);
     parameters.set_temperature_inc(0.0);
     parameters.set_print_progress(false);
     parameters.set_print_realtime(false);

@@ -11,7 +11,7 @@ use crate::clock::{Clock, process_cpu_ms};
 use crate::degradation::Level;
 use crate::error::{AsrError, Result};
 use crate::live::{Heard, Lane};
-use crate::recognizer::{Decoded, Decoder, Effort, Recognizer};
+use crate::recognizer::{Decoded, Decoder, Effort, Interrupt, Recognizer};
 use crate::scheduler::{Job, Key, Queue, Verdict};
 use crate::segmenter::{SAMPLES_PER_MS, Utterance};
 use crate::stream::{Action, Piece, Stream};
@@ -82,7 +82,7 @@ pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<(
         has_decoders: !decoders.is_empty(),
         lanes,
         clock: Clock::start(),
-        board: Mutex::default(),
+        board: Mutex::new(Board { queue: Queue::new(decoders.len()), ..Board::default() }),
         work: Condvar::new(),
         room: Condvar::new(),
     });
@@ -183,6 +183,8 @@ struct Shared {
 #[derive(Default)]
 struct Board {
     queue: Queue,
+    /// Decodes under way, by number.
+    running: BTreeMap<u64, Interrupt>,
     clients: BTreeMap<u64, Client>,
     /// Open segments whose speaker has come to an end, as a live engine hears it.
     endpoints: BTreeSet<Key>,
@@ -202,6 +204,13 @@ impl Board {
         let Some(client) = self.clients.get(&connection) else { return };
         if client.events.try_send(event).is_err() {
             let _ = client.socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    /// Ends decodes that nobody wants any more.
+    fn interrupt(&mut self) {
+        for number in self.queue.interrupt() {
+            self.running.get(&number).into_iter().for_each(Interrupt::set);
         }
     }
 
@@ -315,6 +324,8 @@ impl Shared {
                 is_partial: effort == Effort::Partial,
                 is_offline,
                 asked_ms: self.clock.elapsed_ms(),
+                cores: 0,
+                number: 0,
             };
             match action {
                 Action::Started { segment, at_ms } => {
@@ -354,13 +365,16 @@ impl Shared {
                     board = self.board();
                 }
             }
+            board.interrupt();
             self.work.notify_all();
         }
     }
 
     fn decode_forever(&self, mut decoder: Box<dyn Decoder>) {
+        let interrupt = decoder.interrupt();
         loop {
-            let job = self.wait_for_job();
+            let job = self.wait_for_job(&interrupt);
+            decoder.use_cores(job.cores);
             let outcome = decoder.decode(&job.samples, job.effort);
             let is_failed = outcome.is_err();
             let decoded = outcome.unwrap_or_else(|error| {
@@ -368,6 +382,7 @@ impl Shared {
                 Decoded::default()
             });
             let mut board = self.board();
+            board.running.remove(&job.number);
             let (connection, stream) = (job.key.connection, job.key.stream);
             match board.queue.finish(&job, &decoded) {
                 Verdict::Drop => {}
@@ -388,10 +403,12 @@ impl Shared {
         }
     }
 
-    fn wait_for_job(&self) -> Job {
+    fn wait_for_job(&self, interrupt: &Interrupt) -> Job {
         let mut board = self.board();
         loop {
             if let Some(job) = board.queue.take_next() {
+                interrupt.clear();
+                board.running.insert(job.number, interrupt.clone());
                 return job;
             }
             board = self.work.wait(board).unwrap_or_else(|poisoned| poisoned.into_inner());
