@@ -24,6 +24,7 @@ pub mod sherpa;
 mod stream;
 pub mod text;
 pub mod vad;
+mod vote;
 pub mod whisper;
 pub mod wire;
 pub mod worker;

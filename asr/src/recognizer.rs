@@ -27,7 +27,7 @@ pub enum Effort {
     Partial,
     /// Text that stays: loops are decoded again.
     Final,
-    /// Text of a recording, for which nobody waits: the best of several decodes.
+    /// Text of a recording, for which nobody waits: several decodes.
     Offline,
 }
 

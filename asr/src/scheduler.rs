@@ -98,6 +98,8 @@ struct Run {
 #[derive(Debug, Default)]
 pub struct Queue {
     threads: usize,
+    /// No decode gets two cores.
+    is_narrow: bool,
     runs: BTreeMap<u64, Run>,
     started: u64,
     awaited: BTreeMap<Key, Awaited>,
@@ -114,6 +116,11 @@ impl Queue {
     /// For so many decode threads, each with a core.
     pub fn new(threads: usize) -> Self {
         Self { threads, ..Self::default() }
+    }
+
+    /// Whether others need the machine's cores.
+    pub fn keep_to_one_core(&mut self, is_narrow: bool) {
+        self.is_narrow = is_narrow;
     }
 
     /// Looks at the lag. Gives the finals that are given up now; they are in the queue no more.
@@ -278,7 +285,7 @@ impl Queue {
     }
 
     fn run(&mut self, mut job: Job) -> Job {
-        let is_alone = self.waiting() == 0 && !job.is_offline;
+        let is_alone = self.waiting() == 0 && !job.is_offline && !self.is_narrow;
         job.cores = if is_alone && self.cores_free() >= WIDE { WIDE } else { 1 };
         self.started += 1;
         job.number = self.started;
@@ -454,10 +461,14 @@ mod tests {
         queue.partial(job(2, 0, 2, Effort::Partial));
         assert!(queue.take_next().is_none(), "no core is left for a partial");
         queue.commit(job(3, 0, 3, Effort::Final));
-        assert_eq!(queue.take_next().map(|j| (j.key.stream, j.cores)), Some((3, 1)));
+        let second = queue.take_next().expect("another final waits");
+        assert_eq!((second.key.stream, second.cores), (3, 1));
         assert_eq!(queue.interrupt(), [0; 0], "finals are never interrupted");
         assert_eq!(queue.finish(&alone, &said("喂")), Verdict::Final);
-        assert_eq!(Queue::new(1).cores_free(), 1);
+        assert_eq!(queue.finish(&second, &said("喂")), Verdict::Final);
+        queue.keep_to_one_core(true);
+        queue.commit(job(4, 0, 4, Effort::Final));
+        assert_eq!(queue.take_next().map(|j| j.cores), Some(1));
     }
 
     #[test]

@@ -36,9 +36,9 @@ struct Limits {
 /// Somebody waits for the text.
 const LIVE: Limits = Limits {
     hang_over_ms: 800,
-    long_from_ms: 8_000,
+    long_from_ms: 6_000,
     hang_over_long_ms: 350,
-    segment_ms_max: 12_000,
+    segment_ms_max: 9_000,
 };
 /// Nobody does: sentences stay together, which the recogniser understands better.
 const OFFLINE: Limits = Limits {

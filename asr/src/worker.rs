@@ -6,6 +6,7 @@
 
 mod front;
 mod lanes;
+mod neighbours;
 
 use crate::clock::{Clock, process_cpu_ms};
 use crate::degradation::Level;
@@ -26,6 +27,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use lanes::{HEARD_WAITING_MAX, Lanes};
+use neighbours::Neighbours;
 
 pub use front::Front;
 
@@ -431,9 +433,12 @@ impl Shared {
     }
 
     fn watch_lag_forever(&self) {
+        let mut neighbours = Neighbours::default();
         loop {
             std::thread::sleep(LAG_LOOK_EVERY);
+            let are_busy = neighbours.are_busy(self.clock.elapsed_ms());
             let mut board = self.board();
+            are_busy.into_iter().for_each(|are_busy| board.queue.keep_to_one_core(are_busy));
             let given_up = board.queue.look(self.clock.elapsed_ms());
             // Recordings may have waited for the calls to be as usual.
             self.work.notify_all();

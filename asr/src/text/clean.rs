@@ -4,8 +4,6 @@
 const REPEATS_MAX: usize = 4;
 /// Longest phrase looked at for repetition, in characters.
 const PHRASE_CHARS_MAX: usize = 12;
-/// Shorter phrases are often said twice.
-const DOUBLED_CHARS_MIN: usize = 4;
 /// What Whisper writes over noise because its training subtitles ended so. No caller says these.
 const CREDITS: [&str; 6] =
     ["请不吝点赞", "明镜与点点", "字幕由", "字幕志愿者", "中文字幕", "Amara.org"];
@@ -26,14 +24,6 @@ pub fn clean(raw: &str) -> String {
 /// True when the text repeats a phrase as only a stuck decoder does.
 pub fn is_looping(text: &str) -> bool {
     find_loop(text).is_some()
-}
-
-/// True when a phrase of four characters or more is said twice in a row, marks aside. People do
-/// that, but of two decodes of the same speech the one without is right: beam search misses its end.
-pub fn is_doubled(text: &str) -> bool {
-    let said: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
-    (DOUBLED_CHARS_MIN..=said.len() / 2)
-        .any(|length| said.windows(2 * length).any(|twice| twice[..length] == twice[length..]))
 }
 
 /// Start and length, in characters, of the first phrase said more than [`REPEATS_MAX`] times in a
@@ -67,14 +57,6 @@ mod tests {
         assert_eq!(clean("我要投诉噪音噪音噪音噪音噪音噪音"), "我要投诉噪音");
         assert_eq!(clean("编号1000000007"), "编号1000000007");
         assert!(!is_looping("好好好"));
-    }
-
-    #[test]
-    fn a_phrase_said_twice_is_told_from_two_phrases() {
-        assert!(is_doubled("因为只能扛一包,因为只能扛一包。"));
-        assert!(is_doubled("每次的量少,开始结果之后开始结果之后"));
-        assert!(!is_doubled("好的好的,我在人民路十号。"));
-        assert!(!is_doubled(""));
     }
 
     #[test]

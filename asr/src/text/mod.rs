@@ -11,7 +11,7 @@ mod numbers;
 mod punctuation;
 mod voiced;
 
-pub use clean::{clean, is_doubled, is_looping};
+pub use clean::{clean, is_looping};
 pub use voiced::voiced;
 
 use serde::{Deserialize, Serialize};
