@@ -48,6 +48,9 @@ pub struct Job {
 /// there are cores slow each other down.
 const WIDE: usize = 2;
 
+/// Who asked for nothing for so long is silent: then another may be alone.
+const TALKS_FOR_MS: u64 = 5_000;
+
 /// What to send after a decode.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
@@ -101,6 +104,8 @@ pub struct Queue {
     /// No decode gets two cores.
     is_narrow: bool,
     runs: BTreeMap<u64, Run>,
+    /// When each stream of a call last asked for a decode.
+    talkers: BTreeMap<(u64, u64), u64>,
     started: u64,
     awaited: BTreeMap<Key, Awaited>,
     stable: BTreeMap<Key, Stable>,
@@ -158,6 +163,7 @@ impl Queue {
 
     /// A decode on trial: the speaker has paused. Refused where nothing but finals is decoded.
     pub fn speculate(&mut self, job: Job) {
+        self.note(&job);
         if self.level() < Level::FinalsOnly && !job.is_offline {
             self.put(job, false);
         }
@@ -170,6 +176,7 @@ impl Queue {
 
     /// The segment is over. Returns the text when the trial already has it.
     pub fn commit(&mut self, job: Job) -> Option<Decoded> {
+        self.note(&job);
         self.partials.remove(&job.key);
         match self.stable.get_mut(&job.key) {
             Some(trial) if trial.utterance == job.utterance => {
@@ -208,6 +215,7 @@ impl Queue {
         if job.is_offline {
             return;
         }
+        self.note(&job);
         let has_waiting = self
             .stable
             .values()
@@ -284,8 +292,15 @@ impl Queue {
         self.stable.values().filter(is_waiting).count()
     }
 
+    fn note(&mut self, job: &Job) {
+        if !job.is_offline {
+            self.talkers.insert((job.key.connection, job.key.stream), job.asked_ms);
+        }
+    }
+
     fn run(&mut self, mut job: Job) -> Job {
-        let is_alone = self.waiting() == 0 && !job.is_offline && !self.is_narrow;
+        self.talkers.retain(|_, asked_ms| *asked_ms + TALKS_FOR_MS > job.asked_ms);
+        let is_alone = self.talkers.len() <= 1 && !job.is_offline && !self.is_narrow;
         job.cores = if is_alone && self.cores_free() >= WIDE { WIDE } else { 1 };
         self.started += 1;
         job.number = self.started;
@@ -452,10 +467,9 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_gets_two_cores_and_partials_wait_for_them() {
+    fn who_talks_alone_gets_two_cores_and_partials_wait_for_them() {
         let mut queue = Queue::new(2);
         queue.commit(job(1, 0, 1, Effort::Final));
-        queue.partial(job(2, 0, 1, Effort::Partial));
         let alone = queue.take_next().expect("a final waits");
         assert_eq!(alone.cores, 2);
         queue.partial(job(2, 0, 2, Effort::Partial));
@@ -466,8 +480,17 @@ mod tests {
         assert_eq!(queue.interrupt(), [0; 0], "finals are never interrupted");
         assert_eq!(queue.finish(&alone, &said("喂")), Verdict::Final);
         assert_eq!(queue.finish(&second, &said("喂")), Verdict::Final);
+        let later_ms = 4 + TALKS_FOR_MS;
+        queue.commit(job(1, 1, 4, Effort::Final));
+        let third = queue.take_next().expect("a final waits");
+        assert_eq!(third.cores, 1, "another talks as well");
+        assert_eq!(queue.finish(&third, &said("喂")), Verdict::Final);
+        queue.commit(job(1, 2, later_ms, Effort::Final));
+        let alone = queue.take_next().expect("a final waits");
+        assert_eq!(alone.cores, 2, "the other has stopped");
+        assert_eq!(queue.finish(&alone, &said("喂")), Verdict::Final);
         queue.keep_to_one_core(true);
-        queue.commit(job(4, 0, 4, Effort::Final));
+        queue.commit(job(1, 3, later_ms, Effort::Final));
         assert_eq!(queue.take_next().map(|j| j.cores), Some(1));
     }
 
