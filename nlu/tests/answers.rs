@@ -85,8 +85,8 @@ fn answers_that_rules_were_made_for() {
     let scores = scores(DEV, true);
     score::print("dev", &scores);
     for (question, score) in &scores {
-        assert!(score.precision() >= 0.97, "{question}: {score}");
-        assert!(score.recall() >= 0.97, "{question}: {score}");
+        assert!(score.precision() >= 0.95, "{question}: {score}");
+        assert!(score.recall() >= 0.93, "{question}: {score}");
     }
 }
 
@@ -94,7 +94,16 @@ fn answers_that_rules_were_made_for() {
 fn answers_that_no_rule_was_made_for() {
     let scores = scores(HELD_OUT, false);
     score::print("held out", &scores);
-    assert_floors(&scores, &[]);
+    let floors = [
+        ("contacted", 0.95, 0.8),
+        ("else", 0.95, 0.8),
+        ("later", 0.95, 0.9),
+        ("person", 0.95, 0.9),
+        ("reason", 0.95, 0.9),
+        ("resolved", 0.93, 0.9),
+        ("satisfied", 0.95, 0.9),
+    ];
+    assert_floors(&scores, &floors);
 }
 
 #[test]
