@@ -13,7 +13,7 @@ pub enum Field {
     Title,
     /// 诉求内容, from the caller's words.
     Description,
-    /// 诉求类型: 咨询 求助 投诉 举报 建议 表扬 催办 补充 撤销.
+    /// 诉求类型: 咨询 求助 投诉 举报 建议 表扬, or about an earlier ticket 催办 补充 撤销 反馈.
     AppealKind,
     /// 事项分类: a path in the city's tree, levels joined by `/`.
     Category,

@@ -1,5 +1,6 @@
-//! Tags, slots and the pre-filled draft. Pure.
+//! Tags, slots, the pre-filled draft, and the answers of callbacks. Pure.
 
+pub mod answers;
 pub mod classifier;
 pub mod draft;
 pub mod reader;

@@ -4,7 +4,7 @@ mod support;
 
 use proptest::prelude::*;
 use qingting_common::{UnixMillis, ids::Party};
-use qingting_nlu::draft::{Field, Tag};
+use qingting_nlu::draft::{Evidence, Field, Tag};
 use qingting_nlu::{CallContext, LocalTime, Reader, Utterance};
 use std::sync::OnceLock;
 use support::{context, utterances};
@@ -81,7 +81,7 @@ fn reader() -> &'static Reader {
 fn fits(tag: &Tag) -> bool {
     let chars_max = if tag.field == Field::Description { 4_000 } else { 200 };
     let length = tag.value.chars().count();
-    let kinds = ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
+    let kinds = ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销", "反馈"];
     let known = match tag.field {
         Field::AppealKind => kinds.contains(&tag.value.as_str()),
         Field::Emergency => ["110", "119", "120", "122"].contains(&tag.value.as_str()),
@@ -98,9 +98,14 @@ fn check(said: &[Utterance<'_>], tags: &[Tag]) -> Result<(), TestCaseError> {
         prop_assert!(fits(tag), "{:?} {:?}", tag.field, tag.value);
         prop_assert!((0.0..=1.0).contains(&tag.confidence), "{}", tag.confidence);
         prop_assert!(!tag.evidence.is_empty(), "{:?} rests on nothing", tag.field);
+        let party = |evidence: &Evidence| {
+            said.iter().find(|said| said.id == evidence.segment).map(|said| said.party)
+        };
+        prop_assert!(tag.evidence.iter().any(|evidence| party(evidence) == Some(Party::Caller)));
         for evidence in &tag.evidence {
             let segment = said.iter().find(|said| said.id == evidence.segment).unwrap();
-            prop_assert_eq!(segment.party, Party::Caller);
+            // The seat's words count beside the caller's yes alone, and for a number alone.
+            prop_assert!(segment.party == Party::Caller || tag.field == Field::Phone);
             let quote: String = segment
                 .text
                 .chars()

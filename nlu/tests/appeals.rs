@@ -4,6 +4,7 @@ mod support;
 
 use qingting_nlu::draft::Field;
 use std::collections::BTreeMap;
+use support::score::Score;
 use support::{cases, shown};
 
 /// Fields that are scored in every case.
@@ -16,23 +17,6 @@ const SCORED: [Field; 7] = [
     Field::Phone,
     Field::OccurredAt,
 ];
-
-#[derive(Default)]
-struct Score {
-    right: u32,
-    wrong: u32,
-    missed: u32,
-}
-
-impl Score {
-    fn precision(&self) -> f64 {
-        f64::from(self.right) / f64::from((self.right + self.wrong).max(1))
-    }
-
-    fn recall(&self) -> f64 {
-        f64::from(self.right) / f64::from((self.right + self.missed).max(1))
-    }
-}
 
 /// Scores a file; its errors are listed only for the half that rules may be made for.
 fn score(file: &str, listed: bool) -> BTreeMap<Field, Score> {
@@ -48,9 +32,7 @@ fn score(file: &str, listed: bool) -> BTreeMap<Field, Score> {
             let expected = case.expected.get(field);
             let found = shown(&tags, *field).map(|tag| &tag.value);
             let score = scores.entry(*field).or_default();
-            score.right += u32::from(expected.is_some() && found == expected);
-            score.wrong += u32::from(found.is_some() && found != expected);
-            score.missed += u32::from(expected.is_some() && found != expected);
+            score.count(expected.is_some(), found.is_some(), found == expected);
             if listed && found != expected {
                 println!("  {}: {} {found:?}, expected {expected:?}", case.name, field.as_str());
             }
@@ -59,8 +41,7 @@ fn score(file: &str, listed: bool) -> BTreeMap<Field, Score> {
             let score = scores.entry(*field).or_default();
             let value = shown(&tags, *field).map(|tag| tag.value.clone()).unwrap_or_default();
             let right = value.contains(part);
-            score.right += u32::from(right);
-            score.missed += u32::from(!right);
+            score.count(true, false, right);
             if listed && !right {
                 println!("  {}: {} {value:?} lacks {part:?}", case.name, field.as_str());
             }
@@ -68,15 +49,7 @@ fn score(file: &str, listed: bool) -> BTreeMap<Field, Score> {
     }
     println!("{} appeals", cases.len());
     for (field, score) in &scores {
-        println!(
-            "{:<12} precision {:.2} recall {:.2} (right {}, wrong {}, missed {})",
-            field.as_str(),
-            score.precision(),
-            score.recall(),
-            score.right,
-            score.wrong,
-            score.missed
-        );
+        println!("{:<12} {score}", field.as_str());
     }
     scores
 }

@@ -3,9 +3,9 @@
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
 use qingting_nlu::draft::Field;
 
-/// 诉求类型 of the service: six kinds of appeal, and three about an existing ticket.
-pub const APPEAL_KINDS: [&str; 9] =
-    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
+/// 诉求类型 of the service: six kinds of appeal, and four about an existing ticket.
+pub const APPEAL_KINDS: [&str; 10] =
+    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销", "反馈"];
 
 /// Services that take over an emergency.
 const EMERGENCY_NUMBERS: [&str; 4] = ["110", "119", "120", "122"];

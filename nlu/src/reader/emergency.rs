@@ -40,12 +40,12 @@ impl Emergencies {
 
     /// At most one tag for each number, the surest first.
     pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
-        let hits = self.words.standing(&talk.chars);
+        let hits = self.words.standing(&talk.words);
         let mut tags: Vec<Tag> = NUMBERS
             .iter()
             .filter_map(|number| {
                 let of_number = hits.iter().filter(|hit| hit.value == *number);
-                let judged = of_number.map(|hit| (self.confidence(&talk.chars, hit), hit));
+                let judged = of_number.map(|hit| (self.confidence(&talk.words, hit), hit));
                 let (confidence, hit) = judged.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
                 let shown = confidence >= CONFIDENCE_SHOWN_MIN;
                 shown.then(|| talk.tag_at(Field::Emergency, *number, confidence, hit.range.clone()))

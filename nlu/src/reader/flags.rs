@@ -30,11 +30,11 @@ impl Flags {
 
 fn flag(talk: &Transcript<'_>, field: Field, lexicon: &Lexicon) -> Option<Tag> {
     let mut hits: Vec<Hit> = Vec::new();
-    for hit in lexicon.hits(&talk.chars) {
+    for hit in lexicon.hits(&talk.words) {
         let overlaps = |known: &&mut Hit| {
             known.range.end > hit.range.start && known.weight.signum() == hit.weight.signum()
         };
-        let same = |known: &Hit| talk.chars[known.range.clone()] == talk.chars[hit.range.clone()];
+        let same = |known: &Hit| talk.words[known.range.clone()] == talk.words[hit.range.clone()];
         if hits.iter().any(same) {
             continue;
         }

@@ -11,7 +11,8 @@ use crate::draft::{Field, Tag};
 use std::ops::Range;
 
 /// The store's list; the lexicon's values are of these.
-const KINDS: [&str; 9] = ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
+const KINDS: [&str; 10] =
+    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销", "反馈"];
 /// From this weight on a pattern names the kind.
 const NAMED_WEIGHT_MIN: f32 = 2.5;
 /// What guesses are worth once a kind was named.
@@ -46,7 +47,7 @@ impl Kinds {
 
     /// The kinds that the words speak for, the surest first.
     pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
-        let hits = self.hits(&talk.chars);
+        let hits = self.hits(&talk.words);
         let named = hits.iter().any(|hit| hit.weight >= NAMED_WEIGHT_MIN);
         let worth = |hit: &Hit| match hit.weight {
             weight if named && weight < NAMED_WEIGHT_MIN => weight * GUESS_BESIDE_NAMED,

@@ -6,7 +6,7 @@ const MINUTES_PER_DAY: i64 = 1_440;
 const OFFSET_MINUTES: i64 = 480;
 
 /// A minute of China's civil time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LocalTime {
     /// Year of the Gregorian calendar.
     pub year: i32,

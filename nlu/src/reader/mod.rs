@@ -6,21 +6,30 @@
 //! say what their surroundings do to them. A gazetteer of the whole country knows 40,000 streets, of
 //! which some are common words: give [`Gazetteer::in_city`] the hotline's city.
 
+mod amount;
+mod callback_time;
 mod category;
+mod confidential;
+mod deadline;
 mod description;
+mod earlier_ticket;
 mod emergency;
 mod flags;
 mod gazetteer;
 mod kind;
-mod lexicon;
+pub(crate) mod lexicon;
 mod local_time;
 mod name;
 mod number;
 mod phone;
 mod place;
+mod plate;
+mod reply;
+mod respondent;
+pub(crate) mod sounds;
 mod title;
-mod transcript;
-mod when;
+pub(crate) mod transcript;
+pub(crate) mod when;
 
 pub use gazetteer::{Gazetteer, GazetteerError};
 pub use local_time::LocalTime;
@@ -76,6 +85,12 @@ pub struct Reader {
     flags: flags::Flags,
     phone: phone::Phones,
     when: when::Times,
+    confidential: confidential::Wishes,
+    respondent: respondent::Respondents,
+    amount: amount::Amounts,
+    plate: plate::Plates,
+    earlier_ticket: earlier_ticket::EarlierTickets,
+    callback_time: callback_time::CallbackTimes,
 }
 
 impl Reader {
@@ -90,6 +105,12 @@ impl Reader {
             flags: flags::Flags::new(),
             phone: phone::Phones::new(),
             when: when::Times::new(),
+            confidential: confidential::Wishes::new(),
+            respondent: respondent::Respondents::new(),
+            amount: amount::Amounts::new(),
+            plate: plate::Plates::new(),
+            earlier_ticket: earlier_ticket::EarlierTickets::new(),
+            callback_time: callback_time::CallbackTimes::new(),
         }
     }
 
@@ -112,10 +133,18 @@ impl Reader {
         tags.extend(fallback);
         tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
         tags.extend(emergencies);
-        tags.extend(self.flags.read(&talk));
+        let flags = self.flags.read(&talk);
+        tags.extend(deadline::read(&flags, context.started));
+        tags.extend(flags);
+        tags.extend(self.confidential.read(&talk));
         tags.extend(name::read(&talk));
         tags.extend(self.phone.read(&talk, context.caller.as_deref()));
         tags.extend(self.when.read(&talk, context.started));
+        tags.extend(self.respondent.read(&talk));
+        tags.extend(self.amount.read(&talk));
+        tags.extend(self.plate.read(&talk));
+        tags.extend(self.earlier_ticket.read(&talk, context.started));
+        tags.extend(self.callback_time.read(&talk, context.started));
         tags.extend(places);
         tags.into_iter().filter_map(|tag| finished(tag, &talk)).collect()
     }

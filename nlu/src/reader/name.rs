@@ -1,12 +1,30 @@
 //! 联系人: only when the caller says 我姓王, 我叫李明 or the like.
 
 use super::lexicon::words;
-use super::transcript::Transcript;
+use super::reply::{holds, takes_back};
+use super::transcript::{Transcript, ends_clause};
 use crate::draft::{Field, Tag};
 use std::ops::Range;
 
 /// Most candidates.
 const CANDIDATES_MAX: usize = 3;
+/// Most characters of a given name.
+const GIVEN_CHARS_MAX: usize = 2;
+/// How far behind a family name the full name is said.
+const FULL_BEHIND_CHARS: usize = 4;
+/// How far behind a wrong name the right one ends.
+const CORRECTION_CHARS: usize = 30;
+/// From this confidence on a name may be corrected.
+const CORRECTABLE_MIN: f32 = 0.85;
+/// How the seat asks for the name.
+const ASKING: [&str; 7] = ["贵姓", "怎么称呼", "姓名", "名字", "称呼您", "您姓", "哪位"];
+/// Words that begin like a name and are none.
+const NO_NAMES: [&str; 14] = [
+    "谢谢", "马上", "方便", "明白", "高兴", "麻烦", "万一", "关于", "向您", "师傅", "何必", "安心",
+    "路过", "成了",
+];
+/// What callers say before the name when they are asked for it.
+const LEAD_INS: &str = "嗯啊哦呃哎诶唉额,. ";
 /// How a caller begins to say his full name.
 const FULL: [&str; 7] =
     ["我的名字叫", "我的名字是", "我名字叫", "我名叫", "我叫", "本人叫", "姓名是"];
@@ -14,6 +32,8 @@ const FULL: [&str; 7] =
 const FAMILY: [&str; 5] = ["免贵姓", "我是姓", "我姓", "本人姓", "姓"];
 /// How he says what he is to be called.
 const CALLED: [&str; 5] = ["叫我", "称呼我", "喊我", "我是", "叫"];
+/// What may stand in front of one among people who know each other.
+const FAMILIAR: [&str; 2] = ["老", "小"];
 /// What may follow a family name.
 const STYLES: [&str; 6] = ["先生", "女士", "小姐", "老师", "师傅", "阿姨"];
 
@@ -22,18 +42,103 @@ const AFTER: &str = include_str!("../lexicon/after_name.txt");
 
 /// The name, surest first: a full name before a styled one before a family name.
 pub(crate) fn read(talk: &Transcript<'_>) -> Vec<Tag> {
-    let chars = &talk.chars;
+    let chars = &talk.words;
+    let mut said: Vec<Said> = (0..chars.len())
+        .filter_map(|at| {
+            let (length, confidence, from) = name_at(chars, at)?;
+            Some(Said { name: from..from + length, range: at..from + length, confidence })
+        })
+        .collect();
+    said.extend(talk.answers().filter_map(|(asked, answer)| answered(chars, &asked.chars, answer)));
+    said.extend(full_behind_family(chars, &said));
+    said.sort_by_key(|said| said.range.end);
+    said.extend(corrected(chars, &said));
     let mut tags: Vec<Tag> = Vec::new();
-    for at in 0..chars.len() {
-        let Some((length, confidence, from)) = name_at(chars, at) else { continue };
-        let value = talk.text(from..from + length);
-        if tags.iter().all(|tag| tag.value != value) {
-            tags.push(talk.tag_at(Field::CallerName, value, confidence, at..from + length));
+    for said in said {
+        let value = talk.text(said.name);
+        match tags.iter_mut().find(|tag| tag.value == value) {
+            Some(known) => known.confidence = known.confidence.max(said.confidence),
+            None => {
+                tags.push(talk.tag_at(Field::CallerName, value, said.confidence, said.range));
+            }
         }
     }
     tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     tags.truncate(CANDIDATES_MAX);
     tags
+}
+
+/// A name that was said.
+struct Said {
+    name: Range<usize>,
+    /// The name and the words that lead to it.
+    range: Range<usize>,
+    confidence: f32,
+}
+
+/// 您贵姓 — 樊. The whole reply, or its beginning before a pause, is a name.
+fn answered(chars: &[char], asked: &[char], answer: Range<usize>) -> Option<Said> {
+    if !ASKING.iter().any(|word| holds(asked, word)) {
+        return None;
+    }
+    let lead = chars[answer.clone()].iter().take_while(|c| LEAD_INS.contains(**c)).count();
+    let from = answer.start + lead;
+    let end = (from..answer.end).find(|at| ends_clause(chars[*at])).unwrap_or(answer.end);
+    let rest = &chars[from..end];
+    if begins(rest, &NO_NAMES).is_some() {
+        return None;
+    }
+    let family = family_name(rest)?;
+    let given = rest.len() - family;
+    let styled = style(&rest[family..]);
+    let whole = given <= GIVEN_CHARS_MAX && rest.iter().all(|c| is_name_char(*c));
+    let ends_so = |c: &char| words(AFTER).any(|after| after.starts_with(*c));
+    let confidence = if given > 0 { 0.85 } else { 0.8 };
+    let bare = whole && !rest[family..].iter().any(|c| ends_so(c));
+    let length = if styled > 0 { family + styled } else { rest.len() };
+    (styled > 0 || bare).then(|| Said {
+        name: from..from + length,
+        range: from..from + length,
+        confidence,
+    })
+}
+
+/// 我姓邱叫邱美华: the full name behind the family name, whatever leads to it.
+fn full_behind_family(chars: &[char], said: &[Said]) -> Vec<Said> {
+    let full = |said: &Said| {
+        let family = family_name(&chars[said.name.clone()]).filter(|n| *n == said.name.len())?;
+        let window = said.name.end..(said.name.end + FULL_BEHIND_CHARS).min(chars.len());
+        let from = window.into_iter().find(|at| {
+            chars[*at] == '叫'
+                && chars[at + 1..].starts_with(&chars[said.name.start..said.name.start + family])
+        })?;
+        let length = full_name(&chars[from + 1..]).filter(|length| *length > family)?;
+        let name = from + 1..from + 1 + length;
+        Some(Said { range: said.range.start..name.end, name, confidence: 0.92 })
+    };
+    said.iter().filter_map(full).collect()
+}
+
+/// 我叫张晓红，不是红旗的红，张晓虹: a name as long with the same family name behind words that take the first
+/// back. The last such name is meant.
+fn corrected(chars: &[char], said: &[Said]) -> Option<Said> {
+    let wrong = said.iter().rfind(|said| said.confidence >= CORRECTABLE_MIN)?;
+    let family = family_name(&chars[wrong.name.clone()])?;
+    let behind = wrong.name.end..(wrong.name.end + CORRECTION_CHARS).min(chars.len());
+    let length = wrong.name.len();
+    if length == family || !takes_back(&chars[behind.clone()]) {
+        return None;
+    }
+    let same_family = &chars[wrong.name.start..wrong.name.start + family];
+    let is_name = |at: &usize| {
+        let name = &chars[*at..*at + length];
+        name.starts_with(same_family)
+            && name.iter().all(|c| is_name_char(*c))
+            && *name != chars[wrong.name.clone()]
+            && takes_back(&chars[wrong.name.end..*at])
+    };
+    let from = (behind.start..(behind.end + 1).saturating_sub(length)).rfind(is_name)?;
+    Some(Said { name: from..from + length, range: from..from + length, confidence: 0.95 })
 }
 
 /// Length of the name, confidence and where it begins, if the words before it begin at `at`.
@@ -52,6 +157,11 @@ fn name_at(chars: &[char], at: usize) -> Option<(usize, f32, usize)> {
         return (own || !bare).then_some((family + styled, confidence, at + from));
     }
     let from = begins(rest, &CALLED)?;
+    // 叫我老孙.
+    if let (Some(familiar), Some('我')) = (begins(&rest[from..], &FAMILIAR), rest.get(1)) {
+        let length = familiar + family_name(&rest[from + familiar..])?;
+        return Some((length, 0.8, at + from));
+    }
     let family = family_name(&rest[from..])?;
     let styled = style(&rest[from + family..]);
     // 他叫王先生 is somebody else.

@@ -3,27 +3,34 @@
 //! Digits come as 幺三八, 一三八, 138 or in groups over several utterances. A number counts when it
 //! has the form of a Chinese mobile (11 digits, 1[3-9]), a landline with area code (0…, 11 or 12),
 //! or 400/800 (10); seven or eight digits only where the caller calls them his. What the words in
-//! front call someone else's number gets little confidence.
+//! front call someone else's number gets little confidence. A number that the seat reads back counts
+//! once the caller says yes to it: a person heard it then, not the recogniser alone.
 
 use super::lexicon::{Hit, Lexicon, after, before};
 use super::number::{digit, in_number, number};
+use super::reply::agreement;
 use super::transcript::{BREAK, Transcript};
 use crate::draft::{Field, Tag};
 use std::ops::Range;
 
 /// Most characters between two groups of one number.
-const GAP_CHARS_MAX: usize = 5;
+const GAP_CHARS_MAX: usize = 6;
 /// What people say between groups.
-const GAP_WORDS: [&str; 9] =
-    ["然后是", "然后", "后面是", "后边是", "再是", "接着", "完了是", "那个", "嗯"];
+const GAP_WORDS: [&str; 10] =
+    ["然后是", "然后", "后面是", "后边是", "再是", "接着", "完了是", "那个", "这个", "嗯"];
 /// How far words in front of a number say whose it is.
 const CUE_CHARS: usize = 18;
 /// How far words behind it do.
 const CUE_AFTER_CHARS: usize = 14;
 /// How far behind a wrong number the right one begins.
 const CORRECTION_CHARS: usize = 30;
+/// Fewest digits that replace the end of a number when nothing but 不对 leads to them.
+const TAIL_DIGITS_MIN: usize = 3;
 /// What a corrected number is worth.
 const CORRECTED: f32 = 0.4;
+/// What a number is worth that the seat read back and the caller confirmed, and one that he denied.
+const CONFIRMED: f32 = 0.97;
+const DENIED: f32 = 0.4;
 /// Most candidates.
 const CANDIDATES_MAX: usize = 4;
 /// Most pieces of evidence of one number.
@@ -33,9 +40,9 @@ const DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
 
 /// Digits said in one breath.
 #[derive(Clone)]
-struct Group {
-    digits: String,
-    range: Range<usize>,
+pub(crate) struct Group {
+    pub(crate) digits: String,
+    pub(crate) range: Range<usize>,
 }
 
 /// A number of valid form.
@@ -57,15 +64,18 @@ impl Phones {
 
     /// All numbers, the surest first. `caller` is the presented number.
     pub(crate) fn read(&self, talk: &Transcript<'_>, caller: Option<&str>) -> Vec<Tag> {
-        let cues = self.cues.hits(&talk.chars);
+        let cues = self.cues.hits(&talk.words);
         let groups = groups(&talk.chars);
         let mut said = self.numbers(talk, &groups);
-        correct(&cues, &groups, &mut said);
+        correct(&talk.chars, &cues, &groups, &mut said);
+        let read_back = read_back(talk, &mut said);
         let mut tags: Vec<Tag> = merge(said)
             .into_iter()
             .map(|(said, ranges)| talk.tag(Field::Phone, said.digits, said.confidence, &ranges))
             .collect();
+        tags.extend(read_back);
         tags.extend(caller.and_then(|caller| presented(talk, &cues, caller)));
+        tags.extend(caller.and_then(|caller| self.presented_by_seat(talk, caller)));
         tags.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         tags.truncate(CANDIDATES_MAX);
         tags
@@ -88,6 +98,15 @@ impl Phones {
         said
     }
 
+    /// 就用您这个来电号码联系您可以吗 — 可以.
+    fn presented_by_seat(&self, talk: &Transcript<'_>, caller: &str) -> Option<Tag> {
+        let asks = |chars: &[char]| self.cues.hits(chars).iter().any(|hit| hit.value == "caller");
+        let (_, answer) = talk.answers().filter(|(asked, _)| asks(&asked.chars)).last()?;
+        let digits = presented_digits(caller)?;
+        let agrees = agreement(&talk.chars[answer.clone()]) == Some(true);
+        agrees.then(|| talk.tag_at(Field::Phone, digits, 0.85, answer))
+    }
+
     /// How likely the number is where the caller wants to be called; none if it may be no number.
     fn whose(&self, talk: &Transcript<'_>, range: &Range<usize>, digits: &str) -> Option<f32> {
         let chars = &talk.chars;
@@ -107,7 +126,7 @@ impl Phones {
 }
 
 /// Groups of digits in the text, `三个八` and 一百三十八 spelt out.
-fn groups(chars: &[char]) -> Vec<Group> {
+pub(crate) fn groups(chars: &[char]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut at = 0;
     while at < chars.len() {
@@ -199,20 +218,34 @@ fn form(digits: &str) -> Option<String> {
 }
 
 /// 不对，是…: the number before gives way. 尾号是…: its end is replaced.
-fn correct(cues: &[Hit], groups: &[Group], said: &mut Vec<Said>) {
+fn correct(chars: &[char], cues: &[Hit], groups: &[Group], said: &mut Vec<Said>) {
     for cue in cues {
         match cue.value {
             "tail" => replace_end(cue, groups, said),
-            "wrong" => give_way(cue, said),
+            "wrong" => give_way(cue, said).or_else(|| {
+                stands_alone(chars, cue, groups).then(|| replace_end(cue, groups, said)).flatten()
+            }),
             _ => None,
         };
     }
 }
 
+/// Whether the digits behind 不对 may be the end of a number: 不对是五零一室 is a door.
+fn stands_alone(chars: &[char], cue: &Hit, groups: &[Group]) -> bool {
+    let tail = groups.iter().find(|group| group.range.start >= cue.range.end);
+    let counts = |group: &Group| {
+        chars.get(group.range.end).is_some_and(|c| "号栋室单幢层楼块元点月年路个弄组".contains(*c))
+    };
+    tail.is_some_and(|group| group.digits.len() >= TAIL_DIGITS_MIN && !counts(group))
+}
+
 fn replace_end(cue: &Hit, groups: &[Group], said: &mut Vec<Said>) -> Option<()> {
-    let beside = |group: &&Group| (0..=1).any(|gap| group.range.start == cue.range.end + gap);
+    let beside = |group: &&Group| (0..=2).any(|gap| group.range.start == cue.range.end + gap);
     let tail = groups.iter().find(beside)?;
-    let wrong = said.iter_mut().rfind(|said| said.range.end <= cue.range.start)?;
+    let near = |said: &&mut Said| {
+        said.range.end <= cue.range.start && cue.range.start - said.range.end <= CORRECTION_CHARS
+    };
+    let wrong = said.iter_mut().rfind(near)?;
     let kept = wrong.digits.len().saturating_sub(tail.digits.len());
     if (2..=8).contains(&tail.digits.len()) && kept > 0 {
         let digits = format!("{}{}", &wrong.digits[..kept], tail.digits);
@@ -255,12 +288,44 @@ fn merge(said: Vec<Said>) -> Vec<(Said, Vec<Range<usize>>)> {
 
 /// 就是这个号: the number that the trunk presented, with the words as evidence.
 fn presented(talk: &Transcript<'_>, cues: &[Hit], caller: &str) -> Option<Tag> {
-    let digits: String = caller.chars().filter(char::is_ascii_digit).collect();
+    let digits = presented_digits(caller)?;
     let denied = |hit: &&Hit| {
         let front = before(&talk.chars, &hit.range, 2);
         !talk.chars[front].contains(&'不')
     };
     let hit = cues.iter().filter(|hit| hit.value == "caller").find(denied)?;
-    let fits = DIGITS.contains(&digits.len());
-    fits.then(|| talk.tag_at(Field::Phone, digits, 0.85, hit.range.clone()))
+    Some(talk.tag_at(Field::Phone, digits, 0.85, hit.range.clone()))
+}
+
+fn presented_digits(caller: &str) -> Option<String> {
+    let digits: String = caller.chars().filter(char::is_ascii_digit).collect();
+    DIGITS.contains(&digits.len()).then_some(digits)
+}
+
+/// Numbers that the seat read back: those that the caller confirmed, with both as evidence. A number
+/// that he denied loses its weight unless he says it again.
+fn read_back(talk: &Transcript<'_>, said: &mut [Said]) -> Vec<Tag> {
+    let mut tags = Vec::new();
+    for (asked, answer) in talk.answers() {
+        let groups = groups(&asked.chars);
+        let number = (0..groups.len()).find_map(|first| {
+            let (digits, last) = longest_number(&asked.chars, &groups[first..])?;
+            Some((digits, groups[first].range.start..groups[first + last].range.end))
+        });
+        let Some((digits, range)) = number else { continue };
+        match agreement(&talk.chars[answer.clone()]) {
+            Some(true) => {
+                let mut tag = talk.tag_at(Field::Phone, digits, CONFIRMED, answer);
+                tag.evidence.push(talk.evidence_asked(asked, range));
+                tags.push(tag);
+            }
+            Some(false) => {
+                let earlier = |said: &&mut Said| said.range.end <= answer.start;
+                let denied = said.iter_mut().filter(earlier).filter(|said| said.digits == digits);
+                denied.for_each(|said| said.confidence *= DENIED);
+            }
+            None => {}
+        }
+    }
+    tags
 }

@@ -1,10 +1,15 @@
 //! The caller's words as one text, with the way back to the segments.
 
 use super::Utterance;
+use super::sounds::Sounds;
 use crate::draft::{Evidence, Field, Tag};
 use qingting_common::Pii;
 use qingting_common::ids::Party;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+static CALLS: LazyLock<Sounds> =
+    LazyLock::new(|| Sounds::built_in(include_str!("../lexicon/misheard.txt")));
 
 /// Stands between two utterances in [`Transcript::chars`]; no utterance holds one.
 pub(crate) const BREAK: char = '\n';
@@ -13,7 +18,19 @@ pub(crate) const BREAK: char = '\n';
 pub(crate) struct Transcript<'a> {
     /// Width-normalised text: one character for each character said, and [`BREAK`].
     pub(crate) chars: Vec<char>,
+    /// `chars` with misheard words put right: for looking words up, never for values.
+    pub(crate) words: Vec<char>,
     said: Vec<Said<'a>>,
+    asked: Vec<Asked<'a>>,
+}
+
+/// An utterance of the seat. It fills no field by itself; the caller's answer to it may.
+pub(crate) struct Asked<'a> {
+    /// Its words, width-normalised.
+    pub(crate) chars: Vec<char>,
+    utterance: &'a Utterance<'a>,
+    /// Where the caller's next words begin, if he says any.
+    answer: usize,
 }
 
 struct Said<'a> {
@@ -30,23 +47,50 @@ impl Said<'_> {
 }
 
 impl<'a> Transcript<'a> {
-    /// The caller's utterances up to `chars_max` characters.
+    /// The caller's utterances up to `chars_max` characters, and as much of the seat's.
     pub(crate) fn of_caller(utterances: &'a [Utterance<'a>], chars_max: usize) -> Self {
-        let mut talk = Self { chars: Vec::new(), said: Vec::new() };
-        for utterance in utterances.iter().filter(|said| said.party == Party::Caller) {
-            let room = chars_max.saturating_sub(talk.chars.len());
-            let raw: Vec<char> = utterance.text.chars().take(room).collect();
-            if raw.is_empty() {
-                continue;
+        let (words, said, asked) = Default::default();
+        let mut talk = Self { chars: Vec::new(), words, said, asked };
+        let mut room_asked = chars_max;
+        for utterance in utterances {
+            if utterance.party == Party::Seat {
+                let chars = utterance.text.chars().take(room_asked).map(normal);
+                talk.ask(utterance, chars.collect());
+                room_asked -= talk.asked.last().map_or(0, |asked| asked.chars.len());
+            } else if utterance.party == Party::Caller {
+                talk.say(utterance, chars_max);
             }
-            if !talk.chars.is_empty() {
-                talk.chars.push(BREAK);
-            }
-            let start = talk.chars.len();
-            talk.chars.extend(raw.iter().copied().map(normal));
-            talk.said.push(Said { utterance, start, raw });
         }
+        talk.words = CALLS.repaired(&talk.chars);
         talk
+    }
+
+    fn ask(&mut self, utterance: &'a Utterance<'a>, chars: Vec<char>) {
+        let answer = self.chars.len() + usize::from(!self.chars.is_empty());
+        self.asked.push(Asked { chars, utterance, answer });
+    }
+
+    fn say(&mut self, utterance: &'a Utterance<'a>, chars_max: usize) {
+        let room = chars_max.saturating_sub(self.chars.len());
+        let raw: Vec<char> = utterance.text.chars().take(room).collect();
+        if raw.is_empty() {
+            return;
+        }
+        if !self.chars.is_empty() {
+            self.chars.push(BREAK);
+        }
+        let start = self.chars.len();
+        self.chars.extend(raw.iter().copied().map(normal));
+        self.said.push(Said { utterance, start, raw });
+    }
+
+    /// What the seat said, each with the utterance in which the caller answers.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Asked<'a>, Range<usize>)> {
+        let answer = |asked: &Asked<'_>| {
+            let said = self.said.partition_point(|said| said.start < asked.answer);
+            self.said.get(said).filter(|said| said.start == asked.answer).map(Said::range)
+        };
+        self.asked.iter().filter_map(move |asked| Some((asked, answer(asked)?)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -80,6 +124,17 @@ impl<'a> Transcript<'a> {
             })
             .filter(|evidence| evidence.start < evidence.end)
             .collect()
+    }
+
+    /// A stretch of the seat's words as evidence, beside the caller's answer to them.
+    pub(crate) fn evidence_asked(&self, asked: &Asked<'_>, range: Range<usize>) -> Evidence {
+        let quote = asked.utterance.text.chars().skip(range.start).take(range.len()).collect();
+        Evidence {
+            segment: asked.utterance.id,
+            start: range.start as u32,
+            end: range.end as u32,
+            quote: Pii::new(quote),
+        }
     }
 
     /// A tag that rests on one range.
@@ -117,7 +172,7 @@ impl<'a> Transcript<'a> {
 }
 
 /// Full width to half width; a control character to a space, so that [`BREAK`] is ours alone.
-fn normal(c: char) -> char {
+pub(crate) fn normal(c: char) -> char {
     match c {
         '\u{3000}' => ' ',
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),

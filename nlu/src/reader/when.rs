@@ -8,6 +8,10 @@
 
 mod clock;
 mod day;
+mod later;
+mod lunar;
+
+pub(crate) use later::{Later, all as all_later};
 
 use super::LocalTime;
 use super::lexicon::{Lexicon, after, before};

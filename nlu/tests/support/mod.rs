@@ -1,6 +1,8 @@
 //! Labelled appeals as `tests/appeals/README.md` describes them, and readers for tests.
 #![allow(dead_code)]
 
+pub(crate) mod score;
+
 use qingting_common::{SegmentId, ids::Party};
 use qingting_nlu::classifier::LinearModel;
 use qingting_nlu::draft::{Field, Tag};

@@ -115,6 +115,23 @@ fn starts(chars: &[char], word: &str) -> bool {
 }
 
 impl Clock {
+    /// The hour and the minute as they were said.
+    pub(super) fn hour(&self) -> Option<(u32, u32)> {
+        self.said
+    }
+
+    pub(super) fn part(&self) -> Option<Part> {
+        self.part
+    }
+
+    /// The minute that part of the day and clock time make of a day, whether past or to come.
+    pub(super) fn on(&self, date: LocalTime) -> Option<LocalTime> {
+        match self.minute(date, date) {
+            Minute::Known(at) => Some(at),
+            Minute::Unknown => None,
+        }
+    }
+
     /// The minute of that day.
     pub(super) fn minute(&self, date: LocalTime, now: LocalTime) -> Minute {
         let Some((hour, minute)) = self.said else { return Minute::Unknown };

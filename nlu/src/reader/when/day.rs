@@ -3,6 +3,7 @@
 use super::super::LocalTime;
 use super::super::lexicon::Lexicon;
 use super::super::number::{digit, in_number, number};
+use super::super::reply::starts;
 use super::clock::Part;
 use std::ops::Range;
 
@@ -26,6 +27,7 @@ const DAYS_BACK_MAX: u32 = 10;
 /// All days in the order of the text; the longest of those that begin together.
 pub(super) fn all(chars: &[char], words: &Lexicon, now: LocalTime) -> Vec<Day> {
     let mut days = from_words(chars, words, now);
+    days.extend(super::lunar::all(chars));
     for at in 0..chars.len() {
         let starts_number = at == 0 || !in_number(chars[at - 1]);
         let counted = starts_number.then(|| calendar(chars, at, now).or(ago(chars, at, now)));
@@ -84,11 +86,28 @@ fn calendar(chars: &[char], at: usize, now: LocalTime) -> Option<Day> {
             Some(Day { range: start..end + usize::from(tail), ..day })
         }
         (None, Some(day)) if year.is_none() => {
+            if let Some(length) = last_month_before(chars, at) {
+                let last = LocalTime { day: 1, ..now }.plus_days(-1);
+                let date = LocalTime { day: day as u8, ..last };
+                let range = at - length..end;
+                return date.exists().then(|| Day { date: Some(date), range, ..said(CERTAIN) });
+            }
             let date = this_month(day, now)?;
             is_date_context(&chars[end..]).then(|| Day { date: Some(date), ..said(0.65) })
         }
         _ => None,
     }
+}
+
+/// 上个月 in front of a day of the month: its length.
+fn last_month_before(chars: &[char], at: usize) -> Option<usize> {
+    ["上个月", "上月"]
+        .into_iter()
+        .map(|word| (word.chars().count(), word))
+        .find(|(length, word)| {
+            at.checked_sub(*length).is_some_and(|from| starts(&chars[from..at], word))
+        })
+        .map(|(length, _)| length)
 }
 
 /// 去年, 今年, 前年 in front, with its length and the years back.
@@ -121,8 +140,8 @@ fn this_month(day: u32, now: LocalTime) -> Option<LocalTime> {
 
 /// A number with 号 is a date rather than a house only before such words.
 fn is_date_context(rest: &[char]) -> bool {
-    const AFTER: [&str; 9] =
-        ["早上", "上午", "中午", "下午", "晚上", "凌晨", "那天", "的时候", "开始"];
+    const AFTER: [&str; 10] =
+        ["早上", "上午", "中午", "下午", "晚上", "凌晨", "那天", "的时候", "开始", "的事"];
     AFTER.iter().any(|word| rest.iter().take(word.chars().count()).copied().eq(word.chars()))
 }
 
