@@ -22,7 +22,7 @@ mod title;
 mod transcript;
 mod when;
 
-pub use gazetteer::{Gazetteer, GazetteerError};
+pub use gazetteer::{Division, Gazetteer, GazetteerError, Place, PlaceKind, Resolved};
 pub use local_time::LocalTime;
 
 use crate::classifier::LinearModel;
