@@ -7,4 +7,6 @@ pub mod profile;
 pub mod reader;
 pub mod table;
 
-pub use reader::{CallContext, Gazetteer, GazetteerError, LocalTime, Reader, Utterance};
+pub use reader::{
+    CallContext, Gazetteer, GazetteerError, LocalTime, Place, PlaceKind, Reader, Utterance,
+};

@@ -4,7 +4,9 @@
 //! between addresses. What is learnt is chosen on DEV; TEST is read once, at the end.
 
 use qingting_nlu::Gazetteer;
-use qingting_nlu::address::{AddressModel, Labelled, OUTSIDE, Score, TrainOptions, score, train};
+use qingting_nlu::address::{
+    AddressModel, Labelled, OUTSIDE, Score, Stage, TrainOptions, score, train,
+};
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -16,11 +18,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let names = gazetteer(Path::new(divisions))?;
     let (rows, dev) = (labelled(train_file)?, labelled(dev_file)?);
-    let watch = |pass: usize, likely: f64, model: &dyn Fn() -> AddressModel| {
-        let f1 = score(&model(), &dev, &names).total().f1();
-        println!("pass {pass}: log-likelihood {likely:.3}, dev F1 {f1:.4}");
+    let first = match std::env::var("FIRST") {
+        Ok(f) => labelled(&f)?,
+        Err(_) => Vec::new(),
     };
-    let model = train(&rows, &names, &options(), watch);
+    let both: Vec<Labelled> = first.iter().chain(&rows).cloned().collect();
+    let stages = [
+        Stage {
+            rows: &both,
+            passes: if first.is_empty() { 0 } else { get("PRE").unwrap_or(2.0) as usize },
+        },
+        Stage { rows: &rows, passes: get("PASSES").unwrap_or(8.0) as usize },
+    ];
+    let watch = |likely: f64, model: &dyn Fn() -> AddressModel| {
+        let f1 = score(&model(), &dev, &names).total().f1();
+        println!("log-likelihood {likely:.3}, dev F1 {f1:.4}");
+    };
+    let model = train(&stages, &names, &options(), watch);
     let bytes = model.to_bytes();
     println!("{} addresses, {} labels, {} bytes", rows.len(), model.labels().len(), bytes.len());
     print("dev", &score(&model, &dev, &names));
@@ -59,11 +73,24 @@ fn labelled(file: &str) -> Result<Vec<Labelled>, Box<dyn Error>> {
     Ok(blocks.map(address).collect())
 }
 
+/// Labels of the second set under the names of the first, and of either under one spelling.
+fn called(label: &str) -> &str {
+    match label {
+        "devZone" => "devzone",
+        "subRoad" => "subroad",
+        "subRoadno" => "subroadno",
+        "village_group" => "roadno",
+        "intersection" | "distance" => "assist",
+        other => other,
+    }
+}
+
 fn address(block: &str) -> Labelled {
     let mut row = Labelled { chars: Vec::new(), pieces: Vec::new() };
     for line in block.lines() {
         let Some((token, tag)) = line.trim().rsplit_once([' ', '\t']) else { continue };
         let (place, label) = tag.split_once('-').unwrap_or(("B", OUTSIDE));
+        let label = called(label);
         let start = row.chars.len();
         row.chars.extend(token.trim().chars());
         let end = row.chars.len();
@@ -79,10 +106,8 @@ fn address(block: &str) -> Labelled {
 }
 
 fn options() -> TrainOptions {
-    let get = |key: &str| std::env::var(key).ok().map(|v| v.parse::<f32>().unwrap());
     let d = TrainOptions::default();
     TrainOptions {
-        passes: get("PASSES").map_or(d.passes, |v| v as usize),
         rate: get("RATE").unwrap_or(d.rate),
         decay: get("DECAY").unwrap_or(d.decay),
         dropout: get("DROP").unwrap_or(d.dropout),
@@ -90,4 +115,7 @@ fn options() -> TrainOptions {
         kept_min: get("KEPT").unwrap_or(d.kept_min),
         ..d
     }
+}
+fn get(key: &str) -> Option<f32> {
+    std::env::var(key).ok().map(|v| v.parse::<f32>().unwrap())
 }

@@ -67,7 +67,7 @@ impl Names {
             ends: vec![0; chars.len()],
         };
         for start in 0..chars.len() {
-            for name in names.all_at(&chars[start..]) {
+            for name in names.divisions_at(&chars[start..]) {
                 let bit = 1 << (name.level as u32 * 2 + u32::from(name.short));
                 let end = start + name.chars;
                 match found.at[start].iter_mut().find(|(chars, _)| *chars == name.chars) {
@@ -187,13 +187,14 @@ fn part(hasher: &Hasher, chars: &[char], names: &Names, range: Range<usize>) -> 
     let tail = |count: usize| text[text.len().saturating_sub(count)..].iter().map(code);
     let bits = u64::from(names.bits(&range));
     let seen = u64::from(names.seen[range.start]);
+    let begun = text.len() > 1 && chars[..range.start].windows(2).any(|at| at == &text[..2]);
     let repeated = text.len() > 1 && chars[..range.start].windows(text.len()).any(|at| at == text);
     let before = near(chars, range.start, -1);
     let behind = near(chars, range.end - 1, 1);
     let mut features = vec![
         hasher.feature(300, [length]),
         hasher.feature(301, text.iter().map(code)),
-        hasher.feature(302, [bits, u64::from(repeated)]),
+        hasher.feature(302, [bits, u64::from(repeated), u64::from(begun)]),
         hasher.feature(303, tail(1).chain([length])),
         hasher.feature(304, tail(2).chain([length.min(4)])),
         hasher.feature(305, tail(3)),
@@ -202,6 +203,10 @@ fn part(hasher: &Hasher, chars: &[char], names: &Names, range: Range<usize>) -> 
         hasher.feature(308, tail(1).chain([before])),
         hasher.feature(309, tail(1).chain([0, behind])),
         hasher.feature(310, [shape(text[0]), length, seen]),
+        hasher.feature(313, pattern(text).chain([before])),
+        hasher.feature(314, pattern(text).chain([0, behind])),
+        hasher.feature(315, pattern(text).chain([seen])),
+        hasher.feature(316, tail(2).chain([0, behind])),
         hasher.feature(311, text.iter().take(2).map(code).chain(tail(1))),
     ];
     if repeated {

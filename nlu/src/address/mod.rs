@@ -12,7 +12,7 @@ mod train;
 
 pub use codec::AddressModelError;
 pub use report::{LabelScore, Score, score};
-pub use train::{TrainOptions, train};
+pub use train::{Stage, TrainOptions, train};
 
 use crate::reader::Gazetteer;
 use features::Observed;

@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 pub struct TrainOptions {
     /// Weights in the table, a power of two.
     pub slots: usize,
-    /// Passes over the addresses.
-    pub passes: usize,
     /// First step's length.
     pub rate: f32,
     /// Pull of every weight towards zero, for each address.
@@ -32,7 +30,6 @@ impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             slots: 1 << 22,
-            passes: 10,
             rate: 0.2,
             decay: 1e-6,
             dropout: 0.5,
@@ -46,26 +43,41 @@ impl Default for TrainOptions {
 /// Probabilities below this change nothing.
 const CHANGE_MIN: f32 = 1e-3;
 
-/// Learns from addresses with pieces that cover them. Addresses beyond [`ADDRESS_CHARS_MAX`] and parts
-/// beyond [`PART_CHARS_MAX`] are left out. `watch` is told after each pass how likely the addresses were.
+/// Addresses and how often they are gone through.
+#[derive(Clone, Copy)]
+pub struct Stage<'a> {
+    /// Addresses with pieces that cover them.
+    pub rows: &'a [Labelled],
+    /// Passes over them.
+    pub passes: usize,
+}
+
+/// Learns from one stage after the other; the model is the mean of what was known after each pass of the
+/// last. Addresses beyond [`ADDRESS_CHARS_MAX`] and parts beyond [`PART_CHARS_MAX`] are left out.
+/// `watch` is told after each pass how likely the addresses were, and what is known by then.
 pub fn train(
-    rows: &[Labelled],
+    stages: &[Stage<'_>],
     names: &Gazetteer,
     options: &TrainOptions,
-    mut watch: impl FnMut(usize, f64, &dyn Fn() -> AddressModel),
+    mut watch: impl FnMut(f64, &dyn Fn() -> AddressModel),
 ) -> AddressModel {
     let fits = |row: &&Labelled| {
         row.chars.len() <= ADDRESS_CHARS_MAX
             && row.pieces.iter().all(|(range, _)| range.len() <= PART_CHARS_MAX)
     };
-    let rows: Vec<&Labelled> = rows.iter().filter(fits).collect();
-    let mut learner = Learner::new(&rows, options);
-    learner.count(&rows, names);
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    for pass in 1..=options.passes {
-        learner.random.shuffle(&mut order);
-        let likely: f64 = order.iter().map(|at| learner.step(rows[*at], names)).sum();
-        watch(pass, likely / rows.len() as f64, &|| learner.model());
+    let stages: Vec<(Vec<&Labelled>, usize)> = stages
+        .iter()
+        .map(|stage| (stage.rows.iter().filter(fits).collect(), stage.passes))
+        .collect();
+    let all: Vec<&Labelled> = stages.iter().flat_map(|(rows, _)| rows.iter().copied()).collect();
+    let mut learner = Learner::new(&all, options);
+    learner.count(&all, names);
+    for (rows, passes) in stages {
+        learner.forget_means();
+        for _ in 0..passes {
+            let likely = learner.pass(&rows, names);
+            watch(likely, &|| learner.model());
+        }
     }
     learner.model()
 }
@@ -99,6 +111,10 @@ struct Learner<'a> {
     /// How many gold parts have the feature.
     support: Vec<u8>,
     random: Random,
+    /// Sums of the weights after each pass, and their number.
+    sums: Vec<f32>,
+    transition_sums: Vec<f32>,
+    passes: u16,
 }
 
 impl<'a> Learner<'a> {
@@ -112,11 +128,34 @@ impl<'a> Learner<'a> {
             weights: vec![0.0; options.slots],
             squares: vec![0.0; options.slots],
             transition_squares: transitions.clone(),
+            transition_sums: transitions.clone(),
             transitions,
             support: vec![0; options.slots],
             random: Random(options.seed | 1),
+            sums: vec![0.0; options.slots],
+            passes: 0,
             labels,
         }
+    }
+
+    fn forget_means(&mut self) {
+        self.sums.fill(0.0);
+        self.transition_sums.fill(0.0);
+        self.passes = 0;
+    }
+
+    /// All addresses once, in a new order; their mean log-likelihood.
+    fn pass(&mut self, rows: &[&Labelled], names: &Gazetteer) -> f64 {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        self.random.shuffle(&mut order);
+        let likely: f64 = order.iter().map(|at| self.step(rows[*at], names)).sum();
+        let add = |sums: &mut [f32], weights: &[f32]| {
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+        };
+        add(&mut self.sums, &self.weights);
+        add(&mut self.transition_sums, &self.transitions);
+        self.passes += 1;
+        likely / rows.len().max(1) as f64
     }
 
     /// What is learnt from this time.
@@ -230,17 +269,16 @@ impl<'a> Learner<'a> {
     }
 
     fn model(&self) -> AddressModel {
-        let most = self.weights.iter().fold(0.0f32, |most, weight| most.max(weight.abs()));
+        let passes = f32::from(self.passes.max(1));
+        let most = self.sums.iter().fold(0.0f32, |most, sum| most.max(sum.abs()));
         let step = most.max(f32::MIN_POSITIVE) / f32::from(i8::MAX);
-        let seen = 1.0 - self.options.dropout;
-        let kept =
-            |weight: &f32| if weight.abs() < most * self.options.kept_min { 0.0 } else { *weight };
+        let kept = |sum: f32| if sum.abs() < most * self.options.kept_min { 0.0 } else { sum };
         AddressModel {
             labels: self.labels.clone(),
-            transitions: self.transitions.clone(),
+            transitions: self.transition_sums.iter().map(|sum| sum / passes).collect(),
             // All features are looked at now.
-            step: step * seen,
-            weights: self.weights.iter().map(|w| (kept(w) / step).round() as i8).collect(),
+            step: step / passes * (1.0 - self.options.dropout),
+            weights: self.sums.iter().map(|sum| (kept(*sum) / step).round() as i8).collect(),
         }
     }
 }

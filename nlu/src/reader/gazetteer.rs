@@ -93,6 +93,8 @@ struct Name {
     level: Level,
     /// Without its ending (市, 区): taken only beside another part of an address.
     short: bool,
+    /// Of another city's district or street.
+    foreign: bool,
     /// Which divisions or places are called so, as places in [`Gazetteer::entries`].
     bearers: Vec<u32>,
 }
@@ -148,29 +150,25 @@ impl Gazetteer {
         Ok(Self::of(divisions))
     }
 
-    /// Keeps the districts and streets of one city (or province) and the names of all provinces
-    /// and cities: a hotline's callers rarely name another city's street.
+    /// Makes a city (or province) the hotline's own: names of other cities' districts and streets are no
+    /// longer looked for in talk, because callers rarely mean them, and its places are likelier.
     ///
     /// # Errors
     /// [`GazetteerError::UnknownCity`].
-    pub fn in_city(self, name: &str) -> Result<Self, GazetteerError> {
-        let wide = |entry: &&Entry| entry.level <= Level::City;
-        let homes: Vec<Box<str>> = self
-            .entries
-            .iter()
-            .filter(wide)
-            .filter(|entry| &*entry.name == name)
-            .map(|entry| entry.code.clone())
-            .collect();
-        if homes.is_empty() {
+    pub fn in_city(mut self, name: &str) -> Result<Self, GazetteerError> {
+        let called = |entry: &&Entry| entry.level <= Level::City && &*entry.name == name;
+        let Some(home) = self.entries.iter().find(called).map(|entry| entry.code.clone()) else {
             return Err(GazetteerError::UnknownCity { name: name.to_owned() });
+        };
+        let entries = &self.entries;
+        for name in self.names.values_mut().flatten() {
+            // A code begins with the code of the division above.
+            let here = |at: &u32| entries[*at as usize].code.starts_with(&*home);
+            let narrow = matches!(name.level, Level::Area | Level::Street);
+            name.foreign = narrow && !name.bearers.iter().any(here);
         }
-        // A code begins with the code of the division above.
-        let home = |code: &str| homes.iter().any(|home| code.starts_with(&**home));
-        let kept = self.entries.iter().filter(|entry| wide(entry) || home(&entry.code));
-        let mut gazetteer = Self::of(kept.cloned().collect());
-        gazetteer.home = homes.into_iter().next();
-        Ok(gazetteer)
+        self.home = Some(home);
+        Ok(self)
     }
 
     /// Adds places of a city's profile.
@@ -258,18 +256,24 @@ impl Gazetteer {
             .find(|other| (&other.chars, other.level, other.short) == (&chars, level, short));
         match same {
             Some(known) => known.bearers.push(bearer as u32),
-            None => names.push(Name { chars, level, short, bearers: vec![bearer as u32] }),
+            None => names.push(Name {
+                chars,
+                level,
+                short,
+                foreign: false,
+                bearers: vec![bearer as u32],
+            }),
         }
     }
 
-    /// The longest name that stands at the beginning of the text.
+    /// The longest name that callers may mean at the beginning of the text.
     pub(crate) fn at(&self, chars: &[char]) -> Option<Named> {
-        self.names_at(chars).next().map(Name::named)
+        self.names_at(chars).find(|name| !name.foreign).map(Name::named)
     }
 
-    /// Every name that stands at the beginning of the text, the longest first.
-    pub(crate) fn all_at(&self, chars: &[char]) -> impl Iterator<Item = Named> {
-        self.names_at(chars).map(Name::named)
+    /// Every division's name at the beginning of the text, the longest first.
+    pub(crate) fn divisions_at(&self, chars: &[char]) -> impl Iterator<Item = Named> {
+        self.names_at(chars).filter(|name| name.level <= Level::Street).map(Name::named)
     }
 
     fn names_at(&self, chars: &[char]) -> impl Iterator<Item = &Name> {
@@ -367,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_city_drops_the_streets_and_districts_of_others() {
+    fn a_home_city_hides_the_streets_and_districts_of_others() {
         let home = gazetteer().in_city("杭州市").unwrap();
         assert!(found(&home, "西湖区").is_some() && found(&home, "朝阳区").is_none());
         assert!(found(&home, "北京市").is_some());

@@ -168,7 +168,8 @@ mod tests {
         assert_eq!(open.len(), 2);
         assert!((open[0].share - 0.5).abs() < 1e-6, "{open:?}");
         let home = gazetteer().in_city("长春市").unwrap();
-        assert_eq!(resolved(&home, "朝阳区"), ["吉林省/长春市/朝阳区"]);
+        assert_eq!(resolved(&home, "朝阳区"), ["吉林省/长春市/朝阳区", "北京市/朝阳区"]);
+        assert!(home.resolve("朝阳区")[0].share > 0.9);
     }
 
     #[test]

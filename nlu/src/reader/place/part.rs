@@ -91,7 +91,7 @@ const SIDES: [&str; 20] = [
 
 /// Finds parts.
 pub(super) struct Finder {
-    gazetteer: Gazetteer,
+    pub(super) gazetteer: Gazetteer,
     endings: Lexicon,
     stops: HashSet<Vec<char>>,
     keeps: HashSet<Vec<char>>,
