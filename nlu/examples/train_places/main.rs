@@ -11,6 +11,9 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+/// Passes over the training addresses, chosen on the development ones.
+const PASSES: usize = 4;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [divisions, train_file, dev_file, test_file, out @ ..] = &args[..] else {
@@ -18,23 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let names = gazetteer(Path::new(divisions))?;
     let (rows, dev) = (labelled(train_file)?, labelled(dev_file)?);
-    let first = match std::env::var("FIRST") {
-        Ok(f) => labelled(&f)?,
-        Err(_) => Vec::new(),
-    };
-    let both: Vec<Labelled> = first.iter().chain(&rows).cloned().collect();
-    let stages = [
-        Stage {
-            rows: &both,
-            passes: if first.is_empty() { 0 } else { get("PRE").unwrap_or(2.0) as usize },
-        },
-        Stage { rows: &rows, passes: get("PASSES").unwrap_or(8.0) as usize },
-    ];
+    let stages = [Stage { rows: &rows, passes: PASSES }];
     let watch = |likely: f64, model: &dyn Fn() -> AddressModel| {
         let f1 = score(&model(), &dev, &names).total().f1();
         println!("log-likelihood {likely:.3}, dev F1 {f1:.4}");
     };
-    let model = train(&stages, &names, &options(), watch);
+    let model = train(&stages, &names, &TrainOptions::default(), watch);
     let bytes = model.to_bytes();
     println!("{} addresses, {} labels, {} bytes", rows.len(), model.labels().len(), bytes.len());
     print("dev", &score(&model, &dev, &names));
@@ -103,19 +95,4 @@ fn address(block: &str) -> Labelled {
         }
     }
     row
-}
-
-fn options() -> TrainOptions {
-    let d = TrainOptions::default();
-    TrainOptions {
-        rate: get("RATE").unwrap_or(d.rate),
-        decay: get("DECAY").unwrap_or(d.decay),
-        dropout: get("DROP").unwrap_or(d.dropout),
-        support_min: get("SUP").map_or(d.support_min, |v| v as u8),
-        kept_min: get("KEPT").unwrap_or(d.kept_min),
-        ..d
-    }
-}
-fn get(key: &str) -> Option<f32> {
-    std::env::var(key).ok().map(|v| v.parse::<f32>().unwrap())
 }
