@@ -4,8 +4,10 @@
 //! With `list`, the first errors are printed.
 
 mod clock;
+mod divisions;
 
 use qingting_common::{SegmentId, ids::Party};
+use qingting_nlu::address::AddressModel;
 use qingting_nlu::classifier::LinearModel;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
@@ -25,7 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let list = args.next();
-    let reader = Reader::new(model().ok(), gazetteer(&folder)?);
+    let names = gazetteer(&folder)?;
+    divisions::print(&names, &folder)?;
+    let mut reader = Reader::new(model().ok(), names);
+    if let Ok(addresses) = addresses_model() {
+        reader = reader.with_addresses(addresses);
+    }
     time_of_reading(&reader);
     appeals(&reader, &folder, list.as_deref())?;
     addresses(&reader, &folder, list.as_deref())
@@ -35,6 +42,12 @@ fn model() -> Result<LinearModel, Box<dyn Error>> {
     let path: PathBuf =
         [env!("CARGO_MANIFEST_DIR"), "..", "models/trained/category.qtm"].iter().collect();
     Ok(LinearModel::from_bytes(&fs::read(path)?)?)
+}
+
+fn addresses_model() -> Result<AddressModel, Box<dyn Error>> {
+    let path: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "..", "models/trained/address.qtm"].iter().collect();
+    Ok(AddressModel::from_bytes(&fs::read(path)?)?)
 }
 
 fn gazetteer(folder: &Path) -> Result<Gazetteer, Box<dyn Error>> {
@@ -62,18 +75,40 @@ fn shown(tags: &[Tag], field: Field) -> Option<&Tag> {
         .max_by(|a, b| a.confidence.total_cmp(&b.confidence))
 }
 
-/// Ten minutes of talk at four characters a second, in utterances of twenty.
+/// Calls of some length, read at each final as the server does: the whole transcript so far.
 fn time_of_reading(reader: &Reader) {
     const MATTER: &str =
         "我们阳光花园小区三栋昨天晚上八点停水了物业不管我的电话是幺三八零零幺三八零零零";
-    let chars: Vec<char> = MATTER.chars().cycle().take(2_400).collect();
-    let texts: Vec<String> = chars.chunks(20).map(|chunk| chunk.iter().collect()).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    const ROUNDS: u32 = 50;
-    let started = clock::now();
-    let tags: usize = (0..ROUNDS).map(|_| read(reader, &texts).len()).sum();
-    let micros = started.elapsed().as_micros() / u128::from(ROUNDS);
-    println!("ten minutes of the caller's talk: {micros} µs, {} tags", tags / ROUNDS as usize);
+    const FINAL_CHARS: usize = 20;
+    const CALLS: usize = 20;
+    for (name, finals) in [("two minutes", 24), ("ten minutes", 120)] {
+        let chars: Vec<char> = MATTER.chars().cycle().take(finals * FINAL_CHARS).collect();
+        let texts: Vec<String> = chars.chunks(FINAL_CHARS).map(|c| c.iter().collect()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut micros: Vec<u128> = Vec::new();
+        for said in (0..CALLS).flat_map(|_| 1..=finals) {
+            let started = clock::now();
+            read(reader, &texts[..said]);
+            micros.push(started.elapsed().as_micros());
+        }
+        micros.sort_unstable();
+        let sum: u128 = micros.iter().sum();
+        println!(
+            "calls of {name} of the caller's talk, each final read with all before it: p50 {} µs, \
+             p99 {} µs, {} finals/s",
+            micros[micros.len() / 2],
+            micros[micros.len() * 99 / 100],
+            micros.len() as u128 * 1_000_000 / sum.max(1)
+        );
+    }
+    println!("most memory: {}", peak_memory().unwrap_or_else(|| "not told here".into()));
+}
+
+/// As Linux tells it.
+fn peak_memory() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().to_owned())
 }
 
 /// How often written appeals, none of them an emergency call, get each tag, by class.

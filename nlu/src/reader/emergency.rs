@@ -11,6 +11,7 @@
 use super::lexicon::{Hit, Lexicon, after, before};
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
+use crate::profile::{Effect, Word};
 use std::ops::Range;
 
 const NUMBERS: [&str; 4] = ["110", "119", "120", "122"];
@@ -22,6 +23,9 @@ const AROUND_CHARS: usize = 24;
 const CERTAIN: f32 = 0.97;
 /// Below this weight a word is doubtful by itself (火灾, 爆炸, 车祸), so its topic counts.
 const DOUBTFUL: f32 = 0.76;
+/// Weights of a city's own words.
+const OWN_EMERGENCY: f32 = 0.9;
+const OWN_SENSITIVE: f32 = 0.6;
 /// A number that everything speaks against is no candidate.
 const CONFIDENCE_SHOWN_MIN: f32 = 0.3;
 
@@ -35,6 +39,20 @@ impl Emergencies {
         Self {
             words: Lexicon::built_in(include_str!("../lexicon/emergency.txt")),
             guards: Lexicon::built_in(include_str!("../lexicon/emergency_guard.txt")),
+        }
+    }
+
+    /// Adds a city's words: 紧急 as sure as 着火了, 敏感 as doubtful as 火灾.
+    pub(crate) fn add(&mut self, words: &[Word]) {
+        for word in words {
+            let weight = match word.effect {
+                Effect::Emergency => OWN_EMERGENCY,
+                Effect::Sensitive => OWN_SENSITIVE,
+                Effect::Enterprise | Effect::Tourism => continue,
+            };
+            if let Some(number) = NUMBERS.into_iter().find(|number| *number == word.target) {
+                self.words.add_word(&word.word, number, weight);
+            }
         }
     }
 

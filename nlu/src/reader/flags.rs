@@ -3,9 +3,12 @@
 use super::lexicon::{Hit, Lexicon};
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
+use crate::profile::{Effect, Word};
 
 /// Sums below this are no candidate.
 const SCORE_MIN: f32 = 0.5;
+/// Weight of a city's own word: enough by itself.
+const OWN_WORD: f32 = 1.0;
 /// Most pieces of evidence.
 const EVIDENCE_MAX: usize = 3;
 
@@ -19,6 +22,17 @@ impl Flags {
         Self {
             enterprise: Lexicon::built_in(include_str!("../lexicon/enterprise.txt")),
             tourism: Lexicon::built_in(include_str!("../lexicon/tourism.txt")),
+        }
+    }
+
+    /// Adds a city's words.
+    pub(crate) fn add(&mut self, words: &[Word]) {
+        for word in words {
+            match word.effect {
+                Effect::Enterprise => self.enterprise.add_word(&word.word, "true", OWN_WORD),
+                Effect::Tourism => self.tourism.add_word(&word.word, "true", OWN_WORD),
+                Effect::Emergency | Effect::Sensitive => {}
+            }
         }
     }
 

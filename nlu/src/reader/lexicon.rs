@@ -70,6 +70,14 @@ impl Lexicon {
         columns.next().is_none().then_some(())
     }
 
+    /// A word of a city's profile, taken literally.
+    pub(crate) fn add_word(&mut self, word: &str, value: &'static str, weight: f32) {
+        let chars: Vec<char> = word.chars().collect();
+        let Some(first) = chars.first().copied() else { return };
+        self.by_first.entry(first).or_default().push(self.entries.len());
+        self.entries.push(Entry { nodes: vec![Node::Choice(vec![chars])], value, weight });
+    }
+
     /// All patterns found, in order of their first character; of several with one value that
     /// begin at the same place, the heaviest and then the longest.
     pub(crate) fn hits(&self, chars: &[char]) -> Vec<Hit> {

@@ -31,11 +31,14 @@ mod title;
 pub(crate) mod transcript;
 pub(crate) mod when;
 
-pub use gazetteer::{Gazetteer, GazetteerError};
+pub use gazetteer::{Division, Gazetteer, GazetteerError, Place, PlaceKind, Resolved};
 pub use local_time::LocalTime;
+pub use place::{Location, LocationPart, PlaceLevel};
 
+use crate::address::AddressModel;
 use crate::classifier::LinearModel;
 use crate::draft::{Field, Tag};
+use crate::profile::{KindName, Profile};
 use qingting_common::SegmentId;
 use qingting_common::ids::Party;
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
@@ -91,6 +94,8 @@ pub struct Reader {
     plate: plate::Plates,
     earlier_ticket: earlier_ticket::EarlierTickets,
     callback_time: callback_time::CallbackTimes,
+    /// The product's request types under the city's names.
+    kind_names: Vec<KindName>,
 }
 
 impl Reader {
@@ -111,7 +116,30 @@ impl Reader {
             plate: plate::Plates::new(),
             earlier_ticket: earlier_ticket::EarlierTickets::new(),
             callback_time: callback_time::CallbackTimes::new(),
+            kind_names: Vec::new(),
         }
+    }
+
+    /// Adds a city's words and takes its names of request types. Its places are the gazetteer's business:
+    /// [`Gazetteer::with_places`].
+    #[must_use]
+    pub fn with_profile(mut self, profile: &Profile) -> Self {
+        self.emergency.add(&profile.words);
+        self.flags.add(&profile.words);
+        self.kind_names.clone_from(&profile.kinds);
+        self
+    }
+
+    /// Divides places by this model; without one by their endings alone.
+    #[must_use]
+    pub fn with_addresses(mut self, model: AddressModel) -> Self {
+        self.place.addresses = Some(model);
+        self
+    }
+
+    /// The levels of a place and the divisions in which it may lie.
+    pub fn locate(&self, place: &str) -> Location {
+        self.place.locate(place)
     }
 
     /// All candidates; those from [`CONFIDENCE_MIN`] on are meant to stand in the ticket. `utterances` are all finals of the call so
@@ -146,7 +174,16 @@ impl Reader {
         tags.extend(self.earlier_ticket.read(&talk, context.started));
         tags.extend(self.callback_time.read(&talk, context.started));
         tags.extend(places);
-        tags.into_iter().filter_map(|tag| finished(tag, &talk)).collect()
+        let called = tags.into_iter().map(|tag| self.as_called(tag));
+        called.filter_map(|tag| finished(tag, &talk)).collect()
+    }
+
+    fn as_called(&self, mut tag: Tag) -> Tag {
+        if tag.field == Field::AppealKind {
+            let name = self.kind_names.iter().find(|name| name.kind == tag.value);
+            tag.value = name.map_or(tag.value, |name| name.name.clone());
+        }
+        tag
     }
 }
 

@@ -5,11 +5,15 @@
 //! is said later joins the place that was said before.
 
 mod chain;
+mod location;
 mod part;
+
+pub use location::{Location, LocationPart, PlaceLevel};
 
 use super::gazetteer::Gazetteer;
 use super::lexicon::{Lexicon, before};
 use super::transcript::Transcript;
+use crate::address::AddressModel;
 use crate::draft::{Field, Tag};
 use chain::Chain;
 use part::Finder;
@@ -32,6 +36,8 @@ const CONFIDENCE_SHOWN_MIN: f32 = 0.3;
 pub(crate) struct Places {
     finder: Finder,
     cues: Lexicon,
+    /// Tells the levels of what the rules found; in talk it would find too much.
+    pub(super) addresses: Option<AddressModel>,
 }
 
 impl Places {
@@ -39,6 +45,7 @@ impl Places {
         Self {
             finder: Finder::new(gazetteer),
             cues: Lexicon::built_in(include_str!("../lexicon/place_cues.txt")),
+            addresses: None,
         }
     }
 

@@ -91,7 +91,7 @@ const SIDES: [&str; 20] = [
 
 /// Finds parts.
 pub(super) struct Finder {
-    gazetteer: Gazetteer,
+    pub(super) gazetteer: Gazetteer,
     endings: Lexicon,
     stops: HashSet<Vec<char>>,
     keeps: HashSet<Vec<char>>,
@@ -151,6 +151,10 @@ impl Finder {
             Level::City => (Kind::City, 0.5),
             Level::Area => (Kind::Area, 0.9),
             Level::Street => (Kind::Town, 1.0),
+            Level::Community => (Kind::Village, 1.2),
+            Level::Road => (Kind::Road, 1.2),
+            Level::Estate => (Kind::Estate, 1.2),
+            Level::Landmark => (Kind::Poi, 1.0),
         };
         let range = at..at + named.chars;
         // 杭州路, 朝阳社区: the ending says more than the division's short name.
