@@ -38,8 +38,7 @@ fn training_reaches_its_measured_figures() {
         split: Some("split".into()),
         ..Columns::default()
     };
-    let further =
-        Columns { title: Some("留言主题".into()), split: None, ..columns.clone() };
+    let further = Columns { title: Some("留言主题".into()), split: None, ..columns.clone() };
     let table = |name: &str, bytes: &[u8]| Table::from_csv(name, bytes).unwrap();
     let rows = tickets(&table("labelled", &labelled), &columns).unwrap();
     let further = tickets(&table("written", &written), &further).unwrap();

@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["prepare", labelled, written, count] => {
             texts::prepare(labelled.as_ref(), written.as_ref(), count.parse()?)
         }
-        ["score", model, list, heard] => score::score(model.as_ref(), list.as_ref(), heard.as_ref()),
+        ["score", model, list, heard] => {
+            score::score(model.as_ref(), list.as_ref(), heard.as_ref())
+        }
         _ => Err("prepare LABELLED.csv WRITTEN.csv COUNT | score MODEL list.tsv heard.tsv".into()),
     }
 }

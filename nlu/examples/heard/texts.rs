@@ -43,9 +43,8 @@ pub(crate) fn prepare(labelled: &Path, written: &Path, count: usize) -> Result<(
 fn table(file: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, Box<dyn Error>> {
     let mut csv = csv::Reader::from_path(file)?;
     let header = csv.headers()?.clone();
-    let at = |name: &&str| {
-        header.iter().position(|found| found.trim_start_matches('\u{feff}') == *name)
-    };
+    let at =
+        |name: &&str| header.iter().position(|found| found.trim_start_matches('\u{feff}') == *name);
     let at: Option<Vec<usize>> = columns.iter().map(at).collect();
     let at = at.ok_or_else(|| format!("{} lacks one of {columns:?}", file.display()))?;
     csv.records()

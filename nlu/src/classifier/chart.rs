@@ -23,7 +23,12 @@ pub fn reliability_svg(target: &TargetReport) -> String {
         target.calibration.ece,
     );
     let most = target.calibration.bins.iter().map(|bin| bin.rows).max().unwrap_or(0);
-    target.calibration.bins.iter().filter(|bin| bin.rows > 0).for_each(|bin| svg += &bar(bin, most));
+    target
+        .calibration
+        .bins
+        .iter()
+        .filter(|bin| bin.rows > 0)
+        .for_each(|bin| svg += &bar(bin, most));
     svg += &axes();
     svg + "</svg>\n"
 }

@@ -26,8 +26,10 @@ pub(crate) enum Block {
     Text,
     /// Those of its first [`HEAD_CHARS`] characters.
     Head,
-    /// Names of places, in the text and beside it.
+    /// Names of places in the text.
     Place,
+    /// N-grams of the place that is known apart from it.
+    Beside,
     /// The number that was called.
     Called,
     /// The likely categories.
@@ -37,13 +39,21 @@ pub(crate) enum Block {
 }
 
 impl Block {
-    const COUNT: usize = 6;
+    const ALL: [Self; 7] = [
+        Self::Text,
+        Self::Head,
+        Self::Place,
+        Self::Beside,
+        Self::Called,
+        Self::Topic,
+        Self::PlaceTopic,
+    ];
 
     /// Length of the block's part of the vector, before the whole is brought to unit length.
     const fn weight(self) -> f32 {
         match self {
             Self::Text => 1.0,
-            Self::Head | Self::Place | Self::PlaceTopic => 0.7,
+            Self::Head | Self::Place | Self::Beside | Self::PlaceTopic => 0.7,
             Self::Topic => 0.5,
             Self::Called => 0.3,
         }
@@ -107,28 +117,37 @@ pub(crate) fn of_matter(matter: &Matter<'_>) -> Vec<Feature> {
     let mut buckets = Vec::with_capacity(chars.len() * 4);
     for_each_gram(chars, |bucket, _, _| buckets.push((bucket, Block::Text)));
     let head = &chars[..chars.len().min(HEAD_CHARS)];
-    grams(head, Block::Head, 1..=GRAM_CHARS_MAX, |bucket, _, _| buckets.push((bucket, Block::Head)));
-    buckets.extend(places(chars, matter).into_iter().map(|bucket| (bucket, Block::Place)));
-    let called = normalize(matter.called).chars;
-    if !called.is_empty() {
-        buckets.push((bucket(called.iter().fold(seed(Block::Called), |h, c| step(h, *c))), Block::Called));
-    }
+    grams(head, Block::Head, 1..=GRAM_CHARS_MAX, |bucket, _, _| {
+        buckets.push((bucket, Block::Head))
+    });
+    places(chars, |bucket| buckets.push((bucket, Block::Place)));
     counted(buckets)
 }
 
-/// Likely categories, by number, and the places of a matter under each.
-pub(crate) fn of_topics(matter: &Matter<'_>, topics: &[(u64, f32)]) -> Vec<Feature> {
-    let text = normalize(matter.text);
-    let mut places = places(&text.chars, matter);
-    places.sort_unstable();
-    places.dedup();
-    let mut features = Vec::new();
-    for (topic, probability) in topics {
+/// What a unit is chosen by besides the words: the place, the number that was called, likely categories and
+/// the places of the matter under each. Sorted by bucket.
+pub(crate) fn of_territory(matter: &Matter<'_>, topics: &[(u64, f32)]) -> Vec<Feature> {
+    let mut beside = Vec::new();
+    let place = normalize(matter.place).chars;
+    grams(&place, Block::Beside, 2..=PLACE_CHARS_MAX, |bucket, _, _| {
+        beside.push((bucket, Block::Beside));
+    });
+    let mut named: Vec<Bucket> = beside.iter().map(|(bucket, _)| *bucket).collect();
+    places(&normalize(matter.text).chars, |bucket| named.push(bucket));
+    named.sort_unstable();
+    named.dedup();
+    let called = normalize(matter.called).chars;
+    if !called.is_empty() {
+        let hash = called.iter().fold(seed(Block::Called), |hash, c| step(hash, *c));
+        beside.push((bucket(hash), Block::Called));
+    }
+    let mut features = counted(beside);
+    for (topic, value) in topics {
         let mut put = |hash: u64, block| {
-            features.push(Feature { bucket: bucket(hash), block, value: *probability });
+            features.push(Feature { bucket: bucket(hash), block, value: *value });
         };
         put(mix(seed(Block::Topic), *topic), Block::Topic);
-        for place in &places {
+        for place in &named {
             let hash = mix(mix(seed(Block::PlaceTopic), *topic), u64::from(*place));
             put(hash, Block::PlaceTopic);
         }
@@ -137,17 +156,13 @@ pub(crate) fn of_topics(matter: &Matter<'_>, topics: &[(u64, f32)]) -> Vec<Featu
     features
 }
 
-/// N-grams that end as a place's name does, and those of the place beside the text.
-fn places(text: &[char], matter: &Matter<'_>) -> Vec<Bucket> {
-    let mut buckets = Vec::new();
+/// N-grams that end as a place's name does.
+fn places(text: &[char], mut f: impl FnMut(Bucket)) {
     grams(text, Block::Place, 2..=PLACE_CHARS_MAX, |bucket, start, length| {
         if PLACE_ENDINGS.contains(text[start + length - 1]) {
-            buckets.push(bucket);
+            f(bucket);
         }
     });
-    let beside = normalize(matter.place).chars;
-    grams(&beside, Block::Place, 2..=PLACE_CHARS_MAX, |bucket, _, _| buckets.push(bucket));
-    buckets
 }
 
 /// Calls `f(bucket, start, length)` for every n-gram of a text.
@@ -186,16 +201,12 @@ fn counted(mut buckets: Vec<(Bucket, Block)>) -> Vec<Feature> {
 
 /// Brings each block to its weight and the whole to unit length.
 pub(crate) fn scale_blocks(vector: &mut [(u32, f32)], blocks: &[Block]) {
-    let mut squares = [0.0f32; Block::COUNT];
+    let mut squares = [0.0f32; Block::ALL.len()];
     for ((_, value), block) in vector.iter().zip(blocks) {
         squares[*block as usize] += value * value;
     }
-    let total: f32 = squares
-        .iter()
-        .zip([Block::Text, Block::Head, Block::Place, Block::Called, Block::Topic, Block::PlaceTopic])
-        .filter(|(square, _)| **square > 0.0)
-        .map(|(_, block)| block.weight() * block.weight())
-        .sum();
+    let present = Block::ALL.iter().filter(|block| squares[**block as usize] > 0.0);
+    let total: f32 = present.map(|block| block.weight() * block.weight()).sum();
     for ((_, value), block) in vector.iter_mut().zip(blocks) {
         *value *= block.weight() / (squares[*block as usize] * total).sqrt();
     }
@@ -249,12 +260,13 @@ mod tests {
 
     #[test]
     fn a_place_is_a_feature_with_and_without_its_topic() {
-        let matter = Matter { text: "在人民路", ..Matter::default() };
-        let words = of_matter(&matter);
-        let places = words.iter().filter(|f| f.block == Block::Place).count();
-        let topics = of_topics(&matter, &[(3, 0.9), (4, 0.1)]);
-        let under = topics.iter().filter(|f| f.block == Block::PlaceTopic).count();
-        assert_eq!((places, under, topics.len()), (3, 6, 8));
+        let count =
+            |features: &[Feature], block| features.iter().filter(|f| f.block == block).count();
+        let matter = Matter { text: "在人民路", place: "东区", called: "12345" };
+        assert_eq!(count(&of_matter(&matter), Block::Place), 3);
+        let territory = of_territory(&matter, &[(3, 0.9), (4, 0.1)]);
+        let blocks = [Block::Beside, Block::Called, Block::Topic, Block::PlaceTopic];
+        assert_eq!(blocks.map(|block| count(&territory, block)), [1, 1, 2, 2 * (3 + 1)]);
     }
 
     #[test]

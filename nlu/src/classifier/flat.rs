@@ -1,7 +1,7 @@
 //! One question with a fixed set of answers: a linear model and a network, joined and calibrated.
 
-use super::features::{Bucket, for_each_gram};
 use super::features;
+use super::features::{Bucket, for_each_gram};
 use super::file::{Damage, Reader, Writer};
 use super::linear::{self, Samples, Weights};
 use super::network::{self, Network};
@@ -67,7 +67,10 @@ impl Flat {
     /// Learns; one label is always right.
     pub(crate) fn learn(lesson: &Lesson<'_>) -> Learnt {
         if lesson.labels.len() == 1 {
-            return Learnt { flat: Self::certain(lesson), unseen: vec![vec![1.0]; lesson.classes.len()] };
+            return Learnt {
+                flat: Self::certain(lesson),
+                unseen: vec![vec![1.0]; lesson.classes.len()],
+            };
         }
         let folded = lesson.vectors.len() >= ROWS_FOLDED_MIN;
         let folds: Vec<Option<u64>> =
@@ -76,7 +79,8 @@ impl Flat {
         let whole = parts.remove(0);
         let scores: Vec<(Vec<f32>, Vec<f32>)> = (0..lesson.vectors.len())
             .map(|row| {
-                let part = parts.iter().find(|part| part.fold.is_some_and(|f| is_held(lesson, row, f)));
+                let part =
+                    parts.iter().find(|part| part.fold.is_some_and(|f| is_held(lesson, row, f)));
                 part.unwrap_or(&whole).scores(lesson.vectors[row])
             })
             .collect();
@@ -332,7 +336,13 @@ mod tests {
     #[test]
     fn the_better_of_two_models_gets_the_weight() {
         let scores: Vec<_> = (0..100)
-            .map(|n| if n % 2 == 0 { (vec![1.0, -1.0], vec![-0.7, -0.7]) } else { (vec![-1.0, 1.0], vec![-0.1, -2.3]) })
+            .map(|n| {
+                if n % 2 == 0 {
+                    (vec![1.0, -1.0], vec![-0.7, -0.7])
+                } else {
+                    (vec![-1.0, 1.0], vec![-0.1, -2.3])
+                }
+            })
             .collect();
         let classes: Vec<usize> = (0..100).map(|n| n % 2).collect();
         let joint = Joint::fit(&scores, &classes);

@@ -1,14 +1,14 @@
 //! From past tickets to a model and a report.
 
+use super::LABELS_MAX;
 use super::boilerplate::Boilerplate;
 use super::features::{self, Matter, content_hash};
 use super::flat::{Flat, Lesson};
-use super::model::{Threshold, TicketModel, with_topics};
+use super::model::{Threshold, TicketModel, with_territory};
 use super::report::{Report, Rows};
 use super::tickets::{Split, Ticket, TicketError};
 use super::tree::{Path, Rows as TreeRows, Tree};
 use super::vocabulary::{Vector, Vocabulary};
-use super::LABELS_MAX;
 use std::collections::{BTreeSet, HashSet};
 
 /// Length of the character sequences by which two texts are found to be nearly the same.
@@ -73,7 +73,11 @@ pub fn learn(
     let written: Vec<usize> = train.iter().map(|ticket| ticket.text.len()).collect();
     let (train, test) = (strip(train), strip(test));
     let stripped = train.iter().zip(written).filter(|(ticket, before)| ticket.text.len() < *before);
-    let rows = Rows { train: train.len(), stripped: stripped.count(), left_out: tickets.len() + further.len() - train.len() - test.len() };
+    let rows = Rows {
+        train: train.len(),
+        stripped: stripped.count(),
+        left_out: tickets.len() + further.len() - train.len() - test.len(),
+    };
     let model = Pupil::new(&train, teaching).learn()?;
     let report = Report::of(&model, rows, &test);
     Ok(Learning { model, report })
@@ -86,7 +90,10 @@ fn unlike<'a>(further: &'a [Ticket], test: &[&Ticket]) -> Vec<&'a Ticket> {
     }
     let sequences = |text: &str| -> HashSet<u64> {
         let chars = features::normalize(text).chars;
-        chars.windows(NEAR_CHARS).map(|window| content_hash(&window.iter().collect::<String>())).collect()
+        chars
+            .windows(NEAR_CHARS)
+            .map(|window| content_hash(&window.iter().collect::<String>()))
+            .collect()
     };
     let tested: HashSet<u64> = test.iter().flat_map(|ticket| sequences(&ticket.text)).collect();
     let is_unlike = |ticket: &&Ticket| {
@@ -204,8 +211,9 @@ impl<'a> Pupil<'a> {
             return Ok(None);
         }
         let rows = features.into_iter().zip(self.tickets).zip(paths);
-        let features: Vec<Vec<features::Feature>> =
-            rows.map(|((words, ticket), paths)| with_topics(words, &matter(ticket), paths)).collect();
+        let features: Vec<Vec<features::Feature>> = rows
+            .map(|((words, ticket), paths)| with_territory(words, &matter(ticket), paths))
+            .collect();
         let vocabulary = Vocabulary::new(&features);
         let vectors: Vec<Vector> = features.iter().map(|of| vocabulary.vector(of)).collect();
         drop(features);

@@ -139,8 +139,7 @@ mod tests {
 
     #[test]
     fn a_feature_of_one_class_alone_decides() {
-        let vectors: Vec<Vector> =
-            (0..20).map(|n| vec![(n % 2, 0.8), (2, 0.6)]).collect();
+        let vectors: Vec<Vector> = (0..20).map(|n| vec![(n % 2, 0.8), (2, 0.6)]).collect();
         let classes: Vec<usize> = (0..20).map(|n| n % 2).collect();
         let vectors: Vec<&Vector> = vectors.iter().collect();
         let samples = Samples { vectors: &vectors, classes: &classes, labels: 2, features: 3 };

@@ -155,7 +155,11 @@ impl TicketModel {
         let words = self.words.vector(&features);
         let paths = self.category.as_ref().map(|(tree, _)| tree.paths(&words));
         let unit = self.unit.as_ref().map(|(vocabulary, ..)| {
-            vocabulary.vector(&with_topics(features, matter, paths.as_deref().unwrap_or_default()))
+            vocabulary.vector(&with_territory(
+                features,
+                matter,
+                paths.as_deref().unwrap_or_default(),
+            ))
         });
         Seen { words, paths, unit: unit.unwrap_or_default() }
     }
@@ -197,7 +201,8 @@ impl TicketModel {
     /// # Errors
     /// [`ModelError`] when it is not one, is of another version, or is damaged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        let Some(([a, b], _)) = bytes.strip_prefix(MAGIC).and_then(<[u8]>::split_first_chunk) else {
+        let Some(([a, b], _)) = bytes.strip_prefix(MAGIC).and_then(<[u8]>::split_first_chunk)
+        else {
             return Err(ModelError::Magic);
         };
         let found = u16::from_le_bytes([*a, *b]);
@@ -243,8 +248,8 @@ fn is_present(from: &mut Reader<'_>) -> Result<bool, Damage> {
     }
 }
 
-/// The words' features with those of the likely categories.
-pub(crate) fn with_topics(
+/// The words' features with those of place and likely categories.
+pub(crate) fn with_territory(
     words: Vec<features::Feature>,
     matter: &Matter<'_>,
     paths: &[Path],
@@ -253,7 +258,7 @@ pub(crate) fn with_topics(
     let topics: Vec<(u64, f32)> =
         likely.map(|path| (features::content_hash(&path.name), path.probability)).collect();
     let mut all = words;
-    all.extend(features::of_topics(matter, &topics));
+    all.extend(features::of_territory(matter, &topics));
     all.sort_unstable_by_key(|feature| (feature.bucket, feature.block));
     all
 }

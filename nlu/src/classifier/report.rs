@@ -13,7 +13,7 @@ const BINS: usize = 10;
 /// Points of the coverage–accuracy curve.
 const POINTS: usize = 20;
 /// A call's first words: the texts cut to this many characters are measured as well.
-pub const FIRST_CHARS: usize = 60;
+pub(crate) const FIRST_CHARS: usize = 60;
 /// Answers that a seat is shown at once.
 const SHOWN: usize = 3;
 
@@ -45,7 +45,7 @@ pub struct TargetReport {
     pub top3: f64,
     /// Mean of F1 over the classes that were tested or named.
     pub macro_f1: f64,
-    /// Accuracy on the first [`FIRST_CHARS`] characters alone.
+    /// Accuracy on the first 60 characters alone.
     pub accuracy_first_chars: f64,
     /// The model abstains below this probability.
     pub threshold: f64,
@@ -170,7 +170,9 @@ impl Report {
 
 fn truth(ticket: &Ticket, question: Question) -> Option<String> {
     match question {
-        Question::Category(level) => Some(ticket.category.get(..level)?.join(&PATH_SEPARATOR.to_string())),
+        Question::Category(level) => {
+            Some(ticket.category.get(..level)?.join(&PATH_SEPARATOR.to_string()))
+        }
         Question::Unit => ticket.unit.clone(),
         Question::Kind => ticket.kind.clone(),
     }
@@ -206,7 +208,8 @@ fn judge(ranking: &[Ranked], truth: String, is_right_early: bool) -> Said {
 
 impl TargetReport {
     fn of(target: String, threshold: f32, said: &[Said]) -> Self {
-        let share = |is: &dyn Fn(&Said) -> bool| ratio(said.iter().filter(|s| is(s)).count(), said.len());
+        let share =
+            |is: &dyn Fn(&Said) -> bool| ratio(said.iter().filter(|s| is(s)).count(), said.len());
         let classes = class_reports(said);
         let at = CoveragePoint::at(f64::from(threshold), said);
         Self {
@@ -303,8 +306,12 @@ mod tests {
 
     #[test]
     fn figures_are_as_counted_by_hand() {
-        let rows =
-            [said("a", 0.95, "a"), said("a", 0.65, "b"), said("b", 0.95, "b"), said("b", 0.55, "b")];
+        let rows = [
+            said("a", 0.95, "a"),
+            said("a", 0.65, "b"),
+            said("b", 0.95, "b"),
+            said("b", 0.55, "b"),
+        ];
         let report = TargetReport::of("unit".into(), 0.9, &rows);
         assert_eq!((report.accuracy, report.top3, report.accuracy_first_chars), (0.75, 1.0, 0.0));
         assert_eq!((report.coverage, report.accuracy_covered), (0.5, 1.0));

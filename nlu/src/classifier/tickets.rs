@@ -1,8 +1,8 @@
 //! Past tickets out of a table.
 
+use super::PATH_SEPARATOR;
 use super::features::content_hash;
 use super::tree::LEVELS_MAX;
-use super::PATH_SEPARATOR;
 use crate::table::{Column, Row, Table, TableError};
 
 /// Without a split column one text in this many is for testing.
@@ -40,7 +40,9 @@ pub enum TicketError {
         rows: usize,
     },
     /// More than [`super::LABELS_MAX`].
-    #[error("{what} has {found} classes, more than {max}: give wider classes, or a category's levels in columns of their own")]
+    #[error(
+        "{what} has {found} classes, more than {max}: give wider classes, or a category's levels in columns of their own"
+    )]
     Classes {
         /// What was to be learnt.
         what: &'static str,
@@ -123,7 +125,8 @@ pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketEr
     let mut tickets = Vec::new();
     for row in table.rows() {
         let ticket = at.ticket(table, row)?;
-        let has_class = !ticket.category.is_empty() || ticket.unit.is_some() || ticket.kind.is_some();
+        let has_class =
+            !ticket.category.is_empty() || ticket.unit.is_some() || ticket.kind.is_some();
         if has_class && ticket.text.chars().any(char::is_alphanumeric) {
             tickets.push(ticket);
         }
@@ -202,7 +205,8 @@ impl At {
                 let what = "is empty, but a level below it is filled in: fill in the wider level";
                 return Err(table.cell_error(row, gap, what).into());
             }
-            for level in cell.split(PATH_SEPARATOR).map(str::trim).filter(|level| !level.is_empty()) {
+            for level in cell.split(PATH_SEPARATOR).map(str::trim).filter(|level| !level.is_empty())
+            {
                 levels.push(class(table, row, column, level)?);
             }
             if levels.len() > LEVELS_MAX {
@@ -240,7 +244,9 @@ fn column(table: &Table, names: &String) -> Result<Column, TableError> {
 
 fn class(table: &Table, row: &Row, column: &Column, text: &str) -> Result<String, TableError> {
     if text.chars().count() > LABEL_CHARS_MAX {
-        let what = format!("more than {LABEL_CHARS_MAX} characters: this is no class, name the right column");
+        let what = format!(
+            "more than {LABEL_CHARS_MAX} characters: this is no class, name the right column"
+        );
         return Err(table.cell_error(row, column, what));
     }
     Ok(text.to_owned())
@@ -267,9 +273,14 @@ mod tests {
 
     #[test]
     fn levels_come_from_columns_or_from_paths() {
-        let rows = read("标题,内容,大类,小类,单位\n停水,三天了,城建,供水/停水,水务局\n", &columns()).unwrap();
+        let rows =
+            read("标题,内容,大类,小类,单位\n停水,三天了,城建,供水/停水,水务局\n", &columns())
+                .unwrap();
         assert_eq!(rows[0].category, ["城建", "供水", "停水"]);
-        assert_eq!((rows[0].text.as_str(), rows[0].unit.as_deref()), ("停水，三天了", Some("水务局")));
+        assert_eq!(
+            (rows[0].text.as_str(), rows[0].unit.as_deref()),
+            ("停水，三天了", Some("水务局"))
+        );
     }
 
     #[test]
@@ -277,7 +288,8 @@ mod tests {
         let csv = "标题,内容,大类,小类,单位\n,,城建,供水,水务局\n停水,停水,,,\n停电,停电,城建,,\n";
         let rows = read(csv, &columns());
         assert!(rows.is_err_and(|error| error.contains("单位")), "no row has a unit");
-        let gap = read("标题,内容,大类,小类,单位\n停水,停水,,供水,水务局\n", &columns()).err().unwrap();
+        let gap =
+            read("标题,内容,大类,小类,单位\n停水,停水,,供水,水务局\n", &columns()).err().unwrap();
         assert!(gap.starts_with("t.csv row 2, column \"大类\": is empty, but"), "{gap}");
     }
 
@@ -299,8 +311,10 @@ mod tests {
 
     #[test]
     fn the_same_text_is_on_one_side_whatever_its_marks() {
-        let columns = Columns { text: "内容".into(), unit: Some("单位".into()), ..Columns::default() };
-        let rows: String = (0..40).map(|n| format!("停水第{n}天,水务局\n\"停水，第{n}天！\",水务局\n")).collect();
+        let columns =
+            Columns { text: "内容".into(), unit: Some("单位".into()), ..Columns::default() };
+        let rows: String =
+            (0..40).map(|n| format!("停水第{n}天,水务局\n\"停水，第{n}天！\",水务局\n")).collect();
         let rows = read(&format!("内容,单位\n{rows}"), &columns).unwrap();
         assert!(rows.chunks_exact(2).all(|pair| pair[0].split == pair[1].split));
         assert!(rows.iter().any(|row| row.split == Split::Test));

@@ -106,14 +106,18 @@ impl Tree {
 
     fn expand(&self, probabilities: &dyn Fn(usize) -> Vec<f32>) -> Vec<Path> {
         let mut paths = Vec::new();
-        let mut open = vec![(0, Path { labels: Vec::new(), name: String::new(), probability: 1.0, is_whole: false })];
+        let mut open = vec![(
+            0,
+            Path { labels: Vec::new(), name: String::new(), probability: 1.0, is_whole: false },
+        )];
         while let Some((node, above)) = open.pop() {
             let answers = probabilities(node);
             let node = &self.nodes[node];
             for ((label, name), probability) in node.flat.labels().iter().enumerate().zip(answers) {
                 let mut path = above.below(label, name, probability);
                 path.is_whole = node.below[label].is_none();
-                let deeper = node.below[label].filter(|_| path.probability >= BRANCH_PROBABILITY_MIN);
+                let deeper =
+                    node.below[label].filter(|_| path.probability >= BRANCH_PROBABILITY_MIN);
                 open.extend(deeper.map(|deeper| (deeper, path.clone())));
                 paths.push(path);
             }

@@ -104,6 +104,13 @@ impl Reader {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The surest place alone. With past tickets' texts as utterances a model learns of places what it is
+    /// told of them in calls.
+    pub fn place(&self, utterances: &[Utterance<'_>]) -> Option<String> {
+        let talk = Transcript::of_caller(utterances, CHARS_MAX);
+        self.place.read(&talk).into_iter().next().map(|tag| tag.value)
+    }
+
     /// All candidates; those from [`CONFIDENCE_MIN`] on are meant to stand in the ticket. `utterances` are all finals of the call so
     /// far, in the order in which they were said.
     pub fn read(&self, utterances: &[Utterance<'_>], context: &CallContext) -> Vec<Tag> {
