@@ -9,14 +9,13 @@ use super::report::{Report, Rows};
 use super::tickets::{Split, Ticket, TicketError};
 use super::tree::{Path, Rows as TreeRows, Tree};
 use super::vocabulary::{Vector, Vocabulary};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Length of the character sequences by which two texts are found to be nearly the same.
-const NEAR_CHARS: usize = 8;
-/// A further ticket that shares more than this share of its sequences with rows for testing is left out …
+const NEAR_CHARS: usize = 5;
+/// A further ticket that shares more than this share of the shorter text's sequences with a row for testing is
+/// left out.
 const NEAR_SHARE_MAX: f64 = 0.1;
-/// … and one that shares more than this many.
-const NEAR_COUNT_MAX: usize = 12;
 /// Thresholds that are tried: below an even chance the first class would mostly be replaced by hand.
 const THRESHOLDS: std::ops::RangeInclusive<u32> = 50..=98;
 
@@ -83,23 +82,27 @@ pub fn learn(
     Ok(Learning { model, report })
 }
 
-/// Those that are not nearly the same as a row for testing.
+/// Those that are not nearly the same as a row for testing, word for word or with words left out.
 fn unlike<'a>(further: &'a [Ticket], test: &[&Ticket]) -> Vec<&'a Ticket> {
-    if further.is_empty() {
-        return Vec::new();
-    }
     let sequences = |text: &str| -> HashSet<u64> {
         let chars = features::normalize(text).chars;
-        chars
-            .windows(NEAR_CHARS)
-            .map(|window| content_hash(&window.iter().collect::<String>()))
-            .collect()
+        let windows = chars.windows(NEAR_CHARS);
+        windows.map(|window| content_hash(&window.iter().collect::<String>())).collect()
     };
-    let tested: HashSet<u64> = test.iter().flat_map(|ticket| sequences(&ticket.text)).collect();
+    let tested: Vec<HashSet<u64>> = test.iter().map(|ticket| sequences(&ticket.text)).collect();
+    let mut holders: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (row, sequences) in tested.iter().enumerate() {
+        sequences.iter().for_each(|sequence| holders.entry(*sequence).or_default().push(row));
+    }
     let is_unlike = |ticket: &&Ticket| {
         let own = sequences(&ticket.text);
-        let shared = own.intersection(&tested).count();
-        shared <= NEAR_COUNT_MAX && shared as f64 <= NEAR_SHARE_MAX * own.len() as f64
+        let mut shared: HashMap<usize, usize> = HashMap::new();
+        for row in own.iter().filter_map(|sequence| holders.get(sequence)).flatten() {
+            *shared.entry(*row).or_default() += 1;
+        }
+        shared.iter().all(|(row, shared)| {
+            *shared as f64 <= NEAR_SHARE_MAX * own.len().min(tested[*row].len()) as f64
+        })
     };
     further.iter().filter(is_unlike).collect()
 }

@@ -53,7 +53,7 @@ pub struct Answer {
     /// Classes, the likeliest first; of categories the whole paths.
     pub ranked: Vec<Ranked>,
     /// What the model stands by: the first class, or of a category the longest path that is still likely
-    /// enough. `None`: it abstains.
+    /// enough. `None`: it abstains, as it always does where no word speaks for the first class.
     pub sure: Option<Ranked>,
     /// At most three spans that speak for the first class, the heaviest first; empty when no known n-gram
     /// occurs.
@@ -273,7 +273,7 @@ fn ranked(flat: &Flat, vector: &[(u32, f32)]) -> Vec<Ranked> {
 
 fn of_ranked(ranked: Vec<Ranked>, threshold: Threshold, spans: Vec<Span>) -> Answer {
     let sure = ranked.first().filter(|first| first.probability >= threshold).cloned();
-    Answer { ranked, sure, spans }
+    Answer { ranked, sure: sure.filter(|_| !spans.is_empty()), spans }
 }
 
 fn of_paths(paths: &[Path], threshold: Threshold, spans: Vec<Span>) -> Answer {
@@ -283,5 +283,5 @@ fn of_paths(paths: &[Path], threshold: Threshold, spans: Vec<Span>) -> Answer {
         let first = paths.iter().find(|path| path.level() == level)?;
         (first.probability >= threshold).then(|| Ranked::from(first))
     });
-    Answer { ranked, sure, spans }
+    Answer { ranked, sure: sure.filter(|_| !spans.is_empty()), spans }
 }

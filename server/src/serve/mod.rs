@@ -114,7 +114,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         .flatten();
     let prompts = prompts::Prompts::prepare(&config, &models)?;
     // Before it is read: a choice made meanwhile is then seen as a new one.
-    let ticket_model = TicketModels::below(&config.data.models).pointer()?;
+    let ticket_model =
+        commands::ticket_models::TicketModels::below(&config.data.models).pointer()?;
     let reader = commands::nlu::reader(&config, &models)?;
     let app = runtime("app", cores().clamp(2, 8))?;
     let sip = runtime("sip", (cores() / 4).max(1))?;
