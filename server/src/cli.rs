@@ -32,7 +32,7 @@ pub enum Command {
     /// Recordings: verify, export as WAV, change their key
     #[command(subcommand)]
     Recording(Recording),
-    /// Language: train the category model on a table of past tickets
+    /// Language: learn category, unit and request type from a table of past tickets
     #[command(subcommand)]
     Nlu(Nlu),
     /// Say a text in Mandarin into a WAV file (8 kHz)
@@ -344,29 +344,98 @@ pub struct RecordingExport {
 
 #[derive(Debug, Subcommand)]
 pub enum Nlu {
-    /// Train the category model on a CSV of past tickets and report how good it is
+    /// Learn category, handling unit and request type from a table of past tickets and report how good it is
     Train(Train),
+    /// The models learnt so far, and which one is in use
+    Models(NluModels),
+    /// Use another of them: a running server takes it over within seconds
+    Use(NluUse),
 }
 
 #[derive(Debug, Args)]
 pub struct Train {
-    /// CSV file in UTF-8 with a header line
-    pub file: PathBuf,
-    /// Column with the words of the appeal
-    #[arg(long, default_value = "text")]
-    pub text: String,
-    /// Column with the category
-    #[arg(long, default_value = "category")]
-    pub label: String,
-    /// Column that says `train` or `test`; without it one row in ten is kept for the test
-    #[arg(long)]
-    pub split: Option<String>,
-    /// Model file to write
-    #[arg(long, default_value = "category.qtm")]
-    pub out: PathBuf,
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Table of past tickets: XLSX, or CSV in UTF-8, UTF-16 or GB18030
+    #[arg(long, value_name = "FILE")]
+    pub tickets: PathBuf,
+    #[command(flatten)]
+    pub columns: TicketColumns,
+    /// Columns by name: a TOML file with the keys text, title, category, unit, kind, place, called, split
+    #[arg(long, value_name = "FILE.toml")]
+    pub map: Option<PathBuf>,
+    /// More tickets to learn from; those nearly the same as one for testing are left out
+    #[arg(long, value_name = "FILE")]
+    pub further: Option<PathBuf>,
+    /// Their columns [default: the same]
+    #[arg(long, value_name = "FILE.toml", requires = "further")]
+    pub further_map: Option<PathBuf>,
+    /// Abstain where less than this share of answers would be right
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9, value_parser = share)]
+    pub precision: f32,
+    /// Write the model here instead of into the folder of models; the reports go beside it
+    #[arg(long, value_name = "FILE.qtm")]
+    pub out: Option<PathBuf>,
+    /// Use it at once: a running server takes it over within seconds
+    #[arg(long = "use", conflicts_with = "out")]
+    pub use_it: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which column holds what; `a|b` takes the first that the table has.
+#[derive(Debug, Args)]
+pub struct TicketColumns {
+    /// What the citizen said [default: text]
+    #[arg(long, value_name = "COLUMN")]
+    pub text: Option<String>,
+    /// A title, read before it
+    #[arg(long, value_name = "COLUMN")]
+    pub title: Option<String>,
+    /// The category: once for each level, or a column with paths such as 城乡建设/供水/停水
+    #[arg(long, value_name = "COLUMN")]
+    pub category: Vec<String>,
+    /// The handling unit
+    #[arg(long, value_name = "COLUMN")]
+    pub unit: Option<String>,
+    /// The request type
+    #[arg(long, value_name = "COLUMN")]
+    pub kind: Option<String>,
+    /// District, street or address; may be repeated
+    #[arg(long, visible_alias = "district", value_name = "COLUMN")]
+    pub place: Vec<String>,
+    /// The number that was called
+    #[arg(long, value_name = "COLUMN")]
+    pub called: Option<String>,
+    /// `train` or `test`; without it one text in ten is kept for the test, always the same
+    #[arg(long, value_name = "COLUMN")]
+    pub split: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct NluModels {
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NluUse {
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// A version of `nlu models`, `previous`, or `shipped`: the one that comes with the program
+    #[arg(value_name = "VERSION")]
+    pub version: String,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(share) if (0.5..1.0).contains(&share) => Ok(share),
+        _ => Err("give a share from 0.5 to below 1, such as 0.9".into()),
+    }
 }
 
 #[derive(Debug, Args)]

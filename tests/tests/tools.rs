@@ -44,27 +44,47 @@ fn a_missing_model_names_the_file_and_the_command_that_fetches_it() {
 }
 
 #[test]
-fn a_category_model_is_trained_from_a_table() {
+fn a_ticket_model_is_learnt_from_a_table_chosen_and_rolled_back() {
     let home = tempfile::tempdir().expect("a folder");
     let table = home.path().join("tickets.csv");
-    let mut rows = String::from("text,category\n");
+    let mut rows = String::from("内容,大类,小类,承办单位,所在区\n");
     for number in 0..60 {
-        rows.push_str(&format!("小区门口的路灯坏了第{number}天没有人修,市政\n"));
-        rows.push_str(&format!("楼上半夜装修噪音很大{number}户人家睡不着,环保\n"));
+        rows.push_str(&format!("小区门口的路灯坏了第{number}天没有人修,城建,路灯,东城街道,东城区\n"));
+        rows.push_str(&format!("楼上半夜装修噪音很大{number}户人家睡不着,环保,噪音,环保局,西城区\n"));
     }
     std::fs::write(&table, rows).expect("writable");
-    let model = home.path().join("category.qtm");
-    let (table, out) = (table.display().to_string(), model.display().to_string());
-    let output = run(&["nlu", "train", &table, "--out", &out, "--json"], home.path());
+    let table = table.display().to_string();
+    let columns = ["--category", "大类", "--category", "小类", "--unit", "承办单位", "--district", "所在区"];
+    let train = |text: &str, more: &[&str]| {
+        let args = [&["nlu", "train", "--tickets", &table, "--text", text], &columns[..], more].concat();
+        run(&args, home.path())
+    };
+    let output = train("内容", &["--json", "--use"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert!(report["accuracy"].as_f64().is_some_and(|share| share > 0.9), "{report}");
-    assert!(model.metadata().is_ok_and(|file| file.len() > 0));
+    let targets = report["targets"].as_array().expect("questions");
+    let names: Vec<_> = targets.iter().filter_map(|target| target["target"].as_str()).collect();
+    assert_eq!(names, ["category 1", "category 2", "unit"]);
+    let is_right = |target: &serde_json::Value| target["accuracy"].as_f64().is_some_and(|a| a > 0.9);
+    assert!(targets.iter().all(is_right), "{report}");
+    let folder = home.path().join("models/tickets");
+    for file in ["0001.qtm", "0001.json", "0001.category-1.svg", "0001.unit.svg"] {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
 
-    let output = run(&["nlu", "train", &table, "--label", "类别", "--out", &out], home.path());
+    assert!(train("内容", &[]).status.success());
+    assert!(run(&["nlu", "use", "0002"], home.path()).status.success());
+    assert!(run(&["nlu", "use", "previous"], home.path()).status.success());
+    let output = run(&["nlu", "models", "--json"], home.path());
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let in_use = |row: &&serde_json::Value| row["in_use"] == true;
+    let rows = list.as_array().expect("versions");
+    assert_eq!(rows.iter().find(in_use).expect("one is in use")["version"], "0001");
+
+    let output = train("诉求", &[]);
     assert!(!output.status.success());
     let message = stderr(&output);
-    assert!(message.contains("类别") && message.contains("category"), "{message}");
+    assert!(message.contains("诉求") && message.contains("内容, 大类"), "{message}");
 }
 
 #[test]

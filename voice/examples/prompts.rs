@@ -1,20 +1,25 @@
 //! Speaks a list of texts for `qingting asr eval --telephone`, and times the first audio.
 //!
-//! `prompts MODELS TEXTS OUT [VOICE [SPEED]]`: a text a line; OUT gets a WAV file each and `list.tsv`.
+//! `prompts MODELS TEXTS OUT [VOICE,… [SPEED,…]]`: a text a line, further columns after tabs are kept; OUT gets
+//! a WAV file each and `list.tsv`, which grows as they are spoken. Lines take turns with voices and speeds. A text that
+//! cannot be spoken is named and left out. What OUT has already is not spoken again.
 //! The files are 16 kHz by zeros between the samples: the telephone band removes the images.
 
 use qingting_voice::{PromptCache, Voice, VoiceError, VoicePaths};
 use std::error::Error;
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [models, texts, out, rest @ ..] = args.as_slice() else {
-        return Err("prompts MODELS TEXTS OUT [VOICE [SPEED]]".into());
+        return Err("prompts MODELS TEXTS OUT [VOICE,… [SPEED,…]]".into());
     };
-    let name = rest.first().map_or("qingting", String::as_str);
-    let speed: f32 = rest.get(1).map_or(Ok(1.0), |speed| speed.parse())?;
+    let names: Vec<&str> = rest.first().map_or("qingting", String::as_str).split(',').collect();
+    let speeds = rest.get(1).map_or("1.0", String::as_str).split(',').map(str::parse);
+    let speeds: Vec<f32> = speeds.collect::<Result<_, _>>()?;
     let (models, out) = (Path::new(models), Path::new(out));
     let voice = Voice::load(VoicePaths {
         model: models.join("kokoro/kokoro.onnx"),
@@ -22,22 +27,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         voices: models.join("kokoro/voices_ja.npz"),
         onnxruntime: models.join("onnxruntime/libonnxruntime.so"),
     })?;
+    std::fs::create_dir_all(out)?;
     let cache = PromptCache::new(out.join("cache"));
-    let manner = format!("{name}@{speed}");
-    let mut list = "file\ttext\n".to_owned();
+    let mut list = File::create(out.join("list.tsv"))?;
+    writeln!(list, "file\ttext")?;
     let (mut cold_ms, mut cached_ms) = (Vec::new(), Vec::new());
-    for (number, text) in std::fs::read_to_string(texts)?.lines().enumerate() {
+    for (number, line) in std::fs::read_to_string(texts)?.lines().enumerate() {
+        let text = line.split('\t').next().unwrap_or_default();
+        let (name, speed) = (names[number % names.len()], speeds[number % speeds.len()]);
+        let manner = format!("{name}@{speed}");
         let started = now();
-        let samples = cache.get_or(text, &manner, || voice.synthesise(text, name, speed))?;
+        let samples = match cache.get_or(text, &manner, || voice.synthesise(text, name, speed)) {
+            Ok(samples) => samples,
+            Err(error) => {
+                eprintln!("line {} left out: {error}", number + 1);
+                continue;
+            }
+        };
         cold_ms.push(started.elapsed().as_secs_f64() * 1_000.0);
         let started = now();
         cache.get_or(text, &manner, || Err(VoiceError::Unspeakable))?;
         cached_ms.push(started.elapsed().as_secs_f64() * 1_000.0);
         let file = format!("{number}.wav");
         write(&out.join(&file), &samples)?;
-        list += &format!("{file}\t{text}\n");
+        writeln!(list, "{file}\t{line}")?;
     }
-    std::fs::write(out.join("list.tsv"), list)?;
     println!("first audio, ms: {} cold, {} cached", summary(cold_ms), summary(cached_ms));
     Ok(())
 }

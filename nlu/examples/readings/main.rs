@@ -8,7 +8,7 @@ mod divisions;
 
 use qingting_common::{SegmentId, ids::Party};
 use qingting_nlu::address::AddressModel;
-use qingting_nlu::classifier::LinearModel;
+use qingting_nlu::classifier::TicketModel;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
 use qingting_nlu::{CallContext, Gazetteer, LocalTime, Reader, Utterance};
@@ -38,10 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     addresses(&reader, &folder, list.as_deref())
 }
 
-fn model() -> Result<LinearModel, Box<dyn Error>> {
+fn model() -> Result<TicketModel, Box<dyn Error>> {
     let path: PathBuf =
         [env!("CARGO_MANIFEST_DIR"), "..", "models/trained/category.qtm"].iter().collect();
-    Ok(LinearModel::from_bytes(&fs::read(path)?)?)
+    Ok(TicketModel::from_bytes(&fs::read(path)?)?)
 }
 
 fn addresses_model() -> Result<AddressModel, Box<dyn Error>> {

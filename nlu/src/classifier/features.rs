@@ -1,11 +1,84 @@
-//! Text to hashed character n-grams. Part of the model file's meaning: a change here needs a new
-//! format version.
+//! A matter to hashed features. Part of the model file's meaning: a change here needs a new format version.
+//!
+//! Features stand in blocks (the text, its beginning, places, …), each of unit length times its weight, so
+//! that a long text does not drown the place it is about.
 
-/// Longest n-gram, in characters.
+/// Longest n-gram of a text, in characters.
 pub(crate) const GRAM_CHARS_MAX: usize = 3;
-
 /// Longest text that is read, in characters; the rest says little new and costs memory.
 pub(crate) const TEXT_CHARS_MAX: usize = 4_000;
+/// What is said first says most: the characters whose n-grams count once more.
+pub(crate) const HEAD_CHARS: usize = 30;
+/// Longest n-gram of a place.
+const PLACE_CHARS_MAX: usize = 6;
+/// Last characters of the names of roads, communities and divisions.
+const PLACE_ENDINGS: &str = "省市区县镇乡村屯寨庄路街道巷弄桥园苑城府湾里院楼厦场店站校厂港洲";
+
+/// A hashed feature's number, below `1 << BUCKET_BITS`.
+pub(crate) type Bucket = u32;
+/// About a million buckets, of which the rare ones are dropped.
+pub(crate) const BUCKET_BITS: u32 = 20;
+
+/// Groups of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Block {
+    /// Character n-grams of the text.
+    Text,
+    /// Those of its first [`HEAD_CHARS`] characters.
+    Head,
+    /// Names of places in the text.
+    Place,
+    /// N-grams of the place that is known apart from it.
+    Beside,
+    /// The number that was called.
+    Called,
+    /// The likely categories.
+    Topic,
+    /// A place together with a likely category: a territory's unit answers for some matters alone.
+    PlaceTopic,
+}
+
+impl Block {
+    const ALL: [Self; 7] = [
+        Self::Text,
+        Self::Head,
+        Self::Place,
+        Self::Beside,
+        Self::Called,
+        Self::Topic,
+        Self::PlaceTopic,
+    ];
+
+    /// Length of the block's part of the vector, before the whole is brought to unit length.
+    const fn weight(self) -> f32 {
+        match self {
+            Self::Text => 1.0,
+            Self::Head | Self::Place | Self::Beside | Self::PlaceTopic => 0.7,
+            Self::Topic => 0.5,
+            Self::Called => 0.3,
+        }
+    }
+}
+
+/// What is known of a matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Matter<'a> {
+    /// What was said or written.
+    pub text: &'a str,
+    /// Where it is, if that is known apart from the text: a district, an address.
+    pub place: &'a str,
+    /// The number that was called.
+    pub called: &'a str,
+}
+
+/// One feature of a matter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Feature {
+    pub(crate) bucket: Bucket,
+    pub(crate) block: Block,
+    /// Sublinear count, or a probability.
+    pub(crate) value: f32,
+}
 
 /// The characters of a text that carry meaning, with their place in the original.
 pub(crate) struct Normalized {
@@ -38,41 +111,129 @@ pub(crate) fn fold_width(c: char) -> char {
     }
 }
 
-/// Calls `f(bucket, start, length)` for every n-gram; `bucket` is below `1 << bits`.
-pub(crate) fn for_each_gram(chars: &[char], bits: u32, mut f: impl FnMut(u32, usize, usize)) {
+/// The features of the words alone, sorted by bucket.
+pub(crate) fn of_matter(matter: &Matter<'_>) -> Vec<Feature> {
+    let chars = &normalize(matter.text).chars;
+    let mut buckets = Vec::with_capacity(chars.len() * 4);
+    for_each_gram(chars, |bucket, _, _| buckets.push((bucket, Block::Text)));
+    let head = &chars[..chars.len().min(HEAD_CHARS)];
+    grams(head, Block::Head, 1..=GRAM_CHARS_MAX, |bucket, _, _| {
+        buckets.push((bucket, Block::Head))
+    });
+    places(chars, |bucket| buckets.push((bucket, Block::Place)));
+    counted(buckets)
+}
+
+/// What a unit is chosen by besides the words: the place, the number that was called, likely categories and
+/// the places of the matter under each. Sorted by bucket.
+pub(crate) fn of_territory(matter: &Matter<'_>, topics: &[(u64, f32)]) -> Vec<Feature> {
+    let mut beside = Vec::new();
+    let place = normalize(matter.place).chars;
+    grams(&place, Block::Beside, 2..=PLACE_CHARS_MAX, |bucket, _, _| {
+        beside.push((bucket, Block::Beside));
+    });
+    let mut named: Vec<Bucket> = beside.iter().map(|(bucket, _)| *bucket).collect();
+    places(&normalize(matter.text).chars, |bucket| named.push(bucket));
+    named.sort_unstable();
+    named.dedup();
+    let called = normalize(matter.called).chars;
+    if !called.is_empty() {
+        let hash = called.iter().fold(seed(Block::Called), |hash, c| step(hash, *c));
+        beside.push((bucket(hash), Block::Called));
+    }
+    let mut features = counted(beside);
+    for (topic, value) in topics {
+        let mut put = |hash: u64, block| {
+            features.push(Feature { bucket: bucket(hash), block, value: *value });
+        };
+        put(mix(seed(Block::Topic), *topic), Block::Topic);
+        for place in &named {
+            let hash = mix(mix(seed(Block::PlaceTopic), *topic), u64::from(*place));
+            put(hash, Block::PlaceTopic);
+        }
+    }
+    features.sort_unstable_by_key(|feature| (feature.bucket, feature.block));
+    features
+}
+
+/// N-grams that end as a place's name does.
+fn places(text: &[char], mut f: impl FnMut(Bucket)) {
+    grams(text, Block::Place, 2..=PLACE_CHARS_MAX, |bucket, start, length| {
+        if PLACE_ENDINGS.contains(text[start + length - 1]) {
+            f(bucket);
+        }
+    });
+}
+
+/// Calls `f(bucket, start, length)` for every n-gram of a text.
+pub(crate) fn for_each_gram(chars: &[char], f: impl FnMut(Bucket, usize, usize)) {
+    grams(chars, Block::Text, 1..=GRAM_CHARS_MAX, f);
+}
+
+fn grams(
+    chars: &[char],
+    block: Block,
+    lengths: std::ops::RangeInclusive<usize>,
+    mut f: impl FnMut(Bucket, usize, usize),
+) {
     for start in 0..chars.len() {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for (length, c) in (1..=GRAM_CHARS_MAX).zip(&chars[start..]) {
-            hash = (hash ^ u64::from(*c as u32)).wrapping_mul(0x0000_0100_0000_01b3);
-            f(bucket(hash, bits), start, length);
+        let mut hash = seed(block);
+        for (length, c) in (1..=*lengths.end()).zip(&chars[start..]) {
+            hash = step(hash, *c);
+            if lengths.contains(&length) {
+                f(bucket(hash), start, length);
+            }
         }
     }
 }
 
-/// The bucket counts of a text, sorted by bucket.
-pub(crate) fn bucket_counts(chars: &[char], bits: u32) -> Vec<(u32, u32)> {
-    let mut buckets = Vec::with_capacity(chars.len() * GRAM_CHARS_MAX);
-    for_each_gram(chars, bits, |bucket, _, _| buckets.push(bucket));
+/// Sublinear counts, sorted by bucket.
+fn counted(mut buckets: Vec<(Bucket, Block)>) -> Vec<Feature> {
     buckets.sort_unstable();
-    let mut counts: Vec<(u32, u32)> = Vec::with_capacity(buckets.len());
-    for bucket in buckets {
-        match counts.last_mut() {
-            Some((last, count)) if *last == bucket => *count += 1,
-            _ => counts.push((bucket, 1)),
-        }
+    buckets
+        .chunk_by(|a, b| a == b)
+        .map(|same| {
+            let (bucket, block) = same[0];
+            Feature { bucket, block, value: 1.0 + (same.len() as f32).ln() }
+        })
+        .collect()
+}
+
+/// Brings each block to its weight and the whole to unit length.
+pub(crate) fn scale_blocks(vector: &mut [(u32, f32)], blocks: &[Block]) {
+    let mut squares = [0.0f32; Block::ALL.len()];
+    for ((_, value), block) in vector.iter().zip(blocks) {
+        squares[*block as usize] += value * value;
     }
-    counts
+    let present = Block::ALL.iter().filter(|block| squares[**block as usize] > 0.0);
+    let total: f32 = present.map(|block| block.weight() * block.weight()).sum();
+    for ((_, value), block) in vector.iter_mut().zip(blocks) {
+        *value *= block.weight() / (squares[*block as usize] * total).sqrt();
+    }
 }
 
-/// Sublinear term frequency.
-pub(crate) fn term_frequency(count: u32) -> f32 {
-    1.0 + (count as f32).ln()
+/// A text's share of the rows for a split by content: the same letters and digits always lie on one side.
+pub(crate) fn content_hash(text: &str) -> u64 {
+    mix(normalize(text).chars.iter().fold(seed(Block::Text), |hash, c| step(hash, *c)), 0)
 }
 
-/// FNV leaves the high bits of short inputs poor: mix before cutting to `bits`.
-fn bucket(hash: u64, bits: u32) -> u32 {
+/// FNV-1a, begun apart for each block.
+fn seed(block: Block) -> u64 {
+    mix(0xcbf2_9ce4_8422_2325, block as u64)
+}
+
+fn step(hash: u64, c: char) -> u64 {
+    mix(hash, u64::from(c as u32))
+}
+
+fn mix(hash: u64, value: u64) -> u64 {
+    (hash ^ value).wrapping_mul(0x0000_0100_0000_01b3)
+}
+
+/// FNV leaves the high bits of short inputs poor: mix before cutting.
+fn bucket(hash: u64) -> Bucket {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> (64 - bits)) as u32
+    (mixed >> (64 - BUCKET_BITS)) as Bucket
 }
 
 #[cfg(test)]
@@ -85,12 +246,35 @@ mod tests {
         let b = normalize("a1区投诉");
         assert_eq!(a.chars, b.chars);
         assert_eq!(a.origin, [0, 1, 2, 4, 5]);
+        assert_eq!(content_hash("Ａ１区，投诉！"), content_hash("a1区投诉"));
     }
 
     #[test]
     fn every_gram_up_to_three_is_counted_once() {
-        let counts = bucket_counts(&['停', '水', '停', '水'], 20);
-        let total: u32 = counts.iter().map(|(_, count)| count).sum();
-        assert_eq!((total, counts.len()), (4 + 3 + 2, 2 + 2 + 2));
+        let features = of_matter(&Matter { text: "停水停水", ..Matter::default() });
+        let text: Vec<f32> =
+            features.iter().filter(|f| f.block == Block::Text).map(|f| f.value).collect();
+        assert_eq!(text.len(), 2 + 2 + 2);
+        assert_eq!(text.iter().filter(|value| **value > 1.0).count(), 3);
+    }
+
+    #[test]
+    fn a_place_is_a_feature_with_and_without_its_topic() {
+        let count =
+            |features: &[Feature], block| features.iter().filter(|f| f.block == block).count();
+        let matter = Matter { text: "在人民路", place: "东区", called: "12345" };
+        assert_eq!(count(&of_matter(&matter), Block::Place), 3);
+        let territory = of_territory(&matter, &[(3, 0.9), (4, 0.1)]);
+        let blocks = [Block::Beside, Block::Called, Block::Topic, Block::PlaceTopic];
+        assert_eq!(blocks.map(|block| count(&territory, block)), [1, 1, 2, 2 * (3 + 1)]);
+    }
+
+    #[test]
+    fn blocks_have_their_weights_whatever_their_size() {
+        let mut vector = vec![(0, 3.0), (1, 4.0), (2, 9.0)];
+        scale_blocks(&mut vector, &[Block::Text, Block::Text, Block::Place]);
+        let length: f32 = vector.iter().map(|(_, value)| value * value).sum();
+        let text = vector[0].1.hypot(vector[1].1);
+        assert!((length - 1.0).abs() < 1e-5 && (vector[2].1 / text - 0.7).abs() < 1e-5);
     }
 }

@@ -36,12 +36,13 @@ pub use local_time::LocalTime;
 pub use place::{Location, LocationPart, PlaceLevel};
 
 use crate::address::AddressModel;
-use crate::classifier::LinearModel;
+use crate::classifier::TicketModel;
 use crate::draft::{Field, Tag};
 use crate::profile::{KindName, Profile};
 use qingting_common::SegmentId;
 use qingting_common::ids::Party;
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
+use std::sync::{Arc, PoisonError, RwLock};
 use transcript::Transcript;
 
 /// From this confidence on a tag is meant to stand in the ticket by itself; below it is a
@@ -79,9 +80,9 @@ pub struct CallContext {
     pub called: String,
 }
 
-/// Reads transcripts. Built once and shared: reading changes nothing.
+/// Reads transcripts. Built once and shared: reading changes nothing; the model alone can be replaced.
 pub struct Reader {
-    category: Option<LinearModel>,
+    model: RwLock<Option<Arc<TicketModel>>>,
     place: place::Places,
     kind: kind::Kinds,
     emergency: emergency::Emergencies,
@@ -99,11 +100,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Without a category model no category is given; with an empty gazetteer places rest on
+    /// Without a model no category and no unit is given; with an empty gazetteer places rest on
     /// their endings (路, 小区, 号) alone.
-    pub fn new(category: Option<LinearModel>, gazetteer: Gazetteer) -> Self {
+    pub fn new(model: Option<TicketModel>, gazetteer: Gazetteer) -> Self {
         Self {
-            category,
+            model: RwLock::new(model.map(Arc::new)),
             place: place::Places::new(gazetteer),
             kind: kind::Kinds::new(),
             emergency: emergency::Emergencies::new(),
@@ -142,6 +143,23 @@ impl Reader {
         self.place.locate(place)
     }
 
+    /// Readings that begin from now on use this model; one that is under way ends with its own.
+    pub fn replace_model(&self, model: TicketModel) {
+        let mut known = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::new(model));
+    }
+
+    fn model(&self) -> Option<Arc<TicketModel>> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The surest place alone. With past tickets' texts as utterances a model learns of places what it is
+    /// told of them in calls.
+    pub fn place(&self, utterances: &[Utterance<'_>]) -> Option<String> {
+        let talk = Transcript::of_caller(utterances, CHARS_MAX);
+        self.place.read(&talk).into_iter().next().map(|tag| tag.value)
+    }
+
     /// All candidates; those from [`CONFIDENCE_MIN`] on are meant to stand in the ticket. `utterances` are all finals of the call so
     /// far, in the order in which they were said.
     pub fn read(&self, utterances: &[Utterance<'_>], context: &CallContext) -> Vec<Tag> {
@@ -159,7 +177,9 @@ impl Reader {
         let said = |kind: &Tag| fallback.as_ref().is_none_or(|tag| tag.value != kind.value);
         tags.extend(kinds.into_iter().filter(said));
         tags.extend(fallback);
-        tags.extend(self.category.iter().flat_map(|model| category::read(model, &talk)));
+        let place = places.first().map_or("", |tag| tag.value.as_str());
+        let model = self.model();
+        tags.extend(model.iter().flat_map(|model| category::read(model, &talk, place, context)));
         tags.extend(emergencies);
         let flags = self.flags.read(&talk);
         tags.extend(deadline::read(&flags, context.started));

@@ -4,7 +4,7 @@
 pub(crate) mod score;
 
 use qingting_common::{SegmentId, ids::Party};
-use qingting_nlu::classifier::LinearModel;
+use qingting_nlu::classifier::TicketModel;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
 use qingting_nlu::{CallContext, Gazetteer, LocalTime, Reader, Utterance};
@@ -19,8 +19,8 @@ pub(crate) fn from_root(path: &str) -> PathBuf {
 }
 
 /// The shipped category model.
-pub(crate) fn model() -> LinearModel {
-    LinearModel::from_bytes(&fs::read(from_root("models/trained/category.qtm")).unwrap()).unwrap()
+pub(crate) fn model() -> TicketModel {
+    TicketModel::from_bytes(&fs::read(from_root("models/trained/category.qtm")).unwrap()).unwrap()
 }
 
 /// A few divisions.

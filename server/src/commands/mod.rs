@@ -12,6 +12,8 @@ pub mod recogniser;
 mod recording;
 mod speak;
 pub mod speech;
+pub mod ticket_models;
+mod train;
 mod worker;
 
 use crate::cli::{self, Command};
@@ -34,7 +36,11 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),
         Command::Asr(cli::Asr::Bench(args)) => asr::bench(&args).map(|()| ExitCode::SUCCESS),
         Command::Recording(args) => recording::run(&args),
-        Command::Nlu(cli::Nlu::Train(args)) => nlu::train(&args).map(|()| ExitCode::SUCCESS),
+        Command::Nlu(cli::Nlu::Train(args)) => train::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Nlu(cli::Nlu::Models(args)) => {
+            ticket_models::list(&args).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Nlu(cli::Nlu::Use(args)) => ticket_models::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),

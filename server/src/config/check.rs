@@ -360,7 +360,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         config.nlu.category_model.as_os_str().is_empty() || config.nlu.category_model.is_file(),
         "nlu.category_model",
         format!("there is no file {}", config.nlu.category_model.display()),
-        "Make one with `qingting nlu train FILE.csv --out MODEL`, or leave it empty",
+        "Make one with `qingting nlu train --tickets FILE --out MODEL.qtm`, or leave it empty",
     );
     let models = &config.models;
     demand(

@@ -21,6 +21,7 @@ mod recordings;
 mod replies;
 mod retention;
 mod switchboard;
+mod ticket_model;
 mod tones;
 
 pub use call::remote_media;
@@ -112,6 +113,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         .transpose()?
         .flatten();
     let prompts = prompts::Prompts::prepare(&config, &models)?;
+    // Before it is read: a choice made meanwhile is then seen as a new one.
+    let ticket_model =
+        commands::ticket_models::TicketModels::below(&config.data.models).pointer()?;
     let reader = commands::nlu::reader(&config, &models)?;
     let app = runtime("app", cores().clamp(2, 8))?;
     let sip = runtime("sip", (cores() / 4).max(1))?;
@@ -162,6 +166,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     let last_run = {
         let hotline = Arc::clone(&hotline);
         async move {

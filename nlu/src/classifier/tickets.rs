@@ -1,0 +1,322 @@
+//! Past tickets out of a table.
+
+use super::PATH_SEPARATOR;
+use super::features::content_hash;
+use super::tree::LEVELS_MAX;
+use crate::table::{Column, Row, Table, TableError};
+
+/// Without a split column one text in this many is for testing.
+const TEST_EVERY: u64 = 10;
+/// Longest name of a class, in characters.
+const LABEL_CHARS_MAX: usize = 200;
+
+/// Tickets that cannot be learnt from.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TicketError {
+    /// The table, or a cell.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Nothing to teach was asked for.
+    #[error("nothing to learn: name the column of the category, the unit or the request type")]
+    NoQuestion,
+    /// A column of which every row is empty, or a table without rows.
+    #[error("{file}: no row has both a text and {what}: name the right columns, or fill them in")]
+    NoRows {
+        /// The table's file.
+        file: String,
+        /// Name of the column.
+        what: String,
+    },
+    /// Nothing to tell apart.
+    #[error(
+        "{what} is {class:?} in all {rows} rows for training: at least two classes are needed to learn from"
+    )]
+    OneClass {
+        /// What was to be learnt.
+        what: &'static str,
+        /// The only class.
+        class: String,
+        /// Rows for training.
+        rows: usize,
+    },
+    /// More than [`super::LABELS_MAX`].
+    #[error(
+        "{what} has {found} classes, more than {max}: give wider classes, or a category's levels in columns of their own"
+    )]
+    Classes {
+        /// What was to be learnt.
+        what: &'static str,
+        /// Classes found.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Nothing to learn from, or nothing to report on.
+    #[error(
+        "no rows for {which}: mark some rows \"{which}\" in the split column, or name no split column \
+         and give more rows"
+    )]
+    NoSplitRows {
+        /// `train` or `test`.
+        which: &'static str,
+    },
+}
+
+/// Which column holds what. A name may give alternatives, `内容|诉求内容`: the first that the table has is
+/// read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// What the citizen said.
+    pub text: String,
+    /// A title, read before the text.
+    pub title: Option<String>,
+    /// The category: a column for each level, or one with paths, levels divided by `/`.
+    pub category: Vec<String>,
+    /// The handling unit.
+    pub unit: Option<String>,
+    /// The request type.
+    pub kind: Option<String>,
+    /// District, street or address; several are read one after the other.
+    pub place: Vec<String>,
+    /// The number that was called.
+    pub called: Option<String>,
+    /// `train` or `test`. Without it a tenth is for testing, chosen by a hash of the text, so that it does
+    /// not change from run to run and the same text is never on both sides.
+    pub split: Option<String>,
+}
+
+/// What a ticket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Learning.
+    Train,
+    /// Measuring.
+    Test,
+}
+
+/// One past ticket. `Debug` is left out: it holds a citizen's words.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Title and text.
+    pub text: String,
+    /// Where it is; may be empty.
+    pub place: String,
+    /// The number that was called; may be empty.
+    pub called: String,
+    /// Levels, the widest first; empty where it was not filled in.
+    pub category: Vec<String>,
+    /// The handling unit, if it was filled in.
+    pub unit: Option<String>,
+    /// The request type, if it was filled in.
+    pub kind: Option<String>,
+    /// What it is for.
+    pub split: Split,
+}
+
+/// Reads tickets. Rows without a text, or without any class, are left out.
+///
+/// # Errors
+/// [`TicketError`] names row, column and remedy; nothing is learnt from half a file.
+pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketError> {
+    if columns.category.is_empty() && columns.unit.is_none() && columns.kind.is_none() {
+        return Err(TicketError::NoQuestion);
+    }
+    let at = At::of(table, columns)?;
+    let mut tickets = Vec::new();
+    for row in table.rows() {
+        let ticket = at.ticket(table, row)?;
+        let has_class =
+            !ticket.category.is_empty() || ticket.unit.is_some() || ticket.kind.is_some();
+        if has_class && ticket.text.chars().any(char::is_alphanumeric) {
+            tickets.push(ticket);
+        }
+    }
+    let missing = |name: &str| {
+        Err(TicketError::NoRows { file: table.file().to_owned(), what: name.to_owned() })
+    };
+    match (columns.category.first(), &columns.unit, &columns.kind) {
+        (Some(name), ..) if tickets.iter().all(|t| t.category.is_empty()) => missing(name),
+        (_, Some(name), _) if tickets.iter().all(|t| t.unit.is_none()) => missing(name),
+        (.., Some(name)) if tickets.iter().all(|t| t.kind.is_none()) => missing(name),
+        _ => Ok(tickets),
+    }
+}
+
+/// Columns that were found.
+struct At {
+    text: Column,
+    title: Option<Column>,
+    category: Vec<Column>,
+    unit: Option<Column>,
+    kind: Option<Column>,
+    place: Vec<Column>,
+    called: Option<Column>,
+    split: Option<Column>,
+}
+
+impl At {
+    fn of(table: &Table, columns: &Columns) -> Result<Self, TicketError> {
+        let one = |name: &String| column(table, name);
+        let many = |names: &[String]| names.iter().map(one).collect::<Result<Vec<_>, _>>();
+        Ok(Self {
+            text: one(&columns.text)?,
+            title: columns.title.as_ref().map(one).transpose()?,
+            category: many(&columns.category)?,
+            unit: columns.unit.as_ref().map(one).transpose()?,
+            kind: columns.kind.as_ref().map(one).transpose()?,
+            place: many(&columns.place)?,
+            called: columns.called.as_ref().map(one).transpose()?,
+            split: columns.split.as_ref().map(one).transpose()?,
+        })
+    }
+
+    fn ticket(&self, table: &Table, row: &Row) -> Result<Ticket, TicketError> {
+        let text = row.cell(&self.text);
+        let cell = |column: &Option<Column>| column.as_ref().map_or("", |column| row.cell(column));
+        let title = cell(&self.title);
+        let separator = if title.is_empty() || text.is_empty() { "" } else { "，" };
+        let label = |column: &Option<Column>| -> Result<Option<String>, TicketError> {
+            let Some(column) = column else { return Ok(None) };
+            let text = row.cell(column);
+            Ok((!text.is_empty()).then(|| class(table, row, column, text)).transpose()?)
+        };
+        let text = format!("{title}{separator}{text}");
+        Ok(Ticket {
+            category: self.category(table, row)?,
+            unit: label(&self.unit)?,
+            kind: label(&self.kind)?,
+            place: self.place.iter().map(|column| row.cell(column)).collect::<Vec<_>>().join(" "),
+            called: cell(&self.called).to_owned(),
+            split: self.split(table, row, &text)?,
+            text,
+        })
+    }
+
+    fn category(&self, table: &Table, row: &Row) -> Result<Vec<String>, TicketError> {
+        let mut levels = Vec::new();
+        let mut gap = None;
+        for column in &self.category {
+            let cell = row.cell(column);
+            if cell.is_empty() {
+                gap = gap.or(Some(column));
+                continue;
+            }
+            if let Some(gap) = gap {
+                let what = "is empty, but a level below it is filled in: fill in the wider level";
+                return Err(table.cell_error(row, gap, what).into());
+            }
+            for level in cell.split(PATH_SEPARATOR).map(str::trim).filter(|level| !level.is_empty())
+            {
+                levels.push(class(table, row, column, level)?);
+            }
+            if levels.len() > LEVELS_MAX {
+                let what = format!("more than {LEVELS_MAX} levels: shorten the path");
+                return Err(table.cell_error(row, column, what).into());
+            }
+        }
+        Ok(levels)
+    }
+
+    fn split(&self, table: &Table, row: &Row, text: &str) -> Result<Split, TicketError> {
+        let Some(column) = &self.split else {
+            let is_test = content_hash(text).is_multiple_of(TEST_EVERY);
+            return Ok(if is_test { Split::Test } else { Split::Train });
+        };
+        match row.cell(column) {
+            "train" => Ok(Split::Train),
+            "test" => Ok(Split::Test),
+            _ => {
+                let what = "is neither \"train\" nor \"test\": correct it, or name no split column";
+                Err(table.cell_error(row, column, what).into())
+            }
+        }
+    }
+}
+
+fn column(table: &Table, names: &String) -> Result<Column, TableError> {
+    for name in names.split('|') {
+        if let Some(column) = table.optional_column(name)? {
+            return Ok(column);
+        }
+    }
+    table.column(names)
+}
+
+fn class(table: &Table, row: &Row, column: &Column, text: &str) -> Result<String, TableError> {
+    if text.chars().count() > LABEL_CHARS_MAX {
+        let what = format!(
+            "more than {LABEL_CHARS_MAX} characters: this is no class, name the right column"
+        );
+        return Err(table.cell_error(row, column, what));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(csv: &str, columns: &Columns) -> Result<Vec<Ticket>, String> {
+        let table = Table::from_csv("t.csv", csv.as_bytes()).unwrap();
+        tickets(&table, columns).map_err(|error| error.to_string())
+    }
+
+    fn columns() -> Columns {
+        Columns {
+            text: "正文|内容".into(),
+            title: Some("标题".into()),
+            category: vec!["大类".into(), "小类".into()],
+            unit: Some("单位".into()),
+            ..Columns::default()
+        }
+    }
+
+    #[test]
+    fn levels_come_from_columns_or_from_paths() {
+        let rows =
+            read("标题,内容,大类,小类,单位\n停水,三天了,城建,供水/停水,水务局\n", &columns())
+                .unwrap();
+        assert_eq!(rows[0].category, ["城建", "供水", "停水"]);
+        assert_eq!(
+            (rows[0].text.as_str(), rows[0].unit.as_deref()),
+            ("停水，三天了", Some("水务局"))
+        );
+    }
+
+    #[test]
+    fn rows_without_text_or_class_are_left_out_and_gaps_are_refused() {
+        let csv = "标题,内容,大类,小类,单位\n,,城建,供水,水务局\n停水,停水,,,\n停电,停电,城建,,\n";
+        let rows = read(csv, &columns());
+        assert!(rows.is_err_and(|error| error.contains("单位")), "no row has a unit");
+        let gap =
+            read("标题,内容,大类,小类,单位\n停水,停水,,供水,水务局\n", &columns()).err().unwrap();
+        assert!(gap.starts_with("t.csv row 2, column \"大类\": is empty, but"), "{gap}");
+    }
+
+    #[test]
+    fn a_missing_column_a_strange_split_and_no_question_are_refused() {
+        let missing = read("文字,类\n停水,水务\n", &columns()).err().unwrap();
+        assert!(missing.contains("正文|内容") && missing.contains("文字, 类"), "{missing}");
+        let split = Columns {
+            text: "内容".into(),
+            unit: Some("单位".into()),
+            split: Some("split".into()),
+            ..Columns::default()
+        };
+        let strange = read("内容,单位,split\n停水,水务局,dev\n", &split).err().unwrap();
+        assert!(strange.starts_with("t.csv row 2, column \"split\""), "{strange}");
+        let nothing = Columns { text: "内容".into(), ..Columns::default() };
+        assert!(read("内容\n停水\n", &nothing).err().unwrap().starts_with("nothing to learn"));
+    }
+
+    #[test]
+    fn the_same_text_is_on_one_side_whatever_its_marks() {
+        let columns =
+            Columns { text: "内容".into(), unit: Some("单位".into()), ..Columns::default() };
+        let rows: String =
+            (0..40).map(|n| format!("停水第{n}天,水务局\n\"停水，第{n}天！\",水务局\n")).collect();
+        let rows = read(&format!("内容,单位\n{rows}"), &columns).unwrap();
+        assert!(rows.chunks_exact(2).all(|pair| pair[0].split == pair[1].split));
+        assert!(rows.iter().any(|row| row.split == Split::Test));
+    }
+}
