@@ -18,18 +18,21 @@ mod name;
 mod number;
 mod phone;
 mod place;
+mod third_person;
 mod title;
 mod transcript;
 mod when;
 
 pub use gazetteer::{Gazetteer, GazetteerError};
 pub use local_time::LocalTime;
+pub(crate) use number::{digit, number};
 
 use crate::classifier::LinearModel;
 use crate::draft::{Field, Tag};
 use qingting_common::SegmentId;
 use qingting_common::ids::Party;
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
+use std::ops::Range;
 use transcript::Transcript;
 
 /// From this confidence on a tag is meant to stand in the ticket by itself; below it is a
@@ -76,6 +79,7 @@ pub struct Reader {
     flags: flags::Flags,
     phone: phone::Phones,
     when: when::Times,
+    description: description::Descriptions,
 }
 
 impl Reader {
@@ -90,6 +94,7 @@ impl Reader {
             flags: flags::Flags::new(),
             phone: phone::Phones::new(),
             when: when::Times::new(),
+            description: description::Descriptions::new(),
         }
     }
 
@@ -101,9 +106,7 @@ impl Reader {
             return Vec::new();
         }
         let places = self.place.read(&talk);
-        let mut tags: Vec<Tag> =
-            title::read(&talk, &self.kind, places.first()).into_iter().collect();
-        tags.extend(description::read(&talk));
+        let mut tags = title::read(&talk, &self.kind, places.first());
         let emergencies = self.emergency.read(&talk);
         let kinds = self.kind.read(&talk);
         let fallback = self.kind.fallback(&talk, &kinds, &emergencies);
@@ -117,8 +120,24 @@ impl Reader {
         tags.extend(self.phone.read(&talk, context.caller.as_deref()));
         tags.extend(self.when.read(&talk, context.started));
         tags.extend(places);
+        let kind = surest(&tags, Field::AppealKind);
+        tags.extend(self.description.read(&talk, kind, &answers(&talk, &tags)));
         tags.into_iter().filter_map(|tag| finished(tag, &talk)).collect()
     }
+}
+
+/// Fields whose words tell who the caller is, not what the matter is.
+const ANSWERS: [Field; 3] = [Field::CallerName, Field::Phone, Field::CallbackTime];
+
+/// Where the words of [`ANSWERS`] stand.
+fn answers(talk: &Transcript<'_>, tags: &[Tag]) -> Vec<Range<usize>> {
+    let of_answers = tags.iter().filter(|tag| ANSWERS.contains(&tag.field));
+    of_answers.flat_map(|tag| &tag.evidence).filter_map(|said| talk.range(said)).collect()
+}
+
+fn surest(tags: &[Tag], field: Field) -> Option<&Tag> {
+    let of_field = tags.iter().filter(|tag| tag.field == field);
+    of_field.max_by(|a, b| a.confidence.total_cmp(&b.confidence))
 }
 
 /// Holds every value to the limits of a ticket and lowers the confidence of what was badly heard.

@@ -15,29 +15,45 @@ const PLACE_CHARS_MAX: usize = 14;
 const CLAUSE_CHARS_MIN: usize = 4;
 /// Characters kept in front of the trouble when a clause is too long.
 const FRONT_CHARS: usize = 8;
+/// Most titles to choose from.
+const CANDIDATES_MAX: usize = 3;
 
 const LEAD_INS: &str = include_str!("../lexicon/lead_ins.txt");
 
-/// The title of what was told, if anything was. `place` is the likeliest place.
-pub(crate) fn read(talk: &Transcript<'_>, kinds: &Kinds, place: Option<&Tag>) -> Option<Tag> {
-    let clauses = clauses(&talk.chars);
-    let scored = clauses.into_iter().map(|clause| {
-        let trouble = kinds.trouble(&talk.chars[clause.clone()]);
-        (score(&trouble, clause.len()), clause, trouble)
-    });
+/// Titles of what was told, the best first; none if nothing was. `place` is the likeliest place.
+///
+/// There are several, so that a title that stands in a draft is still read when another clause tells a
+/// little more.
+pub(crate) fn read(talk: &Transcript<'_>, kinds: &Kinds, place: Option<&Tag>) -> Vec<Tag> {
+    let mut scored: Vec<_> = clauses(&talk.chars)
+        .into_iter()
+        .map(|clause| {
+            let trouble = kinds.trouble(&talk.chars[clause.clone()]);
+            (score(&trouble, clause.len()), clause, trouble)
+        })
+        .filter(|(score, ..)| *score > 0.0)
+        .collect();
     // Of equal clauses the first: callers begin with the matter.
-    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    let (score, clause, trouble) = best.filter(|(score, ..)| *score > 0.0)?;
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.truncate(CANDIDATES_MAX);
     let place = place.map(|tag| tag.value.as_str()).unwrap_or_default();
+    let titled = scored.into_iter().filter_map(|(score, clause, trouble)| {
+        let title = title(&talk.chars[clause.clone()], &trouble, place);
+        let confidence = 0.3 + 0.4 * (score / 2.0).min(1.0);
+        (title.chars().count() >= CLAUSE_CHARS_MIN)
+            .then(|| talk.tag_at(Field::Title, title, confidence, clause))
+    });
+    titled.collect()
+}
+
+/// The place and what a clause says besides it.
+fn title(clause: &[char], trouble: &[Hit], place: &str) -> String {
     let head: String = place.chars().take(PLACE_CHARS_MAX).collect();
     let room = CHARS_MAX - head.chars().count();
-    let told = around_trouble(&talk.chars[clause.clone()], &trouble, place, room);
+    let told = around_trouble(clause, trouble, place, room);
     let matter = matter(&told, place);
     let title: String = if matter.contains(&head) { matter } else { head + &matter };
-    let title: String = title.chars().take(CHARS_MAX).collect();
-    let confidence = 0.3 + 0.4 * (score / 2.0).min(1.0);
-    (title.chars().count() >= CLAUSE_CHARS_MIN)
-        .then(|| talk.tag_at(Field::Title, title, confidence, clause))
+    title.chars().take(CHARS_MAX).collect()
 }
 
 /// Trouble counts, and a little length, so that without any a real sentence beats 喂你好.
