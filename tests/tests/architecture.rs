@@ -10,6 +10,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["qingting-api"]),
     ("whisper-rs", &["qingting-asr"]),
     ("sherpa-onnx", &["qingting-sherpa"]),
+    ("calamine", &["qingting-workbook"]),
     ("ort", &["qingting-asr", "qingting-voice"]),
 ];
 
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("qingting-voice", &["qingting-common"]),
     ("qingting-models", &["qingting-common"]),
     ("qingting-nlu", &["qingting-common"]),
+    ("qingting-workbook", &["qingting-nlu"]),
     ("qingting-store", &["qingting-common", "qingting-nlu"]),
     ("qingting-api", &["qingting-common", "qingting-core", "qingting-nlu", "qingting-store"]),
 ];

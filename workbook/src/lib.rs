@@ -1,0 +1,112 @@
+//! Tables out of files: XLSX workbooks and CSV.
+//!
+//! **The same table comes out of a workbook's first sheet and of the CSV file saved from it.** A crate
+//! of its own, because reading an archive reaches libc, which `nlu` may not.
+
+use calamine::{
+    Cell, Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx, XlsxCellReader,
+};
+use qingting_nlu::table::{COLUMNS_MAX, FILE_BYTES_MAX, ROWS_MAX, Table, TableError};
+use std::io::Cursor;
+
+/// Most bytes that the parts of a workbook may unpack to, as its directory says.
+pub const UNPACKED_BYTES_MAX: u64 = 1 << 30;
+
+/// How an XLSX file begins: it is a ZIP archive.
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+/// How an old workbook (XLS) and a workbook with a password begin.
+const OLE_MAGIC: &[u8] = b"\xd0\xcf\x11\xe0";
+
+type Bytes<'a> = Cursor<&'a [u8]>;
+
+/// Reads the first visible sheet of a workbook, or a CSV file; which of them is told by the bytes.
+/// `file` is its name in errors.
+///
+/// # Errors
+/// [`TableError`], for what is wrong first.
+pub fn table(file: &str, bytes: &[u8]) -> Result<Table, TableError> {
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(TableError::Bytes { file: file.into(), bytes: bytes.len() });
+    }
+    if bytes.starts_with(OLE_MAGIC) {
+        return Err(unreadable(file, "an old XLS file, or one with a password"));
+    }
+    if !bytes.starts_with(ZIP_MAGIC) {
+        return Table::from_csv(file, bytes);
+    }
+    let rows = rows(file, bytes)?;
+    Table::from_rows(file, rows.into_iter())
+}
+
+fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError> {
+    let archive = zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| unreadable(file, &error.to_string()))?;
+    if archive.decompressed_size().is_none_or(|size| size > u128::from(UNPACKED_BYTES_MAX)) {
+        let what = format!("it unpacks to more than {UNPACKED_BYTES_MAX} bytes");
+        return Err(unreadable(file, &what));
+    }
+    let broken = |error: calamine::XlsxError| unreadable(file, &error.to_string());
+    let mut workbook: Xlsx<Bytes<'_>> = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
+    let shown = |sheet: &&calamine::Sheet| {
+        sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible
+    };
+    let sheet = workbook.sheets_metadata().iter().find(shown).map(|sheet| sheet.name.clone());
+    let sheet = sheet.ok_or_else(|| unreadable(file, "it has no visible sheet"))?;
+    let mut cells = workbook.worksheet_cells_reader(&sheet).map_err(broken)?;
+    gather(file, &mut cells)
+}
+
+/// Cells to rows; a sheet's cells come row by row.
+fn gather(
+    file: &str,
+    cells: &mut XlsxCellReader<'_, Bytes<'_>>,
+) -> Result<Vec<(u64, Vec<String>)>, TableError> {
+    let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
+    let broken = |error: calamine::XlsxError| unreadable(file, &error.to_string());
+    while let Some(cell) = cells.next_cell().map_err(broken)? {
+        let text = text(&cell);
+        if text.is_empty() {
+            continue;
+        }
+        let (row, column) = cell.get_position();
+        let (number, column) = (u64::from(row) + 1, column as usize);
+        if column >= COLUMNS_MAX {
+            let (file, cells) = (file.to_owned(), column + 1);
+            return Err(TableError::Width { file, row: number, cells, columns: COLUMNS_MAX });
+        }
+        if rows.last().is_none_or(|(last, _)| *last != number) {
+            if rows.len() > ROWS_MAX {
+                return Err(TableError::Rows { file: file.to_owned() });
+            }
+            rows.push((number, Vec::new()));
+        }
+        if let Some((_, cells)) = rows.last_mut() {
+            cells.resize(cells.len().max(column + 1), String::new());
+            cells[column] = text;
+        }
+    }
+    Ok(rows)
+}
+
+/// What a spreadsheet would save the cell as; dates as ISO 8601.
+fn text(cell: &Cell<DataRef<'_>>) -> String {
+    match cell.get_value() {
+        DataRef::DateTime(moment) => moment_text(moment),
+        other => Data::from(other.clone()).to_string(),
+    }
+}
+
+fn moment_text(moment: &ExcelDateTime) -> String {
+    let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let time = format!("{hour:02}:{minute:02}:{second:02}");
+    match (moment.is_duration() || moment.as_f64() < 1.0, moment.as_f64().fract() == 0.0) {
+        (true, _) => time,
+        (_, true) => date,
+        _ => format!("{date}T{time}"),
+    }
+}
+
+fn unreadable(file: &str, what: &str) -> TableError {
+    TableError::Workbook { file: file.to_owned(), what: what.to_owned() }
+}
