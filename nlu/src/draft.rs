@@ -373,7 +373,11 @@ mod tests {
         }
         assert_eq!(draft.prefill(&kinds(0.6, 0.75)), [Field::AppealKind]);
         assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "投诉");
-        assert_eq!(draft.prefill(&kinds(0.6, 0.39)), [Field::AppealKind], "it is hardly read any more");
+        assert_eq!(
+            draft.prefill(&kinds(0.6, 0.39)),
+            [Field::AppealKind],
+            "it is hardly read any more"
+        );
         assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "求助");
     }
 

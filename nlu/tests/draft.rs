@@ -37,28 +37,46 @@ fn a_description_is_in_the_third_person_and_ends_with_the_request() {
 
 #[test]
 fn the_kind_that_the_caller_names_leads() {
-    assert!(description(&["我要投诉阳光超市卖过期牛奶"]).starts_with("来电人投诉：阳光超市卖过期牛奶"));
-    assert!(description(&["你好我想咨询一下社保卡怎么补办"]).starts_with("来电人咨询：社保卡怎么补办"));
+    assert!(
+        description(&["我要投诉阳光超市卖过期牛奶"]).starts_with("来电人投诉：阳光超市卖过期牛奶")
+    );
+    assert!(
+        description(&["你好我想咨询一下社保卡怎么补办"]).starts_with("来电人咨询：社保卡怎么补办")
+    );
 }
 
 #[test]
 fn what_was_said_before_and_courtesies_are_left_out() {
-    let said = ["楼下饭店油烟很大", "对对", "是的", "楼下饭店的油烟很大", "就是油烟很大", "没有了谢谢"];
+    let said =
+        ["楼下饭店油烟很大", "对对", "是的", "楼下饭店的油烟很大", "就是油烟很大", "没有了谢谢"];
     assert_eq!(description(&said), "来电人反映：楼下饭店油烟很大。");
     assert_eq!(description(&["喂你好", "嗯", "好的再见"]), "");
 }
 
 /// Words of the frame and of the third person; everything else must have been said.
 const FRAME: [&str; 11] = [
-    "来电人所在", "来电人处", "来电人等", "来电人", "有关部门", "诉求：", "反映：", "，", "。", "；", "\n",
+    "来电人所在",
+    "来电人处",
+    "来电人等",
+    "来电人",
+    "有关部门",
+    "诉求：",
+    "反映：",
+    "，",
+    "。",
+    "；",
+    "\n",
 ];
 const VERBS: [&str; 7] = ["咨询：", "求助：", "投诉：", "举报：", "建议：", "表扬：", "催办："];
 
 #[test]
 fn every_word_of_a_description_was_said() {
     let reader = support::reader();
-    let files =
-        [include_str!("appeals/dev.txt"), include_str!("appeals/held_out.txt"), include_str!("appeals/fresh.txt")];
+    let files = [
+        include_str!("appeals/dev.txt"),
+        include_str!("appeals/held_out.txt"),
+        include_str!("appeals/fresh.txt"),
+    ];
     for case in files.into_iter().flat_map(cases) {
         let tags = case.tags(&reader);
         let Some(tag) = shown(&tags, Field::Description) else { continue };
@@ -107,7 +125,7 @@ fn changes(file: &str) -> BTreeMap<Field, Changes> {
                     Some(is) if grew(was, is) => of_field.grown += 1,
                     _ => {
                         of_field.replaced += 1;
-                        println!("  {}: {} {was:?} → {:?}", case.name, field.as_str(), draft.field(field).map(|is| is.value.expose()));
+                        println!("  {}: {} {was:?}", case.name, field.as_str());
                     }
                 }
             }
@@ -121,9 +139,15 @@ fn changes(file: &str) -> BTreeMap<Field, Changes> {
 
 #[test]
 fn fields_do_not_flicker_while_a_call_runs() {
-    for file in [include_str!("appeals/dev.txt"), include_str!("appeals/held_out.txt"), include_str!("appeals/fresh.txt")] {
+    for file in [
+        include_str!("appeals/dev.txt"),
+        include_str!("appeals/held_out.txt"),
+        include_str!("appeals/fresh.txt"),
+    ] {
         for (field, Changes { calls, replaced, grown }) in changes(file) {
             println!("{:<14} {calls} calls, {replaced} replaced, {grown} grown", field.as_str());
+            // Corrections are among them: a few calls of each file are there to make some.
+            assert!(replaced * 5 <= calls, "{field:?}: {replaced} in {calls} calls");
         }
     }
 }

@@ -22,11 +22,28 @@ const CHARS_MIN: usize = 3;
 const STAMMER_CHARS_MAX: usize = 6;
 /// A sentence of which so much (of its pairs of characters) was said before is said again.
 const REPEATED_SHARE_MIN: f32 = 0.85;
+/// What ends an utterance and asks for nothing.
+const CLOSINGS: [&str; 9] = [
+    "麻烦你们了",
+    "麻烦您了",
+    "麻烦你了",
+    "谢谢你们",
+    "谢谢您",
+    "谢谢你",
+    "谢谢",
+    "辛苦了",
+    "拜托了",
+];
 const PARTICLES: [char; 6] = ['的', '了', '着', '啊', '呢', '吧'];
-/// From this confidence on the kind names what the caller does: 来电人投诉.
-const KIND_CONFIDENCE_MIN: f32 = 0.7;
+/// From this confidence on, which only a kind has that the caller names, it says what he does:
+/// 来电人投诉.
+const KIND_CONFIDENCE_MIN: f32 = 0.85;
 /// Confidence in a description: its words are the caller's, what it leaves out may be wrong.
 const CONFIDENCE: f32 = 0.8;
+/// The same of a long one: it sums nothing up.
+const LONG_CONFIDENCE: f32 = 0.55;
+/// From so many characters on a description is long.
+const LONG_CHARS: usize = 300;
 
 /// Writes descriptions.
 pub(crate) struct Descriptions {
@@ -69,19 +86,22 @@ impl Descriptions {
             }
             for (range, is_request) in self.parted(talk, utterance) {
                 let text = self.without_opening(&clean(&talk.chars[range.clone()]));
-                if text.chars().count() >= CHARS_MIN && !is_repeated(&text, &said) {
-                    said.extend(pairs(&text));
-                    pieces.push(Piece { text: self.person.rewrite(&text), range, is_request });
+                let text = without_closing(&text);
+                if text.chars().count() >= CHARS_MIN && !is_repeated(text, &said) {
+                    said.extend(pairs(text));
+                    pieces.push(Piece { text: self.person.rewrite(text), range, is_request });
                 }
             }
         }
         let value = framed(&pieces, kind)?;
         let ranges: Vec<_> = pieces.into_iter().map(|piece| piece.range).collect();
-        Some(talk.tag(Field::Description, value, CONFIDENCE, &ranges))
+        let is_long = value.chars().count() >= LONG_CHARS;
+        let confidence = if is_long { LONG_CONFIDENCE } else { CONFIDENCE };
+        Some(talk.tag(Field::Description, value, confidence, &ranges))
     }
 
     /// Whether anything is left of an utterance without courtesies and what other fields hold.
-    fn is_of_the_matter(
+    pub(crate) fn is_of_the_matter(
         &self,
         talk: &Transcript<'_>,
         utterance: &Range<usize>,
@@ -166,9 +186,19 @@ fn framed(pieces: &[Piece], kind: Option<&Tag>) -> Option<String> {
 fn verb(kind: Option<&Tag>) -> &str {
     let sure = kind.filter(|kind| kind.confidence >= KIND_CONFIDENCE_MIN);
     match sure.map(|kind| kind.value.as_str()) {
-        Some(kind @ ("咨询" | "求助" | "投诉" | "举报" | "建议" | "表扬" | "催办")) => kind,
+        Some(kind @ ("咨询" | "求助" | "投诉" | "举报" | "建议" | "表扬" | "催办")) => {
+            kind
+        }
         _ => "反映",
     }
+}
+
+fn without_closing(text: &str) -> &str {
+    let mut rest = text;
+    while let Some(before) = CLOSINGS.iter().find_map(|closing| rest.strip_suffix(closing)) {
+        rest = before.trim_end_matches(ends_clause);
+    }
+    rest
 }
 
 /// Neighbouring characters, without those that may be there or not: 饭店的油烟 is 饭店油烟.

@@ -106,7 +106,7 @@ impl Reader {
             return Vec::new();
         }
         let places = self.place.read(&talk);
-        let mut tags = title::read(&talk, &self.kind, places.first());
+        let mut tags = Vec::new();
         let emergencies = self.emergency.read(&talk);
         let kinds = self.kind.read(&talk);
         let fallback = self.kind.fallback(&talk, &kinds, &emergencies);
@@ -120,8 +120,12 @@ impl Reader {
         tags.extend(self.phone.read(&talk, context.caller.as_deref()));
         tags.extend(self.when.read(&talk, context.started));
         tags.extend(places);
-        let kind = surest(&tags, Field::AppealKind);
-        tags.extend(self.description.read(&talk, kind, &answers(&talk, &tags)));
+        let answers = answers(&talk, &tags);
+        let (kind, place) = (surest(&tags, Field::AppealKind), surest(&tags, Field::Place));
+        let matter = |range: &_| self.description.is_of_the_matter(&talk, range, &answers);
+        let titles = title::read(&talk, &self.kind, place, matter);
+        let description = self.description.read(&talk, kind, &answers);
+        tags.extend(titles.into_iter().chain(description));
         tags.into_iter().filter_map(|tag| finished(tag, &talk)).collect()
     }
 }
