@@ -15,7 +15,9 @@ mod duty;
 pub mod events;
 mod failures;
 mod frame;
+mod incidents;
 mod keys;
+mod knowledge;
 mod missed;
 mod ops;
 mod pages;
@@ -29,8 +31,11 @@ pub mod switchboard;
 mod table;
 mod tickets;
 
+pub use calls::repeats::RepeatView;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
+pub use incidents::{IncidentView, RecentCalls};
+pub use knowledge::{EntryView, Knowledge};
 pub use pages::Page;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use recording::{PlainWav, RecordedAudio, RecordingSource};
@@ -69,6 +74,10 @@ pub struct ApiState {
     pub unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Metrics in the Prometheus text format. Must not block.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What seats may tell callers; empty until the server puts its own here.
+    pub knowledge: Knowledge,
+    /// What recent calls were about; nothing until the server puts its own here.
+    pub recent_calls: RecentCalls,
     /// Files of pages such as `/softphone`; served without a key. No path is one of the interface's.
     pub pages: &'static [Page],
     /// The realm of the SIP server, which passwords of new seats are hashed with.
@@ -101,6 +110,8 @@ impl ApiState {
             switchboard,
             unready,
             metrics,
+            knowledge: Knowledge::default(),
+            recent_calls: RecentCalls::default(),
             pages: &[],
             realm: REALM.to_owned(),
             public_url: None,
@@ -143,6 +154,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(calls::one))
         .routes(routes!(calls::transcript))
         .routes(routes!(calls::hear_whole))
+        .routes(routes!(calls::repeats::read))
         .routes(routes!(calls::vcon::read))
         .routes(routes!(commands::command))
         .routes(routes!(commands::hang_up))
@@ -159,6 +171,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(tickets::list))
         .routes(routes!(tickets::one, tickets::edit))
         .routes(routes!(tickets::confirm))
+        .routes(routes!(knowledge::search))
+        .routes(routes!(incidents::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))

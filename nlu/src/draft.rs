@@ -1,5 +1,6 @@
 //! The ticket draft: what the machine heard and what a person decided, field by field.
 
+use crate::reader::CONFIDENCE_MIN;
 use qingting_common::{Pii, SegmentId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -193,6 +194,30 @@ impl fmt::Debug for Tag {
 
 /// From this difference in confidence on, a reading of an equal value is news.
 const CONFIDENCE_STEP: f32 = 0.1;
+/// By so much a new reading must be surer than the value that stands, while that is still read.
+const REPLACE_MARGIN: f32 = 0.1;
+/// A value that stands stays until its reading is weaker than this; a new one needs
+/// [`CONFIDENCE_MIN`].
+const KEEP_MIN: f32 = 0.4;
+
+impl Tag {
+    /// Whether it fills an empty field. A weak reading of a slot is worse than an empty field, because
+    /// somebody must first take it out; a weak title is better than none. A doubtful emergency passes
+    /// from the reader's own, lower limit on: a seat dismisses a false alarm with a glance, and nobody
+    /// sees one that was dropped.
+    fn fills(&self) -> bool {
+        self.even_weak() || self.confidence >= CONFIDENCE_MIN
+    }
+
+    /// Whether it keeps its value in the field.
+    fn keeps(&self) -> bool {
+        self.even_weak() || self.confidence >= KEEP_MIN
+    }
+
+    fn even_weak(&self) -> bool {
+        matches!(self.field, Field::Title | Field::Description | Field::Emergency)
+    }
+}
 
 impl FieldValue {
     /// Whether a seat who knows `known` learns something from this value.
@@ -222,8 +247,13 @@ impl TicketDraft {
         self.fields.iter().map(|(field, value)| (*field, value))
     }
 
-    /// Takes the machine's reading of the whole transcript so far. Fields that a person set stay;
-    /// fields that the machine no longer reads are cleared. Returns the fields that changed.
+    /// Takes the machine's reading of the whole transcript so far: every candidate, however weak.
+    /// Fields that a person set stay; fields that the machine no longer reads are cleared. Returns the
+    /// fields that changed.
+    ///
+    /// **A value does not flicker**: while it is still read, with 0.4 or more, another replaces it only
+    /// when that is surer by 0.1. A value that is read no more, because the caller corrected it or more
+    /// was said, gives way at once.
     ///
     /// An equal value whose confidence moved by less than 0.1 is no change and is kept as it was,
     /// evidence included: the store makes a revision of each change, and a revision makes the edits
@@ -231,27 +261,19 @@ impl TicketDraft {
     pub fn prefill(&mut self, tags: &[Tag]) -> Vec<Field> {
         let mut changed = Vec::new();
         for field in Field::ALL {
-            if self.fields.get(&field).is_some_and(|value| value.source == Source::Person) {
+            let known = self.fields.get(&field);
+            if known.is_some_and(|value| value.source == Source::Person) {
                 continue;
             }
-            let best = tags
-                .iter()
-                .filter(|tag| tag.field == field)
-                .max_by(|a, b| a.confidence.total_cmp(&b.confidence))
-                .map(|tag| FieldValue {
-                    value: Pii::new(tag.value.clone()),
-                    confidence: tag.confidence,
-                    source: Source::Machine,
-                    evidence: tag.evidence.clone(),
-                });
-            let same = match (self.fields.get(&field), &best) {
-                (Some(known), Some(best)) => !best.is_news_after(known),
-                (known, best) => known.is_none() && best.is_none(),
+            let read = chosen(tags.iter().filter(|tag| tag.field == field), known);
+            let same = match (known, &read) {
+                (Some(known), Some(read)) => !read.is_news_after(known),
+                (known, read) => known.is_none() && read.is_none(),
             };
             if same {
                 continue;
             }
-            match best {
+            match read {
                 Some(value) => self.fields.insert(field, value),
                 None => self.fields.remove(&field),
             };
@@ -273,6 +295,33 @@ impl TicketDraft {
             },
         );
     }
+}
+
+/// The reading that stands from now on: the surest, or the one of the value that stands unless the
+/// surest is surer by [`REPLACE_MARGIN`].
+fn chosen<'a>(
+    candidates: impl Iterator<Item = &'a Tag> + Clone,
+    known: Option<&FieldValue>,
+) -> Option<FieldValue> {
+    let surest = |tags: &mut dyn Iterator<Item = &'a Tag>| {
+        tags.max_by(|a, b| a.confidence.total_cmp(&b.confidence))
+    };
+    let is_known = |tag: &&Tag| known.is_some_and(|known| *known.value.expose() == tag.value);
+    let standing = surest(&mut candidates.clone().filter(|tag| is_known(tag) && tag.keeps()));
+    let best = surest(&mut candidates.filter(|tag| tag.fills()));
+    let tag = match (standing, best) {
+        (Some(standing), Some(best)) if best.confidence >= standing.confidence + REPLACE_MARGIN => {
+            best
+        }
+        (Some(standing), _) => standing,
+        (None, best) => best?,
+    };
+    Some(FieldValue {
+        value: Pii::new(tag.value.clone()),
+        confidence: tag.confidence,
+        source: Source::Machine,
+        evidence: tag.evidence.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -309,6 +358,39 @@ mod tests {
         assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "投诉");
         assert_eq!(draft.prefill(&[]), [Field::AppealKind]);
         assert!(draft.field(Field::AppealKind).is_none());
+    }
+
+    #[test]
+    fn a_value_that_is_still_read_gives_way_to_a_clearly_surer_one_alone() {
+        let kinds = |help, complaint| {
+            [tag(Field::AppealKind, "求助", help), tag(Field::AppealKind, "投诉", complaint)]
+        };
+        let mut draft = TicketDraft::default();
+        draft.prefill(&kinds(0.6, 0.5));
+        for (help, complaint) in [(0.6, 0.65), (0.58, 0.67), (0.41, 0.49)] {
+            draft.prefill(&kinds(help, complaint));
+            assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "求助");
+        }
+        assert_eq!(draft.prefill(&kinds(0.6, 0.75)), [Field::AppealKind]);
+        assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "投诉");
+        assert_eq!(
+            draft.prefill(&kinds(0.6, 0.39)),
+            [Field::AppealKind],
+            "it is hardly read any more"
+        );
+        assert_eq!(draft.field(Field::AppealKind).unwrap().value.expose(), "求助");
+    }
+
+    #[test]
+    fn a_weak_reading_fills_no_slot_but_keeps_one() {
+        let mut draft = TicketDraft::default();
+        assert_eq!(draft.prefill(&[tag(Field::Place, "三栋", 0.49)]), []);
+        assert_eq!(draft.prefill(&[tag(Field::Emergency, "119", 0.3)]), [Field::Emergency]);
+        draft.prefill(&[tag(Field::Place, "三栋", 0.5)]);
+        draft.prefill(&[tag(Field::Place, "三栋", 0.42)]);
+        assert!(draft.field(Field::Place).is_some());
+        draft.prefill(&[tag(Field::Place, "三栋", 0.3)]);
+        assert!(draft.field(Field::Place).is_none());
     }
 
     #[test]

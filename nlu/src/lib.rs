@@ -1,12 +1,18 @@
 //! Tags, slots, the pre-filled draft, and the answers of callbacks. Pure.
 
-pub mod answers;
 pub mod address;
+pub mod answers;
 pub mod classifier;
 pub mod draft;
+pub mod incidents;
+pub mod knowledge;
+pub mod llm;
 pub mod profile;
 pub mod reader;
+pub mod repeats;
 pub mod table;
+
+mod terms;
 
 pub use reader::{
     CallContext, Gazetteer, GazetteerError, LocalTime, Place, PlaceKind, Reader, Utterance,

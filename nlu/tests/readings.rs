@@ -394,7 +394,7 @@ fn a_title_is_short_and_says_where_and_what() {
     assert_eq!(read(Field::Title, &said), "阳光小区三栋电梯坏了一个星期没人修");
     assert_eq!(
         read(Field::Description, &said),
-        "我想反映一下，我们阳光小区三栋电梯坏了一个星期没人修，麻烦你们了。"
+        "来电人求助：来电人阳光小区三栋电梯坏了一个星期没人修。"
     );
 }
 

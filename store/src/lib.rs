@@ -25,6 +25,7 @@ pub mod missed;
 pub mod outbox;
 pub mod passes;
 pub mod recordings;
+pub mod repeats;
 mod rows;
 pub mod seats;
 pub mod tickets;
@@ -49,6 +50,7 @@ pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };
+pub use repeats::{LikelyRepeat, RecentAppeal};
 pub use seats::{
     NewSeat, NewSession, SeatChange, SeatCredential, SeatError, SeatInfo, SeatRole, SeatSession,
     Skills,
@@ -56,6 +58,7 @@ pub use seats::{
 pub use tickets::{Confirmed, Revision, TicketQuery, TicketRow, TicketStatus};
 pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 
+use qingting_nlu::repeats::Repeats;
 use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
@@ -93,6 +96,8 @@ struct Inner {
     /// The writer's thread; it ends when it is told to or when the last handle is gone.
     task: Mutex<JoinSet<()>>,
     passwords: keys::PasswordCheck,
+    /// Compares tickets.
+    ranks: Repeats,
     /// Counts revocations and new passwords of this process.
     credentials: watch::Sender<u64>,
 }
@@ -135,6 +140,7 @@ impl Store {
                 path: path.to_owned(),
                 task: Mutex::new(task),
                 passwords: keys::PasswordCheck::new(),
+                ranks: Repeats::new(),
                 credentials: watch::Sender::new(0),
             }),
         })
@@ -166,6 +172,10 @@ impl Store {
         }
         sqlx::query("SELECT 1").execute(self.readers()).await?;
         Ok(())
+    }
+
+    fn ranks(&self) -> &Repeats {
+        &self.inner.ranks
     }
 
     fn readers(&self) -> &SqlitePool {

@@ -15,6 +15,11 @@ pub const RECENT_CALLS_MAX: u32 = 100;
 /// What callers show who show no number: nobody is the same as them.
 const ANONYMOUS: [&str; 2] = ["", "anonymous"];
 
+/// Whether the caller showed no number.
+pub(crate) fn is_anonymous(caller: &str) -> bool {
+    ANONYMOUS.contains(&caller)
+}
+
 /// A citizen's earlier call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentCall {
@@ -34,7 +39,7 @@ impl Store {
     /// The extension that last talked to this citizen, within [`LAST_SEAT_MS_MAX`], if it still
     /// works here.
     pub async fn last_seat_of(&self, caller: &str) -> Result<Option<String>, StoreError> {
-        if ANONYMOUS.contains(&caller) {
+        if is_anonymous(caller) {
             return Ok(None);
         }
         let row = sqlx::query(
@@ -57,7 +62,7 @@ impl Store {
         caller: &str,
         since: UnixMillis,
     ) -> Result<Vec<RecentCall>, StoreError> {
-        if ANONYMOUS.contains(&caller) {
+        if is_anonymous(caller) {
             return Ok(Vec::new());
         }
         sqlx::query(RECENT)

@@ -3,6 +3,7 @@
 mod migration;
 mod missed;
 mod passes;
+mod repeats;
 mod seats;
 mod switchboard;
 

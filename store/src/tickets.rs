@@ -4,7 +4,7 @@ use crate::check;
 use crate::error::{EditError, StoreError};
 use crate::rows::{at, maybe_at, parsed, unreadable};
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, china, clock, outbox, rows};
+use crate::{PAGE_ROWS_MAX, Store, china, clock, outbox, repeats, rows};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
@@ -265,6 +265,9 @@ pub(crate) async fn revise(
     .execute(&mut *db)
     .await?;
     insert_revision(db, ticket.id, ticket.revision, now, by, &changes).await?;
+    if changed.contains(&Field::Place) {
+        repeats::index_place(db, ticket).await?;
+    }
     let kind = match ticket.status {
         TicketStatus::Draft => "ticket.updated",
         TicketStatus::Confirmed => "ticket.confirmed",
@@ -299,7 +302,7 @@ async fn by_id(db: impl SqliteExecutor<'_>, id: TicketId) -> Result<Option<Ticke
         .transpose()
 }
 
-fn read(row: &SqliteRow) -> Result<TicketRow, StoreError> {
+pub(crate) fn read(row: &SqliteRow) -> Result<TicketRow, StoreError> {
     let status: String = row.try_get("status")?;
     Ok(TicketRow {
         id: parsed(row, "id")?,

@@ -85,6 +85,12 @@ impl Store {
         self.write(RecordFinal { call, segment, tags: tags.to_vec() }).await
     }
 
+    /// Fills the draft with another reading of what was said so far, as [`Store::record_final`] does with
+    /// that of a sentence.
+    pub async fn refill(&self, call: CallId, tags: &[Tag]) -> Result<DraftUpdate, StoreError> {
+        self.write(Refill { call, tags: tags.to_vec() }).await
+    }
+
     /// Notes that nothing was transcribed between two times of the call; its recording is to be
     /// heard once it is over.
     pub async fn record_gap(&self, call: CallId, gap: Gap) -> Result<(), StoreError> {
@@ -159,6 +165,20 @@ impl Command for RecordFinal {
         // A call without a ticket is no call: nothing of it is kept.
         ticket(&mut *db, self.call).await?;
         put_segment(&mut *db, self.call, &self.segment, "live").await?;
+        prefill(db, self.call, &self.tags).await
+    }
+}
+
+struct Refill {
+    call: CallId,
+    tags: Vec<Tag>,
+}
+
+impl Command for Refill {
+    type Output = DraftUpdate;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<DraftUpdate, StoreError> {
         prefill(db, self.call, &self.tags).await
     }
 }

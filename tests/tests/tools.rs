@@ -49,14 +49,20 @@ fn a_ticket_model_is_learnt_from_a_table_chosen_and_rolled_back() {
     let table = home.path().join("tickets.csv");
     let mut rows = String::from("内容,大类,小类,承办单位,所在区\n");
     for number in 0..60 {
-        rows.push_str(&format!("小区门口的路灯坏了第{number}天没有人修,城建,路灯,东城街道,东城区\n"));
-        rows.push_str(&format!("楼上半夜装修噪音很大{number}户人家睡不着,环保,噪音,环保局,西城区\n"));
+        rows.push_str(&format!(
+            "小区门口的路灯坏了第{number}天没有人修,城建,路灯,东城街道,东城区\n"
+        ));
+        rows.push_str(&format!(
+            "楼上半夜装修噪音很大{number}户人家睡不着,环保,噪音,环保局,西城区\n"
+        ));
     }
     std::fs::write(&table, rows).expect("writable");
     let table = table.display().to_string();
-    let columns = ["--category", "大类", "--category", "小类", "--unit", "承办单位", "--district", "所在区"];
+    let columns =
+        ["--category", "大类", "--category", "小类", "--unit", "承办单位", "--district", "所在区"];
     let train = |text: &str, more: &[&str]| {
-        let args = [&["nlu", "train", "--tickets", &table, "--text", text], &columns[..], more].concat();
+        let args =
+            [&["nlu", "train", "--tickets", &table, "--text", text], &columns[..], more].concat();
         run(&args, home.path())
     };
     let output = train("内容", &["--json", "--use"]);
@@ -65,7 +71,8 @@ fn a_ticket_model_is_learnt_from_a_table_chosen_and_rolled_back() {
     let targets = report["targets"].as_array().expect("questions");
     let names: Vec<_> = targets.iter().filter_map(|target| target["target"].as_str()).collect();
     assert_eq!(names, ["category 1", "category 2", "unit"]);
-    let is_right = |target: &serde_json::Value| target["accuracy"].as_f64().is_some_and(|a| a > 0.9);
+    let is_right =
+        |target: &serde_json::Value| target["accuracy"].as_f64().is_some_and(|a| a > 0.9);
     assert!(targets.iter().all(is_right), "{report}");
     let folder = home.path().join("models/tickets");
     for file in ["0001.qtm", "0001.json", "0001.category-1.svg", "0001.unit.svg"] {

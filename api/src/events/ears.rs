@@ -1,5 +1,5 @@
 //! Who hears which events: **a seat hears of the calls in which it takes part or took part while it
-//! listened, of itself, of its queues, and that a call was missed; nothing else.**
+//! listened, of itself, of its queues, that a call was missed, and of incidents; nothing else.**
 
 use super::Event;
 use crate::auth::Principal;
@@ -73,7 +73,7 @@ impl OfSeat {
         match event {
             Event::SeatState { extension, .. } => *extension == self.extension,
             Event::Queue { queue, .. } => self.switchboard.serves(&self.extension, queue),
-            Event::Missed { .. } | Event::Recognition { .. } => true,
+            Event::Missed { .. } | Event::Recognition { .. } | Event::Incident { .. } => true,
             event => event.call().is_some_and(|call| self.is_own(call)),
         }
     }

@@ -2,12 +2,16 @@
 
 use super::Published;
 use crate::switchboard::{CallPhase, LegState};
+use crate::{EntryView, IncidentView, RepeatView};
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId};
 use qingting_nlu::draft::{Field, FieldValue, TicketDraft};
 use qingting_store::{LegRole, MissedState};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// What one repeat's title, place and reasons cost, about.
+const REPEAT_BYTES: usize = 500;
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -95,6 +99,25 @@ pub enum Event {
         /// Their values now, without the evidence, which is in the ticket; a cleared field is
         /// absent.
         draft: BTreeMap<Field, FieldValue>,
+    },
+    /// Earlier tickets that may be about the same matter are others than before.
+    Repeats {
+        /// The call.
+        call: CallId,
+        /// The likeliest first.
+        repeats: Vec<RepeatView>,
+    },
+    /// Entries of the knowledge base that answer what the caller asks.
+    Knowledge {
+        /// The call.
+        call: CallId,
+        /// The likeliest first.
+        entries: Vec<EntryView>,
+    },
+    /// Many calls seem to be about one thing, or one more is.
+    Incident {
+        /// What they are about.
+        incident: IncidentView,
     },
     /// A person confirmed the ticket.
     TicketConfirmed {
@@ -214,12 +237,15 @@ impl Event {
             | Self::TranscriptCompleted { call }
             | Self::TicketUpdated { call, .. }
             | Self::TicketConfirmed { call, .. }
+            | Self::Repeats { call, .. }
+            | Self::Knowledge { call, .. }
             | Self::CallLeg { call, .. }
             | Self::CallState { call, .. }
             | Self::CallEnded { call, .. } => Some(*call),
             Self::SeatState { .. }
             | Self::Queue { .. }
             | Self::Missed { .. }
+            | Self::Incident { .. }
             | Self::Recognition { .. } => None,
         }
     }
@@ -242,6 +268,10 @@ impl Event {
                 extension.len() + state.len() + reason.as_ref().map_or(0, String::len)
             }
             Self::Queue { queue, .. } => queue.len(),
+            Self::Repeats { repeats, .. } => repeats.len() * REPEAT_BYTES,
+            Self::Knowledge { entries, .. } => {
+                entries.iter().map(|entry| entry.title.len() + entry.answer.len()).sum()
+            }
             _ => 0,
         };
         size_of::<Published>() + text

@@ -1,6 +1,7 @@
 //! The interface over a real socket: every operation refuses strangers, errors name their field,
 //! a recording is read in parts, events arrive.
 
+mod aids;
 mod board;
 mod people;
 mod records;
@@ -51,7 +52,7 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
             }
         }
     }
-    assert_eq!(operations, 38);
+    assert_eq!(operations, 41);
 }
 
 #[tokio::test]

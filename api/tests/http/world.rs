@@ -2,7 +2,7 @@
 
 use crate::board::{Board, Upside};
 use futures_util::StreamExt;
-use qingting_api::{ApiState, EventBus, Page, Switchboard, router, serve};
+use qingting_api::{ApiState, EventBus, Knowledge, Page, RecentCalls, Switchboard, router, serve};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_store::{
     CallerDialog, Direction, LegBegin, LegRef, LegRole, NewCall, NewSeat, Role, SeatRole, Skills,
@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) events: EventBus,
     pub(crate) switchboard: Arc<Board>,
+    pub(crate) knowledge: Knowledge,
+    pub(crate) recent_calls: RecentCalls,
     pub(crate) address: SocketAddr,
     pub(crate) admin: String,
     pub(crate) stop: Option<oneshot::Sender<()>>,
@@ -70,6 +72,9 @@ impl World {
             Arc::new(|| None),
             Arc::new(|| "calls_total 1\n".to_owned()),
         );
+        let (knowledge, recent_calls) = (Knowledge::default(), RecentCalls::default());
+        state.knowledge = knowledge.clone();
+        state.recent_calls = recent_calls.clone();
         state.pages = PAGES;
         state.audio = Arc::new(Upside);
         state.public_url = Some("https://hotline.example".to_owned());
@@ -82,7 +87,18 @@ impl World {
             serve(listener, router(state), stopped).await.unwrap();
         });
         let admin = bearer(&store, Role::Admin).await;
-        Self { dir, store, events, switchboard, address, admin, stop: Some(stop), server }
+        Self {
+            dir,
+            store,
+            events,
+            switchboard,
+            knowledge,
+            recent_calls,
+            address,
+            admin,
+            stop: Some(stop),
+            server,
+        }
     }
 
     pub(crate) async fn call(&self) -> (CallId, TicketId) {

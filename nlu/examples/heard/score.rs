@@ -16,6 +16,10 @@ struct Tally {
     won: usize,
 }
 
+/// Columns of what `qingting asr eval --heard` writes.
+const FILE: usize = 3;
+const HEARD: usize = 7;
+
 /// Prints accuracies of all texts and of each source. `list` has file, text, label and source; `heard` is what
 /// `qingting asr eval --heard` wrote. Files that were not heard yet are left out.
 pub(crate) fn score(model: &Path, list: &Path, heard: &Path) -> Result<(), Box<dyn Error>> {
@@ -25,8 +29,9 @@ pub(crate) fn score(model: &Path, list: &Path, heard: &Path) -> Result<(), Box<d
         .lines()
         .skip(1)
         .filter_map(|line| {
-            let columns: Vec<&str> = line.split('\t').collect();
-            Some((Path::new(columns.get(2)?).file_name()?.to_str()?, *columns.get(6)?))
+            let mut columns = line.split('\t');
+            let file = Path::new(columns.nth(FILE)?).file_name()?.to_str()?;
+            Some((file, columns.nth(HEARD - FILE - 1)?))
         })
         .collect();
     let mut tallies: HashMap<&str, Tally> = HashMap::new();

@@ -27,12 +27,14 @@ mod plate;
 mod reply;
 mod respondent;
 pub(crate) mod sounds;
+mod third_person;
 mod title;
 pub(crate) mod transcript;
 pub(crate) mod when;
 
 pub use gazetteer::{Division, Gazetteer, GazetteerError, Place, PlaceKind, Resolved};
 pub use local_time::LocalTime;
+pub(crate) use number::{digit, number};
 pub use place::{Location, LocationPart, PlaceLevel};
 
 use crate::address::AddressModel;
@@ -42,6 +44,7 @@ use crate::profile::{KindName, Profile};
 use qingting_common::SegmentId;
 use qingting_common::ids::Party;
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use transcript::Transcript;
 
@@ -97,6 +100,7 @@ pub struct Reader {
     callback_time: callback_time::CallbackTimes,
     /// The product's request types under the city's names.
     kind_names: Vec<KindName>,
+    description: description::Descriptions,
 }
 
 impl Reader {
@@ -118,6 +122,7 @@ impl Reader {
             earlier_ticket: earlier_ticket::EarlierTickets::new(),
             callback_time: callback_time::CallbackTimes::new(),
             kind_names: Vec::new(),
+            description: description::Descriptions::new(),
         }
     }
 
@@ -168,9 +173,7 @@ impl Reader {
             return Vec::new();
         }
         let places = self.place.read(&talk);
-        let mut tags: Vec<Tag> =
-            title::read(&talk, &self.kind, places.first()).into_iter().collect();
-        tags.extend(description::read(&talk));
+        let mut tags = Vec::new();
         let emergencies = self.emergency.read(&talk);
         let kinds = self.kind.read(&talk);
         let fallback = self.kind.fallback(&talk, &kinds, &emergencies);
@@ -194,6 +197,12 @@ impl Reader {
         tags.extend(self.earlier_ticket.read(&talk, context.started));
         tags.extend(self.callback_time.read(&talk, context.started));
         tags.extend(places);
+        let answers = answers(&talk, &tags);
+        let (kind, place) = (surest(&tags, Field::AppealKind), surest(&tags, Field::Place));
+        let matter = |range: &_| self.description.is_of_the_matter(&talk, range, &answers);
+        let titles = title::read(&talk, &self.kind, place, matter);
+        let description = self.description.read(&talk, kind, &answers);
+        tags.extend(titles.into_iter().chain(description));
         let called = tags.into_iter().map(|tag| self.as_called(tag));
         called.filter_map(|tag| finished(tag, &talk)).collect()
     }
@@ -205,6 +214,20 @@ impl Reader {
         }
         tag
     }
+}
+
+/// Fields whose words tell who the caller is, not what the matter is.
+const ANSWERS: [Field; 3] = [Field::CallerName, Field::Phone, Field::CallbackTime];
+
+/// Where the words of [`ANSWERS`] stand.
+fn answers(talk: &Transcript<'_>, tags: &[Tag]) -> Vec<Range<usize>> {
+    let of_answers = tags.iter().filter(|tag| ANSWERS.contains(&tag.field));
+    of_answers.flat_map(|tag| &tag.evidence).filter_map(|said| talk.range(said)).collect()
+}
+
+fn surest(tags: &[Tag], field: Field) -> Option<&Tag> {
+    let of_field = tags.iter().filter(|tag| tag.field == field);
+    of_field.max_by(|a, b| a.confidence.total_cmp(&b.confidence))
 }
 
 /// Holds every value to the limits of a ticket and lowers the confidence of what was badly heard.

@@ -13,31 +13,60 @@ const CHARS_MAX: usize = 30;
 const PLACE_CHARS_MAX: usize = 14;
 /// Clauses with fewer characters are only taken when nothing else was said.
 const CLAUSE_CHARS_MIN: usize = 4;
+/// The same where a word of trouble is in it.
+const TROUBLE_CHARS_MIN: usize = 2;
 /// Characters kept in front of the trouble when a clause is too long.
 const FRONT_CHARS: usize = 8;
+/// Most titles to choose from.
+const CANDIDATES_MAX: usize = 3;
 
 const LEAD_INS: &str = include_str!("../lexicon/lead_ins.txt");
 
-/// The title of what was told, if anything was. `place` is the likeliest place.
-pub(crate) fn read(talk: &Transcript<'_>, kinds: &Kinds, place: Option<&Tag>) -> Option<Tag> {
-    let clauses = clauses(&talk.chars);
-    let scored = clauses.into_iter().map(|clause| {
-        let trouble = kinds.trouble(&talk.chars[clause.clone()]);
-        (score(&trouble, clause.len()), clause, trouble)
-    });
+/// Titles of what was told, the best first; none if nothing was. `place` is the likeliest place.
+///
+/// There are several, so that a title that stands in a draft is still read when another clause tells a
+/// little more.
+pub(crate) fn read(
+    talk: &Transcript<'_>,
+    kinds: &Kinds,
+    place: Option<&Tag>,
+    is_of_the_matter: impl Fn(&Range<usize>) -> bool,
+) -> Vec<Tag> {
+    let mut scored: Vec<_> = clauses(&talk.chars)
+        .into_iter()
+        .filter(is_of_the_matter)
+        .map(|clause| {
+            let trouble = kinds.trouble(&talk.chars[clause.clone()]);
+            (score(&trouble, clause.len()), clause, trouble)
+        })
+        .filter(|(score, ..)| *score > 0.0)
+        .collect();
     // Of equal clauses the first: callers begin with the matter.
-    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    let (score, clause, trouble) = best.filter(|(score, ..)| *score > 0.0)?;
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.truncate(CANDIDATES_MAX);
     let place = place.map(|tag| tag.value.as_str()).unwrap_or_default();
+    let titled = scored.into_iter().filter_map(|(score, clause, trouble)| {
+        let title = title(&talk.chars[clause.clone()], &trouble, place)?;
+        let confidence = 0.3 + 0.4 * (score / 2.0).min(1.0);
+        Some(talk.tag_at(Field::Title, title, confidence, clause))
+    });
+    titled.collect()
+}
+
+/// The place and what a clause says besides it, if that is anything.
+fn title(clause: &[char], trouble: &[Hit], place: &str) -> Option<String> {
     let head: String = place.chars().take(PLACE_CHARS_MAX).collect();
     let room = CHARS_MAX - head.chars().count();
-    let told = around_trouble(&talk.chars[clause.clone()], &trouble, place, room);
+    let told = around_trouble(clause, trouble, place, room);
     let matter = matter(&told, place);
+    // 停水了 is a matter; 地址是 is none.
+    let chars_min = if trouble.is_empty() { CLAUSE_CHARS_MIN } else { TROUBLE_CHARS_MIN };
+    if matter.chars().count() < chars_min {
+        return None;
+    }
     let title: String = if matter.contains(&head) { matter } else { head + &matter };
     let title: String = title.chars().take(CHARS_MAX).collect();
-    let confidence = 0.3 + 0.4 * (score / 2.0).min(1.0);
-    (title.chars().count() >= CLAUSE_CHARS_MIN)
-        .then(|| talk.tag_at(Field::Title, title, confidence, clause))
+    (title.chars().count() >= CLAUSE_CHARS_MIN).then_some(title)
 }
 
 /// Trouble counts, and a little length, so that without any a real sentence beats 喂你好.

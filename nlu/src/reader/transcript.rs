@@ -137,6 +137,12 @@ impl<'a> Transcript<'a> {
         }
     }
 
+    /// Where a piece of evidence lies, if it is of this transcript.
+    pub(crate) fn range(&self, evidence: &Evidence) -> Option<Range<usize>> {
+        let said = self.said.iter().find(|said| said.utterance.id == evidence.segment)?;
+        Some(said.start + evidence.start as usize..said.start + evidence.end as usize)
+    }
+
     /// A tag that rests on one range.
     pub(crate) fn tag_at(
         &self,

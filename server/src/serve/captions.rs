@@ -9,8 +9,7 @@ use qingting_asr::client::Heard;
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
 use qingting_core::call::LegId;
-use qingting_nlu::draft::{Field, Tag};
-use qingting_nlu::reader::CONFIDENCE_MIN;
+use qingting_nlu::draft::Tag;
 use qingting_nlu::{CallContext, LocalTime, Utterance};
 use qingting_store::{DraftUpdate, FinalSegment, Gap, LegRef, StoreError};
 use std::collections::HashMap;
@@ -213,9 +212,7 @@ pub fn read(hotline: &Hotline, context: &CallContext, said: &[FinalSegment]) -> 
             confidence: said.confidence,
         })
         .collect();
-    let mut tags = hotline.reader.read(&utterances, context);
-    tags.retain(is_worth_filling);
-    tags
+    hotline.reader.read(&utterances, context)
 }
 
 /// Tells what a sentence did to the draft.
@@ -224,14 +221,6 @@ pub fn draft_changed(hotline: &Hotline, call: CallId, update: DraftUpdate) {
     if !changed.is_empty() {
         hotline.events.publish(Event::ticket_updated(ticket, call, revision, changed, &draft));
     }
-}
-
-/// A weak reading of a slot is worse than an empty field, because somebody must first take it out;
-/// a weak title is better than none. A doubtful emergency passes from the reader's own, lower limit on:
-/// a seat dismisses a false alarm with a glance, and nobody sees one that was dropped.
-fn is_worth_filling(tag: &Tag) -> bool {
-    let even_weak = matches!(tag.field, Field::Title | Field::Description | Field::Emergency);
-    tag.confidence >= CONFIDENCE_MIN || even_weak
 }
 
 fn new_segment() -> SegmentId {

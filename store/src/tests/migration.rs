@@ -34,7 +34,8 @@ async fn of_the_first_schema(path: &Path) {
             ('00000000-0000-7000-8000-000000000009', '00000000-0000-7000-8000-000000000001',
              'caller', 100, 900, '路灯不亮', 0.9);
         INSERT INTO tickets SELECT replace(id, '-7000-', '-7001-'), '19700101-00000' || substr(id, 36),
-            id, 'draft', 0, '{}', started_at, started_at, NULL, NULL FROM calls;
+            id, 'draft', 0, '{"place":{"value":"翠湖小区","confidence":0.9,"source":"machine"}}',
+            started_at, started_at, NULL, NULL FROM calls;
         INSERT INTO api_keys VALUES
             ('00000000-0000-7000-8000-00000000000a', 'console', 'operator', 'hash', 1, NULL);
         "#,
@@ -83,6 +84,7 @@ async fn calls_of_the_first_schema_keep_all_they_had() {
     let said: Vec<_> = segments.iter().map(|s| (s.text.expose(), s.raw.expose())).collect();
     assert_eq!(said, [(&"路灯不亮".to_owned(), &"路灯不亮".to_owned())]);
     assert_eq!(store.keys().await.unwrap().len(), 1);
+    assert_eq!(store.recent_appeals(UnixMillis(0)).await.unwrap().len(), 3, "places are found");
 
     // The one that was running is closed like any other; without seats nobody missed it.
     let now = UnixMillis(60_000);
