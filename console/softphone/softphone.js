@@ -100,10 +100,13 @@ function heard(event) {
   lastEvent = event.seq ?? lastEvent;
   if (event.type === 'seat_state' && event.extension === phone.extension) seatIs(event);
   if (event.type === 'recognition') $('recognition').textContent = event.notice;
+  if (event.type === 'incident') incidentIs(event.incident);
   if (event.type === 'queue') $('waiting').textContent = event.waiting ? `${event.queue}排队 ${event.waiting}` : '';
   if (!call?.id || call.id !== event.call) return;
   if (event.type === 'caption') caption(event);
   if (event.type === 'caption_gap') gapIs(event);
+  if (event.type === 'repeats') repeatsAre(event.repeats);
+  if (event.type === 'knowledge') knowledgeIs(event.entries);
   if (event.type === 'call_state') Object.assign(call, { phase: event.phase, isPaused: event.recording_paused });
   if (event.type === 'call_leg') legIs(event);
   show();
@@ -148,11 +151,33 @@ function gapIs({ party, from_ms, to_ms }) {
   $('captions').append(line);
 }
 
+// A closed list that a seat opens when there is time; nothing moves under the hand.
+function listed(id, title, lines) {
+  const [summary, list] = $(id).children;
+  $(id).hidden = !lines.length;
+  summary.textContent = `${title}（${lines.length}）`;
+  list.replaceChildren(...lines.map(textContent => Object.assign(document.createElement('li'), { textContent })));
+}
+
+const repeatsAre = repeats => listed('repeats', '可能是重复来电', repeats.map(({ number, title, place, reasons }) =>
+  `${number} ${title ?? place ?? ''} — ${reasons.join('；')}`));
+const knowledgeIs = entries => listed('knowledge', '知识库', entries.map(({ title, answer, source, valid_from, valid_to }) =>
+  `${title}：${answer}（${source}，${valid_from} 起${valid_to ? `，至 ${valid_to}` : ''}）`));
+
+let fading;
+function incidentIs({ place, words, callers }) {
+  $('incident').textContent = `${place}一小时内已有 ${callers} 人来电${words.length ? `：${words.join('、')}` : ''}`;
+  clearTimeout(fading);
+  fading = setTimeout(() => { $('incident').textContent = ''; }, 3_600_000);
+}
+
 // The call that the page shows from now on.
 function take(next, party = next.party) {
   call = Object.assign(next, { legs: new Map() });
   window.qingtingCall = next; // for tests: what is heard can be measured
   $('captions').replaceChildren();
+  repeatsAre([]);
+  knowledgeIs([]);
   [$('notice').textContent, $('clock').textContent, $('target').value] = ['', '', ''];
   $('mute').setAttribute('aria-pressed', 'false');
   $('peer').textContent = party === 'anonymous' ? '号码隐藏' : party;
@@ -178,6 +203,8 @@ async function catchUp(known) {
   known.phase ??= now?.phase;
   for (const { id, ...said } of segments) if (!$(`segment-${id}`)) caption({ segment: id, final: true, ...said });
   show();
+  const { repeats } = await api('GET', `/calls/${known.id}/repeats`);
+  if (call === known) repeatsAre(repeats);
 }
 
 // What can be seen and done now.

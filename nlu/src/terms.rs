@@ -9,10 +9,13 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Term(u64);
 
+/// Another name, and the one that stands for it.
+type Names = (Vec<char>, Vec<char>);
+
 /// Turns texts into terms.
 pub(crate) struct Terms {
     /// Other names by their first character, the longest first, with the name that stands for them.
-    names: HashMap<char, Vec<(Vec<char>, Vec<char>)>>,
+    names: HashMap<char, Vec<Names>>,
     /// What is said around a question, by its first character, the longest first.
     talk: HashMap<char, Vec<Vec<char>>>,
 }

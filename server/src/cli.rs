@@ -35,6 +35,9 @@ pub enum Command {
     /// Language: learn category, unit and request type from a table of past tickets
     #[command(subcommand)]
     Nlu(Nlu),
+    /// Knowledge entries that seats may tell callers: import, check, search
+    #[command(subcommand)]
+    Knowledge(Knowledge),
     /// Say a text in Mandarin into a WAV file (8 kHz)
     Speak(Speak),
     /// Check a configuration file and explain every mistake
@@ -142,6 +145,53 @@ pub struct ConfigFile {
     /// [default: config.toml in $QINGTING_HOME, else in ~/.local/share/qingting]
     #[arg(long, short, value_name = "FILE", env = "QINGTING_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Knowledge {
+    /// Take files (CSV, XLSX, Markdown, HTML) into the folder, all or none; one of the same name is replaced
+    Import(KnowledgeImport),
+    /// Read the folder and say what is wrong, by file and row
+    Check(KnowledgeCheck),
+    /// Search by a caller's question; exit code 1 when nothing fits
+    Search(KnowledgeSearch),
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+pub struct KnowledgeFolder {
+    /// Folder of the entries
+    /// [default: nlu.knowledge of the configuration, else the folder `knowledge` of its data]
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct KnowledgeImport {
+    /// Files to take
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub folder: KnowledgeFolder,
+}
+
+#[derive(Debug, Args)]
+pub struct KnowledgeCheck {
+    #[command(flatten)]
+    pub folder: KnowledgeFolder,
+}
+
+#[derive(Debug, Args)]
+pub struct KnowledgeSearch {
+    /// The question as a caller asks it
+    pub question: String,
+    /// The day on which entries must be valid, such as 2026-03-11 [default: today]
+    #[arg(long)]
+    pub day: Option<String>,
+    #[command(flatten)]
+    pub folder: KnowledgeFolder,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod config;
 mod home;
+mod knowledge;
 mod logging;
 mod serve;
 mod sound;

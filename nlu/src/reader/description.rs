@@ -34,6 +34,9 @@ const CLOSINGS: [&str; 9] = [
     "辛苦了",
     "拜托了",
 ];
+/// Kinds of appeal that are verbs.
+const VERBS: [&str; 7] = ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办"];
+/// Characters that may be there or not.
 const PARTICLES: [char; 6] = ['的', '了', '着', '啊', '呢', '吧'];
 /// From this confidence on, which only a kind has that the caller names, it says what he does:
 /// 来电人投诉.
@@ -184,13 +187,9 @@ fn framed(pieces: &[Piece], kind: Option<&Tag>) -> Option<String> {
 
 /// What the caller does, in one word.
 fn verb(kind: Option<&Tag>) -> &str {
-    let sure = kind.filter(|kind| kind.confidence >= KIND_CONFIDENCE_MIN);
-    match sure.map(|kind| kind.value.as_str()) {
-        Some(kind @ ("咨询" | "求助" | "投诉" | "举报" | "建议" | "表扬" | "催办")) => {
-            kind
-        }
-        _ => "反映",
-    }
+    let is_sure = |kind: &&Tag| kind.confidence >= KIND_CONFIDENCE_MIN;
+    let kind = kind.filter(is_sure).map(|kind| kind.value.as_str());
+    kind.filter(|kind| VERBS.contains(kind)).unwrap_or("反映")
 }
 
 fn without_closing(text: &str) -> &str {

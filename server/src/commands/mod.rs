@@ -6,6 +6,7 @@ mod bench;
 mod call;
 mod check_config;
 mod demo;
+mod knowledge;
 pub mod models;
 pub mod nlu;
 pub mod recogniser;
@@ -41,6 +42,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
             ticket_models::list(&args).map(|()| ExitCode::SUCCESS)
         }
         Command::Nlu(cli::Nlu::Use(args)) => ticket_models::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Knowledge(command) => knowledge::run(&command),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),

@@ -362,6 +362,31 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("there is no file {}", config.nlu.category_model.display()),
         "Make one with `qingting nlu train --tickets FILE --out MODEL.qtm`, or leave it empty",
     );
+    let llm = &config.llm;
+    demand(
+        llm.url.is_empty() || llm.has_usable_url(),
+        "llm.url",
+        format!("{:?} would carry callers' words unencrypted, or is no address", llm.url),
+        "Give an https address such as \"https://llm.example.org/v1\", or http to a private IP address",
+    );
+    demand(
+        llm.url.is_empty() || !llm.model.is_empty(),
+        "llm.model",
+        "it is empty".to_owned(),
+        "Name the model as the endpoint does",
+    );
+    demand(
+        llm.url.is_empty() || llm.key_file.as_os_str().is_empty() || llm.key_file.is_file(),
+        "llm.key_file",
+        format!("there is no file {}", llm.key_file.display()),
+        "Give a file with the endpoint's key, or leave it empty",
+    );
+    demand(
+        (1..=60).contains(&llm.answer_within_s),
+        "llm.answer_within_s",
+        format!("{} is not from 1 to 60", llm.answer_within_s),
+        "Give the seconds that an answer is waited for, such as 8",
+    );
     let models = &config.models;
     demand(
         models.mirror.is_empty() || models.mirror.parse::<qingting_models::Mirror>().is_ok(),

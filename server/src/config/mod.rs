@@ -30,6 +30,7 @@ pub struct Config {
     pub recording: Recording,
     pub asr: Asr,
     pub nlu: Nlu,
+    pub llm: Llm,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -190,6 +191,21 @@ pub struct AsrSherpa {
 #[serde(default)]
 pub struct Nlu {
     pub category_model: PathBuf,
+    /// The folder of knowledge entries.
+    pub knowledge: PathBuf,
+}
+
+/// An optional language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Llm {
+    pub url: String,
+    pub model: String,
+    pub key_file: PathBuf,
+    pub answer_within_s: u64,
+    pub tokens_per_call_max: u64,
+    pub tokens_per_day_max: u64,
+    pub personal: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -391,6 +407,43 @@ impl Default for AsrSherpa {
     }
 }
 
+impl Default for Llm {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            model: String::new(),
+            key_file: PathBuf::new(),
+            answer_within_s: 8,
+            tokens_per_call_max: 20_000,
+            tokens_per_day_max: 2_000_000,
+            personal: false,
+        }
+    }
+}
+
+impl Llm {
+    /// Whether callers' words may travel to the address: encrypted, or to this machine or a private
+    /// network.
+    pub fn has_usable_url(&self) -> bool {
+        if let Some(rest) = self.url.strip_prefix("https://") {
+            return !rest.is_empty();
+        }
+        let Some(rest) = self.url.strip_prefix("http://") else { return false };
+        let host = rest.split('/').next().unwrap_or_default();
+        if host == "localhost" || host.starts_with("localhost:") {
+            return true;
+        }
+        let address = host.parse::<SocketAddr>().map(|address| address.ip());
+        match address.or_else(|_| host.trim_matches(['[', ']']).parse()) {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            Ok(IpAddr::V6(ip)) => {
+                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+            }
+            Err(_) => false,
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 12345)) }
@@ -436,6 +489,9 @@ impl Config {
         }
         if config.data.models.as_os_str().is_empty() {
             config.data.models = config.data.dir.join("models");
+        }
+        if config.nlu.knowledge.as_os_str().is_empty() {
+            config.nlu.knowledge = config.data.dir.join("knowledge");
         }
         Ok(config)
     }

@@ -1,7 +1,8 @@
 //! From what the recogniser heard to the ticket: caption, tags, slots, draft, event.
 
 use super::Hotline;
-use super::call::Word;
+use super::aids::Told;
+use super::call::{Said, Word};
 use super::switchboard::Beginning;
 use qingting_api::Event;
 use qingting_asr::AsrEvent;
@@ -9,14 +10,14 @@ use qingting_asr::client::Heard;
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
 use qingting_core::call::LegId;
-use qingting_nlu::draft::Tag;
+use qingting_nlu::draft::{Field, Tag, TicketDraft};
 use qingting_nlu::{CallContext, LocalTime, Utterance};
 use qingting_store::{DraftUpdate, FinalSegment, Gap, LegRef, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// Tries of writing one sentence, a second apart; then it is in the recording only. Few, because
@@ -33,7 +34,7 @@ pub struct Speaker {
     /// What the leg's times are behind those of the call, in ms.
     pub shift_ms: Arc<AtomicI64>,
     /// What everybody in the call has said.
-    pub said: Arc<Mutex<Vec<FinalSegment>>>,
+    pub said: Said,
     /// Told at every word, for the clocks that wait for one.
     pub heard: mpsc::Sender<Word>,
 }
@@ -80,6 +81,25 @@ impl Captions {
                 AsrEvent::Ended => break,
             }
         }
+        self.tell_the_last().await;
+    }
+
+    /// The caller says no more: what waited for more words is looked at now.
+    async fn tell_the_last(&self) {
+        if self.speaker.party != Party::Caller {
+            return;
+        }
+        match self.hotline.store.ticket_of_call(self.call).await {
+            Ok(Some(ticket)) => self.tell(Vec::new(), ticket.draft, true),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(call = %self.call, %error, "a ticket cannot be read"),
+        }
+    }
+
+    fn tell(&self, changed: Vec<Field>, draft: TicketDraft, is_last: bool) {
+        let (call, context) = (self.call, self.context.clone());
+        let said = Arc::clone(&self.speaker.said);
+        self.hotline.aids.tell(Told { call, context, said, changed, draft, is_last });
     }
 
     /// Full: it is known already.
@@ -125,10 +145,11 @@ impl Captions {
         let said = Arc::clone(&self.speaker.said);
         let mut said = said.lock().await;
         said.push(segment.clone());
-        let tags = read(&self.hotline, &self.context, &said);
+        let tags = read(&self.hotline, self.call, &self.context, &said);
         match self.store(&segment, &tags).await {
             Ok(update) => {
                 self.publish(&segment, true);
+                self.tell(update.changed.clone(), update.draft.clone(), false);
                 draft_changed(&self.hotline, self.call, update);
             }
             Err(error) => {
@@ -201,18 +222,27 @@ impl Captions {
     }
 }
 
-/// The machine's reading of everything that was said, in its order.
-pub fn read(hotline: &Hotline, context: &CallContext, said: &[FinalSegment]) -> Vec<Tag> {
-    let utterances: Vec<Utterance<'_>> = said
-        .iter()
-        .map(|said| Utterance {
-            id: said.id,
-            party: said.party,
-            text: said.text.expose(),
-            confidence: said.confidence,
+/// The machine's reading of everything that was said, in its order: the rules', and what a language model
+/// added.
+pub fn read(
+    hotline: &Hotline,
+    call: CallId,
+    context: &CallContext,
+    said: &[FinalSegment],
+) -> Vec<Tag> {
+    let mut tags = hotline.reader.read(&utterances(said), context);
+    hotline.aids.add_to(call, &mut tags);
+    tags
+}
+
+/// Sentences as they are read.
+pub fn utterances(said: &[FinalSegment]) -> Vec<Utterance<'_>> {
+    said.iter()
+        .map(|segment| {
+            let FinalSegment { id, party, confidence, ref text, .. } = *segment;
+            Utterance { id, party, text: text.expose(), confidence }
         })
-        .collect();
-    hotline.reader.read(&utterances, context)
+        .collect()
 }
 
 /// Tells what a sentence did to the draft.

@@ -3,6 +3,7 @@
 //! Three places where things run: the SIP endpoint and the calls on one runtime, media on threads of
 //! its own, and everything that may take long (HTTP, database, language) on another runtime.
 
+mod aids;
 mod arrivals;
 mod books;
 mod call;
@@ -11,6 +12,7 @@ mod edge;
 mod feeder;
 mod identity;
 mod last_run;
+mod llm;
 mod metrics;
 mod pages;
 mod passes;
@@ -77,6 +79,8 @@ pub struct Hotline {
     pub recordings: Option<Arc<recordings::Recordings>>,
     pub switchboard: switchboard::Switchboard,
     pub endpoint: Endpoint,
+    /// What helps seats besides the draft.
+    pub aids: aids::Aids,
     pub counters: metrics::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
@@ -122,6 +126,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     // Before there are calls: a signal never kills one without a word to its caller.
     let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
+    let (aids, told) = aids::Aids::new(&config.llm)?;
     let store = app.block_on(Store::open(&home::database(&config)))?;
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
@@ -153,6 +158,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         prompts,
         recordings: config.recording.enabled.then(|| Arc::clone(&archive)),
         archive,
+        aids,
         counters: metrics::Counters::default(),
         feeder,
         app: app.handle().clone(),
@@ -167,6 +173,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
+    background.spawn_on(aids::run(Arc::clone(&hotline), told), app.handle());
+    background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());
     let last_run = {
         let hotline = Arc::clone(&hotline);
         async move {
@@ -352,6 +360,8 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
         Arc::new(move || metrics::page(&for_metrics, &sip)),
     );
     state.audio = Arc::clone(&hotline.archive) as Arc<dyn qingting_api::RecordingSource>;
+    state.knowledge = hotline.aids.knowledge.clone();
+    state.recent_calls = hotline.aids.recent_calls.clone();
     state.pages = pages::softphone(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
     state

@@ -154,7 +154,7 @@ async fn fill(
         caller: caller_digits(row.caller.expose()),
         called: row.called,
     };
-    let tags = read(hotline, &context, &said);
+    let tags = read(hotline, call, &context, &said);
     if let Some(update) = hotline.store.fill_gap(call, gap, heard, &tags).await? {
         draft_changed(hotline, call, update);
     }

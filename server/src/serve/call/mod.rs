@@ -11,7 +11,7 @@ mod show;
 mod spoken;
 
 pub use media::remote_media;
-pub use spoken::Word;
+pub use spoken::{Said, Word};
 
 use super::books::Books;
 use super::switchboard::Beginning;
