@@ -398,7 +398,7 @@ pub struct RecordingExport {
 #[derive(Debug, Subcommand)]
 pub enum Nlu {
     /// Learn category, handling unit and request type from a table of past tickets and report how good it is
-    Train(Train),
+    Train(Box<Train>),
     /// The models learnt so far, and which one is in use
     Models(NluModels),
     /// Use another of them: a running server takes it over within seconds

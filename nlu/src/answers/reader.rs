@@ -195,7 +195,7 @@ fn bare(question: Question, words: &[char]) -> Option<AnswerReading> {
     }
     let no = BARE_NO.contains(&core.as_str());
     let answer = if question == Question::RightPerson { Answer::WrongPerson } else { Answer::No };
-    no.then(|| AnswerReading { answer, confidence: BARE, span })
+    no.then_some(AnswerReading { answer, confidence: BARE, span })
 }
 
 /// The heaviest cause; a longer reason without a known word is one of another kind.
@@ -206,7 +206,7 @@ fn reason(words: &[char], hits: &[Hit], exits: &[Hit]) -> Option<AnswerReading> 
     }
     let silent = |c: &&char| PARTICLES.contains(**c);
     let core = words.len() - words.iter().filter(silent).count();
-    (core >= OTHER_REASON_CHARS_MIN && exits.is_empty()).then(|| AnswerReading {
+    (core >= OTHER_REASON_CHARS_MIN && exits.is_empty()).then_some(AnswerReading {
         answer: Answer::Because(Cause::Other),
         confidence: OTHER_REASON,
         span: 0..words.len(),

@@ -233,7 +233,7 @@ impl At {
     }
 }
 
-fn column(table: &Table, names: &String) -> Result<Column, TableError> {
+fn column(table: &Table, names: &str) -> Result<Column, TableError> {
     for name in names.split('|') {
         if let Some(column) = table.optional_column(name)? {
             return Ok(column);

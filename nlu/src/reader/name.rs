@@ -94,7 +94,7 @@ fn answered(chars: &[char], asked: &[char], answer: Range<usize>) -> Option<Said
     let whole = given <= GIVEN_CHARS_MAX && rest.iter().all(|c| is_name_char(*c));
     let ends_so = |c: &char| words(AFTER).any(|after| after.starts_with(*c));
     let confidence = if given > 0 { 0.85 } else { 0.8 };
-    let bare = whole && !rest[family..].iter().any(|c| ends_so(c));
+    let bare = whole && !rest[family..].iter().any(ends_so);
     let length = if styled > 0 { family + styled } else { rest.len() };
     (styled > 0 || bare).then(|| Said {
         name: from..from + length,

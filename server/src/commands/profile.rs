@@ -5,7 +5,7 @@ use crate::cli;
 use anyhow::{Context, Result, bail};
 use qingting_nlu::Gazetteer;
 use qingting_nlu::profile::{Part, Profile};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 /// How a table's file may end, the first that is there is read.
@@ -102,7 +102,7 @@ fn check(args: &cli::ProfileCheck) -> Result<()> {
 }
 
 /// Departments of the duty list that are no units: calls would reach nobody's expert.
-fn check_duty(file: &PathBuf, profile: &Profile) -> Result<()> {
+fn check_duty(file: &Path, profile: &Profile) -> Result<()> {
     let (name, bytes) = read(file)?;
     let table = qingting_workbook::table(&name, &bytes)?;
     let code = table.column("部门代码")?;

@@ -223,7 +223,7 @@ mod tests {
     fn endpoint(status: &str, body: String, delay: Duration) -> (String, mpsc::Receiver<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let (sender, received) = mpsc::channel();
+        let (sender, received) = mpsc::sync_channel(16);
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()
