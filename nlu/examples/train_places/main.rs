@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 /// Passes over the training addresses, chosen on the development ones.
-const PASSES: usize = 4;
+const PASSES: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
