@@ -1,5 +1,5 @@
-//! Which decode runs next: finals before trials before partials before offline streams; and what is
-//! left out at which [`Level`].
+//! Which decode runs next: finals before trials before partials before offline streams; on how many cores;
+//! which one is ended because its text is wanted no more; and what is left out at which [`Level`].
 //!
 //! The queue is pure; [`crate::worker`] puts threads and a lock around it.
 

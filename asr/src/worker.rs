@@ -353,7 +353,7 @@ impl Shared {
                     while board.queue.finals() >= FINALS_WAITING_MAX {
                         board = self.room.wait(board).unwrap_or_else(|e| e.into_inner());
                     }
-                    // Nothing interrupts a decode: with one thread a careful one would hold up calls.
+                    // Nothing interrupts a recording's decode: with one thread a careful one would hold up calls.
                     let is_careful = is_offline && self.threads > 1;
                     let effort = if is_careful { Effort::Offline } else { Effort::Final };
                     let job = job(piece, effort);

@@ -438,7 +438,7 @@ pub struct Train {
 }
 
 /// Which column holds what; `a|b` takes the first that the table has.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct TicketColumns {
     /// What the citizen said [default: text]
     #[arg(long, value_name = "COLUMN")]

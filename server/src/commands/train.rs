@@ -100,18 +100,8 @@ pub fn run(args: &cli::Train) -> Result<()> {
 }
 
 fn further_columns(args: &cli::Train, columns: Columns) -> Result<Columns> {
-    let none = cli::TicketColumns {
-        text: None,
-        title: None,
-        category: Vec::new(),
-        unit: None,
-        kind: None,
-        place: Vec::new(),
-        called: None,
-        split: None,
-    };
     let columns = match &args.further_map {
-        Some(file) => Map::read(file)?.columns(&none),
+        Some(file) => Map::read(file)?.columns(&cli::TicketColumns::default()),
         None => columns,
     };
     Ok(Columns { split: None, ..columns })
@@ -217,16 +207,7 @@ mod tests {
         let map: Map =
             toml::from_str("text = \"内容\"\ncategory = [\"大类\", \"小类\"]\nplace = \"区\"")
                 .unwrap();
-        let flags = cli::TicketColumns {
-            text: Some("正文".into()),
-            title: None,
-            category: Vec::new(),
-            unit: None,
-            kind: None,
-            place: Vec::new(),
-            called: None,
-            split: None,
-        };
+        let flags = cli::TicketColumns { text: Some("正文".into()), ..Default::default() };
         let columns = map.columns(&flags);
         assert_eq!((columns.text.as_str(), columns.place), ("正文", vec!["区".to_owned()]));
         assert_eq!(columns.category, ["大类", "小类"]);
