@@ -1,0 +1,1 @@
+//! The way to the city's ticket system and back.
