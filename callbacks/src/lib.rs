@@ -1,3 +1,11 @@
-//! Satisfaction callbacks (智能回访). Pure: no sockets, no clock, no database.
+//! Satisfaction callbacks (智能回访): what is said in them, whom to call when, and what an answer, an
+//! attempt and a follow-up come to. Pure: no sockets, no clock, no database.
 
+pub mod attempt;
 pub mod detector;
+pub mod dialogue;
+pub mod pace;
+pub mod rates;
+pub mod result;
+pub mod schedule;
+pub mod script;

@@ -1,1 +1,3 @@
 //! Whether a person or a machine has answered.
+
+pub mod announcement;

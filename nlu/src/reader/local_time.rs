@@ -26,6 +26,11 @@ impl LocalTime {
         Self::from_minutes(at.0.div_euclid(60_000).saturating_add(OFFSET_MINUTES))
     }
 
+    /// The instant at which this minute began.
+    pub const fn to_unix_ms(self) -> UnixMillis {
+        UnixMillis(self.minutes().saturating_sub(OFFSET_MINUTES).saturating_mul(60_000))
+    }
+
     /// This time moved by so many minutes.
     pub(crate) const fn plus_minutes(self, minutes: i64) -> Self {
         Self::from_minutes(self.minutes().saturating_add(minutes))
@@ -100,6 +105,7 @@ mod tests {
     fn an_instant_becomes_the_minute_in_china() {
         let at = LocalTime::from_unix_ms(UnixMillis(1_709_222_399_999));
         assert_eq!(at.minute_iso(), "2024-02-29T23:59");
+        assert_eq!(at.to_unix_ms(), UnixMillis(1_709_222_340_000));
         assert_eq!(LocalTime::from_unix_ms(UnixMillis(0)).minute_iso(), "1970-01-01T08:00");
         assert_eq!(LocalTime::from_unix_ms(UnixMillis(-1)).minute_iso(), "1970-01-01T07:59");
     }

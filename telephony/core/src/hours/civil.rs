@@ -57,6 +57,21 @@ impl LocalDate {
         if exists { Some(Self { year, month, day }) } else { None }
     }
 
+    /// The year.
+    pub const fn year(self) -> u16 {
+        self.year
+    }
+
+    /// 1 to 12.
+    pub const fn month(self) -> u8 {
+        self.month
+    }
+
+    /// 1 to 31.
+    pub const fn day(self) -> u8 {
+        self.day
+    }
+
     /// Its day of the week.
     pub fn weekday(self) -> Weekday {
         let years = u32::from(self.year) - 1;

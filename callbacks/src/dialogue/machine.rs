@@ -1,0 +1,652 @@
+//! The machine itself.
+
+use super::asking::{Asking, Why};
+use super::{Answered, By, Ending, Input, Output, PlayId, Words};
+use crate::script::{AnswerName, Ask, EndingName, Facts, Node, NodeName, Script};
+use qingting_common::{Millis, Pii};
+use qingting_nlu::LocalTime;
+use qingting_nlu::answers::{
+    ACCEPT_MIN, Answer, AnswerReader, AnswerReading, CONFIRM_MIN, Question, Said,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest that any prompt may take, in case its end is never reported.
+const PROMPT_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for the words of a voice that was heard.
+const WORDS_MAX: Duration = Duration::from_secs(8);
+/// Longest answer: whoever talks on is answered all the same.
+const TALK_MAX: Duration = Duration::from_secs(45);
+/// A voice so long after the end of a sentence goes on with it.
+const GOES_ON: Duration = Duration::from_millis(400);
+/// Longest wait for a store.
+const STORE_MAX: Duration = Duration::from_secs(5);
+/// A voice that cuts into a prompt so soon after its beginning goes on with the answer before.
+const BELATED: Duration = Duration::from_millis(400);
+
+/// **One citizen's way through a script. It ends exactly once, whatever the citizen says or leaves; no
+/// answer is guessed; and each answer is stored before the next thing is said.**
+///
+/// Feed [`Dialogue::handle_input`], drain [`Dialogue::poll_output`], sleep to
+/// [`Dialogue::next_deadline`] and feed [`Input::Timer`].
+pub struct Dialogue {
+    script: Arc<Script>,
+    facts: Facts,
+    reader: Arc<AnswerReader>,
+    state: State,
+    outputs: VecDeque<Output>,
+    plays: u32,
+    /// The answer that was taken last: belated words may change it.
+    taken: Option<Taken>,
+    later: Option<LocalTime>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    Idle,
+    /// Something is said that is no question.
+    Saying {
+        at: NodeName,
+        id: PlayId,
+        until: Millis,
+    },
+    /// A question is being asked, or was.
+    Asking {
+        at: NodeName,
+        asking: Asking,
+        turn: Turn,
+    },
+    /// What was understood is repeated to the citizen.
+    Confirming {
+        at: NodeName,
+        asking: Asking,
+        turn: Turn,
+        guess: Box<Answered>,
+        later: Option<LocalTime>,
+    },
+    /// An answer is being stored.
+    Storing {
+        to: NodeName,
+        until: Millis,
+    },
+    Over,
+}
+
+/// The citizen's turn: from the beginning of the question.
+#[derive(Clone, Debug, PartialEq)]
+struct Turn {
+    /// The prompt that is still playing.
+    playing: Option<PlayId>,
+    began: Millis,
+    until: Millis,
+    /// When a voice was heard last.
+    voice: Option<Millis>,
+    /// What was said in this turn and not understood, or may go on.
+    said: Vec<Words>,
+    /// When the first word came.
+    talks_since: Option<Millis>,
+}
+
+struct Taken {
+    at: NodeName,
+    answer: AnswerName,
+    words: Vec<Words>,
+}
+
+impl Dialogue {
+    /// A talk that has not begun.
+    pub fn new(script: Arc<Script>, facts: Facts, reader: Arc<AnswerReader>) -> Self {
+        Self {
+            script,
+            facts,
+            reader,
+            state: State::Idle,
+            outputs: VecDeque::new(),
+            plays: 0,
+            taken: None,
+            later: None,
+        }
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to feed [`Input::Timer`]; `None` when nothing is waited for.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        match &self.state {
+            State::Idle | State::Over => None,
+            State::Saying { until, .. } | State::Storing { until, .. } => Some(*until),
+            State::Asking { turn, .. } | State::Confirming { turn, .. } => Some(turn.until),
+        }
+    }
+
+    /// Whether nothing comes any more.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Takes one input. Inputs must be fed in the order of their times.
+    pub fn handle_input(&mut self, now: Millis, input: Input) {
+        match (std::mem::replace(&mut self.state, State::Over), input) {
+            (State::Over, _) => {}
+            (State::Idle, Input::Begin) => self.enter(now, &self.script.start.clone()),
+            (state, Input::Machine) if !matches!(state, State::Idle) => {
+                self.hush(&state);
+                self.outputs.push_back(Output::End(Ending::Machine));
+            }
+            (State::Storing { to, .. }, Input::Stored) => self.enter(now, &to),
+            (State::Storing { .. }, Input::NotStored) => self.fail(),
+            (State::Storing { until, .. }, Input::Timer) if now >= until => self.fail(),
+            (State::Saying { at, id, until }, input) => {
+                self.while_saying(now, at, id, until, input)
+            }
+            (State::Asking { at, asking, turn }, input) => {
+                self.while_asking(now, at, asking, turn, input)
+            }
+            (state @ State::Confirming { .. }, input) => self.while_confirming(now, state, input),
+            // Early timers, and what comes before the beginning or while an answer is stored: words of
+            // that moment are in the recording, and keys are asked for again.
+            (state @ (State::Idle | State::Storing { .. }), _) => self.state = state,
+        }
+    }
+
+    fn fail(&mut self) {
+        self.outputs.push_back(Output::End(Ending::Fault));
+    }
+
+    // What is said
+
+    fn while_saying(&mut self, now: Millis, at: NodeName, id: PlayId, until: Millis, input: Input) {
+        let done = match input {
+            Input::PromptDone { id: done } => done == id,
+            Input::Timer if now >= until => {
+                self.outputs.push_back(Output::StopPrompts);
+                true
+            }
+            Input::Key(key) if self.may_be_cut(&at) => return self.type_ahead(now, &at, key),
+            Input::Words(words) if words.is_final && !self.is_last_word(&at) => {
+                if let Some(to) = self.wants_out(&words) {
+                    self.outputs.push_back(Output::StopPrompts);
+                    return self.enter(now, &to);
+                }
+                if self.belated(now, words, Some(id)) {
+                    return;
+                }
+                false
+            }
+            _ => false,
+        };
+        if done { self.said(now, &at) } else { self.state = State::Saying { at, id, until } }
+    }
+
+    /// What a node says was heard.
+    fn said(&mut self, now: Millis, at: &NodeName) {
+        match self.script.node(at) {
+            Some(Node::Say { next, .. }) => {
+                let next = next.clone();
+                self.enter(now, &next);
+            }
+            Some(Node::End { ending, .. }) => {
+                let (name, later) = (*ending, self.later);
+                let later = later.filter(|_| name == EndingName::CallLater);
+                self.outputs.push_back(Output::End(Ending::Script { name, later }));
+            }
+            Some(Node::Seat { .. }) => self.outputs.push_back(Output::End(Ending::Seat)),
+            // Questions are not said, and a checked script leads nowhere else.
+            Some(Node::Ask(_)) | None => self.fail(),
+        }
+    }
+
+    fn may_be_cut(&self, at: &NodeName) -> bool {
+        matches!(self.script.node(at), Some(Node::Say { whole: false, .. }))
+    }
+
+    fn is_last_word(&self, at: &NodeName) -> bool {
+        matches!(self.script.node(at), Some(Node::End { .. } | Node::Seat { .. }))
+    }
+
+    /// A key cuts what is only said, and answers the question behind it: who is called often knows it.
+    fn type_ahead(&mut self, now: Millis, at: &NodeName, key: char) {
+        self.outputs.push_back(Output::StopPrompts);
+        let mut at = at.clone();
+        while let Some(Node::Say { next, whole: false, .. }) = self.script.node(&at) {
+            at = next.clone();
+        }
+        self.enter(now, &at);
+        if matches!(self.state, State::Asking { .. }) {
+            self.handle_input(now, Input::Key(key));
+        }
+    }
+
+    /// What may be said at any time: no more calls, and a person.
+    fn wants_out(&self, words: &Words) -> Option<NodeName> {
+        let reading = self.read(Question::Confirm, words);
+        let answer =
+            AnswerName::of(&reading.answer).filter(|_| reading.confidence >= ACCEPT_MIN)?;
+        let is_out = matches!(answer, AnswerName::StopCalling | AnswerName::HandToPerson);
+        is_out.then(|| self.script.exits.get(&answer).cloned()).flatten()
+    }
+
+    /// Begins what stands at a node.
+    fn enter(&mut self, now: Millis, at: &NodeName) {
+        let script = Arc::clone(&self.script);
+        match script.node(at) {
+            Some(Node::Ask(ask)) => self.ask(now, at.clone(), ask, Asking::default()),
+            Some(Node::Say { say, .. } | Node::End { say, .. } | Node::Seat { say }) => {
+                if say.is_empty() {
+                    return self.said(now, at);
+                }
+                let id = self.play(say, "");
+                self.state = State::Saying { at: at.clone(), id, until: now + PROMPT_MAX };
+            }
+            None => self.fail(),
+        }
+    }
+
+    fn play(&mut self, text: &str, answer: &str) -> PlayId {
+        self.plays += 1;
+        let id = PlayId(self.plays);
+        let text = self.facts.fill_with(text, answer);
+        self.outputs.push_back(Output::Play { id, text });
+        id
+    }
+
+    fn hush(&mut self, state: &State) {
+        let playing = match state {
+            State::Saying { .. } => true,
+            State::Asking { turn, .. } | State::Confirming { turn, .. } => turn.playing.is_some(),
+            State::Idle | State::Storing { .. } | State::Over => false,
+        };
+        if playing {
+            self.outputs.push_back(Output::StopPrompts);
+        }
+    }
+
+    // Questions
+
+    fn ask(&mut self, now: Millis, at: NodeName, ask: &Ask, asking: Asking) {
+        let id = self.play(asking.wording(ask), "");
+        self.state = State::Asking { at, asking, turn: Turn::new(id, now) };
+    }
+
+    fn while_asking(
+        &mut self,
+        now: Millis,
+        at: NodeName,
+        asking: Asking,
+        mut turn: Turn,
+        input: Input,
+    ) {
+        let script = Arc::clone(&self.script);
+        let Some(Node::Ask(ask)) = script.node(&at) else { return self.fail() };
+        match input {
+            Input::Key(key) => {
+                self.stop(&turn);
+                match ask.keys.get(&key) {
+                    Some(answer) => self.take_key(now, at, ask, *answer, key),
+                    None => self.ask_again(now, at, ask, asking, Why::Unclear),
+                }
+            }
+            Input::Words(words) if words.is_final => {
+                if turn.is_too_early(&words) && self.taken.is_some() {
+                    if !self.belated(now, words, turn.playing) {
+                        self.state = State::Asking { at, asking, turn };
+                    }
+                    return;
+                }
+                turn.said.push(words);
+                turn.talks_since.get_or_insert(now);
+                self.listen(now, at, ask, asking, turn);
+            }
+            Input::Timer if now >= turn.until => self.turn_over(now, at, ask, asking, turn),
+            input => {
+                self.waits(now, &mut turn, ask.wait, &input);
+                self.state = State::Asking { at, asking, turn };
+            }
+        }
+    }
+
+    /// What changes nothing but how long the citizen's turn lasts.
+    fn waits(&mut self, now: Millis, turn: &mut Turn, wait: Duration, input: &Input) {
+        match input {
+            Input::PromptDone { id } if turn.playing == Some(*id) => {
+                turn.playing = None;
+                turn.until = now + wait;
+            }
+            // Words that are not final yet cut in as a voice does.
+            Input::Voice | Input::Words(_) => {
+                self.stop(turn);
+                turn.playing = None;
+                // Words come later than they were spoken.
+                let heard = if let Input::Words(words) = input { words.spoken.1 } else { now };
+                turn.voice = turn.voice.max(Some(heard));
+                let longest = turn.talks_since.map_or(now, |since| since) + TALK_MAX;
+                turn.until = (now + WORDS_MAX).min(longest);
+            }
+            _ => {}
+        }
+    }
+
+    /// Understands what was said in this turn, or waits for the rest of it.
+    fn listen(&mut self, now: Millis, at: NodeName, ask: &Ask, asking: Asking, mut turn: Turn) {
+        if turn.goes_on() && turn.talks_since.is_none_or(|since| now < since + TALK_MAX) {
+            turn.until = now + WORDS_MAX;
+            self.state = State::Asking { at, asking, turn };
+            return;
+        }
+        let reading = self.understand(ask.question, &turn.said);
+        let is_answer = reading.confidence >= CONFIRM_MIN;
+        if !is_answer && turn.playing.is_some() {
+            // Talk beside the telephone does not cut a question.
+            turn.said.clear();
+            self.state = State::Asking { at, asking, turn };
+            return;
+        }
+        self.stop(&turn);
+        match AnswerName::of(&reading.answer) {
+            Some(answer) if is_answer && self.script.way(ask, answer).is_some() => {
+                self.understood(now, at, ask, asking, answer, &reading, turn.said);
+            }
+            _ => self.ask_again(now, at, ask, asking, Why::Unclear),
+        }
+    }
+
+    /// The last sentence alone, or all of the turn together: 解决了 … 一半.
+    fn understand(&self, question: Question, said: &[Words]) -> AnswerReading {
+        let whole = joined(said);
+        let all = whole.as_ref().map(|words| self.read(question, words));
+        let last = said.last().map(|words| self.read(question, words));
+        match (all, last) {
+            (Some(all), _) if all.answer != Answer::Unclear => all,
+            // Sentences that contradict each other are not an answer: only a later one that stands for
+            // itself after one that said nothing is.
+            (Some(all), Some(last)) => {
+                let before = &said[..said.len() - 1];
+                let said_nothing =
+                    before.iter().all(|words| self.read(question, words).answer == Answer::Unclear);
+                if said_nothing { last } else { all }
+            }
+            (all, last) => last.or(all).unwrap_or(AnswerReading {
+                answer: Answer::Unclear,
+                confidence: 0.0,
+                span: 0..0,
+            }),
+        }
+    }
+
+    fn read(&self, question: Question, words: &Words) -> AnswerReading {
+        let Words { text, confidence, at, .. } = words;
+        self.reader.read(question, &Said { text: text.expose(), confidence: *confidence, at: *at })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "an answer with all that it rests on")]
+    fn understood(
+        &mut self,
+        now: Millis,
+        at: NodeName,
+        ask: &Ask,
+        mut asking: Asking,
+        answer: AnswerName,
+        reading: &AnswerReading,
+        said: Vec<Words>,
+    ) {
+        let later = match reading.answer {
+            Answer::CallLater { earliest } => earliest,
+            _ => None,
+        };
+        let answered = Answered {
+            question: ask.question,
+            answer,
+            cause: match reading.answer {
+                Answer::Because(cause) => Some(cause),
+                _ => None,
+            },
+            text: joined(&said).map_or_else(Pii::default, |words| words.text),
+            confidence: reading.confidence,
+            by: By::Speech,
+            confirmed: false,
+            clip_ms: joined(&said).map(|words| words.clip_ms),
+        };
+        // A kind of reason is not repeated: the citizen's own words are kept beside it.
+        let spoken = answer.spoken(ask.question).filter(|_| reading.confidence < ACCEPT_MIN);
+        match spoken {
+            Some(_) if asking.confirmed_once => self.ask_again(now, at, ask, asking, Why::Denied),
+            Some(spoken) => {
+                asking.confirmed_once = true;
+                let say = self.script.confirm.say.clone();
+                let turn = Turn::new(self.play(&say, spoken), now);
+                let guess = Box::new(answered);
+                self.state = State::Confirming { at, asking, turn, guess, later };
+            }
+            None => {
+                self.taken = Some(Taken { at: at.clone(), answer, words: said });
+                self.take(now, ask, answered, later);
+            }
+        }
+    }
+
+    fn take_key(&mut self, now: Millis, at: NodeName, ask: &Ask, answer: AnswerName, key: char) {
+        // Words that follow a key do not change what it said.
+        self.taken = None;
+        if self.script.way(ask, answer).is_none() {
+            return self.ask_again(now, at, ask, Asking::default(), Why::Unclear);
+        }
+        let answered = Answered {
+            question: ask.question,
+            answer,
+            cause: None,
+            text: Pii::new(key.to_string()),
+            confidence: 1.0,
+            by: By::Key,
+            confirmed: false,
+            clip_ms: None,
+        };
+        self.take(now, ask, answered, None);
+    }
+
+    /// An answer is stored; what follows it comes then.
+    fn take(&mut self, now: Millis, ask: &Ask, answered: Answered, later: Option<LocalTime>) {
+        let Some(to) = self.script.way(ask, answered.answer).cloned() else { return self.fail() };
+        if answered.answer == AnswerName::CallLater {
+            self.later = later;
+        }
+        self.outputs.push_back(Output::Store(answered));
+        self.state = State::Storing { to, until: now + STORE_MAX };
+    }
+
+    fn turn_over(&mut self, now: Millis, at: NodeName, ask: &Ask, asking: Asking, turn: Turn) {
+        self.stop(&turn);
+        if !turn.said.is_empty() {
+            // It went on with a voice that became no words.
+            let turn = Turn { voice: None, playing: None, ..turn };
+            return self.listen(now, at, ask, asking, turn);
+        }
+        if turn.playing.is_some() {
+            // The end of the prompt was not reported.
+            let turn = Turn { playing: None, until: now + ask.wait, ..turn };
+            self.state = State::Asking { at, asking, turn };
+            return;
+        }
+        let why = if turn.voice.is_some() { Why::Unclear } else { Why::Silent };
+        self.ask_again(now, at, ask, asking, why);
+    }
+
+    fn ask_again(&mut self, now: Millis, at: NodeName, ask: &Ask, mut asking: Asking, why: Why) {
+        if asking.again(ask, why) {
+            return self.ask(now, at, ask, asking);
+        }
+        let to = if why == Why::Silent { &ask.silent } else { &ask.unclear };
+        self.enter(now, to);
+    }
+
+    fn stop(&mut self, turn: &Turn) {
+        if turn.playing.is_some() {
+            self.outputs.push_back(Output::StopPrompts);
+        }
+    }
+
+    // Confirmations
+
+    fn while_confirming(&mut self, now: Millis, state: State, input: Input) {
+        let State::Confirming { at, asking, mut turn, mut guess, later } = state else { return };
+        let script = Arc::clone(&self.script);
+        let Some(Node::Ask(ask)) = script.node(&at) else { return self.fail() };
+        let [yes, no] = script.confirm.keys;
+        let is_right = match &input {
+            Input::Key(key) if *key == yes => Some(true),
+            Input::Key(key) if *key == no => Some(false),
+            Input::Words(words) if words.is_final => match self.confirmed(ask, words, &guess) {
+                Confirmed::Yes => Some(true),
+                Confirmed::No => Some(false),
+                Confirmed::Instead(answer, reading) => {
+                    self.stop(&turn);
+                    let said = vec![words.clone()];
+                    return self.understood(now, at, ask, asking, answer, &reading, said);
+                }
+                Confirmed::Unclear if turn.playing.is_some() => None,
+                Confirmed::Unclear => Some(false),
+            },
+            Input::Timer if now >= turn.until && turn.playing.is_none() => Some(false),
+            Input::Timer if now >= turn.until => {
+                self.stop(&turn);
+                turn = Turn { playing: None, until: now + script.confirm.wait, ..turn };
+                None
+            }
+            input => {
+                self.waits(now, &mut turn, script.confirm.wait, input);
+                None
+            }
+        };
+        match is_right {
+            None => self.state = State::Confirming { at, asking, turn, guess, later },
+            Some(true) => {
+                self.stop(&turn);
+                (guess.confirmed, guess.confidence) = (true, 1.0);
+                self.taken = None;
+                self.take(now, ask, *guess, later);
+            }
+            Some(false) => {
+                self.stop(&turn);
+                self.ask_again(now, at, ask, asking, Why::Denied);
+            }
+        }
+    }
+
+    /// What was said to 您是说…，对吗: yes or no, or the answer itself, which may be another one.
+    fn confirmed(&self, ask: &Ask, words: &Words, guess: &Answered) -> Confirmed {
+        let plain = self.read(Question::Confirm, words);
+        let exit = AnswerName::of(&plain.answer).filter(|name| AnswerName::EXITS.contains(name));
+        if let Some(exit) = exit.filter(|exit| self.script.way(ask, *exit).is_some()) {
+            return Confirmed::Instead(exit, plain);
+        }
+        let itself = self.read(ask.question, words);
+        match AnswerName::of(&itself.answer) {
+            // 对 is read as a yes to many questions: said to a confirmation it is one to that.
+            _ if plain.answer == Answer::Yes => Confirmed::Yes,
+            Some(answer) if answer == guess.answer && itself.confidence >= ACCEPT_MIN => {
+                Confirmed::Yes
+            }
+            Some(answer)
+                if answer != AnswerName::No
+                    && itself.confidence >= ACCEPT_MIN
+                    && self.script.way(ask, answer).is_some() =>
+            {
+                Confirmed::Instead(answer, itself)
+            }
+            _ if plain.answer == Answer::No => Confirmed::No,
+            _ => Confirmed::Unclear,
+        }
+    }
+
+    // Belated words
+
+    /// Words that began before the question that is being asked now go on with the answer before: 解决了
+    /// … 才怪. Whether they change it.
+    fn belated(&mut self, now: Millis, words: Words, playing: Option<PlayId>) -> bool {
+        let Some(taken) = self.taken.take() else { return false };
+        let script = Arc::clone(&self.script);
+        let Some(Node::Ask(ask)) = script.node(&taken.at) else { return false };
+        let mut said = taken.words;
+        said.push(words);
+        let reading = self.understand(ask.question, &said);
+        if AnswerName::of(&reading.answer) == Some(taken.answer) {
+            self.taken = Some(Taken { words: said, ..taken });
+            return false;
+        }
+        if self.understand(ask.question, &said[said.len() - 1..]).answer == Answer::Unclear
+            && reading.answer == Answer::Unclear
+            && !self.revokes(&said)
+        {
+            return false;
+        }
+        if playing.is_some() {
+            self.outputs.push_back(Output::StopPrompts);
+        }
+        // It is asked again, with what else was said: nothing is taken from half a sentence.
+        let mut asking = Asking::default();
+        if asking.again(ask, Why::Denied) {
+            self.ask(now, taken.at, ask, asking);
+        } else {
+            self.enter(now, &ask.unclear.clone());
+        }
+        true
+    }
+
+    /// Whether the words together say less than the first ones did alone.
+    fn revokes(&self, said: &[Words]) -> bool {
+        said.last().is_some_and(|words| {
+            ["但", "不过", "可是", "才怪", "不对", "其实"]
+                .iter()
+                .any(|but| words.text.expose().contains(but))
+        })
+    }
+}
+
+enum Confirmed {
+    Yes,
+    No,
+    Instead(AnswerName, AnswerReading),
+    Unclear,
+}
+
+impl Turn {
+    fn new(playing: PlayId, now: Millis) -> Self {
+        Self {
+            playing: Some(playing),
+            began: now,
+            until: now + PROMPT_MAX,
+            voice: None,
+            said: Vec::new(),
+            talks_since: None,
+        }
+    }
+
+    /// Whether a voice went on after the last sentence.
+    fn goes_on(&self) -> bool {
+        let ended = self.said.last().map(|words| words.spoken.1);
+        matches!((self.voice, ended), (Some(voice), Some(ended)) if voice > ended + GOES_ON)
+    }
+
+    /// Whether words began before anybody could have heard this question.
+    fn is_too_early(&self, words: &Words) -> bool {
+        words.spoken.0 < self.began + BELATED
+    }
+}
+
+/// Sentences as one.
+fn joined(said: &[Words]) -> Option<Words> {
+    let (first, last) = (said.first()?, said.last()?);
+    let text: Vec<&str> = said.iter().map(|words| words.text.expose().as_str()).collect();
+    let lowest = said.iter().map(|words| words.confidence).fold(f32::INFINITY, f32::min);
+    Some(Words {
+        text: Pii::new(text.join("，")),
+        confidence: lowest,
+        is_final: true,
+        spoken: (first.spoken.0, last.spoken.1),
+        clip_ms: (first.clip_ms.0, last.clip_ms.1),
+        at: last.at,
+    })
+}
