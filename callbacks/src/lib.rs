@@ -2,6 +2,7 @@
 //! attempt and a follow-up come to. Pure: no sockets, no clock, no database.
 
 pub mod attempt;
+pub mod campaign;
 pub mod detector;
 pub mod dialogue;
 pub mod pace;

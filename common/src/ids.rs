@@ -64,6 +64,14 @@ uuid_id!(
     /// One stretch of speech of one party. A final keeps the id of the partials that it replaces.
     SegmentId
 );
+uuid_id!(
+    /// One campaign (回访任务) of callbacks.
+    CampaignId
+);
+uuid_id!(
+    /// One follow-up (回访): a closed ticket whose citizen is asked how it went.
+    FollowUpId
+);
 
 /// Who is speaking in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,6 +7,6 @@ pub mod limits;
 pub mod pii;
 pub mod time;
 
-pub use ids::{CallId, SegmentId, TicketId};
+pub use ids::{CallId, CampaignId, FollowUpId, SegmentId, TicketId};
 pub use pii::Pii;
 pub use time::{Millis, UnixMillis};

@@ -1,5 +1,5 @@
 //! The database: calls with their legs, events and recordings, transcripts, tickets with revisions,
-//! seats, the duty list, missed calls, outbox, keys, audit.
+//! seats, the duty list, missed calls, callbacks, outbox, keys, audit.
 //!
 //! **What a method has returned is committed.** A write is one transaction: a spoken sentence, the
 //! draft that it filled and the outbox row that announces it are all there or none is. The only
@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod call_events;
+pub mod callbacks;
 pub mod calls;
 mod check;
 pub mod china;
@@ -34,6 +35,11 @@ mod writer;
 
 pub use audit::{AuditEntry, AuditQuery};
 pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
+pub use callbacks::{
+    AttemptEnd, AttemptRow, BeginAttempt, Begun, Campaign, CampaignCounts, CampaignError,
+    CampaignState, Correction, CorrectionRow, Ended, FollowUp, FollowUpQuery, FollowUpResult,
+    FollowUpState, Imported, NewFollowUp, Refusal, RefusalWhy, StoredAnswer,
+};
 pub use calls::{
     CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,
     NewCall, SERVER_RESTARTED,

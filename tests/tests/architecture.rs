@@ -15,7 +15,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// What must stay absent from everything that these crates use, however far down.
-const PURE: &[&str] = &["qingting-common", "qingting-core", "qingting-nlu"];
+const PURE: &[&str] =
+    &["qingting-common", "qingting-core", "qingting-nlu", "qingting-callbacks"];
 const IMPURE: &[&str] =
     &["tokio", "mio", "socket2", "libc", "rustix", "sqlx", "rand", "tracing", "chrono"];
 
@@ -32,8 +33,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("qingting-models", &["qingting-common"]),
     ("qingting-nlu", &["qingting-common"]),
     ("qingting-workbook", &["qingting-nlu"]),
-    ("qingting-store", &["qingting-common", "qingting-nlu"]),
-    ("qingting-api", &["qingting-common", "qingting-core", "qingting-nlu", "qingting-store"]),
+    ("qingting-callbacks", &["qingting-common", "qingting-core", "qingting-nlu"]),
+    ("qingting-tickets", &["qingting-common"]),
+    ("qingting-store", &["qingting-callbacks", "qingting-common", "qingting-nlu"]),
+    (
+        "qingting-api",
+        &[
+            "qingting-callbacks",
+            "qingting-common",
+            "qingting-core",
+            "qingting-nlu",
+            "qingting-store",
+            "qingting-tickets",
+        ],
+    ),
 ];
 
 #[test]

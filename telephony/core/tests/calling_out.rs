@@ -88,3 +88,40 @@ fn a_dial_without_an_offer_is_answered_in_the_ack() {
     let up = room.on(FROM, answered());
     assert!(up.starts_with("ack 0 | connect 0 sendrecv"), "{up}");
 }
+
+fn machine_calls() -> Room {
+    let mut room = Room::new(Origin::Machine { target: number("13800138000") });
+    assert_eq!(room.feed(Input::Start), "store begin");
+    assert_eq!(room.feed(Input::Persisted), "open 0");
+    assert_eq!(room.on(FROM, opened()), "dial 0 13800138000");
+    room
+}
+
+#[test]
+fn a_machine_talks_to_the_citizen_from_the_answer_on() {
+    let mut room = machine_calls();
+    assert_eq!(
+        room.on(FROM, answered()),
+        "connect 0 sendrecv | recognise 0 | store answered | menu"
+    );
+    let mut finished = room.clone();
+    assert_eq!(
+        finished.feed(Input::Menu(Treatment::Finish)),
+        "store ended finished | bye 0 16 | close 0 | finished"
+    );
+    let queue = QueueId(0);
+    room.feed(Input::Menu(Treatment::Queue { queue }));
+    assert_eq!(
+        room.on(FROM, LegEvent::Bye),
+        "abandon | store missed abandoned | store ended caller_hung_up | close 0 | finished"
+    );
+}
+
+#[test]
+fn nobody_who_was_called_by_a_machine_is_a_missed_call() {
+    let busy = machine_calls().on(FROM, LegEvent::Failed { code: 486 });
+    assert_eq!(busy, "store ended busy | close 0 | finished");
+    let mut unanswered = machine_calls();
+    assert_eq!(unanswered.wait(), "store ended no_answer | cancel 0 | close 0");
+    assert_eq!(unanswered.on(FROM, answered()), "bye 0 16 | finished");
+}

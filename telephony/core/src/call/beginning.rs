@@ -45,7 +45,8 @@ impl Call {
 
     /// A call that begins with a dial of ours.
     pub(super) fn start(&mut self, now: Millis) {
-        if self.stage == Stage::Idle && matches!(self.origin, Origin::ClickToDial { .. }) {
+        let is_ours = matches!(self.origin, Origin::ClickToDial { .. } | Origin::Machine { .. });
+        if self.stage == Stage::Idle && is_ours {
             self.emit(Output::Persist(Record::Begin));
             self.stage = Stage::Setup { stored: false, until: now + self.config.setup_max };
         }
@@ -72,6 +73,11 @@ impl Call {
                 let target = Target::Seat(*seat);
                 self.stage = Stage::Talking;
                 self.run(now, Errand::new(Purpose::RingSeat, Role::Seat, vec![target], FIRST));
+            }
+            Origin::Machine { target } => {
+                let targets = vec![target.clone()];
+                self.stage = Stage::Talking;
+                self.run(now, Errand::new(Purpose::MachineCalls, Role::Citizen, targets, FIRST));
             }
             Origin::Citizen(plan) if ready => match plan.treatment {
                 Treatment::Busy { prompt: None } => {
@@ -139,7 +145,7 @@ impl Call {
     const fn plan(&self) -> Option<&Plan> {
         match &self.origin {
             Origin::Citizen(plan) => Some(plan),
-            Origin::Seat { .. } | Origin::ClickToDial { .. } => None,
+            Origin::Seat { .. } | Origin::ClickToDial { .. } | Origin::Machine { .. } => None,
         }
     }
 
@@ -148,10 +154,8 @@ impl Call {
         let Some(citizen) = self.customer else { return };
         match treatment {
             Treatment::Machine => self.listen(now, false),
-            Treatment::Menu => {
-                self.stage = Stage::Menu { until: now + self.config.menu_max };
-                self.emit(Output::MenuStart);
-            }
+            Treatment::Menu => self.start_menu(now),
+            Treatment::Finish => self.conclude(Cause::Finished, None),
             Treatment::Queue { queue } => self.enqueue(now, queue, false),
             Treatment::Dial { targets } => {
                 self.wants_person = true;
@@ -167,6 +171,18 @@ impl Call {
                 self.goodbye(now, Cause::Closed, prompt);
             }
         }
+    }
+
+    fn start_menu(&mut self, now: Millis) {
+        self.stage = Stage::Menu { until: now + self.config.menu_max };
+        self.emit(Output::MenuStart);
+    }
+
+    /// The citizen whom a machine called is there.
+    pub(super) fn called_by_machine(&mut self, now: Millis, leg: LegId) {
+        self.note_answered(now);
+        self.enter(leg);
+        self.start_menu(now);
     }
 
     pub(super) fn menu_done(&mut self, now: Millis, treatment: Treatment) {

@@ -49,6 +49,8 @@ pub enum Cause {
     Closed,
     /// The caller left its queue to be called back.
     CallbackWanted,
+    /// The machine had said and heard everything.
+    Finished,
 }
 
 /// Which side ended a call.
@@ -79,7 +81,7 @@ pub struct ByeReason {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::CallerHungUp,
         Self::CallerCancelled,
         Self::CallerSilent,
@@ -102,6 +104,7 @@ impl Cause {
         Self::LeftAlone,
         Self::Closed,
         Self::CallbackWanted,
+        Self::Finished,
     ];
 
     /// The name in the database, the API and metrics.
@@ -129,6 +132,7 @@ impl Cause {
             Self::LeftAlone => "left_alone",
             Self::Closed => "closed",
             Self::CallbackWanted => "callback_wanted",
+            Self::Finished => "finished",
         }
     }
 
@@ -152,7 +156,8 @@ impl Cause {
             | Self::NoAnswer
             | Self::Withdrawn
             | Self::LeftAlone
-            | Self::Closed => HungUpBy::System,
+            | Self::Closed
+            | Self::Finished => HungUpBy::System,
         }
     }
 
@@ -176,7 +181,8 @@ impl Cause {
             | Self::Transferred
             | Self::LeftAlone
             | Self::Closed
-            | Self::CallbackWanted => 480,
+            | Self::CallbackWanted
+            | Self::Finished => 480,
             Self::Busy => 486,
         }
     }
@@ -196,7 +202,8 @@ impl Cause {
             | Self::Transferred
             | Self::LeftAlone
             | Self::Closed
-            | Self::CallbackWanted => 16,
+            | Self::CallbackWanted
+            | Self::Finished => 16,
             // User busy.
             Self::Busy => 17,
             // No answer from user.
@@ -255,6 +262,7 @@ impl Cause {
             Self::LeftAlone => "the others had left",
             Self::Closed => "nobody works at this hour",
             Self::CallbackWanted => "the caller wants to be called back",
+            Self::Finished => "everything was said",
         }
     }
 }

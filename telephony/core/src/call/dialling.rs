@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     RingSeat,
     /// The citizen of a click-to-dial.
     RingCitizen,
+    /// The citizen whom a machine calls.
+    MachineCalls,
     /// To take the citizen over.
     Transfer,
     /// The seat whose transfer nobody took.
@@ -85,7 +87,7 @@ impl Call {
             errand.leg = leg;
         }
         let Some(leg) = leg else { return self.nobody_came(now) };
-        if matches!(purpose, Purpose::SeatCalls | Purpose::RingCitizen) {
+        if matches!(purpose, Purpose::SeatCalls | Purpose::RingCitizen | Purpose::MachineCalls) {
             self.customer = Some(leg);
         }
         self.emit(Output::Tell(News::Dialling { leg, role }));
@@ -142,6 +144,7 @@ impl Call {
             Purpose::SeatCalls => self.called_by_seat(now, errand.by, leg),
             Purpose::RingSeat => self.seat_ready_to_dial(now, leg),
             Purpose::RingCitizen => self.citizen_answered(now, leg),
+            Purpose::MachineCalls => self.called_by_machine(now, leg),
             Purpose::Transfer => self.taken_over(now, &errand, leg),
             Purpose::Consult => self.consulted(&errand, None, leg),
             Purpose::SecondLine(second) => {
@@ -165,7 +168,7 @@ impl Call {
                 self.missed(super::MissedWhy::NobodyAnswered);
                 self.goodbye(now, cause, super::Prompt::NobodyThere);
             }
-            Purpose::SeatCalls => {
+            Purpose::SeatCalls | Purpose::MachineCalls => {
                 self.customer = None;
                 self.conclude(cause, None);
             }

@@ -12,7 +12,8 @@ pub enum Input {
         /// The caller's offer.
         offer: Option<String>,
     },
-    /// Begins a call without an INVITE, [`Origin::ClickToDial`](super::Origin::ClickToDial).
+    /// Begins a call without an INVITE: [`Origin::ClickToDial`](super::Origin::ClickToDial),
+    /// [`Origin::Machine`](super::Origin::Machine).
     Start,
     /// [`Record::Begin`](super::Record::Begin) is committed: the call and its ticket draft.
     Persisted,

@@ -152,7 +152,10 @@ impl Call {
                 self.drop_errand();
                 true
             }
-            Purpose::SeatCalls | Purpose::RingSeat | Purpose::RingCitizen => {
+            Purpose::SeatCalls
+            | Purpose::RingSeat
+            | Purpose::RingCitizen
+            | Purpose::MachineCalls => {
                 self.drop_errand();
                 false
             }

@@ -24,6 +24,13 @@ pub enum Origin {
         /// The citizen.
         target: Target,
     },
+    /// A machine calls a citizen, leg 0, and talks to it as a menu does:
+    /// [`Input::Start`](super::Input::Start) begins,
+    /// [`Output::MenuStart`](super::Output::MenuStart) comes with the answer.
+    Machine {
+        /// The citizen.
+        target: Target,
+    },
 }
 
 /// What a citizen's call hears, and where it goes then.
@@ -72,4 +79,6 @@ pub enum Treatment {
         /// What is said.
         prompt: Prompt,
     },
+    /// Everything was said and heard: let go.
+    Finish,
 }

@@ -130,7 +130,10 @@ impl Call {
             Purpose::Transfer => self.customer == Some(listener) && !self.is_up(errand.by),
             Purpose::SeatCalls | Purpose::RingCitizen | Purpose::Consult => errand.by == listener,
             // It hears its own telephone's tone until its second line is answered.
-            Purpose::SecondLine(_) | Purpose::RingSeat | Purpose::Join { .. } => false,
+            Purpose::SecondLine(_)
+            | Purpose::RingSeat
+            | Purpose::MachineCalls
+            | Purpose::Join { .. } => false,
         }
     }
 

@@ -1,0 +1,509 @@
+//! Attempts: each is committed before anybody is dialled, and ends once.
+
+use super::follow_ups::{self, FollowUp, FollowUpState, NewFollowUp};
+use super::{campaigns, results};
+use crate::error::StoreError;
+use crate::rows::{at, maybe_at, parsed};
+use crate::writer::Command;
+use crate::{Store, audit};
+use qingting_callbacks::attempt::{Next, Outcome, Status, Tried, next};
+use qingting_callbacks::result::{OF_RESULT, Round};
+use qingting_callbacks::schedule::Rules;
+use qingting_callbacks::script::question_name;
+use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::time::Duration;
+use uuid::Uuid;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What a server that may dial asks for.
+#[derive(Clone, Debug)]
+pub struct BeginAttempt {
+    /// Of which campaign.
+    pub campaign: CampaignId,
+    /// Which server.
+    pub server: String,
+    /// How long the attempt is the server's without word from it.
+    pub lease: Duration,
+    /// The id that the call will have.
+    pub call: CallId,
+    /// Lines of the trunk that are free here.
+    pub lines_free: Option<u32>,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// What a server gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun {
+    /// This one is to be dialled; the attempt is committed.
+    Dial(Box<FollowUp>, u32),
+    /// Nobody now.
+    Nobody,
+}
+
+/// An attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// Of which follow-up.
+    pub follow_up: FollowUpId,
+    /// From 1.
+    pub number: u32,
+    /// The call.
+    pub call: CallId,
+    /// The server that dialled.
+    pub server: String,
+    /// When it was committed; dialled a moment later.
+    pub began_at: UnixMillis,
+    /// When somebody answered.
+    pub answered_at: Option<UnixMillis>,
+    /// When the recording notice had been heard.
+    pub notified_at: Option<UnixMillis>,
+    /// When it ended.
+    pub ended_at: Option<UnixMillis>,
+    /// What became of it; none while it runs.
+    pub outcome: Option<Outcome>,
+    /// The final SIP status, where nobody answered.
+    pub sip_code: Option<u16>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct AttemptEnd {
+    /// Of which follow-up.
+    pub follow_up: FollowUpId,
+    /// Which attempt.
+    pub number: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The final SIP status, where nobody answered.
+    pub sip_code: Option<u16>,
+    /// When the citizen wants to be called.
+    pub wish: Option<UnixMillis>,
+    /// When it may be tried again.
+    pub rules: Rules,
+    /// Only if its lease has passed by then: its server is gone.
+    pub only_expired: bool,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// What the end of an attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The follow-up has ended, too.
+    Finished(Status),
+    /// It is tried again, not before then.
+    Again(UnixMillis),
+    /// It had ended before, or is not expired.
+    Nothing,
+}
+
+impl Store {
+    /// Takes the next follow-up of a running campaign that may be called, and commits the attempt. **Of
+    /// any number of servers that ask one gets it**; caps, pace, refusals and the spacing between calls of
+    /// one number are looked at in the same transaction.
+    pub async fn begin_attempt(&self, ask: BeginAttempt) -> Result<Begun, StoreError> {
+        self.write(Begin(ask)).await
+    }
+
+    /// Prolongs the leases of a server's attempts.
+    pub async fn renew_attempts(&self, server: &str, until: UnixMillis) -> Result<(), StoreError> {
+        self.write(Renew { server: server.to_owned(), until }).await
+    }
+
+    /// Notes that somebody answered.
+    pub async fn attempt_answered(&self, call: CallId, at: UnixMillis) -> Result<(), StoreError> {
+        self.write(Note { call, at, notified: false }).await
+    }
+
+    /// Notes that the recording notice has been heard by somebody who stayed.
+    pub async fn attempt_notified(&self, call: CallId, at: UnixMillis) -> Result<(), StoreError> {
+        self.write(Note { call, at, notified: true }).await
+    }
+
+    /// Ends an attempt: writes what became of it, and what follows.
+    pub async fn end_attempt(&self, end: AttemptEnd) -> Result<Ended, StoreError> {
+        self.write(End(end)).await
+    }
+
+    /// Attempts whose server has not been heard of.
+    pub async fn expired_attempts(
+        &self,
+        now: UnixMillis,
+    ) -> Result<Vec<(CampaignId, AttemptRow)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT attempts.*, follow_ups.campaign_id FROM attempts
+             JOIN follow_ups ON follow_ups.id = attempts.follow_up_id
+             WHERE outcome IS NULL AND lease_until < ?1 ORDER BY lease_until LIMIT 100",
+        )
+        .bind(now.0)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(|row| Ok((parsed(row, "campaign_id")?, read(row)?))).collect()
+    }
+
+    /// The attempts of a follow-up.
+    pub async fn attempts(&self, of: FollowUpId) -> Result<Vec<AttemptRow>, StoreError> {
+        sqlx::query("SELECT * FROM attempts WHERE follow_up_id = ?1 ORDER BY number")
+            .bind(of.to_string())
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// The follow-up that a call is about.
+    pub async fn follow_up_of_call(&self, call: CallId) -> Result<Option<FollowUp>, StoreError> {
+        let row = sqlx::query(
+            "SELECT follow_ups.* FROM follow_ups JOIN attempts ON follow_up_id = follow_ups.id
+             WHERE call_id = ?1",
+        )
+        .bind(call.to_string())
+        .fetch_optional(self.readers())
+        .await?;
+        row.as_ref().map(follow_ups::read).transpose()
+    }
+}
+
+pub(super) fn read(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
+    let outcome: Option<String> = row.try_get("outcome")?;
+    let outcome = outcome.map(|name| {
+        let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);
+        known.ok_or_else(|| crate::rows::unreadable("attempts.outcome", name))
+    });
+    Ok(AttemptRow {
+        follow_up: parsed(row, "follow_up_id")?,
+        number: row.try_get("number")?,
+        call: parsed(row, "call_id")?,
+        server: row.try_get("server")?,
+        began_at: at(row, "began_at")?,
+        answered_at: maybe_at(row, "answered_at")?,
+        notified_at: maybe_at(row, "notified_at")?,
+        ended_at: maybe_at(row, "ended_at")?,
+        outcome: outcome.transpose()?,
+        sip_code: row.try_get("sip_code")?,
+    })
+}
+
+struct Begin(BeginAttempt);
+
+impl Command for Begin {
+    type Output = Begun;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<Begun, StoreError> {
+        let ask = &self.0;
+        let campaign = campaigns::load(db, ask.campaign).await?;
+        if campaign.state != campaigns::CampaignState::Running
+            || !self.may_begin(db, &campaign).await?
+        {
+            return Ok(Begun::Nobody);
+        }
+        loop {
+            let Some(row) = self.next(db, &campaign).await? else { return Ok(Begun::Nobody) };
+            let follow_up = follow_ups::read(&row)?;
+            if row.try_get::<bool, _>("refused")? {
+                results::finish(db, follow_up.id, Status::Refused, ask.now).await?;
+                continue;
+            }
+            let number = self.insert(db, &follow_up).await?;
+            return Ok(Begun::Dial(Box::new(follow_up), number));
+        }
+    }
+}
+
+impl Begin {
+    async fn may_begin(
+        &self,
+        db: &mut SqliteConnection,
+        campaign: &campaigns::Campaign,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) FILTER (WHERE outcome IS NULL) AS running, max(began_at) AS last
+             FROM attempts JOIN follow_ups ON follow_ups.id = follow_up_id
+             WHERE campaign_id = ?1 AND (outcome IS NULL OR began_at > ?2)",
+        )
+        .bind(campaign.id.to_string())
+        .bind(self.0.now.0 - DAY_MS)
+        .fetch_one(db)
+        .await?;
+        let load = qingting_callbacks::pace::Load {
+            running: u32::try_from(row.try_get::<i64, _>("running")?).unwrap_or(u32::MAX),
+            lines_free: self.0.lines_free,
+            last_began: row.try_get::<Option<i64>, _>("last")?.map(UnixMillis),
+        };
+        Ok(campaign.settings.caps().allows(self.0.now, load))
+    }
+
+    /// The first that is due, whose number is not on the telephone and was not called within the
+    /// spacing, for whatever follow-up.
+    async fn next(
+        &self,
+        db: &mut SqliteConnection,
+        campaign: &campaigns::Campaign,
+    ) -> Result<Option<SqliteRow>, StoreError> {
+        let spacing_ms = i64::from(campaign.settings.spacing_min) * 60_000;
+        let row = sqlx::query(
+            "SELECT follow_ups.*, do_not_call.number IS NOT NULL AS refused FROM follow_ups
+             LEFT JOIN do_not_call ON do_not_call.number = follow_ups.citizen
+             WHERE campaign_id = ?1 AND state = 'waiting' AND not_before <= ?2
+                AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.citizen = follow_ups.citizen
+                    AND (outcome IS NULL
+                        OR (follow_ups.wish IS NULL AND attempts.began_at > ?3
+                            AND outcome NOT IN ('network_fault', 'own_fault'))))
+             ORDER BY priority DESC, not_before, id LIMIT 1",
+        )
+        .bind(campaign.id.to_string())
+        .bind(self.0.now.0)
+        .bind(self.0.now.0 - spacing_ms)
+        .fetch_optional(db)
+        .await?;
+        Ok(row)
+    }
+
+    async fn insert(
+        &self,
+        db: &mut SqliteConnection,
+        follow_up: &FollowUp,
+    ) -> Result<u32, StoreError> {
+        let ask = &self.0;
+        let number: u32 = sqlx::query(
+            "INSERT INTO attempts
+                (follow_up_id, number, call_id, citizen, server, lease_until, wished, began_at)
+             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7
+             FROM attempts WHERE follow_up_id = ?1 RETURNING number",
+        )
+        .bind(follow_up.id.to_string())
+        .bind(ask.call.to_string())
+        .bind(follow_up.citizen.expose())
+        .bind(&ask.server)
+        .bind(ask.now.0 + i64::try_from(ask.lease.as_millis()).unwrap_or(i64::MAX / 2))
+        .bind(follow_up.wish.is_some())
+        .bind(ask.now.0)
+        .fetch_one(&mut *db)
+        .await?
+        .try_get("number")?;
+        sqlx::query("UPDATE follow_ups SET state = 'calling' WHERE id = ?1")
+            .bind(follow_up.id.to_string())
+            .execute(db)
+            .await?;
+        Ok(number)
+    }
+}
+
+struct Renew {
+    server: String,
+    until: UnixMillis,
+}
+
+impl Command for Renew {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE attempts SET lease_until = max(lease_until, ?2)
+             WHERE outcome IS NULL AND server = ?1",
+        )
+        .bind(&self.server)
+        .bind(self.until.0)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+struct Note {
+    call: CallId,
+    at: UnixMillis,
+    notified: bool,
+}
+
+impl Command for Note {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let sql = match self.notified {
+            true => {
+                "UPDATE attempts SET notified_at = coalesce(notified_at, ?2) WHERE call_id = ?1"
+            }
+            false => {
+                "UPDATE attempts SET answered_at = coalesce(answered_at, ?2) WHERE call_id = ?1"
+            }
+        };
+        sqlx::query(sql).bind(self.call.to_string()).bind(self.at.0).execute(db).await?;
+        Ok(())
+    }
+}
+
+struct End(AttemptEnd);
+
+impl Command for End {
+    type Output = Ended;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<Ended, StoreError> {
+        let end = &self.0;
+        let changed = sqlx::query(
+            "UPDATE attempts SET outcome = ?3, sip_code = ?4, ended_at = ?5
+             WHERE follow_up_id = ?1 AND number = ?2 AND outcome IS NULL
+                AND (NOT ?6 OR lease_until < ?5)",
+        )
+        .bind(end.follow_up.to_string())
+        .bind(end.number)
+        .bind(end.outcome.as_str())
+        .bind(end.sip_code)
+        .bind(end.now.0)
+        .bind(end.only_expired)
+        .execute(&mut *db)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(Ended::Nothing);
+        }
+        let follow_up = follow_ups::load(db, end.follow_up).await?;
+        let campaign = campaigns::load(db, follow_up.campaign).await?;
+        let tried = self.count(db, &follow_up).await?;
+        if end.outcome == Outcome::StopCalling {
+            self.refuse(db, &follow_up).await?;
+        }
+        match next(end.outcome, end.wish, tried, campaign.settings.most()) {
+            Next::Finish(status) => self.finish(db, &follow_up, status).await,
+            Next::Again { wish } => self.again(db, &follow_up, wish, tried).await,
+        }
+    }
+}
+
+impl End {
+    /// Counts the attempt.
+    async fn count(
+        &self,
+        db: &mut SqliteConnection,
+        follow_up: &FollowUp,
+    ) -> Result<Tried, StoreError> {
+        let outcome = self.0.outcome;
+        let (counts, wished) = (outcome.counts(), outcome == Outcome::CallLater);
+        sqlx::query(
+            "UPDATE follow_ups SET attempts = attempts + ?2, faults = faults + ?3,
+                wishes = wishes + ?4 WHERE id = ?1",
+        )
+        .bind(follow_up.id.to_string())
+        .bind(i64::from(counts))
+        .bind(i64::from(!counts))
+        .bind(i64::from(wished))
+        .execute(&mut *db)
+        .await?;
+        let mut has_answers = false;
+        for question in OF_RESULT {
+            let row = sqlx::query(
+                "SELECT 1 FROM follow_up_answers WHERE follow_up_id = ?1 AND question = ?2",
+            )
+            .bind(follow_up.id.to_string())
+            .bind(question_name(question))
+            .fetch_optional(&mut *db)
+            .await?;
+            has_answers |= row.is_some();
+        }
+        Ok(Tried {
+            attempts: follow_up.attempts.saturating_add(counts.into()),
+            faults: follow_up.faults.saturating_add((!counts).into()),
+            wishes: follow_up.wishes.saturating_add(wished.into()),
+            has_answers,
+        })
+    }
+
+    async fn refuse(
+        &self,
+        db: &mut SqliteConnection,
+        follow_up: &FollowUp,
+    ) -> Result<(), StoreError> {
+        super::refusals::put(db, follow_up.citizen.expose(), "asked", "citizen", self.0.now).await
+    }
+
+    async fn finish(
+        &self,
+        db: &mut SqliteConnection,
+        follow_up: &FollowUp,
+        status: Status,
+    ) -> Result<Ended, StoreError> {
+        results::finish(db, follow_up.id, status, self.0.now).await?;
+        Ok(Ended::Finished(status))
+    }
+
+    async fn again(
+        &self,
+        db: &mut SqliteConnection,
+        follow_up: &FollowUp,
+        wish: Option<UnixMillis>,
+        tried: Tried,
+    ) -> Result<Ended, StoreError> {
+        let rows = sqlx::query(
+            "SELECT began_at FROM attempts WHERE follow_up_id = ?1
+                AND outcome NOT IN ('network_fault', 'own_fault')",
+        )
+        .bind(follow_up.id.to_string())
+        .fetch_all(&mut *db)
+        .await?;
+        let before: Vec<UnixMillis> =
+            rows.iter().map(|row| at(row, "began_at")).collect::<Result<_, _>>()?;
+        // What did not ring waits for the network, not for the citizen: twice as long each time.
+        let faults = (!self.0.outcome.counts()).then_some(tried.faults).unwrap_or_default();
+        let mended = UnixMillis(self.0.now.0 + (60_000 << faults.min(8)) * i64::from(faults > 0));
+        let soonest = self.0.now.max(mended);
+        let Some(not_before) = self.0.rules.next(soonest, &before, wish) else {
+            let status = if tried.has_answers { Status::Partial } else { Status::Unreached };
+            return self.finish(db, follow_up, status).await;
+        };
+        sqlx::query(
+            "UPDATE follow_ups SET state = 'waiting', not_before = ?2, wish = ?3 WHERE id = ?1",
+        )
+        .bind(follow_up.id.to_string())
+        .bind(not_before.0)
+        .bind(wish.map(|at| at.0))
+        .execute(db)
+        .await?;
+        Ok(Ended::Again(not_before))
+    }
+}
+
+/// The second follow-up of a ticket whose citizen is not satisfied.
+pub(super) async fn schedule_second(
+    db: &mut SqliteConnection,
+    first: &FollowUp,
+    redo_after_days: Option<u32>,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    debug_assert_eq!(first.round, Round::First);
+    let exists = sqlx::query("SELECT 1 FROM follow_ups WHERE previous = ?1")
+        .bind(first.id.to_string())
+        .fetch_optional(&mut *db)
+        .await?;
+    if exists.is_some() {
+        return Ok(());
+    }
+    let ticket = NewFollowUp {
+        event_id: String::new(),
+        ticket: first.ticket.clone(),
+        title: first.title.clone(),
+        unit: first.unit.clone(),
+        opened_at: first.opened_at,
+        closed_at: first.closed_at,
+        citizen: first.citizen.clone(),
+        confidential: first.confidential,
+        earlier: first.earlier.clone(),
+        after_redo: true,
+        priority: first.priority,
+    };
+    let (state, not_before) = match redo_after_days {
+        Some(days) => (FollowUpState::Waiting, UnixMillis(now.0 + i64::from(days) * DAY_MS)),
+        None => (FollowUpState::AwaitingRedo, now),
+    };
+    let id = FollowUpId::new(Uuid::now_v7());
+    follow_ups::insert(db, id, first.campaign, &ticket, Some(first.id), state, not_before, now)
+        .await?;
+    audit::insert(db, now, "machine", "follow_up.redo", &id.to_string()).await
+}

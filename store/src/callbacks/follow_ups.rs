@@ -1,0 +1,404 @@
+//! Follow-ups: closed tickets whose citizens are asked.
+
+use super::results;
+use crate::error::StoreError;
+use crate::rows::{at, json, maybe_at, named, parsed, pii, to_json};
+use crate::writer::Command;
+use crate::{PAGE_ROWS_MAX, Store, audit};
+use qingting_callbacks::attempt::Status;
+use qingting_callbacks::result::Round;
+use qingting_common::{CampaignId, FollowUpId, Pii, UnixMillis};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
+use uuid::Uuid;
+
+/// The priority of a second follow-up: redo checks go first.
+pub const PRIORITY_AFTER_REDO: i64 = 100;
+
+/// Where a follow-up is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowUpState {
+    /// Its ticket is being handled again.
+    AwaitingRedo,
+    /// To be called.
+    Waiting,
+    /// On the telephone.
+    Calling,
+    /// It has a status.
+    Ended,
+}
+
+impl FollowUpState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::AwaitingRedo, Self::Waiting, Self::Calling, Self::Ended];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingRedo => "awaiting_redo",
+            Self::Waiting => "waiting",
+            Self::Calling => "calling",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A closed ticket as it comes in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewFollowUp {
+    /// The event of the ticket system: the same one makes nothing twice.
+    pub event_id: String,
+    /// The ticket's number there.
+    pub ticket: String,
+    /// What it is about, in a few words that can be said.
+    pub title: String,
+    /// The unit that handled it.
+    pub unit: String,
+    /// When the citizen brought it.
+    pub opened_at: Option<UnixMillis>,
+    /// When it was closed.
+    pub closed_at: UnixMillis,
+    /// The citizen's number, as it is dialled.
+    pub citizen: Pii<String>,
+    /// The citizen does not want to be known: nothing of the matter is said before who answers is clear.
+    pub confidential: bool,
+    /// What was answered before, for the seat to see.
+    pub earlier: Pii<Value>,
+    /// The ticket was handled again: its second follow-up is due.
+    pub after_redo: bool,
+    /// Higher goes first.
+    pub priority: i64,
+}
+
+/// What an import came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Follow-ups that are new.
+    pub new: u64,
+    /// Second follow-ups that are due now.
+    pub released: u64,
+    /// Events that were known.
+    pub known: u64,
+}
+
+/// A follow-up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowUp {
+    /// Its id.
+    pub id: FollowUpId,
+    /// Its campaign.
+    pub campaign: CampaignId,
+    /// The ticket's number in the ticket system.
+    pub ticket: String,
+    /// What it is about.
+    pub title: String,
+    /// The unit that handled it.
+    pub unit: String,
+    /// When the citizen brought it.
+    pub opened_at: Option<UnixMillis>,
+    /// When it was closed.
+    pub closed_at: UnixMillis,
+    /// The citizen's number.
+    pub citizen: Pii<String>,
+    /// The citizen does not want to be known.
+    pub confidential: bool,
+    /// What was answered before.
+    pub earlier: Pii<Value>,
+    /// Which round.
+    pub round: Round,
+    /// The first round's follow-up.
+    pub previous: Option<FollowUpId>,
+    /// Higher goes first.
+    pub priority: i64,
+    /// Where it is.
+    pub state: FollowUpState,
+    /// Not called before.
+    pub not_before: UnixMillis,
+    /// When the citizen wants to be called.
+    pub wish: Option<UnixMillis>,
+    /// Attempts that count.
+    pub attempts: u8,
+    /// Attempts that do not.
+    pub faults: u8,
+    /// Times that the citizen wanted to be called later.
+    pub wishes: u8,
+    /// How it ended.
+    pub status: Option<Status>,
+    /// When.
+    pub ended_at: Option<UnixMillis>,
+    /// Counts what the ticket system was told of it.
+    pub result_revision: u64,
+    /// When it came.
+    pub created_at: UnixMillis,
+}
+
+/// Which follow-ups, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct FollowUpQuery {
+    /// Of this campaign.
+    pub campaign: Option<CampaignId>,
+    /// In this state.
+    pub state: Option<FollowUpState>,
+    /// With this status.
+    pub status: Option<Status>,
+    /// Of this ticket.
+    pub ticket: Option<String>,
+    /// Only those after this one: the last of the page before.
+    pub after: Option<FollowUpId>,
+    /// Rows, at most [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+}
+
+impl Store {
+    /// Takes closed tickets into a campaign: all of them or, on an error, none.
+    pub async fn import_follow_ups(
+        &self,
+        campaign: CampaignId,
+        tickets: Vec<NewFollowUp>,
+        by: &str,
+        now: UnixMillis,
+    ) -> Result<Imported, StoreError> {
+        self.write(Import { campaign, tickets, by: by.to_owned(), at: now }).await
+    }
+
+    /// Follow-ups, oldest first.
+    pub async fn follow_ups(&self, query: &FollowUpQuery) -> Result<Vec<FollowUp>, StoreError> {
+        let mut sql: QueryBuilder<Sqlite> =
+            QueryBuilder::new("SELECT * FROM follow_ups WHERE true");
+        if let Some(campaign) = query.campaign {
+            sql.push(" AND campaign_id = ").push_bind(campaign.to_string());
+        }
+        if let Some(state) = query.state {
+            sql.push(" AND state = ").push_bind(state.as_str());
+        }
+        if let Some(status) = query.status {
+            sql.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(ticket) = &query.ticket {
+            sql.push(" AND ticket = ").push_bind(ticket.clone());
+        }
+        if let Some(after) = query.after {
+            sql.push(" AND id > ").push_bind(after.to_string());
+        }
+        sql.push(" ORDER BY id LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+        sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    }
+
+    /// A follow-up.
+    pub async fn follow_up(&self, id: FollowUpId) -> Result<Option<FollowUp>, StoreError> {
+        let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")
+            .bind(id.to_string())
+            .fetch_optional(self.readers())
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Takes a follow-up out that is not on the telephone; none when it has ended or is. The ticket
+    /// system hears of it.
+    pub async fn cancel_follow_up(
+        &self,
+        id: FollowUpId,
+        by: &str,
+        now: UnixMillis,
+    ) -> Result<Option<FollowUp>, StoreError> {
+        self.write(Cancel { id, by: by.to_owned(), at: now }).await
+    }
+}
+
+pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
+    let previous: Option<String> = row.try_get("previous")?;
+    let status: Option<String> = row.try_get("status")?;
+    let status = status.map(|name| {
+        let known = Status::ALL.into_iter().find(|status| status.as_str() == name);
+        known.ok_or_else(|| crate::rows::unreadable("follow_ups.status", name))
+    });
+    Ok(FollowUp {
+        id: parsed(row, "id")?,
+        campaign: parsed(row, "campaign_id")?,
+        ticket: row.try_get("ticket")?,
+        title: row.try_get("title")?,
+        unit: row.try_get("unit")?,
+        opened_at: maybe_at(row, "opened_at")?,
+        closed_at: at(row, "closed_at")?,
+        citizen: pii(row, "citizen")?,
+        confidential: row.try_get("confidential")?,
+        earlier: Pii::new(json(row.try_get("earlier")?, "follow_ups.earlier")?),
+        round: if row.try_get::<i64, _>("round")? == 1 { Round::First } else { Round::AfterRedo },
+        previous: previous
+            .map(|text| text.parse().map_err(|error| crate::rows::unreadable("previous", error)))
+            .transpose()?,
+        priority: row.try_get("priority")?,
+        state: named(row, "state", FollowUpState::ALL, FollowUpState::as_str)?,
+        not_before: at(row, "not_before")?,
+        wish: maybe_at(row, "wish")?,
+        attempts: row.try_get("attempts")?,
+        faults: row.try_get("faults")?,
+        wishes: row.try_get("wishes")?,
+        status: status.transpose()?,
+        ended_at: maybe_at(row, "ended_at")?,
+        result_revision: crate::rows::unsigned(row.try_get("result_revision")?),
+        created_at: at(row, "created_at")?,
+    })
+}
+
+pub(super) async fn load(
+    db: &mut SqliteConnection,
+    id: FollowUpId,
+) -> Result<FollowUp, StoreError> {
+    let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    let row = row.ok_or_else(|| StoreError::NotFound { what: "follow-up", id: id.to_string() })?;
+    read(&row)
+}
+
+struct Import {
+    campaign: CampaignId,
+    tickets: Vec<NewFollowUp>,
+    by: String,
+    at: UnixMillis,
+}
+
+impl Command for Import {
+    type Output = Imported;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<Imported, StoreError> {
+        super::campaigns::load(db, self.campaign).await?;
+        let mut imported = Imported::default();
+        for ticket in &self.tickets {
+            if is_known(db, &ticket.event_id).await? {
+                imported.known += 1;
+            } else if ticket.after_redo
+                && let Some(id) = awaiting(db, &ticket.ticket).await?
+            {
+                sqlx::query(
+                    "UPDATE follow_ups SET state = 'waiting', not_before = ?2, closed_at = ?3
+                     WHERE id = ?1",
+                )
+                .bind(&id)
+                .bind(self.at.0)
+                .bind(ticket.closed_at.0)
+                .execute(&mut *db)
+                .await?;
+                note_event(db, &ticket.event_id, &id, self.at).await?;
+                imported.released += 1;
+            } else {
+                let id = FollowUpId::new(Uuid::now_v7());
+                insert(
+                    db,
+                    id,
+                    self.campaign,
+                    ticket,
+                    None,
+                    FollowUpState::Waiting,
+                    self.at,
+                    self.at,
+                )
+                .await?;
+                note_event(db, &ticket.event_id, &id.to_string(), self.at).await?;
+                imported.new += 1;
+            }
+        }
+        let what = format!("{} new={} known={}", self.campaign, imported.new, imported.known);
+        audit::insert(db, self.at, &self.by, "follow_up.import", &what).await?;
+        Ok(imported)
+    }
+}
+
+async fn is_known(db: &mut SqliteConnection, event_id: &str) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM follow_up_events WHERE event_id = ?1")
+        .bind(event_id)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// The second follow-up of a ticket that waits for its redo.
+async fn awaiting(db: &mut SqliteConnection, ticket: &str) -> Result<Option<String>, StoreError> {
+    let row =
+        sqlx::query("SELECT id FROM follow_ups WHERE ticket = ?1 AND state = 'awaiting_redo'")
+            .bind(ticket)
+            .fetch_optional(db)
+            .await?;
+    row.map(|row| row.try_get("id").map_err(StoreError::from)).transpose()
+}
+
+async fn note_event(
+    db: &mut SqliteConnection,
+    event_id: &str,
+    follow_up: &str,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO follow_up_events (event_id, follow_up_id, at) VALUES (?1, ?2, ?3)")
+        .bind(event_id)
+        .bind(follow_up)
+        .bind(at.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "a row")]
+pub(super) async fn insert(
+    db: &mut SqliteConnection,
+    id: FollowUpId,
+    campaign: CampaignId,
+    ticket: &NewFollowUp,
+    previous: Option<FollowUpId>,
+    state: FollowUpState,
+    not_before: UnixMillis,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let second = ticket.after_redo || previous.is_some();
+    let priority = if second { ticket.priority.max(PRIORITY_AFTER_REDO) } else { ticket.priority };
+    sqlx::query(
+        "INSERT INTO follow_ups (id, campaign_id, ticket, title, unit, opened_at, closed_at, citizen,
+            confidential, earlier, round, previous, priority, state, not_before, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )
+    .bind(id.to_string())
+    .bind(campaign.to_string())
+    .bind(&ticket.ticket)
+    .bind(&ticket.title)
+    .bind(&ticket.unit)
+    .bind(ticket.opened_at.map(|at| at.0))
+    .bind(ticket.closed_at.0)
+    .bind(ticket.citizen.expose())
+    .bind(ticket.confidential)
+    .bind(to_json(ticket.earlier.expose(), "follow_ups.earlier")?)
+    .bind(if second { 2 } else { 1 })
+    .bind(previous.map(|id| id.to_string()))
+    .bind(priority)
+    .bind(state.as_str())
+    .bind(not_before.0)
+    .bind(now.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+struct Cancel {
+    id: FollowUpId,
+    by: String,
+    at: UnixMillis,
+}
+
+impl Command for Cancel {
+    type Output = Option<FollowUp>;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<FollowUp>, StoreError> {
+        let follow_up = load(db, self.id).await?;
+        if !matches!(follow_up.state, FollowUpState::Waiting | FollowUpState::AwaitingRedo) {
+            return Ok(None);
+        }
+        audit::insert(db, self.at, &self.by, "follow_up.cancel", &self.id.to_string()).await?;
+        results::finish(db, self.id, Status::Cancelled, self.at).await?;
+        load(db, self.id).await.map(Some)
+    }
+}

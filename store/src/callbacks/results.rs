@@ -1,0 +1,186 @@
+//! What a follow-up came to, and the message that tells the ticket system.
+
+use super::attempts::{self, schedule_second};
+use super::follow_ups::{self, FollowUp};
+use super::{answers, campaigns};
+use crate::error::StoreError;
+use crate::{Store, china, outbox};
+use qingting_callbacks::attempt::Status;
+use qingting_callbacks::result::{Round, Verdict};
+use qingting_callbacks::script::AnswerName;
+use qingting_common::{CampaignId, FollowUpId, UnixMillis};
+use qingting_nlu::answers::Cause;
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+/// A follow-up that has ended, with what it came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowUpResult {
+    /// The follow-up.
+    pub follow_up: FollowUp,
+    /// What it came to.
+    pub verdict: Verdict,
+}
+
+impl Store {
+    /// What every ended follow-up of a campaign came to, oldest first.
+    pub async fn results(&self, of: CampaignId) -> Result<Vec<FollowUpResult>, StoreError> {
+        // One transaction, so that all are of one moment.
+        let mut db = self.readers().begin().await?;
+        let rows = sqlx::query(
+            "SELECT * FROM follow_ups WHERE campaign_id = ?1 AND status IS NOT NULL ORDER BY id",
+        )
+        .bind(of.to_string())
+        .fetch_all(&mut *db)
+        .await?;
+        let mut results = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let follow_up = follow_ups::read(row)?;
+            let verdict = verdict(&mut db, &follow_up).await?;
+            results.push(FollowUpResult { follow_up, verdict });
+        }
+        Ok(results)
+    }
+
+    /// What a follow-up that has ended came to.
+    pub async fn result(&self, of: FollowUpId) -> Result<Option<FollowUpResult>, StoreError> {
+        let Some(follow_up) = self.follow_up(of).await? else { return Ok(None) };
+        if follow_up.status.is_none() {
+            return Ok(None);
+        }
+        let mut db = self.readers().acquire().await?;
+        let verdict = verdict(&mut db, &follow_up).await?;
+        Ok(Some(FollowUpResult { follow_up, verdict }))
+    }
+}
+
+async fn verdict(db: &mut SqliteConnection, follow_up: &FollowUp) -> Result<Verdict, StoreError> {
+    let counted = answers::counted(db, follow_up.id).await?;
+    let status = follow_up.status.unwrap_or(Status::Cancelled);
+    Ok(Verdict::of(status, follow_up.round, &counted))
+}
+
+/// Ends a follow-up with a status and tells the ticket system, in the transaction of the caller.
+pub(super) async fn finish(
+    db: &mut SqliteConnection,
+    id: FollowUpId,
+    status: Status,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE follow_ups SET state = 'ended', status = ?2, ended_at = ?3 WHERE id = ?1")
+        .bind(id.to_string())
+        .bind(status.as_str())
+        .bind(now.0)
+        .execute(&mut *db)
+        .await?;
+    tell(db, id, now).await
+}
+
+/// Writes the message with the result as it is now: a new revision under a key of its own.
+pub(super) async fn tell(
+    db: &mut SqliteConnection,
+    id: FollowUpId,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let revision: i64 = sqlx::query(
+        "UPDATE follow_ups SET result_revision = result_revision + 1 WHERE id = ?1
+         RETURNING result_revision",
+    )
+    .bind(id.to_string())
+    .fetch_one(&mut *db)
+    .await?
+    .try_get("result_revision")?;
+    let follow_up = follow_ups::load(db, id).await?;
+    let verdict = verdict(db, &follow_up).await?;
+    if verdict.redo && follow_up.round == Round::First {
+        let campaign = campaigns::load(db, follow_up.campaign).await?;
+        schedule_second(db, &follow_up, campaign.settings.redo_after_days, now).await?;
+    }
+    let payload = payload(db, &follow_up, &verdict, revision).await?;
+    let key = format!("follow-up:{id}:{revision}");
+    outbox::put(db, &key, "follow_up.result", &payload, now).await
+}
+
+async fn payload(
+    db: &mut SqliteConnection,
+    follow_up: &FollowUp,
+    verdict: &Verdict,
+    revision: i64,
+) -> Result<Value, StoreError> {
+    let rows = sqlx::query("SELECT * FROM attempts WHERE follow_up_id = ?1 ORDER BY number")
+        .bind(follow_up.id.to_string())
+        .fetch_all(&mut *db)
+        .await?;
+    let tried: Vec<_> = rows.iter().map(attempts::read).collect::<Result<_, _>>()?;
+    let event = sqlx::query("SELECT event_id FROM follow_up_events WHERE follow_up_id = ?1")
+        .bind(follow_up.id.to_string())
+        .fetch_optional(&mut *db)
+        .await?;
+    let event: Option<String> = event.map(|row| row.try_get("event_id")).transpose()?;
+    let time = |at: UnixMillis| china::of(at).rfc3339();
+    let corrected = sqlx::query("SELECT 1 FROM answer_corrections WHERE follow_up_id = ?1")
+        .bind(follow_up.id.to_string())
+        .fetch_optional(&mut *db)
+        .await?
+        .is_some();
+    let attempts: Vec<Value> = tried
+        .iter()
+        .map(|attempt| {
+            json!({
+                "number": attempt.number,
+                "call": attempt.call,
+                "began_at": time(attempt.began_at),
+                "answered_at": attempt.answered_at.map(time),
+                "ended_at": attempt.ended_at.map(time),
+                "outcome": attempt.outcome.map(|outcome| outcome.as_str()),
+                "sip_code": attempt.sip_code,
+            })
+        })
+        .collect();
+    let talked = tried.iter().rfind(|attempt| attempt.answered_at.is_some());
+    let recording = match talked {
+        Some(attempt) => recording(db, &attempt.call.to_string()).await?,
+        None => Value::Null,
+    };
+    Ok(json!({
+        "follow_up": follow_up.id,
+        "revision": revision,
+        "event_id": event,
+        "ticket": follow_up.ticket,
+        "round": if follow_up.round == Round::First { 1 } else { 2 },
+        "status": verdict.status.as_str(),
+        "contacted": answer(verdict.contacted),
+        "resolved": answer(verdict.resolved),
+        "satisfied": answer(verdict.satisfied),
+        "reason": verdict.reason.map(Cause::as_str),
+        "reason_text": verdict.reason_text.expose(),
+        "redo": verdict.redo,
+        "final": verdict.is_final,
+        "corrected": corrected,
+        "ended_at": follow_up.ended_at.map(time),
+        "recording_notice_heard": talked.is_some_and(|attempt| attempt.notified_at.is_some()),
+        "attempts": attempts,
+        "recording": recording,
+    }))
+}
+
+/// An answer with its flag: `valid` is false where the citizen gave none that could be taken.
+fn answer(value: Option<AnswerName>) -> Value {
+    json!({ "value": value.map(AnswerName::as_str), "valid": value.is_some() })
+}
+
+async fn recording(db: &mut SqliteConnection, call: &str) -> Result<Value, StoreError> {
+    let row = sqlx::query(
+        "SELECT sha256, duration_ms FROM recordings WHERE call_id = ?1 AND kind = 'mix'",
+    )
+    .bind(call)
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(Value::Null) };
+    Ok(json!({
+        "call": call,
+        "sha256": row.try_get::<Option<String>, _>("sha256")?,
+        "duration_ms": row.try_get::<Option<i64>, _>("duration_ms")?,
+    }))
+}
