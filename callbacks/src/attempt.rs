@@ -1,6 +1,6 @@
 //! What became of one attempt to reach a citizen, and what follows from it.
 
-use crate::detector::announcement::Announcement;
+use crate::detector::Announcement;
 use crate::dialogue::Ending;
 use crate::script::EndingName;
 use qingting_common::UnixMillis;

@@ -4,11 +4,11 @@ use crate::attempt::Status;
 use crate::result::Verdict;
 use crate::script::AnswerName;
 use qingting_nlu::answers::Question;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A rate: the weights of the answers that count, over whom.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Formula {
     /// `contacted`, `resolved` or `satisfied`; empty for rates that count results alone.
@@ -25,7 +25,7 @@ pub struct Formula {
 }
 
 /// Over whom a rate is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whole {
     /// Who answered the question.

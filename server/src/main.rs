@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod crash;
 mod home;
 mod knowledge;
 mod logging;

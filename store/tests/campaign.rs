@@ -180,6 +180,8 @@ impl World {
         if outcome == Outcome::StopCalling {
             self.refused.insert(follow_up.citizen.expose().clone(), ends);
         }
+        // The pace: the next one is asked for when it may begin.
+        self.now = UnixMillis(self.now.0 + 2_000);
         self.calls.push((ends, follow_up.id, number, outcome, wish, server));
         self.running_max = self.running_max.max(self.calls.len());
     }

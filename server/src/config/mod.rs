@@ -7,8 +7,10 @@ pub use check::ConfigError;
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use clap::ValueEnum;
+use qingting_callbacks::rates::Formula;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -31,6 +33,7 @@ pub struct Config {
     pub asr: Asr,
     pub nlu: Nlu,
     pub llm: Llm,
+    pub callbacks: Callbacks,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -210,6 +213,18 @@ pub struct Llm {
     pub tokens_per_call_max: u64,
     pub tokens_per_day_max: u64,
     pub personal: bool,
+}
+
+/// Callbacks about closed tickets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Callbacks {
+    pub city: String,
+    pub scripts: PathBuf,
+    pub lines: u32,
+    pub webhook_secret_file: PathBuf,
+    pub webhook_campaign: String,
+    pub rates: BTreeMap<String, Formula>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::Hotline;
 use super::aids::Told;
-use super::call::{Said, Word};
+use super::call::{Hearing, Said, Spoken, Word};
 use super::switchboard::Beginning;
 use qingting_api::Event;
 use qingting_asr::AsrEvent;
@@ -35,8 +35,10 @@ pub struct Speaker {
     pub shift_ms: Arc<AtomicI64>,
     /// What everybody in the call has said.
     pub said: Said,
-    /// Told at every word, for the clocks that wait for one.
+    /// Told at every word, for whoever waits for one.
     pub heard: mpsc::Sender<Word>,
+    /// What becomes of the words.
+    pub hearing: Arc<Hearing>,
 }
 
 /// The captions of one leg.
@@ -103,15 +105,28 @@ impl Captions {
     }
 
     /// Full: it is known already.
-    fn heard(&self, sentence: Option<String>) {
-        let _ = self.speaker.heard.try_send(Word { leg: self.speaker.leg, sentence });
+    fn heard(&self, spoken: Option<Spoken>) {
+        let _ = self.speaker.heard.try_send(Word { leg: self.speaker.leg, spoken });
+    }
+
+    fn spoken(&self, heard: &Heard, is_final: bool) -> Spoken {
+        Spoken {
+            text: Pii::new(heard.display.expose().to_string()),
+            confidence: heard.confidence,
+            is_final,
+            in_leg_ms: (heard.start_ms, heard.end_ms),
+            in_call_ms: (self.in_call(heard.start_ms), self.in_call(heard.end_ms)),
+        }
     }
 
     fn partial(&mut self, heard: &Heard) {
         if heard.display.expose().is_empty() {
             return;
         }
-        self.heard(None);
+        self.heard(Some(self.spoken(heard, false)));
+        if self.speaker.hearing.is_early() {
+            return;
+        }
         let id = self.open.get(&heard.segment).map_or_else(new_segment, |segment| segment.id);
         let segment = self.segment(id, heard);
         self.publish(&segment, false);
@@ -140,12 +155,18 @@ impl Captions {
             }
             return;
         }
-        self.heard(Some(segment.text.expose().clone()));
+        self.heard(Some(self.spoken(&heard, true)));
+        if self.speaker.hearing.is_early() {
+            return;
+        }
         // Held while it is stored: the sentences of two parties are read in one order.
         let said = Arc::clone(&self.speaker.said);
         let mut said = said.lock().await;
         said.push(segment.clone());
-        let tags = read(&self.hotline, self.call, &self.context, &said);
+        let tags = match self.speaker.hearing.is_asked() {
+            true => Vec::new(),
+            false => read(&self.hotline, self.call, &self.context, &said),
+        };
         match self.store(&segment, &tags).await {
             Ok(update) => {
                 self.publish(&segment, true);

@@ -3,7 +3,7 @@
 use super::call::Word;
 use qingting_asr::StreamSender;
 use qingting_core::call::LegId;
-use qingting_media::RecogniserTap;
+use qingting_media::{Frame, RecogniserTap};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -27,6 +27,8 @@ pub struct Feed {
     pub voice: mpsc::Sender<Word>,
     /// Whose voice it is.
     pub leg: LegId,
+    /// Somebody who wants every frame, as long as he listens; one that he is too slow for is left out.
+    pub ear: Option<mpsc::Sender<Frame>>,
 }
 
 /// The way to the task.
@@ -70,10 +72,15 @@ fn carry(feed: &mut Feed, loud: &mut u32) -> bool {
         if let Some(to) = &feed.to {
             to.push(frame.sample_index, &frame.samples);
         }
+        if let Some(ear) = &feed.ear
+            && let Err(mpsc::error::TrySendError::Closed(_)) = ear.try_send(frame)
+        {
+            feed.ear = None;
+        }
         *loud = if frame.level() >= VOICE_LEVEL { *loud + 1 } else { 0 };
         if *loud == VOICE_FRAMES {
             // Full: it is known already.
-            let _ = feed.voice.try_send(Word { leg: feed.leg, sentence: None });
+            let _ = feed.voice.try_send(Word::voice(feed.leg));
             *loud = 0;
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Hotline;
 use qingting_asr::WorkerStatus;
+use qingting_callbacks::attempt::Outcome;
 use qingting_core::call::Cause;
 use qingting_media::lateness::BOUNDS_US;
 use qingting_sip::Endpoint;
@@ -17,6 +18,7 @@ pub struct Counters {
     strangers: AtomicU64,
     refused: Mutex<BTreeMap<u16, u64>>,
     ended: Mutex<BTreeMap<&'static str, u64>>,
+    called_back: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counters {
@@ -31,6 +33,11 @@ impl Counters {
     pub fn refused(&self, status: u16) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() +=
             1;
+    }
+
+    pub fn called_back(&self, outcome: Outcome) {
+        let mut called_back = self.called_back.lock().unwrap_or_else(PoisonError::into_inner);
+        *called_back.entry(outcome.as_str()).or_default() += 1;
     }
 
     pub fn ended(&self, cause: Cause) {
@@ -59,6 +66,8 @@ fn calls(page: &mut Page, hotline: &Hotline) {
     page.many("qingting_calls_refused_total", "counter", "status", refused);
     let ended = counters.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
     page.many("qingting_calls_ended_total", "counter", "cause", ended);
+    let called_back = counters.called_back.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    page.many("qingting_callbacks_total", "counter", "outcome", called_back);
     let strangers = counters.strangers.load(Ordering::Relaxed);
     page.one("qingting_calls_with_stranger_rtp_total", "counter", strangers);
 }

@@ -7,6 +7,7 @@ mod aids;
 mod arrivals;
 mod books;
 mod call;
+mod callbacks;
 mod captions;
 mod edge;
 mod feeder;
@@ -27,6 +28,7 @@ mod ticket_model;
 mod tones;
 
 pub use call::remote_media;
+pub use callbacks::scripts as callback_scripts;
 pub use ready::new_admin_password;
 pub use recordings::{known_keys as recording_keys, sha256 as recording_hash};
 pub use switchboard::faults as switchboard_faults;
@@ -81,6 +83,8 @@ pub struct Hotline {
     pub endpoint: Endpoint,
     /// What helps seats besides the draft.
     pub aids: aids::Aids,
+    /// What callbacks work with.
+    pub callbacks: callbacks::Callbacks,
     pub counters: metrics::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
@@ -145,6 +149,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let edge = edge::config(&config, Arc::clone(&seats), &trunks);
     let (endpoint, incoming) = sip.block_on(Endpoint::bind(edge))?;
     let events = EventBus::new();
+    let callbacks = callbacks::Callbacks::new(&config)?;
     let switchboard = Switchboard::new(&config, started, &store, events.clone(), seats, trunks);
     let hotline = Arc::new(Hotline {
         clock: started,
@@ -159,6 +164,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         recordings: config.recording.enabled.then(|| Arc::clone(&archive)),
         archive,
         aids,
+        callbacks,
         counters: metrics::Counters::default(),
         feeder,
         app: app.handle().clone(),
@@ -172,6 +178,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), told), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());

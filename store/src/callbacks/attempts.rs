@@ -124,6 +124,11 @@ impl Store {
         self.write(Note { call, at, notified: true }).await
     }
 
+    /// Takes the draft of a callback away that nobody has touched: it is no new matter.
+    pub async fn drop_untouched_draft(&self, call: CallId) -> Result<(), StoreError> {
+        self.write(DropDraft(call)).await
+    }
+
     /// Ends an attempt: writes what became of it, and what follows.
     pub async fn end_attempt(&self, end: AttemptEnd) -> Result<Ended, StoreError> {
         self.write(End(end)).await
@@ -313,6 +318,25 @@ impl Command for Renew {
         .bind(self.until.0)
         .execute(db)
         .await?;
+        Ok(())
+    }
+}
+
+struct DropDraft(CallId);
+
+impl Command for DropDraft {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let untouched = "SELECT id FROM tickets WHERE call_id = ?1 AND status = 'draft'
+            AND revision = 0 AND EXISTS (SELECT 1 FROM attempts WHERE attempts.call_id = ?1)";
+        for sql in [
+            format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})"),
+            format!("DELETE FROM tickets WHERE id IN ({untouched})"),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.0.to_string()).execute(&mut *db).await?;
+        }
         Ok(())
     }
 }

@@ -187,6 +187,28 @@ impl Store {
         sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
+    /// Those that are to be called next, the first one first; refusals and spacing are looked at when one
+    /// is begun.
+    pub async fn due_follow_ups(
+        &self,
+        campaign: CampaignId,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<FollowUp>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM follow_ups WHERE campaign_id = ?1 AND state = 'waiting' AND not_before <= ?2
+             ORDER BY priority DESC, not_before, id LIMIT ?3",
+        )
+        .bind(campaign.to_string())
+        .bind(now.0)
+        .bind(limit.min(PAGE_ROWS_MAX))
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+    }
+
     /// A follow-up.
     pub async fn follow_up(&self, id: FollowUpId) -> Result<Option<FollowUp>, StoreError> {
         let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")

@@ -2,10 +2,11 @@
 
 use super::legs::{Happening, LegIo, Legs};
 use super::show::Shown;
-use super::spoken::Word;
+use super::spoken::{Hearing, Word};
 use crate::clock;
 use crate::serve::Hotline;
 use crate::serve::books::Entry;
+use crate::serve::callbacks::Talk;
 use crate::serve::switchboard::{Beginning, Letter, MenuRun};
 use bytes::Bytes;
 use qingting_common::{CallId, UnixMillis};
@@ -15,7 +16,7 @@ use qingting_core::call::{
 };
 use qingting_core::leg::{LegEvent, Replaces};
 use qingting_core::queue::{self, Offer};
-use qingting_media::{MediaEvent, RoomEvent, RoomHandle, RoomReport};
+use qingting_media::{Frame, MediaEvent, RoomEvent, RoomHandle, RoomReport};
 use qingting_sip::message::SipUri;
 use qingting_sip::{DialogEvent, IncomingCall};
 use qingting_store::{MediaQuality, MissedEnd};
@@ -26,8 +27,20 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Words that wait to be noticed; more change nothing.
-const WORDS_WAITING_MAX: usize = LEGS_MAX;
+/// Words that wait to be noticed: a sentence must not be lost to voices.
+const WORDS_WAITING_MAX: usize = 64;
+
+/// What is left of a call that is over.
+pub(super) struct Over {
+    /// Captions that still come.
+    pub(super) captions: JoinSet<()>,
+    /// Whether the citizen was reached.
+    pub(super) reached: bool,
+    /// What a machine called for.
+    pub(super) talk: Option<Box<Talk>>,
+    /// Why it ended.
+    pub(super) cause: Option<Cause>,
+}
 
 pub(super) struct Driver {
     pub(super) hotline: Arc<Hotline>,
@@ -55,6 +68,13 @@ pub(super) struct Driver {
     /// way.
     pub(super) accepted: Option<Offer>,
     pub(super) menu: Option<MenuRun>,
+    /// What a machine calls for.
+    pub(super) talk: Option<Box<Talk>>,
+    /// The called party's audio, for the machine that called.
+    pub(super) frames: Option<mpsc::Receiver<Frame>>,
+    /// An answer that is being stored.
+    pub(super) storing: JoinSet<bool>,
+    pub(super) hearing: Arc<Hearing>,
     /// The menu promised a call back.
     pub(super) wants_callback: bool,
     /// The menu was all that the caller wanted.
@@ -107,6 +127,10 @@ impl Driver {
             offer: None,
             accepted: None,
             menu: None,
+            talk: None,
+            frames: None,
+            storing: JoinSet::new(),
+            hearing: Arc::default(),
             wants_callback: false,
             is_served: false,
             recording: None,
@@ -158,7 +182,8 @@ impl Driver {
         offer
     }
 
-    pub(super) async fn run(mut self: Box<Self>, first: Input) -> (JoinSet<()>, bool) {
+    pub(super) async fn run(mut self: Box<Self>, first: Input) -> Over {
+        self.talk_new();
         let mut input = first;
         loop {
             // Words come several times a second and, but for what follows from them, show nothing.
@@ -184,7 +209,9 @@ impl Driver {
 
     async fn next_input(&mut self) -> Input {
         let deadline = self.machine.next_deadline().into_iter();
-        let deadline = deadline.chain(self.menu.as_ref().and_then(MenuRun::deadline)).min();
+        let menu = self.menu.as_ref().and_then(MenuRun::deadline);
+        let talk = self.talk.as_mut().and_then(|talk| talk.deadline());
+        let deadline = deadline.chain(menu).chain(talk).min();
         let deadline = deadline.map(|at| self.hotline.clock.instant(at));
         loop {
             let timer = async {
@@ -213,9 +240,14 @@ impl Driver {
                 Some(word) = self.words.1.recv() => {
                     if let Some(input) = self.word_input(word) { return input }
                 }
+                Some(frame) = next(&mut self.frames) => self.talk_frame(&frame),
+                Some(stored) = self.storing.join_next() => {
+                    self.talk_stored(stored.unwrap_or(false));
+                }
                 Some(closed) = self.closing.join_next() => self.leg_closed(closed),
                 () = timer => {
                     self.menu_timer();
+                    self.talk_timer();
                     return Input::Timer;
                 }
             }
@@ -251,6 +283,7 @@ impl Driver {
                 if try_another_way(&self.hotline, self.id, io, code) {
                     return None;
                 }
+                self.talk_failed(code);
                 LegEvent::Failed { code }
             }
             DialogEvent::TransportLost => {
@@ -313,7 +346,7 @@ impl Driver {
     fn media_input(&mut self, leg: LegId, event: MediaEvent) -> Option<Input> {
         match event {
             MediaEvent::PromptDone(id) => {
-                if self.menu_prompt_done(id) {
+                if self.talk_prompt_done(id) || self.menu_prompt_done(id) {
                     return None;
                 }
                 Some(Input::PromptDone { leg, id: PromptId(id) })

@@ -9,15 +9,16 @@ mod records;
 mod secrets;
 mod show;
 mod spoken;
+mod talk;
 
 pub use media::remote_media;
-pub use spoken::{Said, Word};
+pub use spoken::{Hearing, Said, Spoken, Word};
 
 use super::books::Books;
 use super::switchboard::Beginning;
 use super::switchboard::Letter;
-use super::{Hotline, passes};
-use driver::Driver;
+use super::{Hotline, callbacks, passes};
+use driver::{Driver, Over};
 use qingting_api::Event;
 use qingting_common::CallId;
 use qingting_core::call::Input;
@@ -43,13 +44,13 @@ pub async fn run(
     let registered = Registered(&hotline, id);
     let (entries, books) = Books::open(Arc::clone(&hotline), id);
     let books = hotline.app.spawn(books.run());
-    let missed = beginning.missed;
+    let (missed, errand) = (beginning.missed, beginning.errand.clone());
     let mut driver = Driver::new(Arc::clone(&hotline), id, beginning, entries, letters);
     let first = match incoming {
         Some(incoming) => Input::Invite { offer: driver.take_first(incoming) },
         None => Input::Start,
     };
-    let (mut captions, reached) = driver.run(first).await;
+    let Over { mut captions, reached, talk, cause } = driver.run(first).await;
     if books.await.is_err() {
         tracing::error!(call = %id, "the books of a call failed");
     }
@@ -57,6 +58,9 @@ pub async fn run(
         && let Err(error) = hotline.store.called_back(missed, reached).await
     {
         tracing::error!(call = %id, %error, "the outcome of a call back could not be stored");
+    }
+    if let (Some(talk), Some(errand)) = (&talk, &errand) {
+        callbacks::finish(&hotline, id, talk, errand, cause).await;
     }
     drop(registered);
     let is_captioned = !captions.is_empty();
@@ -70,6 +74,9 @@ pub async fn run(
     };
     if let Err(error) = closed {
         tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
+    }
+    if talk.is_some_and(|talk| !talk.is_handed_over()) {
+        callbacks::drop_draft(&hotline, id).await;
     }
     if is_captioned {
         hotline.events.publish(Event::CaptionsEnded { call: id });

@@ -25,7 +25,10 @@ impl Driver {
             Output::OpenMedia { leg, role, target, inactive_after } => {
                 self.open_media(leg, role, target, inactive_after);
             }
-            Output::ConnectMedia { leg, remote } => self.connect_media(leg, remote),
+            Output::ConnectMedia { leg, remote } => {
+                self.connect_media(leg, remote);
+                self.listen_early(leg);
+            }
             Output::CloseMedia { leg } => self.close_media(leg),
             Output::Respond { leg, response } => self.respond(leg, response),
             Output::AnswerReinvite { leg, sdp } => {
@@ -88,8 +91,18 @@ impl Driver {
                 self.room.iter().for_each(qingting_media::RoomHandle::resume_recording);
             }
             Output::Queue(request) => self.ask_queue(request).await,
-            Output::MenuStart => self.menu_start(),
-            Output::MenuKey { digit } => self.menu_key(digit),
+            Output::MenuStart => {
+                if self.talk_start() {
+                    self.talk_answered().await;
+                } else {
+                    self.menu_start();
+                }
+            }
+            Output::MenuKey { digit } => {
+                if !self.talk_key(digit) {
+                    self.menu_key(digit);
+                }
+            }
             Output::AcceptRefer { leg } => {
                 self.with_dialog(leg, qingting_sip::Dialog::accept_refer);
             }

@@ -1,6 +1,6 @@
 //! What of a call is written: handed to the books in the machine's order, with the wall-clock time.
 
-use super::driver::Driver;
+use super::driver::{Driver, Over};
 use super::legs::LegIo;
 use crate::clock;
 use crate::serve::Hotline;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 
 /// Longest wait for the media engine to close a leg or a room and finish its recordings.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -211,9 +211,8 @@ impl Driver {
         }
     }
 
-    /// Waits for the recordings to be finished and writes the call's end. Gives the captions that
-    /// still come, and whether the citizen was reached.
-    pub(super) async fn close(mut self: Box<Self>) -> (JoinSet<()>, bool) {
+    /// Waits for the recordings to be finished and writes the call's end.
+    pub(super) async fn close(mut self: Box<Self>) -> Over {
         for slot in 0..qingting_core::call::LEGS_MAX {
             let leg = LegId(slot as u8);
             if let Some(io) = self.legs.get_mut(leg) {
@@ -243,8 +242,8 @@ impl Driver {
             self.hotline.counters.ended(cause);
             self.write(Entry::Ended(Box::new(end))).await;
         }
-        let reached = self.reached;
-        (self.captions, reached)
+        let (reached, cause) = (self.reached, self.end.map(|(cause, _)| cause));
+        Over { captions: self.captions, reached, talk: self.talk, cause }
     }
 
     async fn room_report(&mut self) -> Option<RecordingReport> {

@@ -4,6 +4,9 @@ use super::calls::{Letter, Whose};
 use super::{Beginning, Switchboard, Wanted};
 use crate::clock;
 use crate::serve::Hotline;
+use crate::serve::callbacks::Errand;
+use anyhow::Context;
+
 use qingting_api::{
     Actor, CallCommand, ControlCode, ControlError, DialRequest, DutyProblem, DutyRow,
     EmergencyMode, ExpertMode, OnDuty, Pending, QueueState, SeatNow, SeatStateRequest, Snapshot,
@@ -259,9 +262,24 @@ impl Switchboard {
         Ok(seat)
     }
 
+    /// A callback whose attempt is committed.
+    pub fn begin_callback(
+        &self,
+        id: CallId,
+        errand: Arc<Errand>,
+    ) -> anyhow::Result<()> {
+        let beginning = self.machine_calls(errand);
+        let beginning = beginning.context("the number cannot be dialled, or there is no trunk")?;
+        self.begin_as(id, beginning).map_err(|error| anyhow::anyhow!(error.detail))?;
+        Ok(())
+    }
+
     /// Hands a call over to those who carry calls.
     fn begin(&self, beginning: Beginning) -> Result<CallId, ControlError> {
-        let id = CallId::new(Uuid::now_v7());
+        self.begin_as(CallId::new(Uuid::now_v7()), beginning)
+    }
+
+    fn begin_as(&self, id: CallId, beginning: Beginning) -> Result<CallId, ControlError> {
         let letters = self.calls.admit(id, None, 0).ok_or_else(not_running)?;
         let wanted = Wanted { id, beginning, letters };
         self.wanted.try_send(wanted).map_err(|_| {

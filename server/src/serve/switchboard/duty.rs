@@ -1,6 +1,6 @@
 //! The duty list: whom to ring for a department now.
 
-use super::plans::local;
+use qingting_callbacks::schedule::local;
 use anyhow::{Context, Result};
 use qingting_api::{DutyProblem, DutyRow, OnDuty};
 use qingting_common::{Pii, UnixMillis};

@@ -13,12 +13,14 @@ mod ways;
 pub use calls::Letter;
 pub use control::Control;
 pub use desk::{tell_queues, watch_telephones};
+pub use plans::hours_named;
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use seats::Seats;
 pub use ways::{Trunks, Way, call_header};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::serve::callbacks::Errand;
 use anyhow::Result;
 use calls::Calls;
 use duty::Duty;
@@ -71,6 +73,8 @@ pub struct Beginning {
     pub seat: Option<queue::SeatId>,
     /// The missed call that this one makes good.
     pub missed: Option<CallId>,
+    /// What a machine calls for.
+    pub errand: Option<Arc<Errand>>,
 }
 
 /// See above.

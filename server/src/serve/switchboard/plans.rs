@@ -2,16 +2,17 @@
 
 use super::{Beginning, Fault, Switchboard};
 use crate::config::{self, Config};
+use crate::serve::callbacks::Errand;
 use crate::serve::identity::Identity;
 use crate::serve::prompts::own_prompt;
 use anyhow::{Context, Result};
 use qingting_common::{Pii, UnixMillis};
 use qingting_core::call::{Origin, Plan, Prompt, Target, Treatment};
-use qingting_core::hours::{Day, LocalDate, LocalDateTime, OpeningHours, Window};
+use qingting_callbacks::schedule::local;
+use qingting_core::hours::{Day, LocalDate, OpeningHours, Window};
 use qingting_core::menu::MenuGraph;
 use qingting_core::numbers::Number;
 use qingting_core::queue;
-use qingting_nlu::LocalTime;
 use qingting_sip::IncomingCall;
 use qingting_store::{CallerDialog, Direction};
 use std::collections::{BTreeMap, HashMap};
@@ -111,6 +112,7 @@ impl Switchboard {
             }),
             seat: None,
             missed: None,
+            errand: None,
         }
     }
 
@@ -150,7 +152,18 @@ impl Switchboard {
             dialog: None,
             seat: None,
             missed: None,
+            errand: None,
         }
+    }
+
+    /// A machine calls a citizen about a closed ticket; `None` when the number cannot be dialled.
+    pub(super) fn machine_calls(&self, errand: Arc<Errand>) -> Option<Beginning> {
+        let citizen = errand.follow_up.citizen.clone();
+        let target = self.target(citizen.expose()).filter(|to| matches!(to, Target::Number(_)))?;
+        let outgoing = self.outgoing(Origin::Machine { target }, citizen);
+        let own = errand.caller_id.clone();
+        let called = if own.is_empty() { outgoing.called } else { own };
+        Some(Beginning { called, errand: Some(errand), ..outgoing })
     }
 
     /// Where a number's calls go when somebody works.
@@ -191,11 +204,10 @@ fn national(number: &str) -> String {
     Number::read(number, None).map_or_else(|_| number.to_owned(), |number| number.national())
 }
 
-/// A moment in China's civil time.
-pub(super) fn local(at: UnixMillis) -> Option<LocalDateTime> {
-    let at = LocalTime::from_unix_ms(at);
-    let date = LocalDate::new(at.year.try_into().ok()?, at.month, at.day)?;
-    LocalDateTime::new(date, u16::from(at.hour) * 60 + u16::from(at.minute))
+/// The entry of the configuration that has this name.
+pub fn hours_named(config: &Config, name: &str) -> Result<OpeningHours> {
+    let hours = config.hours.iter().find(|hours| hours.name == name);
+    opening_hours(hours.with_context(|| format!("there is no [[hours]] named {name:?}"))?)
 }
 
 fn opening_hours(hours: &config::Hours) -> Result<OpeningHours> {

@@ -239,7 +239,7 @@ impl Switchboard {
         // A colleague sees who calls; the telephone that the call begins at sees whom it calls.
         let caller = match &beginning.origin {
             Origin::Seat { seat, .. } | Origin::ClickToDial { seat, .. } => Some(seat_name(*seat)),
-            Origin::Citizen(_) => None,
+            Origin::Citizen(_) | Origin::Machine { .. } => None,
         };
         let shown = match caller.filter(|seat| seat.as_str() != extension) {
             Some(seat) => seat.as_str().to_owned(),
@@ -272,7 +272,8 @@ impl Switchboard {
             let host = &trunk.uri.host;
             let port = trunk.uri.port.map(|port| format!(":{port}")).unwrap_or_default();
             let target: SipUri = format!("sip:{user}@{host}{port}").parse().ok()?;
-            let shown = &trunk.settings.caller_id;
+            let own = beginning.errand.as_ref().map(|errand| &errand.caller_id);
+            let shown = own.filter(|own| !own.is_empty()).unwrap_or(&trunk.settings.caller_id);
             let mut headers = Vec::new();
             if !shown.is_empty() {
                 let asserted = format!("<sip:{shown}@{host}>");

@@ -1,0 +1,178 @@
+//! A machine's talk with the citizen whom it called: carried between the call, its media and the store.
+
+use super::driver::Driver;
+use super::legs::LegIo;
+use super::spoken::Spoken;
+use crate::serve::callbacks::{self, Step, Talk};
+use qingting_callbacks::dialogue::Ending;
+use qingting_common::Millis;
+use qingting_core::call::{Input, LegId, Prompt, Treatment};
+use qingting_media::Frame;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// The citizen.
+const CITIZEN: LegId = LegId(0);
+/// Prompts of talks have ids of their own, between those of calls and those of menus.
+const TALK_PROMPTS: u32 = 1 << 30;
+/// Frames that wait for a talk: a second.
+const FRAMES_WAITING_MAX: usize = 50;
+
+impl Driver {
+    /// A call that a machine makes has a talk from the beginning: the network speaks before the answer.
+    pub(super) fn talk_new(&mut self) {
+        if let Some(errand) = &self.beginning.errand {
+            self.talk = Some(Box::new(Talk::new(Arc::clone(errand))));
+            self.hearing.early(true);
+            self.hearing.asked(true);
+        }
+    }
+
+    /// Listens to what the network says before the answer: it tells why there will be none.
+    pub(super) fn listen_early(&mut self, leg: LegId) {
+        let is_answered = self.legs.get(leg).is_some_and(|io: &LegIo| io.is_answered);
+        if leg == CITIZEN && self.talk.is_some() && !is_answered {
+            self.start_recognition(leg);
+        }
+    }
+
+    /// Who wants to hear every frame of the citizen.
+    pub(super) fn ear(&mut self) -> Option<mpsc::Sender<Frame>> {
+        self.talk.as_ref()?;
+        let (ear, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        self.frames = Some(frames);
+        Some(ear)
+    }
+
+    /// Somebody has answered; whether there is a talk with him.
+    pub(super) fn talk_start(&mut self) -> bool {
+        self.hearing.early(false);
+        self.in_talk(Talk::answered)
+    }
+
+    pub(super) fn talk_failed(&mut self, code: u16) {
+        if let Some(talk) = &mut self.talk {
+            talk.failed(code);
+        }
+    }
+
+    pub(super) fn talk_frame(&mut self, frame: &Frame) {
+        self.in_talk(|talk, now| talk.frame(now, frame));
+        let now = self.hotline.clock.now();
+        if !self.talk.as_ref().is_some_and(|talk| talk.listens(now)) {
+            self.frames = None;
+        }
+    }
+
+    pub(super) fn talk_word(&mut self, spoken: Option<&Spoken>) {
+        self.in_talk(|talk, now| match spoken {
+            Some(spoken) => talk.words(now, spoken),
+            None => talk.voice(now),
+        });
+    }
+
+    /// Whether the key was the talk's.
+    pub(super) fn talk_key(&mut self, key: char) -> bool {
+        self.in_talk(|talk, now| talk.key(now, key))
+    }
+
+    pub(super) fn talk_timer(&mut self) {
+        self.in_talk(Talk::timer);
+    }
+
+    pub(super) fn talk_stored(&mut self, is_stored: bool) {
+        self.in_talk(|talk, now| talk.stored(now, is_stored));
+    }
+
+    /// Whether the prompt was the talk's.
+    pub(super) fn talk_prompt_done(&mut self, id: u32) -> bool {
+        if self.talk.is_none() || !(TALK_PROMPTS..2 * TALK_PROMPTS).contains(&id) {
+            return false;
+        }
+        let mut is_notice = false;
+        self.in_talk(|talk, now| is_notice = talk.prompt_done(now, id - TALK_PROMPTS));
+        if is_notice {
+            self.notice_heard();
+        }
+        true
+    }
+
+    /// Noted before anything is said.
+    pub(super) fn talk_answered(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (hotline, call, at) = (Arc::clone(&self.hotline), self.id, crate::clock::unix_now());
+        async move {
+            if let Err(error) = hotline.store.attempt_answered(call, at).await {
+                tracing::warn!(%call, %error, "that a callback was answered could not be stored");
+            }
+        }
+    }
+
+    /// He heard that the call is recorded, and stayed.
+    fn notice_heard(&self) {
+        let (hotline, call) = (Arc::clone(&self.hotline), self.id);
+        let at = crate::clock::unix_now();
+        self.note(async move {
+            if let Err(error) = hotline.store.attempt_notified(call, at).await {
+                tracing::warn!(%call, %error, "that the notice was heard could not be stored");
+            }
+        });
+    }
+
+    /// Something that nobody waits for.
+    fn note(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let running = self.hotline.app.spawn(task);
+        drop(running);
+    }
+
+    fn in_talk(&mut self, tell: impl FnOnce(&mut Talk, Millis)) -> bool {
+        let now = self.hotline.clock.now();
+        let Some(talk) = &mut self.talk else { return false };
+        tell(talk, now);
+        while let Some(step) = self.talk.as_mut().and_then(|talk| talk.next()) {
+            self.talk_step(step);
+        }
+        true
+    }
+
+    fn talk_step(&mut self, step: Step) {
+        match step {
+            Step::Play(id, samples) => {
+                if let Some(media) = self.media(CITIZEN) {
+                    media.play(TALK_PROMPTS + id, samples);
+                }
+            }
+            Step::Stop => {
+                if let Some(media) = self.media(CITIZEN) {
+                    media.stop_prompts();
+                }
+            }
+            Step::Store(answered) => {
+                if let Some(errand) = &self.beginning.errand {
+                    let (hotline, errand) = (Arc::clone(&self.hotline), Arc::clone(errand));
+                    let app = self.hotline.app.clone();
+                    self.storing
+                        .spawn_on(callbacks::store_answer(hotline, errand, answered), &app);
+                }
+            }
+            Step::Over(ending) => {
+                self.hearing.asked(false);
+                let treatment = self.after_talk(ending);
+                self.known.push_back(Input::Menu(treatment));
+            }
+        }
+    }
+
+    fn after_talk(&self, ending: Ending) -> Treatment {
+        let queue = self.beginning.errand.as_ref().map(|errand| errand.queue.as_str());
+        match ending {
+            Ending::Seat => self
+                .hotline
+                .switchboard
+                .queue_id(queue.unwrap_or_default())
+                .map_or(Treatment::Closed { prompt: Prompt::NobodyThere }, |queue| {
+                    Treatment::Queue { queue }
+                }),
+            Ending::Script { .. } | Ending::Machine | Ending::Fault => Treatment::Finish,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Callbacks (智能回访): who is dialled when, what is said, and what becomes of it.
+
+mod runner;
+mod sounds;
+mod talk;
+
+pub use runner::run;
+pub use sounds::Sounds;
+pub use talk::{Step, Talk};
+
+use crate::clock;
+use crate::config::Config;
+use crate::serve::Hotline;
+use crate::serve::switchboard::hours_named;
+use anyhow::{Context, Result};
+use qingting_callbacks::campaign::Settings;
+use qingting_callbacks::dialogue::Answered;
+use qingting_callbacks::schedule::Rules;
+use qingting_callbacks::script::{Facts, SATISFACTION, Script};
+use qingting_common::CallId;
+use qingting_core::call::Cause;
+use qingting_nlu::answers::AnswerReader;
+use qingting_store::{AttemptEnd, FollowUp, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tries of writing an answer: the citizen waits meanwhile.
+const ANSWER_TRIES_MAX: u32 = 8;
+const ANSWER_WAIT: Duration = Duration::from_millis(250);
+/// Tries of writing an attempt's end. Afterwards its lease runs out.
+const END_TRIES_MAX: u32 = 20;
+const END_WAIT: Duration = Duration::from_secs(1);
+
+/// What callbacks work with.
+pub struct Callbacks {
+    scripts: BTreeMap<String, Arc<Script>>,
+    reader: Arc<AnswerReader>,
+    /// This process, for leases.
+    server: String,
+}
+
+/// One callback that is under way.
+pub struct Errand {
+    pub follow_up: FollowUp,
+    pub number: u32,
+    pub rules: Rules,
+    pub queue: String,
+    /// The number that is shown; empty: the trunk's.
+    pub caller_id: String,
+    pub script: Arc<Script>,
+    pub facts: Facts,
+    pub sounds: Sounds,
+    pub reader: Arc<AnswerReader>,
+}
+
+impl std::fmt::Debug for Errand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Errand").field("follow_up", &self.follow_up.id).finish_non_exhaustive()
+    }
+}
+
+impl Callbacks {
+    /// The shipped script and those of the configuration's folder.
+    pub fn new(config: &Config) -> Result<Self> {
+        Ok(Self {
+            scripts: scripts(config)?,
+            reader: Arc::new(AnswerReader::new()),
+            server: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
+        })
+    }
+
+    /// A script by its name.
+    pub fn script(&self, name: &str) -> Option<&Arc<Script>> {
+        self.scripts.get(name)
+    }
+}
+
+/// All scripts by their names; everything that is wrong with them otherwise.
+pub fn scripts(config: &Config) -> Result<BTreeMap<String, Arc<Script>>> {
+    let mut scripts = BTreeMap::new();
+    let mut add = |text: &str, from: &str| {
+        let script = Script::read(text).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{from}: {}", errors.join("; "))
+        })?;
+        let name = script.name().to_owned();
+        anyhow::ensure!(
+            scripts.insert(name.clone(), Arc::new(script)).is_none(),
+            "{from}: there is a script named {name:?} already"
+        );
+        Ok(())
+    };
+    add(SATISFACTION, "the shipped script")?;
+    let folder = &config.callbacks.scripts;
+    if folder.as_os_str().is_empty() {
+        return Ok(scripts);
+    }
+    let files = std::fs::read_dir(folder)
+        .with_context(|| format!("callbacks.scripts: cannot read {}", folder.display()))?;
+    let mut files: Vec<_> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+    files.sort();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "toml")) {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        add(&text, &file.display().to_string())?;
+    }
+    Ok(scripts)
+}
+
+/// When a campaign may call.
+pub fn rules(config: &Config, settings: &Settings) -> Result<Rules> {
+    let hours = match settings.hours.as_str() {
+        "" => Rules::default_hours(),
+        name => hours_named(config, name)?,
+    };
+    Ok(settings.rules(hours))
+}
+
+/// All that is wrong with the settings of a campaign here.
+pub fn faults(config: &Config, settings: &Settings) -> Vec<String> {
+    let mut faults = settings.faults();
+    if let Err(error) = rules(config, settings) {
+        faults.push(format!("hours: {error:#}"));
+    }
+    match scripts(config).map(|scripts| scripts.get(&settings.script).cloned()) {
+        Ok(Some(_)) => {}
+        Ok(None) => faults.push(format!("script is {:?}: there is no such script", settings.script)),
+        Err(error) => faults.push(format!("{error:#}")),
+    }
+    let has_queue = config.queues.iter().any(|queue| queue.name == settings.queue);
+    if !settings.queue.is_empty() && !has_queue {
+        faults.push(format!("queue is {:?}: there is no [[queues]] of that name", settings.queue));
+    }
+    if config.trunks.is_empty() {
+        faults.push("there is no [[trunks]] to call by".to_owned());
+    }
+    faults
+}
+
+/// What is said of a follow-up.
+pub fn facts(config: &Config, follow_up: &FollowUp) -> Facts {
+    let at = follow_up.opened_at.unwrap_or(follow_up.closed_at);
+    let day = qingting_nlu::LocalTime::from_unix_ms(at);
+    let or = |text: &str, otherwise: &str| match text.trim() {
+        "" => otherwise.to_owned(),
+        text => text.to_owned(),
+    };
+    let title = if follow_up.confidential { "" } else { &follow_up.title };
+    Facts {
+        city: config.callbacks.city.clone(),
+        title: or(title, "一件事"),
+        unit: or(&follow_up.unit, "承办单位"),
+        date: format!("{}月{}日", day.month, day.day),
+    }
+}
+
+/// Commits an answer; whether it is.
+pub async fn store_answer(hotline: Arc<Hotline>, errand: Arc<Errand>, answered: Answered) -> bool {
+    for _ in 0..ANSWER_TRIES_MAX {
+        let (id, now) = (errand.follow_up.id, clock::unix_now());
+        match hotline.store.put_answer(id, errand.number, answered.clone(), now).await {
+            Ok(()) => return true,
+            Err(error) => {
+                tracing::warn!(follow_up = %id, %error, "an answer could not be stored and is tried again");
+            }
+        }
+        tokio::time::sleep(ANSWER_WAIT).await;
+    }
+    false
+}
+
+/// A callback is no new matter: the draft that every call has goes, unless somebody touched it.
+pub async fn drop_draft(hotline: &Hotline, call: CallId) {
+    if let Err(error) = hotline.store.drop_untouched_draft(call).await {
+        tracing::warn!(%call, %error, "the empty draft of a callback is left");
+    }
+}
+
+/// Writes what became of an attempt whose call is over.
+pub async fn finish(hotline: &Hotline, call: CallId, talk: &Talk, errand: &Errand, cause: Option<Cause>) {
+    let (outcome, sip_code, wish) = talk.outcome(cause);
+    tracing::info!(%call, follow_up = %errand.follow_up.id, outcome = outcome.as_str(), "callback over");
+    hotline.counters.called_back(outcome);
+    let end = AttemptEnd {
+        follow_up: errand.follow_up.id,
+        number: errand.number,
+        outcome,
+        sip_code,
+        wish,
+        rules: errand.rules.clone(),
+        only_expired: false,
+        now: clock::unix_now(),
+    };
+    for _ in 0..END_TRIES_MAX {
+        match hotline.store.end_attempt(end.clone()).await {
+            Ok(_) => return,
+            Err(StoreError::Closed) => break,
+            Err(error) => {
+                tracing::warn!(%call, %error, "the end of a callback could not be stored and is tried again");
+            }
+        }
+        tokio::time::sleep(END_WAIT).await;
+    }
+    tracing::error!(%call, "the end of a callback could not be stored: it will count as unknown");
+}
+

@@ -1,0 +1,186 @@
+//! The loop that dials: what is due, inside the hours, below the caps, one at a time.
+//!
+//! **It keeps nothing**: what is to be done is in the database, where an attempt is committed before
+//! anybody is dialled. Several servers may run it at once, and one that dies leaves attempts whose leases
+//! run out.
+
+use super::{Errand, Sounds, facts, rules};
+use crate::cli::ModelsDir;
+use crate::clock;
+use crate::serve::Hotline;
+use anyhow::{Context, Result};
+use qingting_callbacks::attempt::Outcome;
+use qingting_common::{CallId, FollowUpId, UnixMillis};
+use qingting_store::{AttemptEnd, BeginAttempt, Begun, Campaign, CampaignState, FollowUp};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long an attempt is a server's without word from it: five of its looks at leases.
+const LEASE: Duration = Duration::from_secs(30);
+const RENEW_EVERY: Duration = Duration::from_secs(6);
+/// Follow-ups whose sentences are spoken ahead.
+const AHEAD: u32 = 4;
+/// Follow-ups that are known to be spoken; then they are looked up again.
+const SPOKEN_MAX: usize = 10_000;
+/// Wait after a fault of the database or the voice.
+const FAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// Dials until it is aborted.
+pub async fn run(hotline: Arc<Hotline>) {
+    let renewing = renew(Arc::clone(&hotline));
+    let dialling = async {
+        let mut spoken = HashSet::new();
+        loop {
+            match look(&hotline, &mut spoken).await {
+                Ok(()) => tokio::time::sleep(LOOK_EVERY).await,
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "callbacks stand still for a moment");
+                    tokio::time::sleep(FAULT_WAIT).await;
+                }
+            }
+        }
+    };
+    tokio::join!(renewing, dialling);
+}
+
+async fn renew(hotline: Arc<Hotline>) {
+    loop {
+        let until = after(clock::unix_now(), LEASE);
+        if let Err(error) = hotline.store.renew_attempts(&hotline.callbacks.server, until).await {
+            tracing::error!(%error, "the leases of callbacks could not be prolonged");
+        }
+        tokio::time::sleep(RENEW_EVERY).await;
+    }
+}
+
+fn after(at: UnixMillis, later: Duration) -> UnixMillis {
+    UnixMillis(at.0 + i64::try_from(later.as_millis()).unwrap_or(i64::MAX / 2))
+}
+
+async fn look(hotline: &Arc<Hotline>, spoken: &mut HashSet<FollowUpId>) -> Result<()> {
+    let campaigns = hotline.store.campaigns().await?;
+    expire(hotline, &campaigns).await?;
+    for campaign in campaigns.iter().filter(|it| it.state == CampaignState::Running) {
+        let faults = super::faults(&hotline.config, &campaign.settings);
+        if !faults.is_empty() {
+            // Told once a minute at most by the log's own limit; the API says it, too.
+            tracing::debug!(campaign = campaign.name, faults = faults.join("; "), "a campaign cannot run");
+            continue;
+        }
+        let rules = rules(&hotline.config, &campaign.settings)?;
+        if rules.is_open(clock::unix_now()) {
+            speak_ahead(hotline, campaign, spoken).await?;
+            dial_next(hotline, campaign, rules).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Attempts whose server is gone: nobody knows whether they rang, so they count.
+async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
+    for (of, attempt) in hotline.store.expired_attempts(clock::unix_now()).await? {
+        let Some(campaign) = campaigns.iter().find(|campaign| campaign.id == of) else { continue };
+        tracing::warn!(follow_up = %attempt.follow_up, number = attempt.number, "a callback's server is gone");
+        let end = AttemptEnd {
+            follow_up: attempt.follow_up,
+            number: attempt.number,
+            outcome: Outcome::Unknown,
+            sip_code: None,
+            wish: None,
+            rules: rules(&hotline.config, &campaign.settings)?,
+            only_expired: true,
+            now: clock::unix_now(),
+        };
+        hotline.store.end_attempt(end).await?;
+        hotline.store.drop_untouched_draft(attempt.call).await?;
+    }
+    Ok(())
+}
+
+/// What the next ones hear is spoken before their turn: it takes seconds.
+async fn speak_ahead(
+    hotline: &Arc<Hotline>,
+    campaign: &Campaign,
+    spoken: &mut HashSet<FollowUpId>,
+) -> Result<()> {
+    if spoken.len() > SPOKEN_MAX {
+        spoken.clear();
+    }
+    for follow_up in hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await? {
+        if spoken.insert(follow_up.id) {
+            sounds(hotline, campaign, &follow_up).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Sentences of a follow-up; with a title that cannot be spoken, those without it.
+async fn sounds(
+    hotline: &Arc<Hotline>,
+    campaign: &Campaign,
+    follow_up: &FollowUp,
+) -> Result<(Sounds, qingting_callbacks::script::Facts)> {
+    let script = hotline.callbacks.script(&campaign.settings.script);
+    let script = Arc::clone(script.context("the script is gone")?);
+    let facts = facts(&hotline.config, follow_up);
+    let id = follow_up.id;
+    let hotline = Arc::clone(hotline);
+    let speak = move || {
+        let models = ModelsDir::of(hotline.config.data.models.clone());
+        match Sounds::prepare(&hotline.config, &models, &script, &facts) {
+            Ok(sounds) => Ok((sounds, facts)),
+            Err(error) => {
+                tracing::warn!(follow_up = %id, error = format!("{error:#}"), "its title or unit cannot be spoken and is left out");
+                let mut plain = facts.clone();
+                (plain.title, plain.unit) = ("一件事".to_owned(), "承办单位".to_owned());
+                Ok((Sounds::prepare(&hotline.config, &models, &script, &plain)?, plain))
+            }
+        }
+    };
+    tokio::task::spawn_blocking(speak).await?
+}
+
+async fn dial_next(
+    hotline: &Arc<Hotline>,
+    campaign: &Campaign,
+    rules: qingting_callbacks::schedule::Rules,
+) -> Result<()> {
+    let call = CallId::new(Uuid::now_v7());
+    let ask = BeginAttempt {
+        campaign: campaign.id,
+        server: hotline.callbacks.server.clone(),
+        lease: LEASE,
+        call,
+        lines_free: lines_free(hotline),
+        now: clock::unix_now(),
+    };
+    let Begun::Dial(follow_up, number) = hotline.store.begin_attempt(ask).await? else {
+        return Ok(());
+    };
+    crate::crash::point("attempt-committed");
+    let (sounds, facts) = sounds(hotline, campaign, &follow_up).await?;
+    let script = hotline.callbacks.script(&campaign.settings.script);
+    let errand = Arc::new(Errand {
+        follow_up: *follow_up,
+        number,
+        rules,
+        queue: campaign.settings.queue.clone(),
+        caller_id: campaign.settings.caller_id.clone(),
+        script: Arc::clone(script.context("the script is gone")?),
+        facts,
+        sounds,
+        reader: Arc::clone(&hotline.callbacks.reader),
+    });
+    hotline.switchboard.begin_callback(call, errand)
+}
+
+/// Lines of the trunks that are free, where the configuration says how many there are.
+fn lines_free(hotline: &Hotline) -> Option<u32> {
+    let lines = hotline.config.callbacks.lines;
+    let busy = u32::try_from(hotline.switchboard.calls.len()).unwrap_or(u32::MAX);
+    (lines > 0).then(|| lines.saturating_sub(busy))
+}

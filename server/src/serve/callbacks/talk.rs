@@ -1,0 +1,286 @@
+//! One callback on the telephone: who or what has answered, then the dialogue.
+
+use super::Errand;
+use crate::clock;
+use crate::serve::call::Spoken;
+use qingting_callbacks::attempt::Outcome;
+use qingting_callbacks::detector::{
+    self, Announcement, Detector, MachineKind, NetworkTone, Settings, Tones, Verdict,
+};
+use qingting_callbacks::dialogue::{Answered, Dialogue, Ending, Input, Output, PlayId, Words};
+use qingting_common::{Millis, UnixMillis};
+use qingting_core::call::Cause;
+use qingting_media::Frame;
+use qingting_nlu::LocalTime;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Samples of a millisecond.
+const SAMPLES_PER_MS: u64 = 8;
+/// A detector may change its mind for so long; afterwards nobody listens for machines.
+const LISTENS_FOR: Duration = Duration::from_secs(13);
+
+/// What is to be done next.
+pub enum Step {
+    /// Play these samples under this number.
+    Play(u32, Arc<[i16]>),
+    /// Stop what plays.
+    Stop,
+    /// Commit this answer, then say so.
+    Store(Answered),
+    /// The talk is over.
+    Over(Ending),
+}
+
+/// See above.
+pub struct Talk {
+    errand: Arc<Errand>,
+    tones: Tones,
+    detector: Option<Detector>,
+    answered: Option<Millis>,
+    dialogue: Dialogue,
+    has_begun: bool,
+    /// What the network said, before an answer or in the place of one.
+    announcement: Option<Announcement>,
+    machine: Option<MachineKind>,
+    ending: Option<Ending>,
+    /// The final status of a call that nobody answered.
+    failed: Option<u16>,
+    /// Sample 0 of the leg on the clock.
+    zero: Option<Millis>,
+    prompts_heard: u32,
+    steps: VecDeque<Step>,
+}
+
+impl Talk {
+    /// A call that is about to be dialled.
+    pub fn new(errand: Arc<Errand>) -> Self {
+        let dialogue = Dialogue::new(
+            Arc::clone(&errand.script),
+            errand.facts.clone(),
+            Arc::clone(&errand.reader),
+        );
+        Self {
+            errand,
+            tones: Tones::default(),
+            detector: None,
+            answered: None,
+            dialogue,
+            has_begun: false,
+            announcement: None,
+            machine: None,
+            ending: None,
+            failed: None,
+            zero: None,
+            prompts_heard: 0,
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// Somebody, or something, has answered.
+    pub fn answered(&mut self, now: Millis) {
+        self.answered = Some(now);
+        self.detector = Some(Detector::new(Settings::default(), now));
+    }
+
+    /// Nobody has.
+    pub fn failed(&mut self, code: u16) {
+        self.failed = Some(code);
+    }
+
+    /// 20 ms of the called party.
+    pub fn frame(&mut self, now: Millis, frame: &Frame) {
+        let at = Millis(now.0.saturating_sub(frame.sample_index / SAMPLES_PER_MS));
+        self.zero = Some(self.zero.map_or(at, |zero| zero.min(at)));
+        match &mut self.detector {
+            Some(detector) => {
+                detector.handle_input(now, detector::Input::Frame(&frame.samples));
+                self.judge(now);
+            }
+            None => self.tone(&frame.samples),
+        }
+    }
+
+    /// Whether frames are of any more use.
+    pub fn listens(&self, now: Millis) -> bool {
+        self.ending.is_none() && self.answered.is_none_or(|at| now < at + LISTENS_FOR)
+    }
+
+    /// A tone before the answer.
+    fn tone(&mut self, samples: &detector::Samples) {
+        let said = match self.tones.hear(samples) {
+            Some(NetworkTone::Busy) => Some(Announcement::Busy),
+            Some(NetworkTone::Congestion) => Some(Announcement::Congestion),
+            _ => None,
+        };
+        self.announcement = self.announcement.or(said);
+    }
+
+    /// A voice is heard.
+    pub fn voice(&mut self, now: Millis) {
+        self.tell(now, Input::Voice);
+    }
+
+    /// Words of the called party.
+    pub fn words(&mut self, now: Millis, spoken: &Spoken) {
+        let text = spoken.text.expose();
+        if self.answered.is_none() || self.machine == Some(MachineKind::Announcement) {
+            self.announcement = Announcement::read(text).or(self.announcement);
+            return;
+        }
+        if let Some(detector) = self.detector.as_mut().filter(|_| self.ending.is_none()) {
+            let input = match spoken.is_final {
+                true => detector::Input::Final(text),
+                false => detector::Input::Partial(text),
+            };
+            detector.handle_input(now, input);
+            self.judge(now);
+        }
+        if !self.has_begun || self.ending.is_some() {
+            return;
+        }
+        let zero = self.zero.unwrap_or(now).0;
+        let on_clock = |ms: u64| Millis(zero + ms);
+        let (from, to) = spoken.in_leg_ms;
+        let words = Words {
+            text: spoken.text.clone(),
+            confidence: spoken.confidence,
+            is_final: spoken.is_final,
+            spoken: (on_clock(from), on_clock(to)),
+            clip_ms: spoken.in_call_ms,
+            at: LocalTime::from_unix_ms(clock::unix_now()),
+        };
+        self.tell(now, Input::Words(words));
+    }
+
+    /// A key.
+    pub fn key(&mut self, now: Millis, key: char) {
+        // Whoever presses a key is a person.
+        if !self.has_begun && self.ending.is_none() {
+            self.begin(now);
+        }
+        self.tell(now, Input::Key(key));
+    }
+
+    /// A prompt is over. Whether it was the first: the recording notice.
+    pub fn prompt_done(&mut self, now: Millis, id: u32) -> bool {
+        self.prompts_heard += 1;
+        self.tell(now, Input::PromptDone { id: PlayId(id) });
+        self.prompts_heard == 1
+    }
+
+    /// The answer that was to be stored is, or cannot be.
+    pub fn stored(&mut self, now: Millis, is_stored: bool) {
+        self.tell(now, if is_stored { Input::Stored } else { Input::NotStored });
+    }
+
+    /// The deadline has come.
+    pub fn timer(&mut self, now: Millis) {
+        if let Some(detector) = self.detector.as_mut().filter(|_| !self.has_begun) {
+            detector.handle_input(now, detector::Input::Timer);
+            self.judge(now);
+        }
+        self.tell(now, Input::Timer);
+    }
+
+    /// When to come back.
+    pub fn deadline(&mut self) -> Option<Millis> {
+        let judged = match &mut self.detector {
+            Some(detector) if !self.has_begun && self.ending.is_none() => detector.next_deadline(),
+            _ => None,
+        };
+        judged.into_iter().chain(self.dialogue.next_deadline()).min()
+    }
+
+    /// The next thing to do.
+    pub fn next(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// Whether a seat has, or is to have, the call.
+    pub fn is_handed_over(&self) -> bool {
+        self.ending == Some(Ending::Seat)
+    }
+
+    fn judge(&mut self, now: Millis) {
+        while let Some(found) = self.detector.as_mut().and_then(Detector::poll_output) {
+            match found {
+                detector::Output::Verdict(Verdict::Person(_)) => self.begin(now),
+                detector::Output::Verdict(Verdict::Machine(kind))
+                | detector::Output::Late(kind) => self.machine(now, kind),
+                detector::Output::Beep => {}
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Millis) {
+        self.has_begun = true;
+        self.tell(now, Input::Begin);
+    }
+
+    fn machine(&mut self, now: Millis, kind: MachineKind) {
+        self.machine = Some(kind);
+        if self.has_begun {
+            self.tell(now, Input::Machine);
+        } else if self.ending.is_none() {
+            self.over(Ending::Machine);
+        }
+    }
+
+    fn over(&mut self, ending: Ending) {
+        self.ending = Some(ending);
+        self.steps.push_back(Step::Over(ending));
+    }
+
+    fn tell(&mut self, now: Millis, input: Input) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.dialogue.handle_input(now, input);
+        while let Some(output) = self.dialogue.poll_output() {
+            match output {
+                Output::Play { id, text } => {
+                    let samples = self.errand.sounds.of(&text);
+                    self.steps.push_back(Step::Play(id.0, samples));
+                }
+                Output::StopPrompts => self.steps.push_back(Step::Stop),
+                Output::Store(answered) => self.steps.push_back(Step::Store(answered)),
+                Output::End(ending) => self.over(ending),
+            }
+        }
+    }
+
+    /// What became of the attempt, once the call has ended for this cause.
+    pub fn outcome(&self, cause: Option<Cause>) -> (Outcome, Option<u16>, Option<UnixMillis>) {
+        if self.answered.is_none() {
+            let outcome = match (self.failed, self.announcement, cause) {
+                (Some(code), said, _) => Outcome::of_failure(code, said),
+                (None, Some(said), _) => Outcome::of_announcement(said),
+                (None, None, Some(cause)) => Outcome::of_cause(cause),
+                (None, None, None) => Outcome::OwnFault,
+            };
+            return (outcome, self.failed, None);
+        }
+        if let Some(kind) = self.machine {
+            let outcome = match (kind, self.announcement) {
+                (MachineKind::Voicemail, _) => Outcome::Voicemail,
+                (MachineKind::Announcement, Some(said)) => Outcome::of_announcement(said),
+                (MachineKind::Announcement, None) => Outcome::NetworkAnnouncement,
+                (MachineKind::Automaton, _) => Outcome::Automaton,
+            };
+            return (outcome, None, None);
+        }
+        match (self.ending, cause) {
+            (Some(ending), _) => {
+                let wish = match ending {
+                    Ending::Script { later, .. } => later.map(LocalTime::to_unix_ms),
+                    _ => None,
+                };
+                (Outcome::of_ending(&ending), None, wish)
+            }
+            (None, Some(cause)) => (Outcome::of_cause(cause), None, None),
+            (None, None) => (Outcome::OwnFault, None, None),
+        }
+    }
+}
