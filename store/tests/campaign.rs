@@ -61,7 +61,7 @@ struct World {
     reader: Arc<AnswerReader>,
     now: UnixMillis,
     /// Calls that run, by when they end.
-    calls: Vec<(UnixMillis, FollowUpId, u32, Outcome, Option<UnixMillis>, String)>,
+    calls: Vec<(UnixMillis, FollowUpId, u32, Outcome, Option<UnixMillis>, CallId)>,
     /// When each number was called, and whether it had named the time itself.
     called: HashMap<String, Vec<(UnixMillis, bool, bool)>>,
     refused: HashMap<String, UnixMillis>,
@@ -134,13 +134,12 @@ impl World {
             self.now = UnixMillis(self.now.0 + 60_000);
             return;
         }
-        // Each call in a process of its own, so that one crash is one call's.
-        let server = format!("server-{server}-{}", self.began.len());
+        let call = CallId::new(Uuid::now_v7());
         let ask = BeginAttempt {
             campaign: self.campaign,
-            server: server.clone(),
+            server: format!("server-{server}"),
             lease: LEASE,
-            call: CallId::new(Uuid::now_v7()),
+            call,
             lines_free: None,
             now: self.now,
         };
@@ -182,7 +181,7 @@ impl World {
         }
         // The pace: the next one is asked for when it may begin.
         self.now = UnixMillis(self.now.0 + 2_000);
-        self.calls.push((ends, follow_up.id, number, outcome, wish, server));
+        self.calls.push((ends, follow_up.id, number, outcome, wish, call));
         self.running_max = self.running_max.max(self.calls.len());
     }
 
@@ -260,10 +259,9 @@ impl World {
         // The servers of calls that run are alive; of a call that crashed nobody renews anything.
         if self.now.0 - self.renewed.0 >= 10_000 {
             self.renewed = self.now;
-            for (_, _, _, _, _, server) in &self.calls {
-                let until = UnixMillis(self.now.0 + 60_000);
-                self.store.renew_attempts(server, until).await.expect("renewed");
-            }
+            let until = UnixMillis(self.now.0 + 60_000);
+            let calls = self.calls.iter().map(|call| call.5).collect();
+            self.store.renew_attempts(calls, until).await.expect("renewed");
         }
         for (_, attempt) in self.store.expired_attempts(self.now).await.expect("read") {
             let mut end =

@@ -109,9 +109,13 @@ impl Store {
         self.write(Begin(ask)).await
     }
 
-    /// Prolongs the leases of a server's attempts.
-    pub async fn renew_attempts(&self, server: &str, until: UnixMillis) -> Result<(), StoreError> {
-        self.write(Renew { server: server.to_owned(), until }).await
+    /// Prolongs the leases of attempts whose calls are under way.
+    pub async fn renew_attempts(
+        &self,
+        calls: Vec<CallId>,
+        until: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.write(Renew { calls, until }).await
     }
 
     /// Notes that somebody answered.
@@ -301,7 +305,7 @@ impl Begin {
 }
 
 struct Renew {
-    server: String,
+    calls: Vec<CallId>,
     until: UnixMillis,
 }
 
@@ -310,14 +314,16 @@ impl Command for Renew {
     type Error = StoreError;
 
     async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE attempts SET lease_until = max(lease_until, ?2)
-             WHERE outcome IS NULL AND server = ?1",
-        )
-        .bind(&self.server)
-        .bind(self.until.0)
-        .execute(db)
-        .await?;
+        for call in &self.calls {
+            sqlx::query(
+                "UPDATE attempts SET lease_until = max(lease_until, ?2)
+                 WHERE outcome IS NULL AND call_id = ?1",
+            )
+            .bind(call.to_string())
+            .bind(self.until.0)
+            .execute(&mut *db)
+            .await?;
+        }
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::rows::{at, json, maybe_at, named, parsed, pii, to_json};
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit};
 use qingting_callbacks::attempt::Status;
+use qingting_callbacks::intake::ClosedTicket;
 use qingting_callbacks::result::Round;
 use qingting_common::{CampaignId, FollowUpId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,24 @@ pub struct NewFollowUp {
     pub after_redo: bool,
     /// Higher goes first.
     pub priority: i64,
+}
+
+impl From<ClosedTicket> for NewFollowUp {
+    fn from(ticket: ClosedTicket) -> Self {
+        Self {
+            event_id: ticket.event_id,
+            ticket: ticket.ticket,
+            title: ticket.title,
+            unit: ticket.unit,
+            opened_at: ticket.opened_at,
+            closed_at: ticket.closed_at,
+            citizen: ticket.citizen,
+            confidential: ticket.confidential,
+            earlier: Pii::new(ticket.earlier),
+            after_redo: ticket.after_redo,
+            priority: ticket.priority.into(),
+        }
+    }
 }
 
 /// What an import came to.

@@ -99,7 +99,9 @@ pub(super) async fn tell(
     }
     let payload = payload(db, &follow_up, &verdict, revision).await?;
     let key = format!("follow-up:{id}:{revision}");
-    outbox::put(db, &key, "follow_up.result", &payload, now).await
+    // What comes to one ticket comes in order.
+    let stream = format!("ticket:{}", follow_up.ticket);
+    outbox::put(db, &key, "follow_up.result", &stream, &payload, now).await
 }
 
 async fn payload(

@@ -21,8 +21,8 @@ use qingting_common::CallId;
 use qingting_core::call::Cause;
 use qingting_nlu::answers::AnswerReader;
 use qingting_store::{AttemptEnd, FollowUp, StoreError};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Tries of writing an answer: the citizen waits meanwhile.
@@ -36,8 +36,10 @@ const END_WAIT: Duration = Duration::from_secs(1);
 pub struct Callbacks {
     scripts: BTreeMap<String, Arc<Script>>,
     reader: Arc<AnswerReader>,
-    /// This process, for leases.
+    /// This process, for the books.
     server: String,
+    /// Calls whose attempts are this process's: their leases are prolonged.
+    under_way: Mutex<HashSet<CallId>>,
 }
 
 /// One callback that is under way.
@@ -67,7 +69,12 @@ impl Callbacks {
             scripts: scripts(config)?,
             reader: Arc::new(AnswerReader::new()),
             server: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
+            under_way: Mutex::default(),
         })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashSet<CallId>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A script by its name.
@@ -192,9 +199,17 @@ pub async fn finish(hotline: &Hotline, call: CallId, talk: &Talk, errand: &Erran
         only_expired: false,
         now: clock::unix_now(),
     };
+    end_attempt(hotline, call, end).await;
+}
+
+/// Writes the end of an attempt, until it is written or its lease may as well run out.
+async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
     for _ in 0..END_TRIES_MAX {
         match hotline.store.end_attempt(end.clone()).await {
-            Ok(_) => return,
+            Ok(_) => {
+                hotline.callbacks.under_way().remove(&call);
+                return;
+            }
             Err(StoreError::Closed) => break,
             Err(error) => {
                 tracing::warn!(%call, %error, "the end of a callback could not be stored and is tried again");
@@ -202,6 +217,7 @@ pub async fn finish(hotline: &Hotline, call: CallId, talk: &Talk, errand: &Erran
         }
         tokio::time::sleep(END_WAIT).await;
     }
+    hotline.callbacks.under_way().remove(&call);
     tracing::error!(%call, "the end of a callback could not be stored: it will count as unknown");
 }
 

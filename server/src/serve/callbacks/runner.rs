@@ -50,7 +50,8 @@ pub async fn run(hotline: Arc<Hotline>) {
 async fn renew(hotline: Arc<Hotline>) {
     loop {
         let until = after(clock::unix_now(), LEASE);
-        if let Err(error) = hotline.store.renew_attempts(&hotline.callbacks.server, until).await {
+        let calls: Vec<CallId> = hotline.callbacks.under_way().iter().copied().collect();
+        if let Err(error) = hotline.store.renew_attempts(calls, until).await {
             tracing::error!(%error, "the leases of callbacks could not be prolonged");
         }
         tokio::time::sleep(RENEW_EVERY).await;
@@ -162,10 +163,38 @@ async fn dial_next(
         return Ok(());
     };
     crate::crash::point("attempt-committed");
+    hotline.callbacks.under_way().insert(call);
+    let (id, rules_of_end) = (follow_up.id, rules.clone());
+    let dialled = dial(hotline, campaign, rules, call, *follow_up, number).await;
+    if dialled.is_err() {
+        // Nobody was dialled.
+        let end = AttemptEnd {
+            follow_up: id,
+            number,
+            outcome: Outcome::OwnFault,
+            sip_code: None,
+            wish: None,
+            rules: rules_of_end,
+            only_expired: false,
+            now: clock::unix_now(),
+        };
+        super::end_attempt(hotline, call, end).await;
+    }
+    dialled
+}
+
+async fn dial(
+    hotline: &Arc<Hotline>,
+    campaign: &Campaign,
+    rules: qingting_callbacks::schedule::Rules,
+    call: CallId,
+    follow_up: FollowUp,
+    number: u32,
+) -> Result<()> {
     let (sounds, facts) = sounds(hotline, campaign, &follow_up).await?;
     let script = hotline.callbacks.script(&campaign.settings.script);
     let errand = Arc::new(Errand {
-        follow_up: *follow_up,
+        follow_up,
         number,
         rules,
         queue: campaign.settings.queue.clone(),

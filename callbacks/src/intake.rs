@@ -1,0 +1,247 @@
+//! Closed tickets as they come in: by the API, by webhook, from a table.
+
+use qingting_common::{Pii, UnixMillis};
+use qingting_core::numbers::{Number, NumberKind};
+use qingting_nlu::LocalTime;
+use qingting_nlu::table::{Column, Row, Table, TableError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most tickets of one import.
+pub const IMPORT_MAX: usize = 20_000;
+/// Longest event id, ticket number and unit, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Longest title that is said, in characters; of a longer one the beginning is.
+pub const TITLE_CHARS_MAX: usize = 40;
+/// Largest of what was answered before, in bytes.
+pub const EARLIER_BYTES_MAX: usize = 4_096;
+
+/// A closed ticket. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosedTicket {
+    /// The event: the same one makes nothing twice.
+    pub event_id: String,
+    /// The ticket's number in the ticket system.
+    pub ticket: String,
+    /// What it is about, in a few words that can be said.
+    #[serde(default)]
+    pub title: String,
+    /// The unit that handled it.
+    #[serde(default)]
+    pub unit: String,
+    /// When the citizen brought it.
+    #[serde(default)]
+    pub opened_at: Option<UnixMillis>,
+    /// When it was closed.
+    pub closed_at: UnixMillis,
+    /// The citizen's number.
+    pub citizen: Pii<String>,
+    /// The citizen does not want to be known.
+    #[serde(default)]
+    pub confidential: bool,
+    /// What was answered before, for people to see.
+    #[serde(default)]
+    pub earlier: Value,
+    /// The ticket was handled again after a citizen was not satisfied.
+    #[serde(default)]
+    pub after_redo: bool,
+    /// Higher goes first, −1000 to 1000.
+    #[serde(default)]
+    pub priority: i16,
+}
+
+/// What is wrong with a ticket: the field and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {what}")]
+pub struct TicketFault {
+    /// Which field.
+    pub field: &'static str,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+impl ClosedTicket {
+    /// The ticket as it is kept: the number as it is dialled, the title short enough to be said.
+    pub fn checked(mut self) -> Result<Self, TicketFault> {
+        for (field, text) in [("event_id", &self.event_id), ("ticket", &self.ticket)] {
+            if text.trim().is_empty() {
+                return Err(fault(field, "it is empty"));
+            }
+        }
+        for (field, text) in
+            [("event_id", &self.event_id), ("ticket", &self.ticket), ("unit", &self.unit)]
+        {
+            let chars = text.chars().count();
+            if chars > NAME_CHARS_MAX {
+                return Err(fault(field, &format!("{chars} characters are more than {NAME_CHARS_MAX}")));
+            }
+        }
+        if !(-1_000..=1_000).contains(&self.priority) {
+            return Err(fault("priority", "it is −1000 to 1000"));
+        }
+        if self.earlier.to_string().len() > EARLIER_BYTES_MAX {
+            return Err(fault("earlier", &format!("it has more than {EARLIER_BYTES_MAX} bytes")));
+        }
+        let number = Number::read(self.citizen.expose(), None)
+            .ok()
+            .filter(|number| number.kind() != NumberKind::International);
+        let number = number
+            .ok_or_else(|| fault("citizen", "it is no telephone number of China"))?;
+        self.citizen = Pii::new(number.national());
+        self.title = self.title.trim().chars().take(TITLE_CHARS_MAX).collect();
+        Ok(self)
+    }
+}
+
+fn fault(field: &'static str, what: &str) -> TicketFault {
+    TicketFault { field, what: what.to_owned() }
+}
+
+/// Tickets from a table; the error names the row. Columns by their usual names, or as `map` says:
+/// `ticket=单号,citizen=电话`.
+pub fn from_table(table: &Table, map: &[(String, String)]) -> Result<Vec<ClosedTicket>, TableError> {
+    let columns = Columns::of(table, map)?;
+    table.rows().iter().map(|row| columns.read(table, row)).collect()
+}
+
+/// What a column may be called, the product's name first.
+const NAMES: [(&str, &[&str]); 10] = [
+    ("ticket", &["ticket", "工单编号", "工单号", "单号", "受理编号"]),
+    ("event_id", &["event_id", "事件编号", "流水号"]),
+    ("title", &["title", "标题", "工单标题", "诉求标题"]),
+    ("unit", &["unit", "承办单位", "办理单位", "处置单位"]),
+    ("citizen", &["citizen", "联系电话", "来电号码", "电话", "手机号"]),
+    ("closed_at", &["closed_at", "办结时间", "结案时间"]),
+    ("opened_at", &["opened_at", "受理时间", "来电时间", "登记时间"]),
+    ("confidential", &["confidential", "是否保密", "保密"]),
+    ("after_redo", &["after_redo", "重办", "二次办理"]),
+    ("priority", &["priority", "优先级"]),
+];
+
+struct Columns(Vec<(&'static str, Column)>);
+
+impl Columns {
+    fn of(table: &Table, map: &[(String, String)]) -> Result<Self, TableError> {
+        let mut found = Vec::new();
+        for (field, usual) in NAMES {
+            let mapped = map.iter().find(|(of, _)| of == field).map(|(_, name)| name.as_str());
+            if let Some(name) = mapped {
+                found.push((field, table.column(name)?));
+                continue;
+            }
+            let here = usual.iter().find(|name| table.header().iter().any(|head| head.trim() == **name));
+            match here {
+                Some(name) => found.push((field, table.column(name)?)),
+                // Without these nobody can be called: the error names the column and those there are.
+                None if matches!(field, "ticket" | "citizen" | "closed_at") => {
+                    table.column(usual[1])?;
+                }
+                None => {}
+            }
+        }
+        Ok(Self(found))
+    }
+
+    fn column(&self, field: &str) -> Option<&Column> {
+        self.0.iter().find(|(of, _)| *of == field).map(|(_, column)| column)
+    }
+
+    fn read(&self, table: &Table, row: &Row) -> Result<ClosedTicket, TableError> {
+        let text = |field: &str| {
+            self.column(field).map(|column| row.cell(column).trim().to_owned()).unwrap_or_default()
+        };
+        let time = |field: &str| match (self.column(field), text(field)) {
+            (Some(column), text) if !text.is_empty() => minute(&text).map(Some).ok_or_else(|| {
+                table.cell_error(row, column, "it is no time such as 2026-09-12 08:30")
+            }),
+            _ => Ok(None),
+        };
+        let flag = |field: &str| matches!(text(field).as_str(), "是" | "1" | "true" | "Y" | "y" | "保密");
+        let ticket = text("ticket");
+        let closed_at = time("closed_at")?.ok_or_else(|| self.lacking(table, row, "closed_at"))?;
+        let event_id = match text("event_id") {
+            // A ticket is closed once at a time.
+            empty if empty.is_empty() => format!("{ticket}@{}", closed_at.0),
+            event_id => event_id,
+        };
+        let ticket = ClosedTicket {
+            event_id,
+            ticket,
+            title: text("title"),
+            unit: text("unit"),
+            opened_at: time("opened_at")?,
+            closed_at,
+            citizen: Pii::new(text("citizen")),
+            confidential: flag("confidential"),
+            earlier: Value::Null,
+            after_redo: flag("after_redo"),
+            priority: text("priority").parse().unwrap_or_default(),
+        };
+        ticket.checked().map_err(|fault| match self.column(fault.field) {
+            Some(column) => table.cell_error(row, column, fault.what),
+            None => self.lacking(table, row, fault.field),
+        })
+    }
+
+    fn lacking(&self, table: &Table, row: &Row, field: &str) -> TableError {
+        let column = self.column(field).or(self.column("ticket")).unwrap_or(&self.0[0].1);
+        table.cell_error(row, column, format!("`{field}` is missing"))
+    }
+}
+
+/// `2026-09-12 08:30`, with seconds or without a time; slashes as well.
+fn minute(text: &str) -> Option<UnixMillis> {
+    let text = text.replace('/', "-").replace('T', " ");
+    let (date, time) = text.split_once(' ').unwrap_or((&text, "00:00"));
+    let mut date = date.split('-').map(|part| part.parse::<i32>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let mut time = time.split(':').map(|part| part.trim().parse::<u8>().ok());
+    let (hour, minute) = (time.next()??, time.next()??);
+    let at = LocalTime {
+        year,
+        month: u8::try_from(month).ok().filter(|month| (1..=12).contains(month))?,
+        day: u8::try_from(day).ok()?,
+        hour: Some(hour).filter(|hour| *hour < 24)?,
+        minute: Some(minute).filter(|minute| *minute < 60)?,
+    };
+    // A day that there is not comes back as another one.
+    (LocalTime::from_unix_ms(at.to_unix_ms()) == at).then(|| at.to_unix_ms())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        Table::from_csv("tickets.csv", text.as_bytes()).expect("a table")
+    }
+
+    #[test]
+    fn a_usual_export_is_read() {
+        let text = "工单编号,标题,承办单位,联系电话,受理时间,办结时间,是否保密\n\
+            A1,路灯不亮,城管局,138 0013 8000,2026/9/1 8:05,2026-09-12 17:30:00,否\n";
+        let tickets = from_table(&table(text), &[]).expect("tickets");
+        assert_eq!(tickets[0].citizen.expose(), "13800138000");
+        assert_eq!(tickets[0].event_id, format!("A1@{}", tickets[0].closed_at.0));
+        assert!(!tickets[0].confidential && tickets[0].opened_at < Some(tickets[0].closed_at));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_row_and_column() {
+        let error = |text: &str| from_table(&table(text), &[]).expect_err("refused").to_string();
+        let none = error("工单编号,标题\nA1,x\n");
+        assert!(none.contains("联系电话"), "{none}");
+        let number = error("工单编号,联系电话,办结时间\nA1,12,2026-09-12\n");
+        assert!(number.contains("联系电话") && number.contains("telephone number"), "{number}");
+        let day = error("工单编号,联系电话,办结时间\nA1,13800138000,2026-02-30\n");
+        assert!(day.contains("办结时间") && day.contains("no time"), "{day}");
+    }
+
+    #[test]
+    fn columns_may_be_called_otherwise() {
+        let map = [("citizen".to_owned(), "机主".to_owned())];
+        let text = "单号,机主,办结时间\nA1,13800138000,2026-09-12 08:00\n";
+        assert_eq!(from_table(&table(text), &map).expect("tickets").len(), 1);
+    }
+}
