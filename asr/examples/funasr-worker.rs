@@ -15,6 +15,5 @@ fn main() -> qingting_asr::Result<()> {
     let answer_within = Duration::from_secs(5);
     let config = FunAsrConfig { server, ca_file: None, hotwords: Vec::new(), answer_within };
     let recognizer = FunAsr::new(config, || Scripted::default().detector())?;
-    let config = WorkerConfig { socket: socket.into(), threads: 2, streams_max: 16, front: None };
-    worker::serve(&config, Arc::new(recognizer))
+    worker::serve(&WorkerConfig::new(socket, 2), Arc::new(recognizer))
 }

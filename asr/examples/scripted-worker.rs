@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 fn main() -> qingting_asr::Result<()> {
     let mut words = std::env::args().skip(1);
-    let socket = words.next().unwrap_or_default().into();
+    let socket = words.next().unwrap_or_default();
     let decode_ms = words.next().and_then(|ms| ms.parse().ok()).unwrap_or(0);
     let engines = match words.next().as_deref() {
         Some("live") => Engines::Live,
@@ -27,6 +27,6 @@ fn main() -> qingting_asr::Result<()> {
         _ => None,
     };
     let recognizer = Scripted { decode: Duration::from_millis(decode_ms), engines };
-    let config = WorkerConfig { socket, threads: 1, streams_max: 16, front };
+    let config = WorkerConfig { streams_max: 16, front, ..WorkerConfig::new(socket, 1) };
     qingting_asr::worker::serve(&config, Arc::new(recognizer))
 }

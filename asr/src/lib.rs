@@ -15,6 +15,7 @@ pub mod error;
 pub mod eval;
 pub mod funasr;
 pub mod live;
+pub mod noise;
 pub mod recognizer;
 pub mod resample;
 pub mod scheduler;
@@ -33,5 +34,6 @@ pub use client::{AsrClient, AsrEvent, AsrStatus, StreamSender, WorkerSource, Wor
 pub use convert::ct2_to_ggml;
 pub use degradation::Level;
 pub use error::{AsrError, Result};
+pub use noise::NoiseSuppression;
 pub use whisper::ModelPaths;
 pub use worker::WorkerConfig;

@@ -48,7 +48,8 @@ pub enum Outcome {
     Final(Key, Utterance, Decoded),
     /// The speaker has come to an end.
     Endpoint(Key),
-    /// The engine failed; there will be no text.
+    /// The engine failed at or after the segment's end; there will be no text. Of one that is still open
+    /// nothing is told: its end brings all audio again.
     Failed(Key, Utterance),
 }
 
@@ -73,11 +74,12 @@ impl Lane {
         Self { engine, segments: BTreeMap::new(), keys: BTreeMap::new(), next_id: 0 }
     }
 
-    /// Takes what a stream says. Segments that the engine could not take are returned.
+    /// Takes what a stream says. A segment whose end the engine could not take is returned.
     pub fn hear(&mut self, heard: Heard) -> Option<Outcome> {
         match heard {
             Heard::Audio { key, speech_from, start, samples } => {
-                self.push(key, speech_from, start, &samples)
+                self.push(key, speech_from, start, &samples);
+                None
             }
             Heard::Ended { key, utterance, samples, is_final_wanted: true } => {
                 self.finish(key, utterance, &samples)
@@ -108,7 +110,7 @@ impl Lane {
                 Err(error) => {
                     tell(&error);
                     self.forget(key);
-                    outcomes.push(Outcome::Failed(key, utterance));
+                    outcomes.extend(is_over.then_some(Outcome::Failed(key, utterance)));
                 }
                 Ok(decoded) if text.is_last => {
                     self.forget(key);
@@ -127,12 +129,13 @@ impl Lane {
         (outcomes, step.is_busy)
     }
 
-    fn push(&mut self, key: Key, speech_from: u64, start: u64, samples: &[f32]) -> Option<Outcome> {
+    /// False: the engine failed, and has forgotten the segment.
+    fn push(&mut self, key: Key, speech_from: u64, start: u64, samples: &[f32]) -> bool {
         let expected = self.segments.get(&key).map_or(speech_from, |s| s.utterance.audio.end);
         let has_hole = start > expected;
         if has_hole {
             // Left out while the worker was behind: text with a hole would mislead.
-            return None;
+            return true;
         }
         let segment = self.segments.entry(key).or_insert_with(|| {
             let id = self.next_id;
@@ -144,11 +147,10 @@ impl Lane {
         let end = start + samples.len() as u64;
         segment.utterance.audio.end = end;
         segment.utterance.speech.end = end;
-        let (id, utterance) = (segment.id, segment.utterance.clone());
-        let error = self.engine.push(id, samples).err()?;
+        let Err(error) = self.engine.push(segment.id, samples) else { return true };
         tell(&error);
         self.forget(key);
-        Some(Outcome::Failed(key, utterance))
+        false
     }
 
     /// Gives the engine what it lacks of the segment; what it heard beyond the end (a segment is cut
@@ -156,11 +158,9 @@ impl Lane {
     fn finish(&mut self, key: Key, utterance: Utterance, samples: &[f32]) -> Option<Outcome> {
         let has = self.segments.get(&key).map_or(utterance.audio.start, |s| s.utterance.audio.end);
         let lacks = usize::try_from(has - utterance.audio.start.min(has)).unwrap_or(usize::MAX);
-        if let Some(rest) = samples.get(lacks..).filter(|rest| !rest.is_empty()) {
-            let failed = self.push(key, utterance.speech.start, has, rest);
-            if failed.is_some() {
-                return failed;
-            }
+        let rest = samples.get(lacks..).filter(|rest| !rest.is_empty());
+        if rest.is_some_and(|rest| !self.push(key, utterance.speech.start, has, rest)) {
+            return Some(Outcome::Failed(key, utterance));
         }
         let Some(segment) = self.segments.get_mut(&key) else {
             return Some(Outcome::Final(key, utterance, Decoded::default()));
@@ -191,4 +191,85 @@ fn tell(error: &AsrError) {
 fn placed(decoded: Decoded, utterance: &Utterance) -> Decoded {
     let text = decoded.text.later(utterance.audio.start / SAMPLES_PER_MS);
     Decoded { text: text.before(utterance.audio.end / SAMPLES_PER_MS), ..decoded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::recognizer::{LiveText, Step};
+    use crate::text::Text;
+
+    /// Says one word of what it was given, but fails at each step whose number is in the list.
+    struct Fragile {
+        fails_at: &'static [usize],
+        steps: usize,
+        pushed: BTreeMap<UtteranceId, (usize, bool)>,
+    }
+
+    impl Live for Fragile {
+        fn push(&mut self, id: UtteranceId, samples: &[f32]) -> Result<()> {
+            self.pushed.entry(id).or_default().0 += samples.len();
+            Ok(())
+        }
+        fn finish(&mut self, id: UtteranceId) {
+            self.pushed.entry(id).or_default().1 = true;
+        }
+        fn forget(&mut self, id: UtteranceId) {
+            self.pushed.remove(&id);
+        }
+        fn step(&mut self) -> Step {
+            let is_failing = self.fails_at.contains(&self.steps);
+            self.steps += 1;
+            let reason = || "a test".to_owned();
+            let text = |(id, (samples, is_last)): (&UtteranceId, &(usize, bool))| LiveText {
+                id: *id,
+                decoded: match is_failing {
+                    true => Err(AsrError::Engine { engine: "fragile", reason: reason() }),
+                    false => {
+                        let span = 0..*samples as u64 / SAMPLES_PER_MS;
+                        Ok(Decoded { text: Text::over("一", &[span]), confidence: 1.0 })
+                    }
+                },
+                is_last: *is_last,
+                is_endpoint: false,
+            };
+            Step { texts: self.pushed.iter().map(text).collect(), is_busy: false }
+        }
+    }
+
+    const KEY: Key = Key { connection: 0, stream: 0, segment: 0 };
+
+    /// Half a second of an open segment, a step, the segment's end with a second of audio, a step.
+    fn outcomes(fails_at: &'static [usize]) -> Vec<Outcome> {
+        let mut lane = Lane::new(Box::new(Fragile { fails_at, steps: 0, pushed: BTreeMap::new() }));
+        let samples: Arc<[f32]> = vec![0.0; 8_000].into();
+        let mut outcomes = Vec::new();
+        outcomes.extend(lane.hear(Heard::Audio { key: KEY, speech_from: 0, start: 0, samples }));
+        outcomes.extend(lane.step().0);
+        let (samples, utterance) =
+            (vec![0.0; 16_000].into(), Utterance { audio: 0..16_000, speech: 0..16_000 });
+        outcomes.extend(lane.hear(Heard::Ended {
+            key: KEY,
+            utterance,
+            samples,
+            is_final_wanted: true,
+        }));
+        outcomes.extend(lane.step().0);
+        outcomes
+    }
+
+    #[test]
+    fn an_engine_that_fails_in_an_open_segment_hears_all_of_it_at_its_end() {
+        let heard = outcomes(&[0]);
+        let [Outcome::Final(KEY, utterance, decoded)] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!(utterance.audio, 0..16_000);
+        assert_eq!(decoded.text.chars().last().map(|c| c.end_ms), Some(1_000));
+    }
+
+    #[test]
+    fn an_engine_that_fails_after_the_end_says_so_once() {
+        let heard = outcomes(&[1]);
+        assert!(matches!(heard[..], [Outcome::Partial(..), Outcome::Failed(KEY, _)]), "{heard:?}");
+    }
 }

@@ -257,12 +257,20 @@ impl Queue {
             Some((key, true)) if may_hear_recordings => return self.start(key),
             _ => {}
         }
-        if self.runs().any(|run| run.cores > 1) {
+        if self.runs().any(|run| run.cores > 1) || !self.has_room_for_partial() {
             return None;
         }
         let key = *self.partials.iter().min_by_key(|(_, job)| job.asked_ms)?.0;
         let job = self.partials.remove(&key)?;
         Some(self.run(job))
+    }
+
+    /// While several talk a thread is kept from partials: one that is ended goes on to the end of its
+    /// encoder, and a final would wait for it.
+    fn has_room_for_partial(&self) -> bool {
+        let threads =
+            if self.talkers.len() > 1 { self.threads.saturating_sub(1) } else { self.threads };
+        self.runs.values().filter(|run| run.is_partial).count() < threads.max(1)
     }
 
     fn start(&mut self, key: Key) -> Option<Job> {
@@ -517,6 +525,20 @@ mod tests {
         assert_eq!(queue.interrupt(), [partial.number], "another caller's final");
         assert_eq!(queue.finish(&partial, &said("半")), Verdict::Drop);
         assert_eq!(queue.partials_skipped, 1);
+    }
+
+    #[test]
+    fn while_several_talk_a_thread_is_kept_from_partials() {
+        let mut queue = Queue::new(2);
+        queue.partial(job(1, 0, 1, Effort::Partial));
+        queue.partial(job(2, 0, 2, Effort::Partial));
+        let first = queue.take_next().expect("two partials wait");
+        assert!(queue.take_next().is_none(), "a final may come any moment");
+        queue.commit(job(3, 0, 3, Effort::Final));
+        assert_eq!(queue.interrupt(), [0; 0], "it has a core");
+        assert_eq!(queue.take_next().map(|j| j.key.stream), Some(3));
+        assert_eq!(queue.finish(&first, &said("半")), Verdict::Partial);
+        assert_eq!(queue.take_next().map(|j| j.key.stream), Some(2), "and now the other partial");
     }
 
     #[test]

@@ -17,8 +17,10 @@ const ONSET_FRAMES: u32 = 2;
 const PADDING_MS: u64 = 300;
 /// Silence after which the segment's decode is begun on trial.
 const SPECULATE_AFTER_MS: u64 = 400;
-/// How far back a segment that is too long is searched for its quietest point.
-const CUT_SEARCH_MS: u64 = 4_000;
+/// How quiet a dip must be in which a long segment ends: nearly silent at first, any dip at last.
+const DIP_MAX: f32 = 0.5;
+/// How far back such a dip may lie.
+const DIP_SEARCH_MS: u64 = 500;
 
 /// How long segments may become.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +31,12 @@ struct Limits {
     long_from_ms: u64,
     /// ... a shorter silence is enough.
     hang_over_long_ms: u64,
-    /// Longest segment; then it is cut.
+    /// From this length on a dip is enough, the less deep the longer the segment.
+    dips_from_ms: u64,
+    /// Longest segment; then it is cut ...
     segment_ms_max: u64,
+    /// ... at the quietest point of so much before: text of what is before the cut is late by what is behind.
+    cut_search_ms: u64,
 }
 
 /// Somebody waits for the text.
@@ -38,15 +44,27 @@ const LIVE: Limits = Limits {
     hang_over_ms: 800,
     long_from_ms: 6_000,
     hang_over_long_ms: 350,
+    dips_from_ms: 6_000,
     segment_ms_max: 9_000,
+    cut_search_ms: 2_000,
 };
 /// Nobody does: sentences stay together, which the recogniser understands better.
 const OFFLINE: Limits = Limits {
     hang_over_ms: 1_200,
     long_from_ms: 12_000,
     hang_over_long_ms: 500,
+    dips_from_ms: 20_000,
     segment_ms_max: 20_000,
+    cut_search_ms: 4_000,
 };
+
+impl Limits {
+    /// How quiet a dip must be that ends a segment of this length; below 0: none does.
+    fn dip_max(&self, length_ms: u64) -> f32 {
+        let span_ms = (self.segment_ms_max - self.dips_from_ms).max(1) as f32;
+        DIP_MAX * (length_ms as f32 - self.dips_from_ms as f32) / span_ms
+    }
+}
 
 /// A decision about the stream. `audio` ranges include padding; `speech` ranges do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +107,7 @@ struct Open {
     speech_from: u64,
     speech_to: u64,
     is_speculating: bool,
-    /// Smoothed probabilities of the last [`CUT_SEARCH_MS`], with the end of their frame.
+    /// Smoothed probabilities of the last [`Limits::cut_search_ms`], with the end of their frame.
     recent: VecDeque<(u64, f32)>,
 }
 
@@ -159,7 +177,7 @@ impl Segmenter {
     fn inside(&mut self, probability: f32) -> Vec<Decision> {
         let now = self.now;
         let Some(open) = self.open.as_mut() else { return Vec::new() };
-        open.remember(now, probability);
+        open.remember(now, probability, self.limits.cut_search_ms);
         let is_silent = open.speech_to < now - FRAME_SAMPLES as u64;
         if probability >= SPEECH_FROM || (!is_silent && probability >= QUIET_BELOW) {
             open.speech_to = now;
@@ -176,7 +194,10 @@ impl Segmenter {
             return self.flush().into_iter().collect();
         }
         if length_ms >= limits.segment_ms_max {
-            return self.cut();
+            return self.cut(limits.cut_search_ms);
+        }
+        if open.has_dipped(limits.dip_max(length_ms)) {
+            return self.cut(DIP_SEARCH_MS);
         }
         if silence_ms >= SPECULATE_AFTER_MS && !open.is_speculating {
             open.is_speculating = true;
@@ -186,11 +207,10 @@ impl Segmenter {
         Vec::new()
     }
 
-    /// Ends the segment at its quietest recent point and begins the next one there.
-    fn cut(&mut self) -> Vec<Decision> {
+    /// Ends the segment at its quietest point of so much and begins the next one there.
+    fn cut(&mut self, search_ms: u64) -> Vec<Decision> {
         let Some(mut open) = self.open.take() else { return Vec::new() };
-        let at =
-            open.recent.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(self.now, |(end, _)| *end);
+        let at = open.quietest(search_ms).map_or(self.now, |(end, _)| end);
         let speech_to = std::mem::replace(&mut open.speech_to, at);
         let mut decisions = vec![Decision::Ended(open.utterance(at))];
         self.floor = at;
@@ -211,12 +231,27 @@ impl Open {
         Utterance { audio: self.from..end, speech: self.speech_from..self.speech_to.min(end) }
     }
 
+    /// The end of the quietest frame of the last so much, and how quiet.
+    fn quietest(&self, search_ms: u64) -> Option<(u64, f32)> {
+        let now = self.recent.back()?.0;
+        let is_near = |(end, _): &&(u64, f32)| end + search_ms * SAMPLES_PER_MS > now;
+        self.recent.iter().filter(is_near).min_by(|a, b| a.1.total_cmp(&b.1)).copied()
+    }
+
+    /// Whether it was as quiet as that a moment ago, and is louder again.
+    fn has_dipped(&self, dip_max: f32) -> bool {
+        let (Some(dip), Some(last)) = (self.quietest(DIP_SEARCH_MS), self.recent.back()) else {
+            return false;
+        };
+        dip.1 <= dip_max && last.1 > dip.1
+    }
+
     /// Smooths over three frames, so that a cut falls into a pause and not into one odd frame.
-    fn remember(&mut self, now: u64, probability: f32) {
+    fn remember(&mut self, now: u64, probability: f32, kept_ms: u64) {
         let before: f32 = self.recent.iter().rev().take(2).map(|(_, p)| p).sum();
         let count = self.recent.len().min(2) as f32 + 1.0;
         self.recent.push_back((now, (before + probability) / count));
-        if self.recent.len() as u64 * FRAME_SAMPLES as u64 > CUT_SEARCH_MS * SAMPLES_PER_MS {
+        if self.recent.len() as u64 * FRAME_SAMPLES as u64 > kept_ms * SAMPLES_PER_MS {
             self.recent.pop_front();
         }
     }
@@ -271,6 +306,37 @@ mod tests {
         assert_eq!(ends[0].end, ends[1].start);
         let cut_ms = ends[0].end / SAMPLES_PER_MS;
         assert!((7_200..=7_328).contains(&cut_ms), "{cut_ms}");
+    }
+
+    /// End of the first segment of speech with a dip of this probability and length at 7 s, in ms, and how
+    /// much later that was known.
+    fn first_cut(dip: f32, dip_ms: u64) -> (u64, u64) {
+        let mut segmenter = Segmenter::new(0);
+        let mut probabilities = vec![0.9; 7_008 / FRAME_MS as usize];
+        probabilities.extend(vec![dip; (dip_ms / FRAME_MS) as usize]);
+        probabilities.resize(400, 0.9);
+        for (frame, probability) in (1u64..).zip(probabilities) {
+            if let [Decision::Ended(first), ..] = &segmenter.push(probability)[..] {
+                let end_ms = first.audio.end / SAMPLES_PER_MS;
+                return (end_ms, frame * FRAME_MS - end_ms);
+            }
+        }
+        panic!("nothing was cut");
+    }
+
+    #[test]
+    fn a_breath_ends_a_long_segment_at_once_and_a_shallow_dip_does_not() {
+        let (end_ms, late_ms) = first_cut(0.02, 224);
+        assert!((7_136..=7_264).contains(&end_ms) && late_ms <= 64, "{end_ms} {late_ms}");
+        let (end_ms, late_ms) = first_cut(0.45, 128);
+        assert!((7_008..=7_168).contains(&end_ms), "the quietest point yet: {end_ms}");
+        assert!(late_ms <= LIVE.cut_search_ms, "{late_ms}");
+    }
+
+    #[test]
+    fn who_never_pauses_gets_text_of_the_last_two_seconds_soon() {
+        let (_, late_ms) = first_cut(0.9, 128);
+        assert!(late_ms <= LIVE.cut_search_ms, "{late_ms}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::equalizer::Equalizer;
 use crate::error::Result;
+use crate::noise::{NoiseSuppression, Suppressor};
 use crate::recognizer::{Detector, FRAME_SAMPLES};
 use crate::resample::Upsampler;
 use crate::segmenter::{Decision, SAMPLES_PER_MS, Segmenter, Utterance};
@@ -62,6 +63,7 @@ pub(crate) struct Stream {
     detector: Box<dyn Detector>,
     /// What telephone audio goes through; none at 16 kHz.
     telephone: Option<Telephone>,
+    suppressor: Option<Suppressor>,
     segmenter: Segmenter,
     /// Kept audio; `base` is the position of its first sample.
     audio: Vec<f32>,
@@ -92,6 +94,7 @@ impl Stream {
         Self {
             detector,
             telephone,
+            suppressor: None,
             segmenter: Segmenter::new(base),
             audio: Vec::new(),
             base,
@@ -108,6 +111,12 @@ impl Stream {
         self
     }
 
+    /// The same with noise taken out before anything else hears the stream.
+    pub(crate) fn suppressing(mut self, noise: NoiseSuppression) -> Self {
+        self.suppressor = (noise == NoiseSuppression::Rnnoise).then(Suppressor::new);
+        self
+    }
+
     /// The same for a recording: segments are as long as helps, for nobody waits.
     pub(crate) fn offline(mut self) -> Self {
         self.segmenter = Segmenter::offline(self.base);
@@ -118,7 +127,8 @@ impl Stream {
     /// is ignored, what is missing is silence.
     pub(crate) fn push(&mut self, start_sample: u64, samples: &[i16]) -> Result<Vec<Action>> {
         let factor = if self.telephone.is_some() { 2 } else { 1 };
-        let expected = (self.base + self.audio.len() as u64) / factor;
+        let held = self.suppressor.as_ref().map_or(0, Suppressor::held);
+        let expected = (self.base + (self.audio.len() + held) as u64) / factor;
         let missing = start_sample.saturating_sub(expected);
         let mut actions = Vec::new();
         if missing.saturating_mul(factor) > GAP_FILLED_MS_MAX * SAMPLES_PER_MS {
@@ -143,6 +153,7 @@ impl Stream {
         self.detector.reset();
         self.telephone =
             self.telephone.as_ref().map(|before| Telephone::new(before.equalizer.is_some()));
+        self.suppressor = self.suppressor.as_ref().map(|_| Suppressor::new());
         self.segmenter.restart(position);
         self.audio.clear();
         (self.base, self.judged, self.shown) = (position, position, position);
@@ -150,15 +161,19 @@ impl Stream {
     }
 
     fn append(&mut self, samples: &[i16]) {
+        let new = self.audio.len();
         match &mut self.telephone {
-            Some(Telephone { upsampler, equalizer }) => {
-                let new = self.audio.len();
-                upsampler.push(samples, &mut self.audio);
-                if let Some(equalizer) = equalizer {
-                    equalizer.push(&mut self.audio[new..]);
-                }
-            }
+            Some(telephone) => telephone.upsampler.push(samples, &mut self.audio),
             None => self.audio.extend(samples.iter().map(|s| f32::from(*s) / 32_768.0)),
+        }
+        if let Some(suppressor) = &mut self.suppressor {
+            // What it holds at the end of a stream, 24 ms at most, is less than what ends a word.
+            let noisy = self.audio.split_off(new);
+            suppressor.push(&noisy, &mut self.audio);
+        }
+        // After it: raised edges would look like noise.
+        if let Some(equalizer) = self.telephone.as_mut().and_then(|t| t.equalizer.as_mut()) {
+            equalizer.push(&mut self.audio[new..]);
         }
     }
 
@@ -269,5 +284,17 @@ mod tests {
         stream.push(4_000, &[8_000; 8_000]).expect("scripted");
         let Some(Action::Ended(piece)) = stream.flush() else { panic!("a segment is open") };
         assert!((23_000..=24_000).contains(&piece.samples.len()), "{}", piece.samples.len());
+    }
+
+    #[test]
+    fn suppressed_noise_leaves_every_sample_in_its_place() {
+        let stream = Stream::new(Box::new(Scripted::default()), 8_000, 0, 0, false);
+        let mut stream = stream.suppressing(NoiseSuppression::Rnnoise);
+        // The second repeats half of the first, the third comes 400 samples late.
+        for start in [0, 4_000, 12_400] {
+            stream.push(start, &[8_000; 8_000]).expect("scripted");
+        }
+        let held = stream.suppressor.as_ref().map_or(0, Suppressor::held);
+        assert_eq!(stream.base + (stream.audio.len() + held) as u64, 2 * 20_400);
     }
 }

@@ -21,6 +21,8 @@ const POSITIONS_MAX: usize = 1_500;
 const SAMPLES_MIN: usize = RATE_HZ * 11 / 10;
 /// Mandarin is spoken at 4 to 7 syllables a second, rarely more than one token each.
 const TOKENS_PER_SECOND_MAX: usize = 12;
+/// Of unstable text, which is decoded anew anyway: a loop is not to hold a core.
+const TOKENS_PER_SECOND_PARTIAL_MAX: usize = 8;
 /// Above this probability of "no speech", an unsure text is taken for noise.
 const NO_SPEECH_MIN: f32 = 0.6;
 const UNSURE_BELOW: f32 = 0.45;
@@ -121,7 +123,10 @@ impl Decoder for WhisperDecoder {
     fn decode(&mut self, samples: &[f32], effort: Effort) -> Result<Decoded> {
         let voiced = text::voiced(samples);
         let best = match effort {
-            Effort::Partial => self.pass(samples, Search::Greedy, TEMPERATURES[0]),
+            Effort::Partial => {
+                let cap = TOKENS_PER_SECOND_PARTIAL_MAX;
+                self.capped_pass(samples, Search::Greedy, TEMPERATURES[0], cap)
+            }
             Effort::Final => self.careful(samples, Search::Greedy),
             Effort::Offline => self.vote_of_views(samples),
         };
@@ -164,12 +169,22 @@ impl WhisperDecoder {
     }
 
     fn pass(&mut self, samples: &[f32], search: Search, temperature: f32) -> Result<Pass> {
+        self.capped_pass(samples, search, temperature, TOKENS_PER_SECOND_MAX)
+    }
+
+    fn capped_pass(
+        &mut self,
+        samples: &[f32],
+        search: Search,
+        temperature: f32,
+        tokens_per_second: usize,
+    ) -> Result<Pass> {
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max(SAMPLES_MIN), 0.0);
         let mut parameters = self.parameters[search as usize].clone();
         let positions = padded.len() * POSITIONS_PER_SECOND / RATE_HZ + POSITIONS_BEYOND;
         parameters.set_audio_ctx(positions.min(POSITIONS_MAX) as i32);
-        parameters.set_max_tokens((padded.len() * TOKENS_PER_SECOND_MAX / RATE_HZ + 8) as i32);
+        parameters.set_max_tokens((padded.len() * tokens_per_second / RATE_HZ + 8) as i32);
         parameters.set_n_threads(self.cores as i32);
         parameters.set_temperature(temperature);
         self.state.full(parameters, &padded).map_err(engine)?;

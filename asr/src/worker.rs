@@ -12,6 +12,7 @@ use crate::clock::{Clock, process_cpu_ms};
 use crate::degradation::Level;
 use crate::error::{AsrError, Result};
 use crate::live::{Heard, Lane};
+use crate::noise::NoiseSuppression;
 use crate::recognizer::{Decoded, Decoder, Effort, Interrupt, Recognizer};
 use crate::scheduler::{Job, Key, Queue, Verdict};
 use crate::segmenter::{SAMPLES_PER_MS, Utterance};
@@ -57,6 +58,21 @@ pub struct WorkerConfig {
     pub streams_max: u32,
     /// Where it listens for other machines, too; it then stays when its parent process ends.
     pub front: Option<Front>,
+    /// What takes noise out of every stream before it is recognised.
+    pub noise_suppression: NoiseSuppression,
+}
+
+impl WorkerConfig {
+    /// For this machine alone, with as many streams as there may be, heard as they come.
+    pub fn new(socket: impl Into<PathBuf>, threads: usize) -> Self {
+        Self {
+            socket: socket.into(),
+            threads,
+            streams_max: STREAMS_MAX,
+            front: None,
+            noise_suppression: NoiseSuppression::Off,
+        }
+    }
 }
 
 /// Lets calls go first: a caption may be late, a packet may not. The worker is one process among those
@@ -80,6 +96,7 @@ pub fn serve(config: &WorkerConfig, recognizer: Arc<dyn Recognizer>) -> Result<(
     let shared = Arc::new(Shared {
         recognizer,
         streams_max: config.streams_max,
+        noise_suppression: config.noise_suppression,
         threads: config.threads.try_into().unwrap_or(u16::MAX),
         has_decoders: !decoders.is_empty(),
         lanes,
@@ -170,6 +187,7 @@ fn engines(recognizer: &dyn Recognizer, threads: usize) -> Result<Engines> {
 struct Shared {
     recognizer: Arc<dyn Recognizer>,
     streams_max: u32,
+    noise_suppression: NoiseSuppression,
     threads: u16,
     /// Finals are decoded from whole segments; otherwise a lane's last text is the final one.
     has_decoders: bool,
@@ -270,7 +288,8 @@ impl Shared {
                     self.board().streams += 1;
                     let is_live = self.is_live(is_offline);
                     let opened =
-                        Stream::new(detector, rate_hz, start_sample, first_segment, is_live);
+                        Stream::new(detector, rate_hz, start_sample, first_segment, is_live)
+                            .suppressing(self.noise_suppression);
                     // Longer segments help a decoder; a live engine hears a recording as a call.
                     let is_longer = is_offline && self.has_decoders;
                     let opened = if is_longer { opened.offline() } else { opened };

@@ -3,7 +3,7 @@
 
 use qingting_asr::bias::Hotwords;
 use qingting_asr::eval::condition::{Condition, silence};
-use qingting_asr::eval::decode::{self, Pass};
+use qingting_asr::eval::decode::{self, Pass, Setup};
 use qingting_asr::eval::{Utterance, paced, ramp, read_table};
 use qingting_asr::scripted::Scripted;
 use qingting_asr::{WorkerConfig, worker};
@@ -39,8 +39,8 @@ fn errors_are_counted_by_kind_in_every_condition_and_pass() {
     let table = table(folder.path(), &["一一一一", "一二一一", "一一一一一", "一一一"]);
     for condition in [Condition::Clean, Condition::Telephone] {
         for pass in [Pass::Streaming, Pass::Whole] {
-            let report =
-                decode::measure(&Scripted::default(), 2, &table, condition, pass, &silence);
+            let setup = Setup { condition, pass, ..Setup::default() };
+            let report = decode::measure(&Scripted::default(), 2, &table, setup, &silence);
             let report = report.expect("measured");
             let errors = report.errors;
             let kinds = (errors.substitutions, errors.deletions, errors.insertions);
@@ -57,14 +57,7 @@ fn errors_are_counted_by_kind_in_every_condition_and_pass() {
 fn what_a_citys_words_do_is_shown_beside_the_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let table = table(folder.path(), &["医医医医", "一一一一"]);
-    let heard = decode::measure(
-        &Scripted::default(),
-        1,
-        &table,
-        Condition::Clean,
-        Pass::Streaming,
-        &silence,
-    );
+    let heard = decode::measure(&Scripted::default(), 1, &table, Setup::default(), &silence);
     let heard = heard.expect("measured");
     let words = Hotwords::read("医医医医", []).expect("a word");
     let corrected = heard.corrected(&table, &words);
@@ -78,7 +71,7 @@ fn what_a_citys_words_do_is_shown_beside_the_errors() {
 /// A worker on two threads that takes so long for each decode, for as long as the tests run.
 fn start(folder: &Path, decode: Duration) -> PathBuf {
     let socket = folder.join("asr.sock");
-    let config = WorkerConfig { socket: socket.clone(), threads: 2, streams_max: 100, front: None };
+    let config = WorkerConfig::new(socket.clone(), 2);
     let recognizer = Arc::new(Scripted { decode, ..Scripted::default() });
     std::thread::spawn(move || worker::serve(&config, recognizer));
     while !socket.exists() {

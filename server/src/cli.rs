@@ -2,6 +2,7 @@
 
 use crate::config::{AsrEngine, AsrRemote};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use qingting_asr::NoiseSuppression;
 use std::path::PathBuf;
 
 /// Qingting (倾听): the voice server of a 12345 government hotline.
@@ -309,6 +310,10 @@ pub struct Eval {
     /// Measure the pass over the whole recording after a call as well
     #[arg(long)]
     pub whole: bool,
+    /// What takes noise out of the recordings first, off or rnnoise [default: asr.noise_suppression of the
+    /// configuration, else off]
+    #[arg(long, value_name = "KIND")]
+    pub noise_suppression: Option<NoiseSuppression>,
     /// Show beside each row what a city's words do to it: a file as for asr.hotwords
     #[arg(long, value_name = "FILE")]
     pub hotwords: Option<PathBuf>,
@@ -569,6 +574,9 @@ pub struct AsrWorker {
     /// File with the token that other machines must have (`openssl rand -hex 32 > FILE`)
     #[arg(long, value_name = "FILE", requires = "listen")]
     pub token_file: Option<PathBuf>,
+    /// What takes noise out of calls before they are recognised: off or rnnoise
+    #[arg(long, value_name = "KIND", default_value = "off")]
+    pub noise_suppression: NoiseSuppression,
     /// Recognition server instead of models: `asr.remote` as JSON
     #[arg(long, hide = true)]
     pub remote: Option<AsrRemote>,

@@ -352,7 +352,7 @@ impl World {
 
     /// One message for each follow-up that has ended, and none for others.
     async fn check_outbox(&self, by_status: &BTreeMap<&str, u32>) {
-        let pending = self.store.outbox_pending_count().await.expect("read");
+        let pending = self.store.outbox_totals().await.expect("read").pending;
         let ended: u32 =
             by_status.iter().filter(|(k, _)| **k != "awaiting_redo").map(|(_, n)| n).sum();
         assert_eq!(pending, u64::from(ended));

@@ -7,6 +7,7 @@ use qingting_tests::{call, cer, qingting, spoken};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const CALLERS: u64 = 10;
 /// Each says so many sentences of a second, with a pause behind each that ends a segment.
@@ -147,6 +148,50 @@ fn a_whole_recording_is_heard_once_more_when_that_is_asked_for() {
     assert!(segments[0]["start_ms"].as_u64().is_some_and(|ms| ms > 1_000), "{whole}");
     let none = "/api/v1/calls/00000000-0000-7000-8000-000000000000/transcript/whole";
     assert_eq!(server.request("POST", none, None).0, 404);
+}
+
+#[test]
+fn a_recogniser_killed_in_the_middle_of_a_recording_costs_none_of_its_words_and_says_none_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = slow_recogniser(folder.path());
+    let plan =
+        ServerPlan::hearing().with("asr.program", format!("{:?}", program.display().to_string()));
+    let server = Server::start(&plan);
+    let mut raw = RawCall::new(server.sip());
+    let offer = raw.offer("8");
+    let answer = raw.request("INVITE", "", &offer);
+    // Pauses that part sentences in a recording, too.
+    let sentence = |number| [noise(number, SENTENCE_MS * 8), vec![0; 2 * PAUSE_MS * 8]].concat();
+    raw.speak(&answer, &(0..SENTENCES as u64).flat_map(sentence).collect::<Vec<_>>());
+    assert!(raw.request("BYE", "", "").starts_with("SIP/2.0 200 "));
+    let call = server.ended_calls(1).remove(0);
+    let live = wait_until("the captions are there", || {
+        let said = transcript(&server, &call);
+        (said["segments"].as_array()?.len() >= SENTENCES).then_some(said)
+    });
+    let streams = |count: f64| (server.metric("qingting_asr_streams") == count).then_some(());
+    wait_until("the recogniser is done with the call", || streams(0.0));
+    let path = format!("/api/v1/calls/{}/transcript", id(&call));
+    assert_eq!(server.request("POST", &format!("{path}/whole"), None).0, 202);
+    // It takes the recogniser more than 3 s.
+    wait_until("the recording is being heard", || streams(1.0));
+    let worker = ["-9", "-P", &server.pid().to_string(), "-f", "scripted-worker"];
+    assert!(Command::new("pkill").args(worker).status().expect("pkill runs").success());
+    let whole = || server.api_get(&format!("{path}?pass=whole"));
+    assert_eq!(whole()["passes"][0]["state"], "waiting", "it was killed before the end");
+    let done = wait_until("the recording is heard", || {
+        let whole = whole();
+        (whole["passes"][0]["state"] == "done").then_some(whole)
+    });
+    assert_eq!(of_worker(&server, "worker_restarts_total"), 1.0);
+    let starts = |said: &Value| -> Vec<u64> {
+        let segments = said["segments"].as_array().expect("a list").iter();
+        segments.map(|segment| segment["start_ms"].as_u64().expect("ms")).collect()
+    };
+    let (once, again) = (starts(&live), starts(&done));
+    assert_eq!(again.len(), SENTENCES, "{done}");
+    assert!(once.iter().zip(&again).all(|(a, b)| a.abs_diff(*b) <= 150), "{once:?} {again:?}");
+    assert_eq!(starts(&transcript(&server, &call)), once, "captions stay as they are");
 }
 
 #[test]

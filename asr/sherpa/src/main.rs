@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use qingting_asr::sherpa::{HOTWORDS_SCORE, LiveKind, ModelAt, SecondPassKind, SherpaModels};
-use qingting_asr::{WorkerConfig, worker};
+use qingting_asr::{NoiseSuppression, WorkerConfig, worker};
 use qingting_sherpa::Sherpa;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -21,6 +21,9 @@ struct Args {
     /// Threads of each kind of engine
     #[arg(long)]
     threads: usize,
+    /// What takes noise out of calls before they are recognised: off or rnnoise
+    #[arg(long, default_value = "off")]
+    noise_suppression: NoiseSuppression,
     /// Silero's silero_vad.onnx
     #[arg(long, value_name = "FILE")]
     vad: PathBuf,
@@ -78,10 +81,8 @@ fn main() -> ExitCode {
 fn run(args: Args) -> qingting_asr::Result<()> {
     worker::step_back();
     let config = WorkerConfig {
-        socket: args.socket.clone(),
-        threads: args.threads,
-        streams_max: worker::STREAMS_MAX,
-        front: None,
+        noise_suppression: args.noise_suppression,
+        ..WorkerConfig::new(&args.socket, args.threads)
     };
     worker::serve(&config, Arc::new(Sherpa::load(&args.into())?))
 }

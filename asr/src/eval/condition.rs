@@ -15,10 +15,11 @@ const HALF_TAPS: isize = 127;
 const BAND_HZ: (f32, f32) = (300.0, 3_400.0);
 
 /// What the recogniser hears of a recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// As recorded, 16 kHz.
+    #[default]
     Clean,
     /// 300–3400 Hz, 8 kHz, A-law.
     Telephone,

@@ -10,6 +10,7 @@ use super::{Utterance, in_silence, read_sound};
 use crate::bias::Hotwords;
 use crate::clock::process_cpu_ms;
 use crate::error::{AsrError, Result};
+use crate::noise::NoiseSuppression;
 use crate::recognizer::{Decoder, Effort, Recognizer};
 use crate::stream::{Action, Stream};
 use crate::text::Text;
@@ -18,13 +19,25 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Which of the two texts of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pass {
     /// The finals of a call that goes on.
+    #[default]
     Streaming,
     /// The recording after the call.
     Whole,
+}
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// What the recogniser hears.
+    pub condition: Condition,
+    /// How.
+    pub pass: Pass,
+    /// What is taken out of it before.
+    pub noise_suppression: NoiseSuppression,
 }
 
 /// What was measured. Errors are counted in the raw text, as it was heard: what
@@ -120,10 +133,10 @@ pub fn measure(
     recognizer: &dyn Recognizer,
     threads: usize,
     table: &[Utterance],
-    condition: Condition,
-    pass: Pass,
+    setup: Setup,
     conceal: Conceal,
 ) -> Result<Report> {
+    let Setup { condition, pass, .. } = setup;
     let next = AtomicUsize::new(0);
     let cpu_before_ms = process_cpu_ms();
     let work = || -> Result<Vec<(usize, Heard)>> {
@@ -138,7 +151,7 @@ pub fn measure(
             let samples = read_sound(&utterance.file)?;
             let heard = condition.hear(&samples, number as u64, conceal);
             let call = in_silence(&heard, condition.rate_hz());
-            let pieces = transcribe(recognizer, &mut *decoder, condition.rate_hz(), &call, pass)?;
+            let pieces = transcribe(recognizer, &mut *decoder, setup, &call)?;
             done.push((number, Heard::new(pieces, &utterance.text, samples.len())));
         }
     };
@@ -208,15 +221,15 @@ fn report(condition: Condition, pass: Pass, heard: Vec<Heard>, cpu_seconds: f64)
 fn transcribe(
     recognizer: &dyn Recognizer,
     decoder: &mut dyn Decoder,
-    rate_hz: u32,
+    setup: Setup,
     call: &[i16],
-    pass: Pass,
 ) -> Result<Vec<Piece>> {
-    let (is_offline, effort) = match pass {
+    let (is_offline, effort) = match setup.pass {
         Pass::Streaming => (false, Effort::Final),
         Pass::Whole => (true, Effort::Offline),
     };
-    let mut stream = Stream::new(recognizer.detector()?, rate_hz, 0, 0, false);
+    let mut stream = Stream::new(recognizer.detector()?, setup.condition.rate_hz(), 0, 0, false)
+        .suppressing(setup.noise_suppression);
     if is_offline {
         stream = stream.offline();
     }

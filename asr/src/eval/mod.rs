@@ -6,7 +6,7 @@ pub mod decode;
 pub mod errors;
 pub mod paced;
 pub mod ramp;
-mod random;
+pub(crate) mod random;
 mod worker;
 
 use crate::error::{AsrError, Result};

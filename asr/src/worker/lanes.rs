@@ -93,7 +93,6 @@ impl Shared {
                         board.end_if_done(key.connection, key.stream);
                     }
                 }
-                // Of a segment that is not over its end brings all audio again.
                 Outcome::Failed(key, utterance) => {
                     if board.queue.live_is_done(key) {
                         board.send(key.connection, skipped(key, &utterance));

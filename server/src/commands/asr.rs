@@ -3,13 +3,15 @@
 use super::models;
 use super::recogniser::Recogniser;
 use crate::cli::{self, EvalCondition};
-use crate::config::cores;
+use crate::config::{Asr, cores};
 use anyhow::{Context, Result, bail};
+use qingting_asr::NoiseSuppression;
 use qingting_asr::bias::Hotwords;
 use qingting_asr::eval::condition::{Condition, PACKET_SAMPLES};
-use qingting_asr::eval::decode::{self, Pass, Report};
+use qingting_asr::eval::decode::{self, Pass, Report, Setup};
+use qingting_asr::eval::paced::{self, Delays};
 use qingting_asr::eval::ramp::{self, Step};
-use qingting_asr::eval::{self, Utterance, paced};
+use qingting_asr::eval::{self, Utterance};
 use qingting_asr::whisper::Whisper;
 use qingting_media::plc::Concealer;
 use std::fmt::Write;
@@ -23,9 +25,14 @@ const START_DS_MAX: u32 = 600;
 pub fn eval(args: &cli::Eval) -> Result<()> {
     let table = table(&args.tsv, args.limit)?;
     let threads = args.threads.unwrap_or_else(cores);
-    let recogniser = recogniser(args)?;
+    let asr = configured(args)?;
+    let recogniser = Recogniser::find(&asr, &args.dir)?;
+    let noise = asr.noise_suppression;
     if args.paced {
-        return delays(args, recogniser, threads, &table);
+        let delays = with_worker(recogniser, threads, noise, |socket, _| {
+            Ok(paced::measure(socket, &table)?)
+        })?;
+        return tell_delays(args, &delays);
     }
     let passes: &[Pass] =
         if args.whole { &[Pass::Streaming, Pass::Whole] } else { &[Pass::Streaming] };
@@ -49,10 +56,10 @@ pub fn eval(args: &cli::Eval) -> Result<()> {
     match &recogniser {
         Recogniser::Whisper { .. } => {
             let whisper = Whisper::load(&models::recogniser(&args.dir)?)?;
-            errors_of_whisper(&whisper, args, threads, passes, &table, tell)?;
+            errors_of_whisper(&whisper, args, noise, passes, &table, tell)?;
         }
         // What runs elsewhere is heard through its worker.
-        _ => with_worker(recogniser, threads, |socket, _| {
+        _ => with_worker(recogniser, threads, noise, |socket, _| {
             for condition in conditions(args) {
                 tell(decode::measure_worker(socket, &table, condition, &conceal)?);
             }
@@ -81,7 +88,7 @@ pub fn bench(args: &cli::AsrBench) -> Result<()> {
     let callers_max = usize::try_from(args.callers)?;
     let asr = models::configuration(&args.dir)?.map(|config| config.asr).unwrap_or_default();
     let recogniser = Recogniser::find(&asr, &args.dir)?;
-    let steps = with_worker(recogniser, threads, |socket, _| {
+    let steps = with_worker(recogniser, threads, asr.noise_suppression, |socket, _| {
         Ok(ramp::measure(socket, &table, args.seconds, callers_max, |step| {
             if !args.json {
                 println!("{}", ramp_row(step));
@@ -122,39 +129,36 @@ fn hotwords(file: Option<&Path>) -> Result<Option<Hotwords>> {
     file.map(read).transpose()
 }
 
-/// Who is measured: as named, else as configured.
-fn recogniser(args: &cli::Eval) -> Result<Recogniser> {
+/// Who is measured, and how: as named, else as configured.
+fn configured(args: &cli::Eval) -> Result<Asr> {
     let mut asr = models::configuration(&args.dir)?.map(|config| config.asr).unwrap_or_default();
     asr.engine = args.engine.unwrap_or(asr.engine);
     if let Some(url) = &args.url {
         asr.remote.url.clone_from(url);
     }
-    Recogniser::find(&asr, &args.dir)
+    asr.noise_suppression = args.noise_suppression.unwrap_or(asr.noise_suppression);
+    Ok(asr)
 }
 
 fn errors_of_whisper(
     whisper: &Whisper,
     args: &cli::Eval,
-    threads: usize,
+    noise_suppression: NoiseSuppression,
     passes: &[Pass],
     table: &[Utterance],
     mut tell: impl FnMut(Report),
 ) -> Result<()> {
+    let threads = args.threads.unwrap_or_else(cores);
     for condition in conditions(args) {
         for pass in passes {
-            tell(decode::measure(whisper, threads, table, condition, *pass, &conceal)?);
+            let setup = Setup { condition, pass: *pass, noise_suppression };
+            tell(decode::measure(whisper, threads, table, setup, &conceal)?);
         }
     }
     Ok(())
 }
 
-fn delays(
-    args: &cli::Eval,
-    recogniser: Recogniser,
-    threads: usize,
-    table: &[Utterance],
-) -> Result<()> {
-    let delays = with_worker(recogniser, threads, |socket, _| Ok(paced::measure(socket, table)?))?;
+fn tell_delays(args: &cli::Eval, delays: &Delays) -> Result<()> {
     if args.json {
         println!("{:#}", serde_json::to_value(delays)?);
         return Ok(());
@@ -259,11 +263,12 @@ fn heard(table: &[Utterance], reports: &[Report]) -> String {
 pub fn with_worker<T>(
     recogniser: Recogniser,
     threads: usize,
+    noise: NoiseSuppression,
     measure: impl FnOnce(&Path, &Worker) -> Result<T>,
 ) -> Result<T> {
     let folder = crate::home::temporary()?;
     let socket = folder.path().join("asr.sock");
-    let worker = Worker::start(&socket, recogniser, threads)?;
+    let worker = Worker::start(&socket, recogniser, threads, noise)?;
     measure(&socket, &worker)
 }
 
@@ -271,9 +276,15 @@ pub fn with_worker<T>(
 pub struct Worker(Child);
 
 impl Worker {
-    fn start(socket: &Path, recogniser: Recogniser, threads: usize) -> Result<Self> {
-        let child =
-            recogniser.command(socket, threads)().spawn().context("cannot start the recogniser")?;
+    fn start(
+        socket: &Path,
+        recogniser: Recogniser,
+        threads: usize,
+        noise: NoiseSuppression,
+    ) -> Result<Self> {
+        let child = recogniser.command(socket, threads, noise)()
+            .spawn()
+            .context("cannot start the recogniser")?;
         let mut worker = Self(child);
         for _ in 0..START_DS_MAX {
             if socket.exists() {

@@ -73,10 +73,11 @@ pub fn run(args: &ModelsBench) -> Result<()> {
     eprintln!("The recogniser listens, at the pace of a call …");
     let threads = args.threads.unwrap_or(machine.cores);
     let table = eval::read_table(&tsv, usize::MAX)?;
-    let (report, memory_bytes) = super::asr::with_worker(recogniser, threads, |socket, worker| {
-        let delays = eval::paced::measure(socket, &table)?;
-        Ok((delays, worker.memory_bytes()))
-    })?;
+    let (report, memory_bytes) =
+        super::asr::with_worker(recogniser, threads, asr.noise_suppression, |socket, worker| {
+            let delays = eval::paced::measure(socket, &table)?;
+            Ok((delays, worker.memory_bytes()))
+        })?;
     let figures = Figures {
         cores: machine.cores,
         load_before,

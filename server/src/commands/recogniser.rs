@@ -4,6 +4,7 @@ use super::models;
 use crate::cli::ModelsDir;
 use crate::config::{Asr, AsrEngine, AsrRemote, AsrSherpa};
 use anyhow::{Context, Result, anyhow, bail};
+use qingting_asr::NoiseSuppression;
 use qingting_asr::sherpa::{Kind, LiveKind, ModelAt, SecondPassKind, SherpaModels};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ impl Recogniser {
         self,
         socket: &Path,
         threads: usize,
+        noise: NoiseSuppression,
     ) -> impl Fn() -> Command + Send + Sync + 'static {
         let socket = socket.to_owned();
         move || {
@@ -99,6 +101,9 @@ impl Recogniser {
                 }
             };
             command.arg("--socket").arg(&socket).args(["--threads", &threads.to_string()]);
+            if noise != NoiseSuppression::Off {
+                command.args(["--noise-suppression", noise.as_str()]);
+            }
             command.stdin(Stdio::null());
             command
         }

@@ -25,7 +25,11 @@ pub fn run(args: &cli::AsrWorker) -> Result<()> {
     if let Some(front) = &front {
         println!("Recognising for other machines on {} with {threads} threads.", front.listen);
     }
-    let config = WorkerConfig { socket, threads, streams_max: worker::STREAMS_MAX, front };
+    let config = WorkerConfig {
+        front,
+        noise_suppression: args.noise_suppression,
+        ..WorkerConfig::new(socket, threads)
+    };
     Ok(worker::serve(&config, recognizer)?)
 }
 

@@ -8,6 +8,7 @@ pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use clap::ValueEnum;
 use qingting_callbacks::rates::Formula;
+use qingting_asr::NoiseSuppression;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -139,6 +140,8 @@ pub struct Asr {
     pub hotwords: PathBuf,
     /// Whether each call's recording is heard once more after it.
     pub whole_pass: bool,
+    /// What is taken out of audio before it is recognised.
+    pub noise_suppression: NoiseSuppression,
     pub sherpa: AsrSherpa,
     pub remote: AsrRemote,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -365,6 +368,7 @@ impl Default for Asr {
             program: PathBuf::new(),
             hotwords: PathBuf::new(),
             whole_pass: false,
+            noise_suppression: NoiseSuppression::Off,
             sherpa: AsrSherpa::default(),
             remote: AsrRemote::default(),
             workers: Vec::new(),

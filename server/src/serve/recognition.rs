@@ -30,7 +30,7 @@ pub fn start(
     let mut workers = Vec::new();
     if let Some(recogniser) = recogniser {
         let socket = run_dir.path().join("asr.sock");
-        let spawn = recogniser.command(&socket, threads(config));
+        let spawn = recogniser.command(&socket, threads(config), config.asr.noise_suppression);
         workers.push(WorkerSource::Local { socket, spawn: Box::new(spawn) });
     }
     for worker in &config.asr.workers {

@@ -33,6 +33,9 @@ async fn of_the_first_schema(path: &Path) {
         INSERT INTO segments VALUES
             ('00000000-0000-7000-8000-000000000009', '00000000-0000-7000-8000-000000000001',
              'caller', 100, 900, '路灯不亮', 0.9);
+        INSERT INTO caption_gaps VALUES
+            ('00000000-0000-7000-8000-000000000001', 1500, 4000),
+            ('00000000-0000-7000-8000-000000000001', 5000, 6000);
         INSERT INTO tickets SELECT replace(id, '-7000-', '-7001-'), '19700101-00000' || substr(id, 36),
             id, 'draft', 0, '{"place":{"value":"翠湖小区","confidence":0.9,"source":"machine"}}',
             started_at, started_at, NULL, NULL FROM calls;
@@ -80,7 +83,10 @@ async fn calls_of_the_first_schema_keep_all_they_had() {
     assert_eq!(roles, [(0, LegRole::Citizen, &citizen), (1, LegRole::Seat, &empty)]);
     assert_eq!(legs[0].answered_at, Some(UnixMillis(2_000)));
     assert_eq!(legs[0].cause.as_deref(), Some("caller_hung_up"));
-    let segments = store.transcript(id(1)).await.unwrap().segments;
+    let Transcript { segments, gaps, .. } = store.transcript(id(1)).await.unwrap();
+    // Nobody but callers was recognised then.
+    let gap = |from_ms, to_ms| Gap { slot: 0, seq: 0, party: Party::Caller, from_ms, to_ms };
+    assert_eq!(gaps, [gap(1_500, 4_000), gap(5_000, 6_000)]);
     let said: Vec<_> = segments.iter().map(|s| (s.text.expose(), s.raw.expose())).collect();
     assert_eq!(said, [(&"路灯不亮".to_owned(), &"路灯不亮".to_owned())]);
     assert_eq!(store.keys().await.unwrap().len(), 1);
