@@ -26,6 +26,8 @@ pub const WEBSOCKET_PROTOCOL: &str = "qingting";
 
 const READ: &[Role] = &[Admin, Operator, Reader, Supervisor];
 const LEAD: &[Role] = &[Admin, Supervisor];
+/// Who runs campaigns.
+const RUN: &[Role] = &[Admin, Operator, Supervisor];
 /// What seats may do, too, with what is theirs: the handlers look whose it is.
 const READ_OWN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat];
 const WORK_OWN: &[Role] = &[Admin, Operator, Supervisor, Seat];
@@ -60,6 +62,23 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/missed-calls", READ_OWN),
     ("POST", "/api/v1/missed-calls/{id}/call-back", WORK_OWN),
     ("POST", "/api/v1/missed-calls/{id}/reopen", LEAD),
+    ("GET", "/api/v1/campaigns", READ),
+    ("POST", "/api/v1/campaigns", RUN),
+    ("GET", "/api/v1/campaigns/{id}", READ),
+    ("PATCH", "/api/v1/campaigns/{id}", RUN),
+    ("POST", "/api/v1/campaigns/{id}/follow-ups", RUN),
+    ("GET", "/api/v1/campaigns/{id}/preview", RUN),
+    ("GET", "/api/v1/campaigns/{id}/results", READ),
+    ("GET", "/api/v1/follow-ups", READ),
+    // Its sender proves itself by a signature.
+    ("POST", "/api/v1/follow-ups/events", &[]),
+    ("GET", "/api/v1/follow-ups/{id}", READ),
+    ("POST", "/api/v1/follow-ups/{id}/corrections", LEAD),
+    ("POST", "/api/v1/follow-ups/{id}/cancel", RUN),
+    ("GET", "/api/v1/calls/{id}/follow-up", READ_OWN),
+    ("GET", "/api/v1/do-not-call", RUN),
+    ("POST", "/api/v1/do-not-call", RUN),
+    ("DELETE", "/api/v1/do-not-call", LEAD),
     ("GET", "/api/v1/duty-list", LEAD),
     ("PUT", "/api/v1/duty-list", LEAD),
     ("GET", "/api/v1/duty-list/now", READ_OWN),

@@ -7,6 +7,7 @@
 mod access;
 mod audit;
 pub mod auth;
+mod callbacks;
 mod calls;
 mod clock;
 mod commands;
@@ -31,6 +32,7 @@ pub mod switchboard;
 mod table;
 mod tickets;
 
+pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
@@ -78,6 +80,8 @@ pub struct ApiState {
     pub knowledge: Knowledge,
     /// What recent calls were about; nothing until the server puts its own here.
     pub recent_calls: RecentCalls,
+    /// Campaigns' rules and who may send closed tickets; nobody until the server puts its own here.
+    pub callbacks: Arc<dyn Callbacks>,
     /// Files of pages such as `/softphone`; served without a key. No path is one of the interface's.
     pub pages: &'static [Page],
     /// The realm of the SIP server, which passwords of new seats are hashed with.
@@ -112,6 +116,7 @@ impl ApiState {
             metrics,
             knowledge: Knowledge::default(),
             recent_calls: RecentCalls::default(),
+            callbacks: Arc::new(callbacks::NoCallbacks(qingting_callbacks::rates::defaults())),
             pages: &[],
             realm: REALM.to_owned(),
             public_url: None,
@@ -166,6 +171,22 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(missed::list))
         .routes(routes!(missed::call_back))
         .routes(routes!(missed::reopen))
+        .routes(routes!(callbacks::campaigns::list, callbacks::campaigns::create))
+        .routes(routes!(callbacks::campaigns::one, callbacks::campaigns::change))
+        .routes(routes!(callbacks::campaigns::import))
+        .routes(routes!(callbacks::campaigns::preview))
+        .routes(routes!(callbacks::campaigns::results))
+        .routes(routes!(callbacks::follow_ups::list))
+        .routes(routes!(callbacks::webhook::take))
+        .routes(routes!(callbacks::follow_ups::one))
+        .routes(routes!(callbacks::follow_ups::of_call))
+        .routes(routes!(callbacks::follow_ups::correct))
+        .routes(routes!(callbacks::follow_ups::cancel))
+        .routes(routes!(
+            callbacks::refusals::list,
+            callbacks::refusals::add,
+            callbacks::refusals::remove
+        ))
         .routes(routes!(duty::read, duty::replace))
         .routes(routes!(duty::now))
         .routes(routes!(tickets::list))

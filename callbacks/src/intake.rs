@@ -74,7 +74,10 @@ impl ClosedTicket {
         {
             let chars = text.chars().count();
             if chars > NAME_CHARS_MAX {
-                return Err(fault(field, &format!("{chars} characters are more than {NAME_CHARS_MAX}")));
+                return Err(fault(
+                    field,
+                    &format!("{chars} characters are more than {NAME_CHARS_MAX}"),
+                ));
             }
         }
         if !(-1_000..=1_000).contains(&self.priority) {
@@ -86,8 +89,8 @@ impl ClosedTicket {
         let number = Number::read(self.citizen.expose(), None)
             .ok()
             .filter(|number| number.kind() != NumberKind::International);
-        let number = number
-            .ok_or_else(|| fault("citizen", "it is no telephone number of China"))?;
+        let number =
+            number.ok_or_else(|| fault("citizen", "it is no telephone number of China"))?;
         self.citizen = Pii::new(number.national());
         self.title = self.title.trim().chars().take(TITLE_CHARS_MAX).collect();
         Ok(self)
@@ -100,7 +103,10 @@ fn fault(field: &'static str, what: &str) -> TicketFault {
 
 /// Tickets from a table; the error names the row. Columns by their usual names, or as `map` says:
 /// `ticket=单号,citizen=电话`.
-pub fn from_table(table: &Table, map: &[(String, String)]) -> Result<Vec<ClosedTicket>, TableError> {
+pub fn from_table(
+    table: &Table,
+    map: &[(String, String)],
+) -> Result<Vec<ClosedTicket>, TableError> {
     let columns = Columns::of(table, map)?;
     table.rows().iter().map(|row| columns.read(table, row)).collect()
 }
@@ -130,7 +136,8 @@ impl Columns {
                 found.push((field, table.column(name)?));
                 continue;
             }
-            let here = usual.iter().find(|name| table.header().iter().any(|head| head.trim() == **name));
+            let here =
+                usual.iter().find(|name| table.header().iter().any(|head| head.trim() == **name));
             match here {
                 Some(name) => found.push((field, table.column(name)?)),
                 // Without these nobody can be called: the error names the column and those there are.
@@ -157,7 +164,8 @@ impl Columns {
             }),
             _ => Ok(None),
         };
-        let flag = |field: &str| matches!(text(field).as_str(), "是" | "1" | "true" | "Y" | "y" | "保密");
+        let flag =
+            |field: &str| matches!(text(field).as_str(), "是" | "1" | "true" | "Y" | "y" | "保密");
         let ticket = text("ticket");
         let closed_at = time("closed_at")?.ok_or_else(|| self.lacking(table, row, "closed_at"))?;
         let event_id = match text("event_id") {

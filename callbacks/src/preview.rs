@@ -47,7 +47,8 @@ mod tests {
             spacing: Duration::from_secs(7_200),
         };
         let caps = Caps { concurrent_max: 1, per_second_max: 1.0, lines_reserved: 0 };
-        let at = |day, hour, minute| LocalTime { year: 2026, month: 9, day, hour, minute }.to_unix_ms();
+        let at =
+            |day, hour, minute| LocalTime { year: 2026, month: 9, day, hour, minute }.to_unix_ms();
         let now = at(10, 19, 58);
         let planned = plan(&rules, &caps, now, [now; 3]);
         let planned: Vec<UnixMillis> = planned.into_iter().map(|at| at.expect("a time")).collect();

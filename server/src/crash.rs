@@ -5,6 +5,7 @@ pub fn point(name: &str) {
     if std::env::var("QINGTING_CRASH_AT").is_ok_and(|at| at == name) {
         eprintln!("stopped at the crash point {name}");
         // SIGKILL, not exit: no handler, no flush.
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }

@@ -15,8 +15,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// What must stay absent from everything that these crates use, however far down.
-const PURE: &[&str] =
-    &["qingting-common", "qingting-core", "qingting-nlu", "qingting-callbacks"];
+const PURE: &[&str] = &["qingting-common", "qingting-core", "qingting-nlu", "qingting-callbacks"];
 const IMPURE: &[&str] =
     &["tokio", "mio", "socket2", "libc", "rustix", "sqlx", "rand", "tracing", "chrono"];
 

@@ -100,7 +100,7 @@ fn answers_without_a_way(script: &Script, errors: &mut Vec<ScriptError>) {
 }
 
 /// What the reader may answer to a question besides the exits.
-pub(crate) const fn answers_of(question: Question) -> &'static [AnswerName] {
+pub const fn answers_of(question: Question) -> &'static [AnswerName] {
     use AnswerName as A;
     match question {
         Question::RightPerson => &[A::Yes],

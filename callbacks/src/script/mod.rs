@@ -8,6 +8,7 @@ mod check;
 mod read;
 mod render;
 
+pub use check::answers_of as answers_to;
 pub use read::ScriptError;
 pub use render::{Facts, PLACEHOLDERS, Rendered};
 

@@ -7,9 +7,9 @@ pub use check::ConfigError;
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use clap::ValueEnum;
-use qingting_callbacks::rates::Formula;
 use qingting_asr::NoiseSuppression;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
+use qingting_callbacks::rates::Formula;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -28,7 +28,7 @@ mod ticket_model;
 mod tones;
 
 pub use call::remote_media;
-pub use callbacks::scripts as callback_scripts;
+pub use callbacks::{Office, faults as campaign_faults, rules as campaign_rules};
 pub use ready::new_admin_password;
 pub use recordings::{known_keys as recording_keys, sha256 as recording_hash};
 pub use switchboard::faults as switchboard_faults;
@@ -150,6 +150,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let (endpoint, incoming) = sip.block_on(Endpoint::bind(edge))?;
     let events = EventBus::new();
     let callbacks = callbacks::Callbacks::new(&config)?;
+    let office = Arc::new(callbacks::Office::new(&config)?);
     let switchboard = Switchboard::new(&config, started, &store, events.clone(), seats, trunks);
     let hotline = Arc::new(Hotline {
         clock: started,
@@ -195,7 +196,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
-    let http = serve_http(listener, &hotline, &endpoint, &draining, stopped);
+    let http = serve_http(listener, &hotline, &office, &endpoint, &draining, stopped);
 
     let is_told_early = app.block_on(async {
         tokio::select! {
@@ -329,11 +330,12 @@ async fn http_listener(config: &Config) -> Result<TcpListener> {
 fn serve_http(
     listener: TcpListener,
     hotline: &Arc<Hotline>,
+    office: &Arc<callbacks::Office>,
     endpoint: &Endpoint,
     draining: &Arc<AtomicBool>,
     mut stopped: watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
-    let router = qingting_api::router(api_state(hotline, endpoint, draining));
+    let router = qingting_api::router(api_state(hotline, office, endpoint, draining));
     let shutdown = async move {
         // An error is a sender that is gone: time to stop, too.
         let _ = stopped.wait_for(|stop| *stop).await;
@@ -345,7 +347,12 @@ fn serve_http(
     })
 }
 
-fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicBool>) -> ApiState {
+fn api_state(
+    hotline: &Arc<Hotline>,
+    office: &Arc<callbacks::Office>,
+    endpoint: &Endpoint,
+    draining: &Arc<AtomicBool>,
+) -> ApiState {
     let (for_metrics, sip) = (Arc::clone(hotline), endpoint.clone());
     let (for_ready, draining) = (Arc::clone(hotline), Arc::clone(draining));
     let recogniser_was_up = AtomicBool::new(false);
@@ -369,6 +376,7 @@ fn api_state(hotline: &Arc<Hotline>, endpoint: &Endpoint, draining: &Arc<AtomicB
     state.audio = Arc::clone(&hotline.archive) as Arc<dyn qingting_api::RecordingSource>;
     state.knowledge = hotline.aids.knowledge.clone();
     state.recent_calls = hotline.aids.recent_calls.clone();
+    state.callbacks = Arc::clone(office) as Arc<dyn qingting_api::Callbacks>;
     state.pages = pages::softphone(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
     state

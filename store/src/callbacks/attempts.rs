@@ -341,7 +341,10 @@ impl Command for DropDraft {
             format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})"),
             format!("DELETE FROM tickets WHERE id IN ({untouched})"),
         ] {
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.0.to_string()).execute(&mut *db).await?;
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(self.0.to_string())
+                .execute(&mut *db)
+                .await?;
         }
         Ok(())
     }

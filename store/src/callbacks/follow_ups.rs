@@ -206,6 +206,15 @@ impl Store {
         sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
+    /// Those that wait, in the order in which they would be called.
+    pub async fn waiting_follow_ups(
+        &self,
+        campaign: CampaignId,
+        limit: u32,
+    ) -> Result<Vec<FollowUp>, StoreError> {
+        self.due_follow_ups(campaign, UnixMillis(i64::MAX), limit).await
+    }
+
     /// Those that are to be called next, the first one first; refusals and spacing are looked at when one
     /// is begun.
     pub async fn due_follow_ups(

@@ -150,8 +150,7 @@ impl Driver {
                 if let Some(errand) = &self.beginning.errand {
                     let (hotline, errand) = (Arc::clone(&self.hotline), Arc::clone(errand));
                     let app = self.hotline.app.clone();
-                    self.storing
-                        .spawn_on(callbacks::store_answer(hotline, errand, answered), &app);
+                    self.storing.spawn_on(callbacks::store_answer(hotline, errand, answered), &app);
                 }
             }
             Step::Over(ending) => {

@@ -15,12 +15,14 @@ use crate::serve::switchboard::hours_named;
 use anyhow::{Context, Result};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::dialogue::Answered;
+use qingting_callbacks::rates::Formula;
 use qingting_callbacks::schedule::Rules;
 use qingting_callbacks::script::{Facts, SATISFACTION, Script};
 use qingting_common::CallId;
 use qingting_core::call::Cause;
 use qingting_nlu::answers::AnswerReader;
 use qingting_store::{AttemptEnd, FollowUp, StoreError};
+use qingting_tickets::signature::Secrets;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,6 +85,50 @@ impl Callbacks {
     }
 }
 
+/// What the interface asks of callbacks.
+pub struct Office {
+    config: Config,
+    rates: BTreeMap<String, Formula>,
+    secrets: Option<Secrets>,
+}
+
+impl Office {
+    /// As the configuration says.
+    pub fn new(config: &Config) -> Result<Self> {
+        let mut rates = qingting_callbacks::rates::defaults();
+        rates.extend(config.callbacks.rates.clone());
+        let file = &config.callbacks.webhook_secret_file;
+        let secrets = if file.as_os_str().is_empty() {
+            None
+        } else {
+            let text = std::fs::read_to_string(file).with_context(|| {
+                format!("callbacks.webhook_secret_file: cannot read {}", file.display())
+            })?;
+            let read = Secrets::parse(&text);
+            Some(read.with_context(|| format!("callbacks.webhook_secret_file {}", file.display()))?)
+        };
+        Ok(Self { config: config.clone(), rates, secrets })
+    }
+}
+
+impl qingting_api::Callbacks for Office {
+    fn faults(&self, settings: &Settings) -> Vec<String> {
+        faults(&self.config, settings)
+    }
+
+    fn rules(&self, settings: &Settings) -> Result<Rules, String> {
+        rules(&self.config, settings).map_err(|error| format!("{error:#}"))
+    }
+
+    fn rates(&self) -> &BTreeMap<String, Formula> {
+        &self.rates
+    }
+
+    fn webhook(&self) -> Option<(&Secrets, &str)> {
+        Some((self.secrets.as_ref()?, self.config.callbacks.webhook_campaign.as_str()))
+    }
+}
+
 /// All scripts by their names; everything that is wrong with them otherwise.
 pub fn scripts(config: &Config) -> Result<BTreeMap<String, Arc<Script>>> {
     let mut scripts = BTreeMap::new();
@@ -132,7 +178,9 @@ pub fn faults(config: &Config, settings: &Settings) -> Vec<String> {
     }
     match scripts(config).map(|scripts| scripts.get(&settings.script).cloned()) {
         Ok(Some(_)) => {}
-        Ok(None) => faults.push(format!("script is {:?}: there is no such script", settings.script)),
+        Ok(None) => {
+            faults.push(format!("script is {:?}: there is no such script", settings.script))
+        }
         Err(error) => faults.push(format!("{error:#}")),
     }
     let has_queue = config.queues.iter().any(|queue| queue.name == settings.queue);
@@ -185,7 +233,13 @@ pub async fn drop_draft(hotline: &Hotline, call: CallId) {
 }
 
 /// Writes what became of an attempt whose call is over.
-pub async fn finish(hotline: &Hotline, call: CallId, talk: &Talk, errand: &Errand, cause: Option<Cause>) {
+pub async fn finish(
+    hotline: &Hotline,
+    call: CallId,
+    talk: &Talk,
+    errand: &Errand,
+    cause: Option<Cause>,
+) {
     let (outcome, sip_code, wish) = talk.outcome(cause);
     tracing::info!(%call, follow_up = %errand.follow_up.id, outcome = outcome.as_str(), "callback over");
     hotline.counters.called_back(outcome);
@@ -220,4 +274,3 @@ async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
     hotline.callbacks.under_way().remove(&call);
     tracing::error!(%call, "the end of a callback could not be stored: it will count as unknown");
 }
-

@@ -38,7 +38,10 @@ pub async fn run(hotline: Arc<Hotline>) {
             match look(&hotline, &mut spoken).await {
                 Ok(()) => tokio::time::sleep(LOOK_EVERY).await,
                 Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "callbacks stand still for a moment");
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "callbacks stand still for a moment"
+                    );
                     tokio::time::sleep(FAULT_WAIT).await;
                 }
             }
@@ -69,7 +72,11 @@ async fn look(hotline: &Arc<Hotline>, spoken: &mut HashSet<FollowUpId>) -> Resul
         let faults = super::faults(&hotline.config, &campaign.settings);
         if !faults.is_empty() {
             // Told once a minute at most by the log's own limit; the API says it, too.
-            tracing::debug!(campaign = campaign.name, faults = faults.join("; "), "a campaign cannot run");
+            tracing::debug!(
+                campaign = campaign.name,
+                faults = faults.join("; "),
+                "a campaign cannot run"
+            );
             continue;
         }
         let rules = rules(&hotline.config, &campaign.settings)?;

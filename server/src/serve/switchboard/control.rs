@@ -263,11 +263,7 @@ impl Switchboard {
     }
 
     /// A callback whose attempt is committed.
-    pub fn begin_callback(
-        &self,
-        id: CallId,
-        errand: Arc<Errand>,
-    ) -> anyhow::Result<()> {
+    pub fn begin_callback(&self, id: CallId, errand: Arc<Errand>) -> anyhow::Result<()> {
         let beginning = self.machine_calls(errand);
         let beginning = beginning.context("the number cannot be dialled, or there is no trunk")?;
         self.begin_as(id, beginning).map_err(|error| anyhow::anyhow!(error.detail))?;

@@ -1,8 +1,8 @@
 //! The duty list: whom to ring for a department now.
 
-use qingting_callbacks::schedule::local;
 use anyhow::{Context, Result};
 use qingting_api::{DutyProblem, DutyRow, OnDuty};
+use qingting_callbacks::schedule::local;
 use qingting_common::{Pii, UnixMillis};
 use qingting_core::call;
 use qingting_core::duty::{Department, DutyList, Expert, RowError, Shift, Target};

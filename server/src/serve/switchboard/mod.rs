@@ -13,8 +13,8 @@ mod ways;
 pub use calls::Letter;
 pub use control::Control;
 pub use desk::{tell_queues, watch_telephones};
-pub use plans::hours_named;
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
+pub use plans::hours_named;
 pub use seats::Seats;
 pub use ways::{Trunks, Way, call_header};
 
