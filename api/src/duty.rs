@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use qingting_common::Pii;
 use qingting_core::duty::COLUMNS;
+use qingting_nlu::table::unguarded;
 use qingting_store::{Date, DutyList, DutyTarget, Shift};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -135,7 +136,7 @@ fn rows(body: &[u8]) -> Result<Vec<DutyRow>, Problem> {
             Problem::invalid("body", format!("line {line} is not CSV"))
         })?;
         let line = record.position().map_or(0, |position| position.line());
-        let fields = record.iter().map(|cell| table::unguarded(cell).to_owned()).collect();
+        let fields = record.iter().map(|cell| unguarded(cell).to_owned()).collect();
         let line = usize::try_from(line).unwrap_or(usize::MAX);
         rows.push(DutyRow { line, fields: Pii::new(fields) });
     }

@@ -1,20 +1,16 @@
 //! CSV as spreadsheets open it.
 //!
-//! **No cell is ever a formula**: whoever chooses a number or a name could otherwise run commands on
-//! the machine of who opens the table.
+//! **No cell is ever a formula** ([`guarded`]).
 
 use crate::Problem;
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use std::borrow::Cow;
+use qingting_nlu::table::guarded;
 
 /// Without it Excel reads UTF-8 as GB 18030.
 const MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// What makes a spreadsheet calculate.
-const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// A piece of a table.
 pub(crate) struct Table(csv::Writer<Vec<u8>>);
@@ -60,16 +56,6 @@ pub(crate) fn answer(name: &'static str, body: Body) -> Response {
     response
 }
 
-/// An apostrophe in front: spreadsheets then show the cell as it is.
-fn guarded(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(FORMULA_STARTS) { format!("'{cell}").into() } else { cell.into() }
-}
-
-/// The cell as it was before [`guarded`].
-pub(crate) fn unguarded(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA_STARTS)).unwrap_or(cell)
-}
-
 fn failed(error: impl std::fmt::Display) -> Problem {
     tracing::error!(%error, "a table cannot be written");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log")
@@ -83,7 +69,6 @@ mod tests {
     fn a_cell_is_never_a_formula_and_commas_stay_inside() {
         let mut table = Table::with_mark();
         table.row(["=HYPERLINK(1)", "+86138", "-1", "@a", "a,\"b\"", "好", ""]).unwrap();
-        assert_eq!(["'+1", "'x", "+1"].map(unguarded), ["+1", "'x", "+1"]);
         let text = String::from_utf8(table.into_bytes().unwrap()).unwrap();
         assert_eq!(text, "\u{feff}'=HYPERLINK(1),'+86138,'-1,'@a,\"a,\"\"b\"\"\",好,\r\n");
     }

@@ -42,6 +42,9 @@ pub enum Command {
     /// City profile: check one, or write the default one to start from
     #[command(subcommand)]
     Profile(Profile),
+    /// Callbacks about closed tickets: import, preview, run, status, export
+    #[command(subcommand)]
+    Callbacks(Callbacks),
     /// Say a text in Mandarin into a WAV file (8 kHz)
     Speak(Speak),
     /// Check a configuration file and explain every mistake
@@ -62,6 +65,85 @@ Exit codes:
   4  it was answered, but nothing was heard
   5  the other side hung up before everything was said
 130  Ctrl-C";
+
+#[derive(Debug, Subcommand)]
+pub enum Callbacks {
+    /// Take closed tickets from a table into a campaign; the campaign is made when there is none
+    Import(CallbacksImport),
+    /// Who would be called, and when
+    Preview(CallbacksOf),
+    /// Start a campaign and show how it goes until nobody is left to be called (Ctrl-C leaves it running)
+    Run(CallbacksRun),
+    /// How campaigns stand
+    Status(CallbacksStatus),
+    /// Pause a campaign; calls that run go on
+    Pause(CallbacksOf),
+    /// Stop a campaign for good
+    Stop(CallbacksOf),
+    /// What every follow-up came to, as a table
+    Export(CallbacksExport),
+}
+
+#[derive(Debug, Args)]
+pub struct CallbacksImport {
+    /// The table: CSV (UTF-8 or GB 18030) or XLSX with ticket number, citizen's number and closing time
+    pub file: PathBuf,
+    /// The campaign, by its name
+    #[arg(long, value_name = "NAME")]
+    pub campaign: String,
+    /// How columns are called here, such as ticket=单号,citizen=电话
+    #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',')]
+    pub map: Vec<String>,
+    /// Settings of a new campaign, a TOML file
+    #[arg(long, value_name = "FILE.toml")]
+    pub settings: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct CallbacksOf {
+    /// The campaign, by its name or id
+    pub campaign: String,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct CallbacksRun {
+    /// The campaign, by its name or id
+    pub campaign: String,
+    /// Start it and return at once
+    #[arg(long)]
+    pub detach: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct CallbacksStatus {
+    /// The campaign, by its name or id [default: all]
+    pub campaign: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct CallbacksExport {
+    /// The campaign, by its name or id
+    pub campaign: String,
+    /// Where to: a .csv or .xlsx file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Corrected answers as test cases of the reader instead: question, words, machine's and person's answer
+    #[arg(long)]
+    pub corrections: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
 
 #[derive(Debug, Args)]
 pub struct Serve {

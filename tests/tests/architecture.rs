@@ -11,6 +11,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("whisper-rs", &["qingting-asr"]),
     ("sherpa-onnx", &["qingting-sherpa"]),
     ("calamine", &["qingting-workbook"]),
+    ("rust_xlsxwriter", &["qingting-workbook"]),
     ("ort", &["qingting-asr", "qingting-voice"]),
 ];
 

@@ -3,6 +3,10 @@
 //! **The same table comes out of a workbook's first sheet and of the CSV file saved from it.** A crate
 //! of its own, because reading an archive reaches libc, which `nlu` may not.
 
+mod write;
+
+pub use write::{WriteError, csv, xlsx};
+
 use calamine::{
     Cell, Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx, XlsxCellReader,
 };

@@ -6,6 +6,9 @@
 
 mod csv;
 mod encoding;
+mod formula;
+
+pub use formula::{guarded, unguarded};
 
 use std::borrow::Cow;
 

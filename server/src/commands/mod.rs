@@ -4,6 +4,7 @@ mod admin_password;
 mod asr;
 mod bench;
 mod call;
+mod callbacks;
 mod check_config;
 mod demo;
 mod knowledge;
@@ -45,6 +46,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Nlu(cli::Nlu::Use(args)) => ticket_models::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Knowledge(command) => knowledge::run(&command),
         Command::Profile(args) => profile::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Callbacks(command) => callbacks::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),

@@ -393,6 +393,36 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("there is no folder {}", config.nlu.profile.display()),
         "Write one with `qingting profile export-default FOLDER`, or leave it empty",
     );
+    let callbacks = &config.callbacks;
+    let secret = &callbacks.webhook_secret_file;
+    demand(
+        secret.as_os_str().is_empty() || secret.is_file(),
+        "callbacks.webhook_secret_file",
+        format!("there is no file {}", secret.display()),
+        "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE`, or leave it empty",
+    );
+    demand(
+        secret.as_os_str().is_empty() || !callbacks.webhook_campaign.is_empty(),
+        "callbacks.webhook_campaign",
+        "it is empty, and closed tickets may come in".to_owned(),
+        "Name the campaign into which they go",
+    );
+    demand(
+        callbacks.scripts.as_os_str().is_empty() || callbacks.scripts.is_dir(),
+        "callbacks.scripts",
+        format!("there is no folder {}", callbacks.scripts.display()),
+        "Give a folder with *.toml files, or leave it empty",
+    );
+    let wrong = callbacks
+        .rates
+        .iter()
+        .find_map(|(name, rate)| rate.check().err().map(|fault| format!("{name}: {fault}")));
+    demand(
+        wrong.is_none(),
+        "callbacks.rates",
+        wrong.unwrap_or_default(),
+        "See the example in the file that `qingting check-config --write-default` writes",
+    );
     let models = &config.models;
     demand(
         models.mirror.is_empty() || models.mirror.parse::<qingting_models::Mirror>().is_ok(),

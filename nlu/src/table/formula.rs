@@ -1,0 +1,32 @@
+//! Cells that a spreadsheet would calculate.
+//!
+//! **No cell is ever a formula**: whoever chooses a number or a name could otherwise run commands on the
+//! machine of who opens the table.
+
+use std::borrow::Cow;
+
+/// What makes a spreadsheet calculate.
+const STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// An apostrophe in front: spreadsheets then show the cell as it is.
+pub fn guarded(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(STARTS) { format!("'{cell}").into() } else { cell.into() }
+}
+
+/// The cell as it was before [`guarded`].
+pub fn unguarded(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(STARTS)).unwrap_or(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guarded_cell_is_no_formula_and_comes_back() {
+        for cell in ["=HYPERLINK(1)", "+86138", "-1", "@a", "好", "", "'x"] {
+            let kept = guarded(cell);
+            assert!(!kept.starts_with(STARTS) && unguarded(&kept) == cell, "{cell}");
+        }
+    }
+}
