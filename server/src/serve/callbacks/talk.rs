@@ -43,6 +43,8 @@ pub struct Talk {
     has_begun: bool,
     /// What the network said, before an answer or in the place of one.
     announcement: Option<Announcement>,
+    /// What it would be if the words are a machine's.
+    maybe_said: Option<Announcement>,
     machine: Option<MachineKind>,
     ending: Option<Ending>,
     /// The final status of a call that nobody answered.
@@ -69,6 +71,7 @@ impl Talk {
             dialogue,
             has_begun: false,
             announcement: None,
+            maybe_said: None,
             machine: None,
             ending: None,
             failed: None,
@@ -125,9 +128,13 @@ impl Talk {
     /// Words of the called party.
     pub fn words(&mut self, now: Millis, spoken: &Spoken) {
         let text = spoken.text.expose();
-        if self.answered.is_none() || self.machine == Some(MachineKind::Announcement) {
+        if self.answered.is_none() {
             self.announcement = Announcement::read(text).or(self.announcement);
             return;
+        }
+        // Of a machine's words: people say such things, too.
+        if self.detector.is_some() && self.listens(now) {
+            self.maybe_said = Announcement::read(text).or(self.maybe_said);
         }
         if let Some(detector) = self.detector.as_mut().filter(|_| self.ending.is_none()) {
             let input = match spoken.is_final {
@@ -263,11 +270,12 @@ impl Talk {
             return (outcome, self.failed, None);
         }
         if let Some(kind) = self.machine {
-            let outcome = match (kind, self.announcement) {
+            let outcome = match (kind, self.maybe_said.or(self.announcement)) {
                 (MachineKind::Voicemail, _) => Outcome::Voicemail,
-                (MachineKind::Announcement, Some(said)) => Outcome::of_announcement(said),
+                // By its sound alone an announcement is an automaton.
+                (_, Some(said)) => Outcome::of_announcement(said),
                 (MachineKind::Announcement, None) => Outcome::NetworkAnnouncement,
-                (MachineKind::Automaton, _) => Outcome::Automaton,
+                (MachineKind::Automaton, None) => Outcome::Automaton,
             };
             return (outcome, None, None);
         }
