@@ -6,6 +6,7 @@ use qingting_callbacks::detector::{
 use qingting_common::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::fmt::Write;
 use std::path::Path;
 
 /// From the end of a beginning to its text: what a recogniser takes that is not behind.
@@ -14,6 +15,7 @@ const RECOGNISED_AFTER_MS: u64 = 700;
 /// A row of `list.tsv`.
 struct Row {
     file: String,
+    text: String,
     kind: String,
     half: String,
     condition: String,
@@ -51,6 +53,7 @@ pub(crate) fn report(folder: &Path, heard: Option<&Path>) -> Result<(), Box<dyn 
     for row in &rows {
         judged.push(judge(&folder.join(&row.file), &[])?);
     }
+    std::fs::write(folder.join("judged.tsv"), listing(&rows, &judged)?)?;
     println!("== sound alone, all recordings");
     table(&rows.iter().zip(&judged).collect::<Vec<_>>());
     let Some(heard) = heard else { return Ok(()) };
@@ -66,22 +69,39 @@ pub(crate) fn report(folder: &Path, heard: Option<&Path>) -> Result<(), Box<dyn 
     }
     println!("\n== the same with their texts");
     table(&with_texts.iter().copied().zip(&judged).collect::<Vec<_>>());
-    let announcements = with_texts.iter().filter(|row| row.kind == "announcement");
-    for row in announcements {
-        let last = texts[&row.file].last().map(|(_, text)| text.as_str()).unwrap_or_default();
-        println!("{} {:?} {last}", row.file, Announcement::read(last));
-    }
+    causes(&with_texts, &texts);
     Ok(())
+}
+
+/// How often an announcement's cause is read from what was recognised of it.
+fn causes(rows: &[&Row], texts: &Texts) {
+    for half in ["thresholds", "figures"] {
+        let announcements =
+            rows.iter().filter(|row| row.kind == "announcement" && row.half == half);
+        let (mut same, mut other, mut none) = (0, 0, 0);
+        for row in announcements {
+            let heard = texts[&row.file].last().map(|(_, text)| text.as_str()).unwrap_or_default();
+            match Announcement::read(heard) {
+                None => none += 1,
+                cause if cause == Announcement::read(&row.text) => same += 1,
+                Some(_) => other += 1,
+            }
+        }
+        println!(
+            "{half:<11} causes read as of the true text {same}, otherwise {other}, not {none}"
+        );
+    }
 }
 
 fn rows(list: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let parse = |line: &str| {
         let columns: Vec<&str> = line.split('\t').collect();
-        let [file, _, kind, half, condition, start, end] = columns[..] else {
+        let [file, text, kind, half, condition, start, end] = columns[..] else {
             return Err(format!("{}: {line}", list.display()).into());
         };
         Ok(Row {
             file: file.to_owned(),
+            text: text.to_owned(),
             kind: kind.to_owned(),
             half: half.to_owned(),
             condition: condition.to_owned(),
@@ -128,6 +148,18 @@ fn judge(file: &Path, texts: &[(u64, String)]) -> Result<Judged, Box<dyn Error>>
         }
     }
     Ok(judged)
+}
+
+/// Each recording by sound alone.
+fn listing(rows: &[Row], judged: &[Judged]) -> Result<String, std::fmt::Error> {
+    let mut list =
+        "file\thalf\tkind\tcondition\tstart_ms\tend_ms\tfirst\tlate\tbeep_ms\n".to_owned();
+    for (row, Judged { first, late, beep_ms }) in rows.iter().zip(judged) {
+        let Row { file, kind, half, condition, start_ms, end_ms, .. } = row;
+        write!(list, "{file}\t{half}\t{kind}\t{condition}\t{start_ms}\t{end_ms}")?;
+        writeln!(list, "\t{first:?}\t{late:?}\t{beep_ms:?}")?;
+    }
+    Ok(list)
 }
 
 fn table(judged: &[(&Row, &Judged)]) {

@@ -49,8 +49,8 @@ struct Recording {
     /// Of the greeting, or of a machine's first sentence.
     start_ms: usize,
     end_ms: usize,
-    /// How many of [`HEARD_MS`] are recognised: that takes far longer than all else, so of the half for
-    /// figures each text is heard in one condition.
+    /// How many of [`HEARD_MS`] are recognised: that takes far longer than all else, so each
+    /// text is heard in one condition.
     beginnings: usize,
 }
 
@@ -115,7 +115,7 @@ fn clips(table: &Path) -> Result<Vec<Spoken>, Box<dyn Error>> {
         let file = folder.join(file);
         let whole = audio::trimmed(&audio::read(&file, 1.0)?);
         let is_long = number % 3 == 2;
-        let half = if number % 2 == 0 { "thresholds" } else { "figures" };
+        let half = if number.is_multiple_of(2) { "thresholds" } else { "figures" };
         Ok(Spoken {
             kind: "human".to_owned(),
             half: half.to_owned(),
@@ -158,15 +158,14 @@ fn recordings<'a>(
     let people = made.into_iter().enumerate().map(move |(seed, (one, condition, child))| {
         let voice = if condition == "child" { &child } else { &one.audio };
         let mut recording = person(one, voice, condition, spoken, &mut Random::new(seed as u64));
-        let is_heard = is_turn(seed, PERSON.len()) && one.kind == "person" && one.half == "figures";
+        let is_heard = is_turn(seed, PERSON.len()) && one.kind == "person";
         recording.beginnings = usize::from(is_heard);
         recording
     });
     let machines = machines.into_iter().flat_map(|one| MACHINE.map(|condition| (one, condition)));
     let machines = machines.enumerate().map(|(seed, (one, condition))| {
         let mut recording = machine(one, condition, &mut Random::new(10_000 + seed as u64));
-        let is_heard = is_turn(seed, MACHINE.len()) && one.half == "figures";
-        recording.beginnings = if is_heard { HEARD_MS.len() } else { 0 };
+        recording.beginnings = if is_turn(seed, MACHINE.len()) { HEARD_MS.len() } else { 0 };
         recording
     });
     let colour_rings = (0..2 * MUSIC).map(colour_ring);
@@ -286,7 +285,7 @@ fn colour_ring(number: usize) -> Recording {
     let tune = music(&mut random, CALL_MS, LEVEL_DB);
     Recording {
         kind: "music".to_owned(),
-        half: if number % 2 == 0 { "thresholds" } else { "figures" }.to_owned(),
+        half: if number.is_multiple_of(2) { "thresholds" } else { "figures" }.to_owned(),
         condition: "quiet",
         text: String::new(),
         samples: carried(&tune, 0.0, &mut random),

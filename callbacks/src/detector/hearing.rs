@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Voices are periodic at least this much.
 const PERIODICITY_MIN: f32 = 0.5;
 /// How much fainter than the loudest voice still belongs to it.
-const FAINTER_DB_MAX: f32 = 15.0;
+const FAINTER_DB_MAX: f32 = 12.0;
 /// The loudest voice is the one that so many frames reach: no click is.
 const LOUDEST_FRAMES: usize = 8;
 /// Frames of voice in a stretch that make it speech: 100 ms, less is a click or a breath.

@@ -30,8 +30,10 @@ pub struct Settings {
     pub unbroken: Duration,
     /// … or, when its words are a person's, that long.
     pub unbroken_person: Duration,
-    /// After a person was assumed: so much speech altogether is a machine's, if no words say otherwise.
+    /// After a person was assumed: so much speech altogether is a machine's, if no words say otherwise …
     pub late_speech: Duration,
+    /// … when it was spoken within this from the answer: afterwards people talk with us.
+    pub late_speech_within: Duration,
     /// From the answer: until then the verdict may become a machine after all.
     pub late: Duration,
     /// From the answer: ringing that goes on until then is a machine's.
@@ -47,7 +49,8 @@ impl Default for Settings {
             long_pause: Duration::from_millis(640),
             unbroken: Duration::from_millis(4_200),
             unbroken_person: Duration::from_secs(8),
-            late_speech: Duration::from_millis(5_500),
+            late_speech: Duration::from_millis(4_200),
+            late_speech_within: Duration::from_secs(9),
             late: Duration::from_secs(12),
             ringing: Duration::from_secs(20),
         }
@@ -259,7 +262,8 @@ impl Detector {
     /// Words that are a person's speak for a person however long it goes on.
     fn judge_late(&mut self) {
         let says_person = self.words.speaker == Some(Speaker::Person);
-        if !says_person && self.hearing.spoken() >= self.settings.late_speech {
+        let is_opening = self.now - self.answered < self.settings.late_speech_within;
+        if is_opening && !says_person && self.hearing.spoken() >= self.settings.late_speech {
             self.found(MachineKind::Automaton);
         }
     }
@@ -429,7 +433,7 @@ mod tests {
         let [(_, SPOKE), (at, Output::Late(MachineKind::Automaton))] = found[..] else {
             panic!("{found:?}")
         };
-        assert!((5_000..=7_000).contains(&at), "{found:?}");
+        assert!((4_700..=5_500).contains(&at), "{found:?}");
     }
 
     #[test]
