@@ -5,9 +5,9 @@
 //! else. A sum of all (一共) outweighs its parts, what is taken back gives way, and what is vague
 //! (几百, 两三千) gives nothing.
 
-use super::lexicon::{Lexicon, before};
+use super::lexicon::{Lexicon, before, starts};
 use super::number::digit;
-use super::reply::{starts, takes_back};
+use super::reply::takes_back;
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
 use std::ops::Range;

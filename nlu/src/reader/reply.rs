@@ -1,5 +1,7 @@
 //! The first words of a reply to the seat, and the words that take back what was said before.
 
+use super::lexicon::starts;
+
 /// What people say before they answer.
 const LEAD_INS: &str = "嗯啊哦呃哎诶唉额喔哟呀嘛,.。、!? ";
 /// Longest first where one begins with another: 没错 is no denial.
@@ -80,17 +82,6 @@ pub(crate) fn agreement(chars: &[char]) -> Option<bool> {
 /// Whether the words take back what was said before them.
 pub(crate) fn takes_back(chars: &[char]) -> bool {
     (0..chars.len()).any(|at| TAKING_BACK.iter().any(|word| starts(&chars[at..], word)))
-}
-
-/// Whether the text begins with the word.
-pub(crate) fn starts(chars: &[char], word: &str) -> bool {
-    let length = word.chars().count();
-    length <= chars.len() && chars[..length].iter().copied().eq(word.chars())
-}
-
-/// Whether the text holds the word.
-pub(crate) fn holds(chars: &[char], word: &str) -> bool {
-    (0..chars.len()).any(|at| starts(&chars[at..], word))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use super::lexicon::{Hit, Lexicon, after, before, words};
 use super::transcript::{BREAK, Transcript};
 use crate::draft::{Field, Tag};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 use std::ops::Range;
 
 const STOPS: &str = include_str!("../lexicon/respondent_stops.txt");
@@ -37,7 +37,7 @@ const PARTIES_MAX: usize = 60;
 pub(crate) struct Respondents {
     parties: Lexicon,
     cues: Lexicon,
-    stops: HashSet<Vec<char>>,
+    stops: FxHashSet<Vec<char>>,
     stop_chars_max: usize,
 }
 
@@ -51,7 +51,7 @@ struct Party {
 
 impl Respondents {
     pub(crate) fn new() -> Self {
-        let stops: HashSet<Vec<char>> = words(STOPS).map(|stop| stop.chars().collect()).collect();
+        let stops: FxHashSet<Vec<char>> = words(STOPS).map(|stop| stop.chars().collect()).collect();
         Self {
             parties: Lexicon::built_in(include_str!("../lexicon/respondent.txt")),
             cues: Lexicon::built_in(include_str!("../lexicon/respondent_cues.txt")),

@@ -1,5 +1,6 @@
 //! Parts of an address that belong together.
 
+use super::super::lexicon::starts;
 use super::super::transcript::{BREAK, ends_clause};
 use super::part::{Kind, Part};
 use std::ops::Range;
@@ -168,8 +169,4 @@ fn is_connector(mut gap: &[char]) -> bool {
         }
     }
     true
-}
-
-fn starts(chars: &[char], word: &str) -> bool {
-    chars.iter().take(word.chars().count()).copied().eq(word.chars())
 }

@@ -1,8 +1,8 @@
 //! Times at which somebody wants to be called: 明天下午三点以后, 下班以后, 过半个小时, 随时.
 
 use super::super::LocalTime;
+use super::super::lexicon::starts;
 use super::super::number::{digit, in_number, number};
-use super::super::reply::starts;
 use super::clock::{self, Part};
 use std::ops::Range;
 
