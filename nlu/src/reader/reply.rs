@@ -1,6 +1,7 @@
 //! The first words of a reply to the seat, and the words that take back what was said before.
 
 use super::lexicon::starts;
+use std::ops::Range;
 
 /// What people say before they answer.
 const LEAD_INS: &str = "嗯啊哦呃哎诶唉额喔哟呀嘛,.。、!? ";
@@ -82,6 +83,15 @@ pub(crate) fn agreement(chars: &[char]) -> Option<bool> {
 /// Whether the words take back what was said before them.
 pub(crate) fn takes_back(chars: &[char]) -> bool {
     (0..chars.len()).any(|at| TAKING_BACK.iter().any(|word| starts(&chars[at..], word)))
+}
+
+/// 是六栋不是五栋: what stands behind 不是 is denied. Without 是 in front, 不是 takes back what was said
+/// before it, as everywhere else: 六栋，不是，五栋. `first` is where the asserted one begins.
+pub(crate) fn denies_the_next(chars: &[char], first: usize, between: &Range<usize>) -> bool {
+    let front = &chars[..first];
+    chars[between.clone()] == ['不', '是']
+        && front.ends_with(&['是'])
+        && !front.ends_with(&['不', '是'])
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ impl Respondents {
             "ending" => self.name_start(chars, hit.range.start),
             _ => hit.range.start,
         };
+        // 找物业物业也不管: said twice, it is no name.
+        let is_stammer = chars[start..hit.range.start] == chars[hit.range.clone()];
+        let start = if is_stammer { hit.range.start } else { start };
         let own_name = start < hit.range.start || hit.weight >= 0.75 && hit.value == "whole";
         Party { range: start..hit.range.end, own_name, weight: hit.weight }
     }
@@ -184,6 +187,7 @@ mod tests {
     fn blamed_parties_are_read_as_they_are_called() {
         let said = [
             ("城东的恒发服装厂拖欠我们工资", Some("恒发服装厂")),
+            ("找物业物业也不管", Some("物业")),
             ("房东不退我押金", Some("房东")),
             ("圆通快递把我东西弄丢了", Some("圆通快递")),
             ("我要投诉物业", Some("物业")),

@@ -190,7 +190,9 @@ impl Finder {
         let lamp = ending.range.len() == 1
             && kind == Kind::Road
             && chars.get(range.end).is_some_and(|c| "灯牌况由线障过程途".contains(*c));
-        let bad = nameless || short || known || named_road || lamp;
+        // 公交K7路 is a line.
+        let bus = kind == Kind::Road && name > 2 && starts(&chars[start..], "公交");
+        let bad = nameless || short || known || named_road || lamp || bus;
         (!bad).then_some(Part { range, kind, weight: ending.weight, loose: false })
     }
 
