@@ -81,6 +81,17 @@ pub struct CallContext {
     pub caller: Option<String>,
     /// The number that was called.
     pub called: String,
+    /// What the caller's last ticket became.
+    pub last_ticket: LastTicket,
+}
+
+/// Where the last ticket of a caller went, as a person confirmed it; empty where there is none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct LastTicket {
+    /// 承办单位.
+    pub unit: String,
+    /// 事项分类: its path.
+    pub category: String,
 }
 
 /// Reads transcripts. Built once and shared: reading changes nothing; the model alone can be replaced.

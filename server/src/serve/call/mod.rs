@@ -71,6 +71,7 @@ pub async fn run(
     if let Err(error) = closed {
         tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
     }
+    hotline.aids.ended(id).await;
     if is_captioned {
         hotline.events.publish(Event::CaptionsEnded { call: id });
     }
