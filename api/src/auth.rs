@@ -49,6 +49,7 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/calls/{id}/transcript", READ_OWN),
     ("POST", "/api/v1/calls/{id}/transcript/whole", LEAD),
     ("GET", "/api/v1/calls/{id}/repeats", READ_OWN),
+    ("GET", "/api/v1/calls/{id}/location", READ_OWN),
     ("GET", "/api/v1/calls/{id}/recording", READ_OWN),
     ("GET", "/api/v1/calls/{id}/vcon", READ),
     ("POST", "/api/v1/calls/{id}/commands", WORK_OWN),

@@ -51,6 +51,7 @@ pub use switchboard::{
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use qingting_common::limits::HTTP_BODY_BYTES_MAX;
+use qingting_nlu::reader::Location;
 use qingting_store::Store;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -82,6 +83,9 @@ pub struct ApiState {
     pub recent_calls: RecentCalls,
     /// Campaigns' rules and who may send closed tickets; nobody until the server puts its own here.
     pub callbacks: Arc<dyn Callbacks>,
+    /// Divides a place into its levels and says in which divisions it may lie; nothing until the server puts
+    /// its own here. Must not block.
+    pub locate: Arc<dyn Fn(&str) -> Location + Send + Sync>,
     /// Files of pages such as `/softphone`; served without a key. No path is one of the interface's.
     pub pages: &'static [Page],
     /// The realm of the SIP server, which passwords of new seats are hashed with.
@@ -117,6 +121,7 @@ impl ApiState {
             knowledge: Knowledge::default(),
             recent_calls: RecentCalls::default(),
             callbacks: Arc::new(callbacks::NoCallbacks(qingting_callbacks::rates::defaults())),
+            locate: Arc::new(|_| Location::default()),
             pages: &[],
             realm: REALM.to_owned(),
             public_url: None,
@@ -160,6 +165,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(calls::transcript))
         .routes(routes!(calls::hear_whole))
         .routes(routes!(calls::repeats::read))
+        .routes(routes!(calls::location::read))
         .routes(routes!(calls::vcon::read))
         .routes(routes!(commands::command))
         .routes(routes!(commands::hang_up))

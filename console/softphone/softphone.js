@@ -106,6 +106,7 @@ function heard(event) {
   if (event.type === 'caption') caption(event);
   if (event.type === 'caption_gap') gapIs(event);
   if (event.type === 'repeats') repeatsAre(event.repeats);
+  if (event.type === 'ticket_updated' && event.changed.includes('place')) lookUpLocation(call).catch(() => {});
   if (event.type === 'knowledge') knowledgeIs(event.entries);
   if (event.type === 'call_state') Object.assign(call, { phase: event.phase, isPaused: event.recording_paused });
   if (event.type === 'call_leg') legIs(event);
@@ -161,6 +162,13 @@ function listed(id, title, lines) {
 
 const repeatsAre = repeats => listed('repeats', '可能是重复来电', repeats.map(({ number, title, place, reasons }) =>
   `${number} ${title ?? place ?? ''} — ${reasons.join('；')}`));
+// An ambiguous place is told with all that it may be; the seat asks.
+const locationIs = ({ place, divisions }) => listed('location', divisions.length > 1 ? `${place}，请确认所在区划` : place ?? '',
+  divisions.map(({ names, share }) => names.join('') + (divisions.length > 1 ? `（${Math.round(share * 100)}%）` : '')));
+async function lookUpLocation(known) {
+  const found = await api('GET', `/calls/${known.id}/location`);
+  if (call === known) locationIs(found);
+}
 const knowledgeIs = entries => listed('knowledge', '知识库', entries.map(({ title, answer, source, valid_from, valid_to }) =>
   `${title}：${answer}（${source}，${valid_from} 起${valid_to ? `，至 ${valid_to}` : ''}）`));
 
@@ -177,6 +185,7 @@ function take(next, party = next.party) {
   window.qingtingCall = next; // for tests: what is heard can be measured
   $('captions').replaceChildren();
   repeatsAre([]);
+  locationIs({ divisions: [] });
   knowledgeIs([]);
   [$('notice').textContent, $('clock').textContent, $('target').value] = ['', '', ''];
   $('mute').setAttribute('aria-pressed', 'false');
@@ -205,6 +214,7 @@ async function catchUp(known) {
   show();
   const { repeats } = await api('GET', `/calls/${known.id}/repeats`);
   if (call === known) repeatsAre(repeats);
+  await lookUpLocation(known);
 }
 
 // What can be seen and done now.

@@ -7,7 +7,7 @@ use qingting_common::{SegmentId, UnixMillis, ids::Party};
 use qingting_nlu::draft::Field;
 use qingting_nlu::reader::CONFIDENCE_MIN;
 use qingting_nlu::repeats::{Appeal, Earlier, Reason, Repeats, place_pairs};
-use qingting_nlu::{CallContext, Gazetteer, LocalTime, Reader, Utterance};
+use qingting_nlu::{CallContext, Gazetteer, LastTicket, LocalTime, Reader, Utterance};
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::path::PathBuf;
@@ -124,7 +124,12 @@ fn place(reader: &Reader, topic: &str) -> Option<String> {
     let id = SegmentId::new(uuid::Uuid::nil());
     let said = [Utterance { id, party: Party::Caller, text: topic, confidence: 1.0 }];
     let started = LocalTime { year: 2020, month: 1, day: 1, hour: 9, minute: 0 };
-    let context = CallContext { started, caller: None, called: "12345".into() };
+    let context = CallContext {
+        started,
+        caller: None,
+        called: "12345".into(),
+        last_ticket: LastTicket::default(),
+    };
     let tags = reader.read(&said, &context);
     let mut places =
         tags.iter().filter(|tag| tag.field == Field::Place && tag.confidence >= CONFIDENCE_MIN);

@@ -15,5 +15,6 @@ pub mod table;
 mod terms;
 
 pub use reader::{
-    CallContext, Gazetteer, GazetteerError, LocalTime, Place, PlaceKind, Reader, Utterance,
+    CallContext, Gazetteer, GazetteerError, LastTicket, LocalTime, Place, PlaceKind, Reader,
+    Utterance,
 };

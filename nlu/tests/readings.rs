@@ -404,3 +404,95 @@ fn only_the_caller_fills_fields() {
     let said = [(Party::Seat, "我姓王着火了电话13800138000在阳光小区三栋")];
     assert!(reader.read(&utterances(said.into_iter()), &context()).is_empty());
 }
+
+/// Calls in which a caller, or a rule, was once taken at the wrong word.
+#[test]
+fn words_are_not_taken_for_what_they_are_not() {
+    table(
+        Field::AppealKind,
+        &[
+            ("我家楼上漏水漏了三个月了找物业物业也不管", "投诉"),
+            ("喂那个我这边天然气泄漏了味道特别大", "求助"),
+            ("我把社保卡密码忘了怎么办", "咨询"),
+            ("刚才漏说了一个事", "补充"),
+            ("那个投诉噪音的事处理好了谢谢你们", "反馈"),
+            ("他们说给我解决了根本没有解决还是那样", "反馈"),
+        ],
+    );
+    table(
+        Field::Place,
+        &[
+            ("这里两辆车撞了没人受伤堵路了", ""),
+            ("小区里有人跳广场舞吵死了", ""),
+            ("车牌浙A幺二三四五绕路多收我钱", ""),
+            ("公交K7路等了四十分钟都不来", ""),
+            ("绕城路上的井盖没了", "绕城路"),
+            ("地址是翠湖小区六栋不是五栋", "翠湖小区六栋"),
+            ("翠湖小区六栋不是五栋", "翠湖小区五栋"),
+        ],
+    );
+    table(
+        Field::Amount,
+        &[
+            ("每平米涨了五毛钱一共要多交三千六百块", "3600"),
+            ("赔偿款是三千块不是五千块", "3000"),
+            ("赔偿款三千块不是五千块", "5000"),
+        ],
+    );
+    table(
+        Field::CallbackTime,
+        &[
+            ("昨晚七点左右把我孩子咬了在打疫苗", ""),
+            ("昨天下午三点你们给我打电话了", ""),
+            ("晚上七点左右给我打电话", "晚上七点左右"),
+        ],
+    );
+    table(Field::Respondent, &[("我家漏水了找物业物业也不管", "物业")]);
+}
+
+#[test]
+fn whom_to_call_is_no_violence_and_violence_is_one() {
+    for said in [
+        "不要打这个电话打我老公的一三八零零一三八零零零",
+        "上午别打我上夜班",
+        "你们要是再不管我就要爆炸了",
+    ] {
+        assert_eq!(numbers(said), [], "{said}");
+    }
+    for said in [
+        "我要投诉外卖员把我打了",
+        "我的孩子被老师打了",
+        "他又打我老公一拳",
+        "有人自杀你们管不管",
+        "我被诈骗了两万块钱刚转过去",
+        "路上有条狗在咬人",
+    ] {
+        assert!(numbers(said).iter().any(|(number, _)| number == "110"), "{said}");
+    }
+}
+
+#[test]
+fn a_division_that_the_seat_asks_for_belongs_to_the_place_before() {
+    let reader = support::reader();
+    let said = [
+        (Party::Caller, "幸福里小区三号楼那个电梯老是坏"),
+        (Party::Seat, "幸福里小区是哪个区的"),
+        (Party::Caller, "就在余杭区那边"),
+        (Party::Seat, "几单元"),
+        (Party::Caller, "二单元"),
+    ];
+    let tags = reader.read(&utterances(said.into_iter()), &context());
+    assert_eq!(shown(&tags, Field::Place).unwrap().value, "余杭区幸福里小区三号楼二单元");
+    let unasked = ["幸福里小区三号楼电梯坏了", "我去余杭区反映过了"];
+    assert_eq!(read(Field::Place, &unasked), "幸福里小区三号楼");
+}
+
+#[test]
+fn titles_and_descriptions_hold_no_scraps() {
+    let title = "我前天打过一次12345工单号是20260309000123到现在没人联系我";
+    assert!(!read(Field::Title, &[title]).starts_with(|c: char| c.is_ascii_digit()));
+    let corrected = "阳光小区不对是朝阳小区三幢停水";
+    assert_eq!(read(Field::Title, &[corrected]), "朝阳小区三幢停水");
+    let named = ["我们小区停水了", "免贵姓陈耳东陈", "不需要"];
+    assert_eq!(read(Field::Description, &named), "来电人反映：来电人所在小区停水了。");
+}

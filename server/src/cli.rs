@@ -548,6 +548,12 @@ pub struct TicketColumns {
     /// The number that was called
     #[arg(long, value_name = "COLUMN")]
     pub called: Option<String>,
+    /// The caller's number, with `--received`: the same caller's last ticket tells something, too
+    #[arg(long, requires = "received", value_name = "COLUMN")]
+    pub caller: Option<String>,
+    /// When the ticket came in, such as 2026-03-11 15:20
+    #[arg(long, requires = "caller", value_name = "COLUMN")]
+    pub received: Option<String>,
     /// `train` or `test`; without it one text in ten is kept for the test, always the same
     #[arg(long, value_name = "COLUMN")]
     pub split: Option<String>,

@@ -2,10 +2,7 @@
 
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
 use qingting_nlu::draft::Field;
-
-/// 诉求类型 of the service: six kinds of appeal, and four about an existing ticket.
-pub const APPEAL_KINDS: [&str; 10] =
-    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销", "反馈"];
+use qingting_nlu::profile::{KINDS, KindName};
 
 /// Services that take over an emergency.
 const EMERGENCY_NUMBERS: [&str; 4] = ["110", "119", "120", "122"];
@@ -18,7 +15,8 @@ const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
 const LINE_CHARS_MAX: usize = 200;
 
 /// Checks one value; an empty one always passes and means "leave it empty".
-pub(crate) fn value(field: Field, value: &str) -> Result<(), String> {
+/// `kinds` are the city's own names of request types, which count beside the product's own.
+pub(crate) fn value(field: Field, value: &str, kinds: &[KindName]) -> Result<(), String> {
     if value.is_empty() {
         return Ok(());
     }
@@ -33,7 +31,8 @@ pub(crate) fn value(field: Field, value: &str) -> Result<(), String> {
         return Err("holds a control character".into());
     }
     match field {
-        Field::AppealKind => one_of(value, &APPEAL_KINDS),
+        Field::AppealKind if kinds.iter().any(|kind| kind.name == value) => Ok(()),
+        Field::AppealKind => one_of(value, &KINDS),
         Field::Emergency => one_of(value, &EMERGENCY_NUMBERS),
         Field::Enterprise | Field::Tourism | Field::Confidential => one_of(value, &["true"]),
         Field::Phone => phone(value),
@@ -85,39 +84,46 @@ fn amount(value: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    fn check(field: Field, text: &str) -> Result<(), String> {
+        value(field, text, &[])
+    }
+
     #[test]
     fn a_person_may_clear_every_field() {
-        assert!(Field::ALL.iter().all(|field| value(*field, "").is_ok()));
+        assert!(Field::ALL.iter().all(|field| check(*field, "").is_ok()));
     }
 
     #[test]
     fn only_digits_are_a_telephone_number() {
-        assert!(value(Field::Phone, "13800138000").is_ok());
-        assert!(value(Field::Phone, "138-0013-8000").is_err());
-        assert!(value(Field::Phone, "12").is_err());
-        assert!(value(Field::Phone, "１３８").is_err());
+        assert!(check(Field::Phone, "13800138000").is_ok());
+        assert!(check(Field::Phone, "138-0013-8000").is_err());
+        assert!(check(Field::Phone, "12").is_err());
+        assert!(check(Field::Phone, "１３８").is_err());
     }
 
     #[test]
     fn an_amount_is_in_yuan() {
-        assert!(value(Field::Amount, "3000").is_ok() && value(Field::Amount, "12.5").is_ok());
+        assert!(check(Field::Amount, "3000").is_ok() && check(Field::Amount, "12.5").is_ok());
         for wrong in ["三千", "3,000", "12.", ".5", "-1", "1.2.3", "3000元"] {
-            assert!(value(Field::Amount, wrong).is_err(), "{wrong}");
+            assert!(check(Field::Amount, wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn kinds_come_from_the_list() {
-        assert!(value(Field::AppealKind, "投诉").is_ok());
-        assert!(value(Field::AppealKind, "抱怨").unwrap_err().contains("咨询"));
-        assert!(value(Field::Emergency, "911").is_err());
+        assert!(check(Field::AppealKind, "投诉").is_ok());
+        assert!(check(Field::AppealKind, "抱怨").unwrap_err().contains("咨询"));
+        let own = KindName { name: "诉苦".into(), kind: "投诉".into(), meaning: String::new() };
+        assert!(check(Field::AppealKind, "诉苦").is_err());
+        assert!(value(Field::AppealKind, "诉苦", &[own]).is_ok());
+        assert!(check(Field::Emergency, "911").is_err());
     }
 
     #[test]
     fn length_counts_characters_not_bytes() {
-        assert!(value(Field::Title, &"字".repeat(LINE_CHARS_MAX)).is_ok());
-        assert!(value(Field::Title, &"字".repeat(LINE_CHARS_MAX + 1)).is_err());
-        assert!(value(Field::Description, "一\n二").is_ok());
-        assert!(value(Field::Place, "一\n二").is_err());
+        assert!(check(Field::Title, &"字".repeat(LINE_CHARS_MAX)).is_ok());
+        assert!(check(Field::Title, &"字".repeat(LINE_CHARS_MAX + 1)).is_err());
+        assert!(check(Field::Description, "一\n二").is_ok());
+        assert!(check(Field::Place, "一\n二").is_err());
     }
 }

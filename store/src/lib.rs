@@ -44,7 +44,6 @@ pub use calls::{
     CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,
     NewCall, SERVER_RESTARTED,
 };
-pub use check::APPEAL_KINDS;
 pub use duty::{Date, Department, DutyExpert, DutyList, DutyTarget, Shift, Weekdays};
 pub use error::{EditError, StoreError};
 pub use keys::{Credential, KeyInfo, NewKey, Role};
@@ -64,6 +63,7 @@ pub use seats::{
 pub use tickets::{Confirmed, Revision, TicketQuery, TicketRow, TicketStatus};
 pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 
+use qingting_nlu::profile::KindName;
 use qingting_nlu::repeats::Repeats;
 use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -73,7 +73,7 @@ use sqlx::sqlite::{
 };
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -104,6 +104,8 @@ struct Inner {
     passwords: keys::PasswordCheck,
     /// Compares tickets.
     ranks: Repeats,
+    /// Request types under the city's names.
+    kinds: OnceLock<Vec<KindName>>,
     /// Counts revocations and new passwords of this process.
     credentials: watch::Sender<u64>,
 }
@@ -147,6 +149,7 @@ impl Store {
                 task: Mutex::new(task),
                 passwords: keys::PasswordCheck::new(),
                 ranks: Repeats::new(),
+                kinds: OnceLock::new(),
                 credentials: watch::Sender::new(0),
             }),
         })
@@ -178,6 +181,15 @@ impl Store {
         }
         sqlx::query("SELECT 1").execute(self.readers()).await?;
         Ok(())
+    }
+
+    /// Takes the city's names of request types: tickets may bear them from now on. The first call counts.
+    pub fn name_kinds(&self, kinds: &[KindName]) {
+        let _ = self.inner.kinds.set(kinds.to_vec());
+    }
+
+    fn kinds(&self) -> &[KindName] {
+        self.inner.kinds.get().map_or(&[], Vec::as_slice)
     }
 
     fn ranks(&self) -> &Repeats {

@@ -45,9 +45,13 @@ impl Store {
     pub async fn repeats(&self, call: CallId) -> Result<Vec<LikelyRepeat>, StoreError> {
         let Some(present) = self.appeal_of(call).await? else { return Ok(Vec::new()) };
         let field = |name| value(&present.ticket.draft, name);
+        let about_earlier = |kind: &str| {
+            let named = self.kinds().iter().find(|named| named.name == kind);
+            ABOUT_EARLIER.contains(&named.map_or(kind, |named| named.kind.as_str()))
+        };
         let earlier = Earlier {
             number: field(Field::EarlierTicket),
-            meant: field(Field::AppealKind).is_some_and(|kind| ABOUT_EARLIER.contains(&kind)),
+            meant: field(Field::AppealKind).is_some_and(about_earlier),
         };
         let candidates = self.candidates(&present, earlier.number).await?;
         let words = words(&present.ticket.draft);

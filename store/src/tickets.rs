@@ -4,7 +4,7 @@ use crate::check;
 use crate::error::{EditError, StoreError};
 use crate::rows::{at, maybe_at, parsed, unreadable};
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, china, clock, outbox, repeats, rows};
+use crate::{PAGE_ROWS_MAX, Store, china, clock, lookups, outbox, repeats, rows};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,27 @@ impl Store {
         of_call(self.readers(), call).await
     }
 
+    /// The last ticket before a call that the same citizen called about and a person confirmed. None where the
+    /// number was not shown.
+    pub async fn last_confirmed_of_caller(
+        &self,
+        call: CallId,
+    ) -> Result<Option<TicketRow>, StoreError> {
+        let row = sqlx::query(
+            "SELECT tickets.*, before.caller FROM calls AS now
+             JOIN calls AS before ON before.caller = now.caller AND before.started_at < now.started_at
+             JOIN tickets ON tickets.call_id = before.id AND tickets.status = 'confirmed'
+             WHERE now.id = ?1 AND now.direction = 'inbound' AND before.direction = 'inbound'
+             ORDER BY before.started_at DESC LIMIT 1",
+        )
+        .bind(call.to_string())
+        .fetch_optional(self.readers())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let is_hidden = lookups::is_anonymous(row.try_get("caller")?);
+        if is_hidden { Ok(None) } else { read(&row).map(Some) }
+    }
+
     /// Tickets, newest first.
     pub async fn tickets(&self, query: &TicketQuery) -> Result<Vec<TicketRow>, StoreError> {
         list(SELECT, query).build().fetch_all(self.readers()).await?.iter().map(read).collect()
@@ -165,7 +186,7 @@ impl Store {
         by: &str,
     ) -> Result<TicketRow, EditError> {
         for (field, value) in &edits {
-            check::value(*field, value)
+            check::value(*field, value, self.kinds())
                 .map_err(|problem| EditError::Invalid { field: *field, problem })?;
         }
         self.write(EditTicket { id, expected_revision, edits, by: by.to_owned() }).await

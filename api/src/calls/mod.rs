@@ -1,6 +1,7 @@
 //! Calls and their transcripts.
 
 pub(crate) mod export;
+pub(crate) mod location;
 pub(crate) mod repeats;
 pub(crate) mod vcon;
 mod view;

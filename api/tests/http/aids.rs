@@ -99,6 +99,30 @@ async fn repeats_come_with_reasons_to_those_who_may_read_the_call() {
     assert_eq!(world.admin("GET", &unknown, "").await.status, 404);
 }
 
+#[tokio::test]
+async fn an_ambiguous_place_is_shown_with_all_that_it_may_be() {
+    let world = World::new().await;
+    let location = async |place: &str| {
+        let call = told(&world, &[(Field::Place, place)]).await;
+        world.admin("GET", &format!("/api/v1/calls/{call}/location"), "").await.json()
+    };
+    let open = location("朝阳区翠湖小区三栋").await;
+    assert_eq!(open["place"], "朝阳区翠湖小区三栋");
+    let codes: Vec<&Value> =
+        open["divisions"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes, ["110105", "220104"]);
+    let levels: Vec<&Value> =
+        open["parts"].as_array().unwrap().iter().map(|part| &part["level"]).collect();
+    assert_eq!(levels, ["district", "estate", "building"]);
+    assert_eq!((&open["parts"][2]["start"], &open["parts"][2]["end"]), (&7.into(), &9.into()));
+    let certain = location("长春市朝阳区翠湖小区").await;
+    assert_eq!(certain["divisions"].as_array().unwrap().len(), 1);
+    assert_eq!(certain["divisions"][0]["names"][2], "朝阳区");
+    let (call, _) = world.call().await;
+    let none = world.admin("GET", &format!("/api/v1/calls/{call}/location"), "").await.json();
+    assert_eq!((&none["place"], none["divisions"].as_array().unwrap().len()), (&Value::Null, 0));
+}
+
 #[allow(clippy::disallowed_methods, reason = "a seat reads calls of today")]
 fn unix_now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

@@ -4,6 +4,7 @@ use crate::board::{Board, Upside};
 use futures_util::StreamExt;
 use qingting_api::{ApiState, EventBus, Knowledge, Page, RecentCalls, Switchboard, router, serve};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
+use qingting_nlu::{Gazetteer, Reader};
 use qingting_store::{
     CallerDialog, Direction, LegBegin, LegRef, LegRole, NewCall, NewSeat, Role, SeatRole, Skills,
     Store,
@@ -75,6 +76,7 @@ impl World {
         let (knowledge, recent_calls) = (Knowledge::default(), RecentCalls::default());
         state.knowledge = knowledge.clone();
         state.recent_calls = recent_calls.clone();
+        state.locate = Arc::new(|place| locator().locate(place));
         state.pages = PAGES;
         state.audio = Arc::new(Upside);
         state.public_url = Some("https://hotline.example".to_owned());
@@ -233,4 +235,15 @@ pub(crate) async fn message(socket: &mut Socket) -> Message {
             return message;
         }
     }
+}
+
+/// Two districts of one name.
+fn locator() -> Reader {
+    let divisions = Gazetteer::from_csv(
+        "code,name\n11,北京市\n22,吉林省\n",
+        "code,name\n1101,市辖区\n2201,长春市\n",
+        "code,name\n110105,朝阳区\n220104,朝阳区\n",
+        "code,name\n",
+    );
+    Reader::new(None, divisions.unwrap())
 }

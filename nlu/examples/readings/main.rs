@@ -11,7 +11,7 @@ use qingting_nlu::address::AddressModel;
 use qingting_nlu::classifier::TicketModel;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
-use qingting_nlu::{CallContext, Gazetteer, LocalTime, Reader, Utterance};
+use qingting_nlu::{CallContext, Gazetteer, LastTicket, LocalTime, Reader, Utterance};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -64,7 +64,12 @@ fn read(reader: &Reader, texts: &[&str]) -> Vec<Tag> {
         .map(|(at, text)| Utterance { id: id(at), party: Party::Caller, text, confidence: 1.0 })
         .collect();
     let started = LocalTime { year: 2026, month: 3, day: 11, hour: 15, minute: 20 };
-    let context = CallContext { started, caller: None, called: "12345".into() };
+    let context = CallContext {
+        started,
+        caller: None,
+        called: "12345".into(),
+        last_ticket: LastTicket::default(),
+    };
     reader.read(&utterances, &context)
 }
 

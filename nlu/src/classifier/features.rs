@@ -36,10 +36,12 @@ pub(crate) enum Block {
     Topic,
     /// A place together with a likely category: a territory's unit answers for some matters alone.
     PlaceTopic,
+    /// Unit and category of the caller's last ticket.
+    LastTicket,
 }
 
 impl Block {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Text,
         Self::Head,
         Self::Place,
@@ -47,6 +49,7 @@ impl Block {
         Self::Called,
         Self::Topic,
         Self::PlaceTopic,
+        Self::LastTicket,
     ];
 
     /// Length of the block's part of the vector, before the whole is brought to unit length.
@@ -54,7 +57,7 @@ impl Block {
         match self {
             Self::Text => 1.0,
             Self::Head | Self::Place | Self::Beside | Self::PlaceTopic => 0.7,
-            Self::Topic => 0.5,
+            Self::Topic | Self::LastTicket => 0.5,
             Self::Called => 0.3,
         }
     }
@@ -69,6 +72,10 @@ pub struct Matter<'a> {
     pub place: &'a str,
     /// The number that was called.
     pub called: &'a str,
+    /// Unit and category path of the last ticket of the same caller; empty where there is none.
+    pub last_unit: &'a str,
+    /// See `last_unit`.
+    pub last_category: &'a str,
 }
 
 /// One feature of a matter.
@@ -124,8 +131,8 @@ pub(crate) fn of_matter(matter: &Matter<'_>) -> Vec<Feature> {
     counted(buckets)
 }
 
-/// What a unit is chosen by besides the words: the place, the number that was called, likely categories and
-/// the places of the matter under each. Sorted by bucket.
+/// What a unit is chosen by besides the words: the place, the number that was called, the caller's last ticket,
+/// likely categories and the places of the matter under each. Sorted by bucket.
 pub(crate) fn of_territory(matter: &Matter<'_>, topics: &[(u64, f32)]) -> Vec<Feature> {
     let mut beside = Vec::new();
     let place = normalize(matter.place).chars;
@@ -140,6 +147,13 @@ pub(crate) fn of_territory(matter: &Matter<'_>, topics: &[(u64, f32)]) -> Vec<Fe
     if !called.is_empty() {
         let hash = called.iter().fold(seed(Block::Called), |hash, c| step(hash, *c));
         beside.push((bucket(hash), Block::Called));
+    }
+    // Numbers keep a unit apart from a category of its name.
+    for (question, name) in [(1, matter.last_unit), (2, matter.last_category)] {
+        if !name.is_empty() {
+            let hash = mix(mix(seed(Block::LastTicket), question), content_hash(name));
+            beside.push((bucket(hash), Block::LastTicket));
+        }
     }
     let mut features = counted(beside);
     for (topic, value) in topics {
@@ -262,11 +276,18 @@ mod tests {
     fn a_place_is_a_feature_with_and_without_its_topic() {
         let count =
             |features: &[Feature], block| features.iter().filter(|f| f.block == block).count();
-        let matter = Matter { text: "在人民路", place: "东区", called: "12345" };
+        let matter = Matter {
+            text: "在人民路",
+            place: "东区",
+            called: "12345",
+            last_unit: "水务局",
+            last_category: "",
+        };
         assert_eq!(count(&of_matter(&matter), Block::Place), 3);
         let territory = of_territory(&matter, &[(3, 0.9), (4, 0.1)]);
-        let blocks = [Block::Beside, Block::Called, Block::Topic, Block::PlaceTopic];
-        assert_eq!(blocks.map(|block| count(&territory, block)), [1, 1, 2, 2 * (3 + 1)]);
+        let blocks =
+            [Block::Beside, Block::Called, Block::LastTicket, Block::Topic, Block::PlaceTopic];
+        assert_eq!(blocks.map(|block| count(&territory, block)), [1, 1, 1, 2, 2 * (3 + 1)]);
     }
 
     #[test]

@@ -15,7 +15,9 @@ const ROWS_FOLDED_MIN: usize = 60;
 /// Fewer rows teach a network nothing.
 const ROWS_NETWORK_MIN: usize = 300;
 /// Weights below this many of the 127 steps of their storage say nothing.
-const STEP_MIN: i8 = 5;
+const STEP_MIN: u8 = 5;
+/// Most weights of one classifier, a byte each: of 46 units 180,000 features. The least weights go.
+const WEIGHTS_MAX: usize = 8 << 20;
 
 /// How the two models' scores become probabilities: the soft-max of their weighted sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -233,15 +235,15 @@ impl Part {
         for row in self.weights.weights.chunks_exact(labels) {
             scale.iter_mut().zip(row).for_each(|(largest, w)| *largest = largest.max(w.abs()));
         }
+        let stored: Vec<i8> = (self.weights.weights.iter().zip(scale.iter().cycle()))
+            .map(|(weight, scale)| compress(*weight, *scale))
+            .collect();
+        let step_min = step_min(&stored, labels);
         let (mut known, mut weights) = (Vec::new(), Vec::new());
-        for (feature, row) in (0u32..).zip(self.weights.weights.chunks_exact(labels)) {
-            let row = row.iter().zip(&scale).map(|(weight, scale)| compress(*weight, *scale));
-            let before = weights.len();
-            weights.extend(row);
-            if weights[before..].iter().all(|q: &i8| q.abs() < STEP_MIN) {
-                weights.truncate(before);
-            } else {
+        for (feature, row) in (0u32..).zip(stored.chunks_exact(labels)) {
+            if largest_step(row) >= step_min {
                 known.push(feature);
+                weights.extend_from_slice(row);
             }
         }
         Flat {
@@ -308,6 +310,24 @@ impl Joint {
     }
 }
 
+fn largest_step(row: &[i8]) -> u8 {
+    row.iter().map(|step| step.unsigned_abs()).max().unwrap_or(0)
+}
+
+/// From which step on a feature is kept: [`STEP_MIN`], or the lowest at which the weights fit [`WEIGHTS_MAX`].
+fn step_min(stored: &[i8], labels: usize) -> u8 {
+    let mut features = [0usize; 129];
+    for row in stored.chunks_exact(labels) {
+        features[usize::from(largest_step(row))] += 1;
+    }
+    let mut kept = 0;
+    let fits = |step: &u8| {
+        kept += features[usize::from(*step)];
+        kept * labels <= WEIGHTS_MAX
+    };
+    (STEP_MIN..=127).rev().take_while(fits).last().unwrap_or(127)
+}
+
 /// Weight to its stored form; `scale` is the class's largest absolute weight.
 fn compress(weight: f32, scale: f32) -> i8 {
     if scale == 0.0 {
@@ -331,6 +351,20 @@ mod tests {
         let back = expand(compress(0.01, 2.0)) * 2.0;
         assert!((back - 0.01).abs() < 0.001, "{back}");
         assert_eq!(compress(-2.0, 2.0), -127);
+    }
+
+    #[test]
+    fn the_least_weights_go_where_there_are_too_many() {
+        let rows = WEIGHTS_MAX / 50;
+        let stored: Vec<i8> = (0..2 * rows)
+            .flat_map(|row| {
+                (0..50).map(move |class| if class == 0 { (row % 100) as i8 } else { 0 })
+            })
+            .collect();
+        let step = step_min(&stored, 50);
+        let kept = stored.chunks_exact(50).filter(|row| largest_step(row) >= step).count();
+        assert!(kept <= rows && kept > rows * 9 / 10, "{step}: {kept} of {rows}");
+        assert_eq!(step_min(&[3, 0, STEP_MIN as i8, 1], 2), STEP_MIN);
     }
 
     #[test]

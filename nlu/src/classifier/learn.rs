@@ -4,7 +4,7 @@ use super::LABELS_MAX;
 use super::boilerplate::Boilerplate;
 use super::features::{self, Matter, content_hash};
 use super::flat::{Flat, Lesson};
-use super::model::{Threshold, TicketModel, with_territory};
+use super::model::{Taught, Threshold, TicketModel, Units, with_territory};
 use super::report::{Report, Rows};
 use super::tickets::{Split, Ticket, TicketError};
 use super::tree::{Path, Rows as TreeRows, Tree};
@@ -208,7 +208,7 @@ impl<'a> Pupil<'a> {
         &self,
         features: Vec<Vec<features::Feature>>,
         paths: &[Vec<Path>],
-    ) -> Result<Option<(Vocabulary, Flat, Threshold)>, TicketError> {
+    ) -> Result<Option<Units>, TicketError> {
         let units: Vec<Option<&String>> = self.tickets.iter().map(|t| t.unit.as_ref()).collect();
         if units.iter().all(Option::is_none) {
             return Ok(None);
@@ -221,12 +221,20 @@ impl<'a> Pupil<'a> {
         let vectors: Vec<Vector> = features.iter().map(|of| vocabulary.vector(of)).collect();
         drop(features);
         let learnt = self.flat("the unit", &units, &vectors, vocabulary.len())?;
-        Ok(learnt.map(|(flat, threshold)| (vocabulary, flat, threshold)))
+        let any = |has: fn(&Ticket) -> bool| self.tickets.iter().any(has);
+        let taught = Taught {
+            called: any(|ticket| !ticket.called.is_empty()),
+            last_ticket: any(|ticket| {
+                !ticket.last_unit.is_empty() || !ticket.last_category.is_empty()
+            }),
+        };
+        Ok(learnt.map(|(flat, threshold)| Units { vocabulary, flat, threshold, taught }))
     }
 }
 
 pub(crate) fn matter(ticket: &Ticket) -> Matter<'_> {
-    Matter { text: &ticket.text, place: &ticket.place, called: &ticket.called }
+    let Ticket { text, place, called, last_unit, last_category, .. } = ticket;
+    Matter { text, place, called, last_unit, last_category }
 }
 
 /// The distinct names; `None` when there is nothing to learn.

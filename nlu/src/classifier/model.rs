@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// First bytes of a model file.
 const MAGIC: &[u8; 4] = b"QTLM";
 /// Version of the layout and of the features.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// Categories that a unit is chosen by.
 const TOPICS: usize = 4;
 /// Less likely ones are left out.
@@ -96,8 +96,50 @@ pub struct TicketModel {
     pub(crate) words: Vocabulary,
     pub(crate) category: Option<(Tree, Threshold)>,
     pub(crate) kind: Option<(Flat, Threshold)>,
-    /// With a vocabulary of its own, which knows the likely categories.
-    pub(crate) unit: Option<(Vocabulary, Flat, Threshold)>,
+    pub(crate) unit: Option<Units>,
+}
+
+/// The classifier of units.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Units {
+    /// Its own, which knows the likely categories.
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) flat: Flat,
+    pub(crate) threshold: Threshold,
+    pub(crate) taught: Taught,
+}
+
+/// What the tickets for training had besides words and places. Of a call a model is told nothing else: what it
+/// never saw may share its bucket with a feature that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taught {
+    /// The number that was called.
+    pub(crate) called: bool,
+    /// The caller's last ticket.
+    pub(crate) last_ticket: bool,
+}
+
+impl Taught {
+    fn part_of<'a>(self, matter: &Matter<'a>) -> Matter<'a> {
+        let last = |name: &'a str| if self.last_ticket { name } else { "" };
+        Matter {
+            called: if self.called { matter.called } else { "" },
+            last_unit: last(matter.last_unit),
+            last_category: last(matter.last_category),
+            ..*matter
+        }
+    }
+
+    fn bits(self) -> u16 {
+        u16::from(self.called) | u16::from(self.last_ticket) << 1
+    }
+
+    fn of_bits(bits: u16) -> Result<Self, Damage> {
+        match bits {
+            0..=3 => Ok(Self { called: bits & 1 > 0, last_ticket: bits & 2 > 0 }),
+            _ => Err(Damage("what was taught")),
+        }
+    }
 }
 
 impl TicketModel {
@@ -113,7 +155,7 @@ impl TicketModel {
 
     /// The units, in the order of their names.
     pub fn units(&self) -> &[String] {
-        self.unit.as_ref().map_or(&[], |(_, flat, _)| flat.labels())
+        self.unit.as_ref().map_or(&[], |units| units.flat.labels())
     }
 
     /// Ranks the classes for a matter and says which words decided.
@@ -127,9 +169,9 @@ impl TicketModel {
             let spans = flat.spans(&self.words, &text, &seen.words);
             of_ranked(ranked(flat, &seen.words), *threshold, spans)
         });
-        let unit = self.unit.as_ref().map(|(vocabulary, flat, threshold)| {
-            let spans = flat.spans(vocabulary, &text, &seen.unit);
-            of_ranked(ranked(flat, &seen.unit), *threshold, spans)
+        let unit = self.unit.as_ref().map(|units| {
+            let spans = units.flat.spans(&units.vocabulary, &text, &seen.unit);
+            of_ranked(ranked(&units.flat, &seen.unit), units.threshold, spans)
         });
         Prediction { category, unit, kind }
     }
@@ -144,8 +186,8 @@ impl TicketModel {
         if let Some((flat, _)) = &self.kind {
             rankings.insert(Question::Kind, ranked(flat, &seen.words));
         }
-        if let Some((_, flat, _)) = &self.unit {
-            rankings.insert(Question::Unit, ranked(flat, &seen.unit));
+        if let Some(units) = &self.unit {
+            rankings.insert(Question::Unit, ranked(&units.flat, &seen.unit));
         }
         rankings
     }
@@ -154,19 +196,18 @@ impl TicketModel {
         let features = features::of_matter(matter);
         let words = self.words.vector(&features);
         let paths = self.category.as_ref().map(|(tree, _)| tree.paths(&words));
-        let unit = self.unit.as_ref().map(|(vocabulary, ..)| {
-            vocabulary.vector(&with_territory(
-                features,
-                matter,
-                paths.as_deref().unwrap_or_default(),
-            ))
+        let unit = self.unit.as_ref().map(|units| {
+            let matter = units.taught.part_of(matter);
+            let paths = paths.as_deref().unwrap_or_default();
+            units.vocabulary.vector(&with_territory(features, &matter, paths))
         });
         Seen { words, paths, unit: unit.unwrap_or_default() }
     }
 
     /// The model as a file: `QTLM`, version u16, the vocabulary of words (idf step f32, bitmap of
     /// buckets, idf u8 per feature), then category, request type and unit, each as presence u16 and, where
-    /// 1, threshold f32 and its classifiers; the unit's vocabulary stands before its classifier. A
+    /// 1, threshold f32 and its classifiers; before the unit's classifier stand what it was taught (u16: 1 the
+    /// number called, 2 the caller's last ticket) and its vocabulary. A
     /// classifier is: classes u32, names (length u16, UTF-8), bitmap of the vocabulary's features, weights
     /// i8 per feature and class, scale f32 and bias f32 per class, two weights f32 of the joint, network
     /// u16 and, where 1, its bitmap, scale f32, inputs i8, and f32 for hidden biases, outputs and biases. A
@@ -188,10 +229,11 @@ impl TicketModel {
             flat.write(&mut out);
         }
         out.u16(u16::from(self.unit.is_some()));
-        if let Some((vocabulary, flat, threshold)) = &self.unit {
-            out.f32(*threshold);
-            vocabulary.write(&mut out);
-            flat.write(&mut out);
+        if let Some(units) = &self.unit {
+            out.f32(units.threshold);
+            out.u16(units.taught.bits());
+            units.vocabulary.write(&mut out);
+            units.flat.write(&mut out);
         }
         out.finish()
     }
@@ -229,9 +271,10 @@ impl TicketModel {
         let unit = match is_present(&mut from)? {
             true => {
                 let threshold = from.f32()?;
+                let taught = Taught::of_bits(from.u16()?)?;
                 let vocabulary = Vocabulary::read(&mut from)?;
                 let flat = Flat::read(&mut from, vocabulary.len())?;
-                Some((vocabulary, flat, threshold))
+                Some(Units { vocabulary, flat, threshold, taught })
             }
             false => None,
         };

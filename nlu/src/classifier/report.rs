@@ -189,7 +189,7 @@ fn name(question: Question) -> String {
 fn threshold(model: &TicketModel, question: Question) -> f32 {
     let threshold = match question {
         Question::Category(_) => model.category.as_ref().map(|(_, threshold)| *threshold),
-        Question::Unit => model.unit.as_ref().map(|(.., threshold)| *threshold),
+        Question::Unit => model.unit.as_ref().map(|units| units.threshold),
         Question::Kind => model.kind.as_ref().map(|(_, threshold)| *threshold),
     };
     threshold.expect("only what was learnt is reported on")

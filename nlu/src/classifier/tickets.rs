@@ -7,6 +7,12 @@ use crate::table::{Column, Row, Table, TableError};
 
 /// Without a split column one text in this many is for testing.
 const TEST_EVERY: u64 = 10;
+/// Most tickets of one caller that are looked through for the last one.
+const LOOKED_BACK_MAX: usize = 20;
+/// Fewest digits of a caller's number: fewer say that it was hidden.
+const CALLER_DIGITS_MIN: usize = 5;
+/// Years of tickets.
+const YEARS: std::ops::RangeInclusive<u32> = 1990..=2200;
 /// Longest name of a class, in characters.
 const LABEL_CHARS_MAX: usize = 200;
 
@@ -27,6 +33,9 @@ pub enum TicketError {
         /// Name of the column.
         what: String,
     },
+    /// Earlier and later cannot be told apart.
+    #[error("a caller's last ticket is told by the time: name the columns of both, or of neither")]
+    CallerAndTime,
     /// Nothing to tell apart.
     #[error(
         "{what} is {class:?} in all {rows} rows for training: at least two classes are needed to learn from"
@@ -80,6 +89,10 @@ pub struct Columns {
     pub place: Vec<String>,
     /// The number that was called.
     pub called: Option<String>,
+    /// The caller's number. Of the same caller's last ticket unit and category are learnt from.
+    pub caller: Option<String>,
+    /// When the ticket came in; goes with `caller`.
+    pub received: Option<String>,
     /// `train` or `test`. Without it a tenth is for testing, chosen by a hash of the text, so that it does
     /// not change from run to run and the same text is never on both sides.
     pub split: Option<String>,
@@ -103,6 +116,10 @@ pub struct Ticket {
     pub place: String,
     /// The number that was called; may be empty.
     pub called: String,
+    /// Unit of the same caller's last ticket; may be empty.
+    pub last_unit: String,
+    /// Its category's path; may be empty.
+    pub last_category: String,
     /// Levels, the widest first; empty where it was not filled in.
     pub category: Vec<String>,
     /// The handling unit, if it was filled in.
@@ -121,16 +138,23 @@ pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketEr
     if columns.category.is_empty() && columns.unit.is_none() && columns.kind.is_none() {
         return Err(TicketError::NoQuestion);
     }
+    if columns.caller.is_some() != columns.received.is_some() {
+        return Err(TicketError::CallerAndTime);
+    }
     let at = At::of(table, columns)?;
     let mut tickets = Vec::new();
+    let mut calls = Vec::new();
     for row in table.rows() {
         let ticket = at.ticket(table, row)?;
+        let call = at.call(table, row)?;
         let has_class =
             !ticket.category.is_empty() || ticket.unit.is_some() || ticket.kind.is_some();
         if has_class && ticket.text.chars().any(char::is_alphanumeric) {
+            calls.extend(call.map(|(caller, received)| (caller, received, tickets.len())));
             tickets.push(ticket);
         }
     }
+    link(&mut tickets, calls);
     let missing = |name: &str| {
         Err(TicketError::NoRows { file: table.file().to_owned(), what: name.to_owned() })
     };
@@ -142,6 +166,33 @@ pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketEr
     }
 }
 
+/// A point in time by its numbers, from the year on.
+type Moment = Vec<u32>;
+
+/// Tells each ticket the same caller's last one. A row for training never learns from one for testing.
+fn link(tickets: &mut [Ticket], mut calls: Vec<(String, Moment, usize)>) {
+    calls.sort();
+    for (at, (caller, received, row)) in calls.iter().enumerate() {
+        let before = calls[..at].iter().rev().take(LOOKED_BACK_MAX);
+        let last = before
+            .take_while(|(other, ..)| other == caller)
+            .filter(|(_, earlier, _)| earlier < received)
+            .map(|(.., earlier)| &tickets[*earlier])
+            .find(|last| tickets[*row].split == Split::Test || last.split == Split::Train);
+        let Some(last) = last else { continue };
+        let unit = last.unit.clone().unwrap_or_default();
+        let category = last.category.join(PATH_SEPARATOR.encode_utf8(&mut [0; 4]));
+        (tickets[*row].last_unit, tickets[*row].last_category) = (unit, category);
+    }
+}
+
+/// The numbers of a time, if they begin with a year and go down to the day at least.
+fn moment(text: &str) -> Option<Moment> {
+    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+    let numbers: Moment = numbers.map(str::parse).collect::<Result<_, _>>().ok()?;
+    (numbers.len() >= 3 && YEARS.contains(&numbers[0])).then_some(numbers)
+}
+
 /// Columns that were found.
 struct At {
     text: Column,
@@ -151,6 +202,8 @@ struct At {
     kind: Option<Column>,
     place: Vec<Column>,
     called: Option<Column>,
+    caller: Option<Column>,
+    received: Option<Column>,
     split: Option<Column>,
 }
 
@@ -166,6 +219,8 @@ impl At {
             kind: columns.kind.as_ref().map(one).transpose()?,
             place: many(&columns.place)?,
             called: columns.called.as_ref().map(one).transpose()?,
+            caller: columns.caller.as_ref().map(one).transpose()?,
+            received: columns.received.as_ref().map(one).transpose()?,
             split: columns.split.as_ref().map(one).transpose()?,
         })
     }
@@ -187,9 +242,26 @@ impl At {
             kind: label(&self.kind)?,
             place: self.place.iter().map(|column| row.cell(column)).collect::<Vec<_>>().join(" "),
             called: cell(&self.called).to_owned(),
+            last_unit: String::new(),
+            last_category: String::new(),
             split: self.split(table, row, &text)?,
             text,
         })
+    }
+
+    /// Who called and when, where the caller's number was shown.
+    fn call(&self, table: &Table, row: &Row) -> Result<Option<(String, Moment)>, TicketError> {
+        let (Some(caller), Some(received)) = (&self.caller, &self.received) else {
+            return Ok(None);
+        };
+        let caller: String = row.cell(caller).chars().filter(char::is_ascii_digit).collect();
+        if caller.len() < CALLER_DIGITS_MIN {
+            return Ok(None);
+        }
+        let time = moment(row.cell(received));
+        let what = "is no time: write it as 2026-03-11 15:20";
+        let time = time.ok_or_else(|| table.cell_error(row, received, what))?;
+        Ok(Some((caller, time)))
     }
 
     fn category(&self, table: &Table, row: &Row) -> Result<Vec<String>, TicketError> {
@@ -318,5 +390,33 @@ mod tests {
         let rows = read(&format!("内容,单位\n{rows}"), &columns).unwrap();
         assert!(rows.chunks_exact(2).all(|pair| pair[0].split == pair[1].split));
         assert!(rows.iter().any(|row| row.split == Split::Test));
+    }
+
+    #[test]
+    fn the_last_ticket_of_a_caller_is_the_one_before_in_time() {
+        let columns = Columns {
+            text: "内容".into(),
+            unit: Some("单位".into()),
+            caller: Some("来电".into()),
+            received: Some("时间".into()),
+            split: Some("split".into()),
+            ..Columns::default()
+        };
+        let last = |rows: &str| -> Vec<String> {
+            let rows = read(&format!("内容,单位,来电,时间,split\n{rows}"), &columns).unwrap();
+            rows.into_iter().map(|ticket| ticket.last_unit).collect()
+        };
+        let newest_first = "停水三,供水,13800138000,2026/3/11 9:05,train\n\
+                            停电二,供电,138-0013-8000,2026/3/2 18:00,train\n\
+                            路灯一,城管,13800138000,2025-12-31 23:59,train\n\
+                            停气,燃气,隐藏号码,,train\n";
+        assert_eq!(last(newest_first), ["供电", "城管", "", ""]);
+        let tested = "停水,供水,13800138000,2026-03-01,train\n停电,供电,13800138000,2026-03-02,test\n\
+                      路灯,城管,13800138000,2026-03-03,train\n路障,交警,13800138000,2026-03-04,test\n";
+        assert_eq!(last(tested), ["", "供水", "供水", "城管"], "nothing is learnt from a test row");
+        let odd = read("内容,单位,来电,时间,split\n停水,供水,13800138000,昨天,train\n", &columns);
+        assert!(odd.err().unwrap().contains("row 2, column \"时间\": is no time"));
+        let alone = Columns { received: None, ..columns };
+        assert!(read("内容,单位,来电,split\n停水,供水,1,train\n", &alone).is_err());
     }
 }

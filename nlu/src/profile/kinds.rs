@@ -4,8 +4,8 @@ use super::build::{Build, Once};
 use crate::table::Table;
 
 /// Request types that the product tells apart.
-pub const KINDS: [&str; 9] =
-    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销"];
+pub const KINDS: [&str; 10] =
+    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销", "反馈"];
 
 /// A request type as the city calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 //! else. A sum of all (一共) outweighs its parts, what is taken back gives way, and what is vague
 //! (几百, 两三千) gives nothing.
 
-use super::lexicon::{Lexicon, before};
+use super::lexicon::{Lexicon, before, starts};
 use super::number::digit;
-use super::reply::{starts, takes_back};
+use super::reply::{denies_the_next, takes_back};
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
 use std::ops::Range;
@@ -136,7 +136,9 @@ fn asks_for_a_sum(chars: &[char]) -> bool {
 fn correct(chars: &[char], said: &mut [Said]) {
     for later in 1..said.len() {
         let between = said[later - 1].range.end..said[later].range.start;
-        if between.len() <= CORRECTION_CHARS && takes_back(&chars[between]) {
+        if denies_the_next(chars, said[later - 1].range.start, &between) {
+            said[later].confidence *= CORRECTED;
+        } else if between.len() <= CORRECTION_CHARS && takes_back(&chars[between]) {
             let right = said[later].confidence.max(said[later - 1].confidence);
             said[later].confidence = right;
             said[later - 1].confidence *= CORRECTED;
@@ -183,11 +185,15 @@ fn sum(chars: &[char], at: usize) -> Option<Sum> {
     // 一百六一张; 三十一个 is one number.
     let price = spoken_digit(chars[end - 1]).is_some() && per_piece(&chars[end..]);
     if unit > 0 {
-        if matches!(chars[end], '毛' | '角') {
+        let tenths = matches!(chars[end], '毛' | '角');
+        if tenths {
             parts /= 10;
         }
         end += unit;
-        let (rest, length) = small_change(&chars[end..]);
+        // 五毛钱一共, 三块钱两斤: with 钱 the sum is over.
+        let is_over = matches!(chars[end - 1], '钱' | '前');
+        let step = if tenths { PARTS / 100 } else { PARTS / 10 };
+        let (rest, length) = if is_over { (0, 0) } else { small_change(&chars[end..], step) };
         parts = parts.saturating_add(rest);
         end += length;
     }
@@ -212,12 +218,16 @@ fn unit(chars: &[char], number_length: usize) -> usize {
     usize::from(misheard && !own)
 }
 
-/// 块五, 块五毛, 块二毛五 behind the unit: parts and length.
-fn small_change(chars: &[char]) -> (u64, usize) {
+/// 块五, 块五毛, 块二毛五, 毛五 behind the unit: parts and length. `step` is what the first digit counts.
+fn small_change(chars: &[char], step: u64) -> (u64, usize) {
     let at = |at: usize| chars.get(at).copied().and_then(digit).map(u64::from);
-    let Some(tenths) = at(0) else { return (0, 0) };
+    let Some(first) = at(0) else { return (0, 0) };
     let mut length = 1;
-    let mut parts = tenths * PARTS / 10;
+    let mut parts = first * step;
+    // 五块三个: what is counted is no change.
+    if chars.get(length).is_some_and(|c| MEASURES.contains(*c)) {
+        return (0, 0);
+    }
     if chars.get(length).is_some_and(|c| "毛角".contains(*c)) {
         length += 1;
         if let Some(cents) = at(length) {
@@ -360,6 +370,10 @@ mod tests {
             ("三百多块", "300", 4),
             ("一百六一张", "160", 3),
             ("两块五一平", "2.5", 3),
+            ("五毛五", "0.55", 3),
+            ("五毛钱一共", "0.5", 3),
+            ("三块钱两斤", "3", 3),
+            ("五块三个", "5", 2),
         ];
         for (text, expected, length) in said {
             assert_eq!(read(text), Some((expected.into(), length)), "{text}");

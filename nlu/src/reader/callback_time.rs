@@ -4,8 +4,7 @@
 //! it; 晚上别打 is kept with its 别打. When others telephoned, or did not, says nothing.
 
 use super::LocalTime;
-use super::lexicon::{Hit, Lexicon, after, before};
-use super::reply::holds;
+use super::lexicon::{Hit, Lexicon, after, before, holds};
 use super::transcript::Transcript;
 use super::when::{Later, all_later};
 use crate::draft::{Field, Tag};

@@ -21,7 +21,13 @@ pub(crate) fn read(
     }
     // The text goes in with its breaks: spans then count as the transcript does.
     let text: String = talk.chars.iter().collect();
-    let prediction = model.predict(&Matter { text: &text, place, called: &context.called });
+    let prediction = model.predict(&Matter {
+        text: &text,
+        place,
+        called: &context.called,
+        last_unit: &context.last_ticket.unit,
+        last_category: &context.last_ticket.category,
+    });
     [
         (Field::Category, prediction.category),
         (Field::HandlingUnit, prediction.unit),

@@ -3,8 +3,8 @@
 //! His last word counts: 匿名 first and 算了实名吧 later is no wish. His 要 or 不用 counts where the
 //! seat asked for it. Somebody else's leak of his data is a complaint, not a wish.
 
-use super::lexicon::{Hit, Lexicon};
-use super::reply::{agreement, holds};
+use super::lexicon::{Hit, Lexicon, holds};
+use super::reply::agreement;
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
 

@@ -11,9 +11,17 @@ use super::transcript::{Transcript, ends_clause};
 use crate::draft::{Field, Tag};
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-const OPENERS: &str = include_str!("../lexicon/fillers.txt");
-const SOUNDS: &str = include_str!("../lexicon/fillers_inside.txt");
+/// What says nothing: parsed once, because every clause of a call is cleaned at every final.
+static FILLERS: LazyLock<Fillers> = LazyLock::new(|| Fillers {
+    openers: words(include_str!("../lexicon/fillers.txt"))
+        .map(|word| word.chars().collect())
+        .collect(),
+    sounds: words(include_str!("../lexicon/fillers_inside.txt"))
+        .filter_map(|word| word.chars().next())
+        .collect(),
+});
 const COURTESIES: &str = include_str!("../lexicon/courtesies.txt");
 const OPENINGS: &str = include_str!("../lexicon/openings.txt");
 /// Stretches with fewer characters left say nothing by themselves.
@@ -47,6 +55,12 @@ const CONFIDENCE: f32 = 0.8;
 const LONG_CONFIDENCE: f32 = 0.55;
 /// From so many characters on a description is long.
 const LONG_CHARS: usize = 300;
+
+/// What people say before they say something, and the sounds in between.
+struct Fillers {
+    openers: Vec<Vec<char>>,
+    sounds: Vec<char>,
+}
 
 /// Writes descriptions.
 pub(crate) struct Descriptions {
@@ -217,7 +231,7 @@ pub(crate) fn clean(chars: &[char]) -> String {
     let mut kept: Vec<char> = Vec::new();
     let mut at = opener(chars);
     while at < chars.len() {
-        let sound = words(SOUNDS).any(|word| word.starts_with(chars[at]));
+        let sound = FILLERS.sounds.contains(&chars[at]);
         let stammer = if sound { 1 } else { stammer(&chars[at..]) };
         if stammer == 0 {
             kept.push(chars[at]);
@@ -234,12 +248,7 @@ fn opener(chars: &[char]) -> usize {
     loop {
         let rest = &chars[at..];
         let pause = rest.iter().take_while(|c| c.is_whitespace() || ends_clause(**c)).count();
-        let word = words(OPENERS)
-            .map(|word| word.chars().count())
-            .zip(words(OPENERS))
-            .filter(|(length, word)| rest.iter().take(*length).copied().eq(word.chars()))
-            .map(|(length, _)| length)
-            .max();
+        let word = FILLERS.openers.iter().filter(|word| rest.starts_with(word)).map(Vec::len).max();
         match pause.max(word.unwrap_or(0)) {
             0 => return at,
             length => at += length,

@@ -6,7 +6,7 @@ mod resolve;
 pub use resolve::{Division, Resolved};
 
 use csv::StringRecord;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Names in the divisions' files that nobody says.
 const PLACEHOLDERS: [&str; 6] =
@@ -114,7 +114,7 @@ pub struct Gazetteer {
     entries: Vec<Entry>,
     divisions: usize,
     /// By the first two characters, the longest first.
-    names: HashMap<[char; 2], Vec<Name>>,
+    names: FxHashMap<[char; 2], Vec<Name>>,
     /// Code of the hotline's own city or province.
     home: Option<Box<str>>,
 }

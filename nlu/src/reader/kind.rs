@@ -8,11 +8,9 @@ use super::CONFIDENCE_MIN;
 use super::lexicon::{Hit, Lexicon};
 use super::transcript::Transcript;
 use crate::draft::{Field, Tag};
+use crate::profile::KINDS;
 use std::ops::Range;
 
-/// The store's list; the lexicon's values are of these.
-const KINDS: [&str; 10] =
-    ["咨询", "求助", "投诉", "举报", "建议", "表扬", "催办", "补充", "撤销", "反馈"];
 /// From this weight on a pattern names the kind.
 const NAMED_WEIGHT_MIN: f32 = 2.5;
 /// What guesses are worth once a kind was named.

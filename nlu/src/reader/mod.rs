@@ -46,7 +46,7 @@ use qingting_common::ids::Party;
 use qingting_common::limits::TICKET_FIELD_CHARS_MAX;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
-use transcript::Transcript;
+use transcript::{Transcript, ends_clause};
 
 /// From this confidence on a tag is meant to stand in the ticket by itself; below it is a
 /// candidate that a seat may choose. Figures of the tests count tags from here on.
@@ -81,6 +81,17 @@ pub struct CallContext {
     pub caller: Option<String>,
     /// The number that was called.
     pub called: String,
+    /// What the caller's last ticket became.
+    pub last_ticket: LastTicket,
+}
+
+/// Where the last ticket of a caller went, as a person confirmed it; empty where there is none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct LastTicket {
+    /// 承办单位.
+    pub unit: String,
+    /// 事项分类: its path.
+    pub category: String,
 }
 
 /// Reads transcripts. Built once and shared: reading changes nothing; the model alone can be replaced.
@@ -134,6 +145,11 @@ impl Reader {
         self.flags.add(&profile.words);
         self.kind_names.clone_from(&profile.kinds);
         self
+    }
+
+    /// The request types under the city's names.
+    pub fn kinds(&self) -> &[KindName] {
+        &self.kind_names
     }
 
     /// Divides places by this model; without one by their endings alone.
@@ -219,10 +235,30 @@ impl Reader {
 /// Fields whose words tell who the caller is, not what the matter is.
 const ANSWERS: [Field; 3] = [Field::CallerName, Field::Phone, Field::CallbackTime];
 
+/// Longest explanation of how a name is written.
+const SPELLING_CHARS_MAX: usize = 8;
+
 /// Where the words of [`ANSWERS`] stand.
 fn answers(talk: &Transcript<'_>, tags: &[Tag]) -> Vec<Range<usize>> {
     let of_answers = tags.iter().filter(|tag| ANSWERS.contains(&tag.field));
-    of_answers.flat_map(|tag| &tag.evidence).filter_map(|said| talk.range(said)).collect()
+    let told = of_answers.flat_map(|tag| tag.evidence.iter().map(move |said| (tag, said)));
+    told.filter_map(|(tag, said)| {
+        let range = talk.range(said)?;
+        let is_name = tag.field == Field::CallerName;
+        Some(if is_name { with_spelling(&talk.chars, range, &tag.value) } else { range })
+    })
+    .collect()
+}
+
+/// 免贵姓陈耳东陈, 我姓马马到成功的马: with the explanation, which ends a clause with the character that it
+/// explains.
+fn with_spelling(chars: &[char], said: Range<usize>, name: &str) -> Range<usize> {
+    let rest = lexicon::after(chars, &said, SPELLING_CHARS_MAX);
+    let explained = |at: &usize| {
+        let ends = chars.get(at + 1).is_none_or(|next| ends_clause(*next));
+        name.contains(chars[*at]) && ends
+    };
+    said.start..rest.rev().find(explained).map_or(said.end, |last| last + 1)
 }
 
 fn surest(tags: &[Tag], field: Field) -> Option<&Tag> {

@@ -1,7 +1,7 @@
 //! 联系人: only when the caller says 我姓王, 我叫李明 or the like.
 
-use super::lexicon::words;
-use super::reply::{holds, takes_back};
+use super::lexicon::{holds, starts, words};
+use super::reply::takes_back;
 use super::transcript::{Transcript, ends_clause};
 use crate::draft::{Field, Tag};
 use std::ops::Range;
@@ -172,17 +172,13 @@ fn name_at(chars: &[char], at: usize) -> Option<(usize, f32, usize)> {
     (styled > 0 && own).then_some((family + styled, 0.85, at + from))
 }
 
+/// Length of the first of these that the text begins with.
 fn begins(chars: &[char], prefixes: &[&str]) -> Option<usize> {
-    prefixes.iter().find_map(|prefix| starts(chars, prefix))
-}
-
-fn starts(chars: &[char], prefix: &str) -> Option<usize> {
-    let length = prefix.chars().count();
-    chars.iter().take(length).copied().eq(prefix.chars()).then_some(length)
+    prefixes.iter().find(|prefix| starts(chars, prefix)).map(|prefix| prefix.chars().count())
 }
 
 fn family_name(chars: &[char]) -> Option<usize> {
-    words(NAMES).find_map(|name| starts(chars, name))
+    words(NAMES).find(|name| starts(chars, name)).map(|name| name.chars().count())
 }
 
 fn style(chars: &[char]) -> usize {

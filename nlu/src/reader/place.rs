@@ -11,7 +11,8 @@ mod part;
 pub use location::{Location, LocationPart, PlaceLevel};
 
 use super::gazetteer::Gazetteer;
-use super::lexicon::{Lexicon, before};
+use super::lexicon::{Lexicon, before, holds};
+use super::reply::denies_the_next;
 use super::transcript::Transcript;
 use crate::address::AddressModel;
 use crate::draft::{Field, Tag};
@@ -31,6 +32,24 @@ const CANDIDATES_MAX: usize = 3;
 const SATURATION: f32 = 0.87;
 /// Candidates below this are not worth a line.
 const CONFIDENCE_SHOWN_MIN: f32 = 0.3;
+
+/// How the seat asks in which division a place lies.
+const DIVISION_QUESTIONS: [&str; 14] = [
+    "哪个区",
+    "哪个县",
+    "哪个市",
+    "哪个镇",
+    "哪个乡",
+    "哪个街道",
+    "什么区",
+    "什么县",
+    "什么镇",
+    "什么街道",
+    "哪一个区",
+    "哪个城区",
+    "哪个城市",
+    "哪里的",
+];
 
 /// Reads places.
 pub(crate) struct Places {
@@ -53,7 +72,7 @@ impl Places {
     pub(crate) fn read(&self, talk: &Transcript<'_>) -> Vec<Tag> {
         let parts = self.finder.parts(&talk.chars);
         let chains = chain::all(&talk.chars, parts);
-        let chains = self.related(&talk.chars, chains);
+        let chains = self.related(&talk.chars, chains, &asked_for_a_division(talk));
         let mut tags: Vec<Tag> = chains
             .iter()
             .filter(|chain| !chain.is_loose())
@@ -75,13 +94,20 @@ impl Places {
         tags
     }
 
-    /// Corrections and doors that were said apart from their place.
-    fn related(&self, chars: &[char], chains: Vec<Chain>) -> Vec<Chain> {
+    /// Corrections, and doors and divisions that were said apart from their place. `asked` is where the caller
+    /// answers in which division it lies.
+    fn related(&self, chars: &[char], chains: Vec<Chain>, asked: &[Range<usize>]) -> Vec<Chain> {
         let mut done: Vec<Chain> = Vec::new();
         for mut chain in chains {
             if let Some(last) = done.iter_mut().rev().find(|last| last.worth == 1.0) {
                 let between = last.end()..chain.start();
-                if self.is_correction(chars, &between) {
+                let answers = asked.iter().any(|answer| answer.contains(&chain.start()));
+                if denies_the_next(chars, last.start(), &between) {
+                    chain.worth = CORRECTED;
+                } else if answers && chain.is_division() && last.takes_division() {
+                    last.prepend(chain);
+                    continue;
+                } else if self.is_correction(chars, &between) {
                     chain.inherit(last);
                     last.worth = CORRECTED;
                 } else if chain.is_door() && last.takes_door(&chain) {
@@ -108,4 +134,10 @@ impl Places {
         let beside = hits.iter().filter(|hit| start + hit.range.end == chain.start());
         beside.filter(|hit| hit.value == "locative").map(|hit| hit.weight).fold(0.0, f32::max)
     }
+}
+
+/// 哪个区的, 什么街道: where the caller answers such questions.
+fn asked_for_a_division(talk: &Transcript<'_>) -> Vec<Range<usize>> {
+    let asks = |asked: &[char]| DIVISION_QUESTIONS.iter().any(|words| holds(asked, words));
+    talk.answers().filter(|(asked, _)| asks(&asked.chars)).map(|(_, answer)| answer).collect()
 }

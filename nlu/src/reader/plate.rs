@@ -2,9 +2,9 @@
 //! 36-2018 has them. Letters come as written or as they sound (浙诶 for 浙A), digits spoken or written.
 //! What lacks a character is no plate.
 
-use super::lexicon::before;
+use super::lexicon::{before, holds};
 use super::number::digit;
-use super::reply::{holds, takes_back};
+use super::reply::takes_back;
 use super::transcript::{BREAK, Transcript};
 use crate::draft::{Field, Tag};
 use std::collections::HashMap;

@@ -1,5 +1,8 @@
 //! The first words of a reply to the seat, and the words that take back what was said before.
 
+use super::lexicon::starts;
+use std::ops::Range;
+
 /// What people say before they answer.
 const LEAD_INS: &str = "嗯啊哦呃哎诶唉额喔哟呀嘛,.。、!? ";
 /// Longest first where one begins with another: 没错 is no denial.
@@ -82,15 +85,13 @@ pub(crate) fn takes_back(chars: &[char]) -> bool {
     (0..chars.len()).any(|at| TAKING_BACK.iter().any(|word| starts(&chars[at..], word)))
 }
 
-/// Whether the text begins with the word.
-pub(crate) fn starts(chars: &[char], word: &str) -> bool {
-    let length = word.chars().count();
-    length <= chars.len() && chars[..length].iter().copied().eq(word.chars())
-}
-
-/// Whether the text holds the word.
-pub(crate) fn holds(chars: &[char], word: &str) -> bool {
-    (0..chars.len()).any(|at| starts(&chars[at..], word))
+/// 是六栋不是五栋: what stands behind 不是 is denied. Without 是 in front, 不是 takes back what was said
+/// before it, as everywhere else: 六栋，不是，五栋. `first` is where the asserted one begins.
+pub(crate) fn denies_the_next(chars: &[char], first: usize, between: &Range<usize>) -> bool {
+    let front = &chars[..first];
+    chars[between.clone()] == ['不', '是']
+        && front.ends_with(&['是'])
+        && !front.ends_with(&['不', '是'])
 }
 
 #[cfg(test)]

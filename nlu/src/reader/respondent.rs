@@ -8,7 +8,7 @@
 use super::lexicon::{Hit, Lexicon, after, before, words};
 use super::transcript::{BREAK, Transcript};
 use crate::draft::{Field, Tag};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 use std::ops::Range;
 
 const STOPS: &str = include_str!("../lexicon/respondent_stops.txt");
@@ -37,7 +37,7 @@ const PARTIES_MAX: usize = 60;
 pub(crate) struct Respondents {
     parties: Lexicon,
     cues: Lexicon,
-    stops: HashSet<Vec<char>>,
+    stops: FxHashSet<Vec<char>>,
     stop_chars_max: usize,
 }
 
@@ -51,7 +51,7 @@ struct Party {
 
 impl Respondents {
     pub(crate) fn new() -> Self {
-        let stops: HashSet<Vec<char>> = words(STOPS).map(|stop| stop.chars().collect()).collect();
+        let stops: FxHashSet<Vec<char>> = words(STOPS).map(|stop| stop.chars().collect()).collect();
         Self {
             parties: Lexicon::built_in(include_str!("../lexicon/respondent.txt")),
             cues: Lexicon::built_in(include_str!("../lexicon/respondent_cues.txt")),
@@ -112,6 +112,9 @@ impl Respondents {
             "ending" => self.name_start(chars, hit.range.start),
             _ => hit.range.start,
         };
+        // 找物业物业也不管: said twice, it is no name.
+        let is_stammer = chars[start..hit.range.start] == chars[hit.range.clone()];
+        let start = if is_stammer { hit.range.start } else { start };
         let own_name = start < hit.range.start || hit.weight >= 0.75 && hit.value == "whole";
         Party { range: start..hit.range.end, own_name, weight: hit.weight }
     }
@@ -184,6 +187,7 @@ mod tests {
     fn blamed_parties_are_read_as_they_are_called() {
         let said = [
             ("城东的恒发服装厂拖欠我们工资", Some("恒发服装厂")),
+            ("找物业物业也不管", Some("物业")),
             ("房东不退我押金", Some("房东")),
             ("圆通快递把我东西弄丢了", Some("圆通快递")),
             ("我要投诉物业", Some("物业")),

@@ -4,7 +4,7 @@
 //! is **only looked up in and never becomes a value**, and is as long as the text, so that what is
 //! found in it points into what was said.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 const SOUNDS: &str = include_str!("../lexicon/sounds.txt");
 /// Behind a character of a listed word: no other may stand for it.
@@ -13,11 +13,11 @@ const EXACT: char = '=';
 /// Words to be found in spite of errors of recognition.
 pub(crate) struct Sounds {
     /// The groups of a character, by line of the file.
-    groups: HashMap<char, Vec<usize>>,
+    groups: FxHashMap<char, Vec<usize>>,
     /// Longest first, so that 车牌号 is found before 车牌.
     words: Vec<Vec<Sound>>,
     /// The words that may begin with a character, by their place in `words`.
-    by_first: HashMap<char, Vec<usize>>,
+    by_first: FxHashMap<char, Vec<usize>>,
 }
 
 /// A character of a listed word.
@@ -29,7 +29,7 @@ struct Sound {
 impl Sounds {
     /// `words`: a built-in file of words, separated by blanks and lines; `#` begins a comment.
     pub(crate) fn built_in(words: &'static str) -> Self {
-        let mut groups: HashMap<char, Vec<usize>> = HashMap::new();
+        let mut groups: FxHashMap<char, Vec<usize>> = FxHashMap::default();
         let uncommented = |line: &'static str| line.split('#').next().unwrap_or_default();
         for (group, line) in SOUNDS.lines().map(uncommented).enumerate() {
             for character in line.chars().filter(|c| !c.is_whitespace()) {
@@ -38,13 +38,13 @@ impl Sounds {
         }
         let mut words: Vec<Vec<Sound>> = super::lexicon::words(words).map(sounds).collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        let mut sounds = Self { groups, words, by_first: HashMap::new() };
+        let mut sounds = Self { groups, words, by_first: FxHashMap::default() };
         sounds.by_first = sounds.firsts();
         sounds
     }
 
-    fn firsts(&self) -> HashMap<char, Vec<usize>> {
-        let mut firsts: HashMap<char, Vec<usize>> = HashMap::new();
+    fn firsts(&self) -> FxHashMap<char, Vec<usize>> {
+        let mut firsts: FxHashMap<char, Vec<usize>> = FxHashMap::default();
         for (at, word) in self.words.iter().enumerate() {
             let first = &word[0];
             let alike =

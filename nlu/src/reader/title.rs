@@ -3,6 +3,8 @@
 use super::description::clean;
 use super::kind::Kinds;
 use super::lexicon::{Hit, words};
+use super::number::in_number;
+use super::reply::takes_back;
 use super::transcript::{Transcript, ends_clause};
 use crate::draft::{Field, Tag};
 use std::ops::Range;
@@ -100,13 +102,22 @@ fn around_trouble(clause: &[char], trouble: &[Hit], place: &str, room: usize) ->
     let first = trouble.first().map_or(0, |hit| hit.range.start);
     let late = trouble.iter().any(|hit| hit.range.end > room + place_chars);
     let start = if late { first.saturating_sub(FRONT_CHARS) } else { 0 };
-    clause[start..].to_vec()
+    // Half a number says nothing.
+    let is_cut = start > 0 && in_number(clause[start - 1]);
+    let rest = clause[start..].iter().take_while(|c| is_cut && in_number(**c)).count();
+    clause[start + rest..].to_vec()
 }
 
 /// The clause without the place and what leads in to the matter.
 fn matter(clause: &[char], place: &str) -> String {
     let mut text = clean(clause);
     if !place.is_empty() {
+        // 阳光小区不对是朝阳小区停水: what was taken back is no matter.
+        if let Some((front, behind)) = text.split_once(place)
+            && takes_back(&front.chars().collect::<Vec<_>>())
+        {
+            text = behind.to_owned();
+        }
         text = text.replace(&format!("我们{place}"), "").replace(place, "");
     }
     loop {

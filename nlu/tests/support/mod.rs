@@ -7,7 +7,7 @@ use qingting_common::{SegmentId, ids::Party};
 use qingting_nlu::classifier::TicketModel;
 use qingting_nlu::draft::{Field, Tag};
 use qingting_nlu::reader::CONFIDENCE_MIN;
-use qingting_nlu::{CallContext, Gazetteer, LocalTime, Reader, Utterance};
+use qingting_nlu::{CallContext, Gazetteer, LastTicket, LocalTime, Reader, Utterance};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -53,6 +53,7 @@ pub(crate) fn context() -> CallContext {
         started: LocalTime { year: 2026, month: 3, day: 11, hour: 15, minute: 20 },
         caller: Some("13912345678".into()),
         called: "12345".into(),
+        last_ticket: LastTicket::default(),
     }
 }
 

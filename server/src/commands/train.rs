@@ -28,6 +28,8 @@ struct Map {
     kind: Option<String>,
     place: OneOrMany,
     called: Option<String>,
+    caller: Option<String>,
+    received: Option<String>,
     split: Option<String>,
 }
 
@@ -72,6 +74,8 @@ impl Map {
             kind: flags.kind.clone().or(self.kind),
             place: self.place.or(&flags.place),
             called: flags.called.clone().or(self.called),
+            caller: flags.caller.clone().or(self.caller),
+            received: flags.received.clone().or(self.received),
             split: flags.split.clone().or(self.split),
         }
     }

@@ -29,7 +29,7 @@ use tokio::task::{JoinError, JoinSet};
 
 /// Sentences that wait to be looked at.
 const WAITING_MAX: usize = 256;
-/// Calls that are remembered; beyond it those that were silent longest go.
+/// Calls that are remembered while they run; beyond it those that were silent longest go.
 const CALLS_MAX: usize = 2_000;
 /// New characters of the caller's from which on a language model is asked again, and the time between.
 const ASK_CHARS_MIN: usize = 30;
@@ -51,9 +51,17 @@ pub struct Told {
     pub is_last: bool,
 }
 
+/// What the desk is told.
+pub enum News {
+    /// See [`Told`].
+    Told(Told),
+    /// Nothing more will be said in the call: what is remembered of it can go.
+    Ended(CallId),
+}
+
 /// The parts that others use, too.
 pub struct Aids {
-    to: mpsc::Sender<Told>,
+    to: mpsc::Sender<News>,
     pub knowledge: Knowledge,
     pub recent_calls: RecentCalls,
     model: Option<Arc<LanguageModel>>,
@@ -63,8 +71,8 @@ pub struct Aids {
 
 impl Aids {
     /// With what the configuration names.
-    pub fn new(config: &Llm) -> Result<(Self, mpsc::Receiver<Told>)> {
-        let (to, told) = mpsc::channel(WAITING_MAX);
+    pub fn new(config: &Llm) -> Result<(Self, mpsc::Receiver<News>)> {
+        let (to, news) = mpsc::channel(WAITING_MAX);
         let aids = Self {
             to,
             knowledge: Knowledge::default(),
@@ -72,12 +80,18 @@ impl Aids {
             model: LanguageModel::new(config)?.map(Arc::new),
             read: Mutex::default(),
         };
-        Ok((aids, told))
+        Ok((aids, news))
     }
 
     /// Full: the call's next sentence brings what this one would have.
     pub fn tell(&self, told: Told) {
-        let _ = self.to.try_send(told);
+        let _ = self.to.try_send(News::Told(told));
+    }
+
+    /// The last that is told of a call. It waits for room, because nothing comes after it.
+    pub async fn ended(&self, call: CallId) {
+        // The desk is gone at shutdown alone.
+        let _ = self.to.send(News::Ended(call)).await;
     }
 
     /// Puts what a language model read in the call beside what the rules do.
@@ -90,13 +104,14 @@ impl Aids {
 }
 
 /// Looks at sentences until the server stops.
-pub async fn run(hotline: Arc<Hotline>, mut told: mpsc::Receiver<Told>) {
+pub async fn run(hotline: Arc<Hotline>, mut news: mpsc::Receiver<News>) {
     remember_recent_calls(&hotline).await;
     let mut desk = Desk { hotline, calls: HashMap::new(), asked: JoinSet::new() };
     loop {
         tokio::select! {
-            next = told.recv() => match next {
-                Some(told) => desk.look_at(told).await,
+            next = news.recv() => match next {
+                Some(News::Told(told)) => desk.look_at(told).await,
+                Some(News::Ended(call)) => desk.end(call),
                 None => break,
             },
             Some(answered) = desk.asked.join_next() => desk.take(answered).await,
@@ -144,6 +159,8 @@ struct Seen {
     suggestions: Suggestions,
     repeats: Vec<String>,
     model: Questions,
+    /// It goes with the answer that is still waited for.
+    has_ended: bool,
 }
 
 /// Questions about one call to the language model.
@@ -175,6 +192,20 @@ impl Desk {
             self.compare(told.call).await;
         }
         self.ask(told, &said, now);
+    }
+
+    /// Forgets a call, at once or when the model has answered its last question.
+    fn end(&mut self, call: CallId) {
+        match self.calls.get_mut(&call) {
+            Some(seen) if seen.model.is_asked => seen.has_ended = true,
+            _ => self.forget(call),
+        }
+    }
+
+    fn forget(&mut self, call: CallId) {
+        self.calls.remove(&call);
+        let mut read = self.hotline.aids.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.remove(&call);
     }
 
     fn forget_the_quietest(&mut self) {
@@ -253,12 +284,21 @@ impl Desk {
         });
     }
 
-    /// Fills the draft with what a model's answer bears.
     async fn take(&mut self, answered: Result<Asked, JoinError>) {
-        let Asked { told, outcome } = match answered {
-            Ok(asked) => asked,
-            Err(error) => return tracing::error!(%error, "a question to the language model failed"),
-        };
+        match answered {
+            Ok(asked) => {
+                let call = asked.told.call;
+                self.fill(asked).await;
+                if self.calls.get(&call).is_some_and(|seen| seen.has_ended) {
+                    self.forget(call);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a question to the language model failed"),
+        }
+    }
+
+    /// Fills the draft with what a model's answer bears.
+    async fn fill(&mut self, Asked { told, outcome }: Asked) {
         let Some(Seen { model: seen, .. }) = self.calls.get_mut(&told.call) else { return };
         seen.is_asked = false;
         let (tags, tokens) = match outcome {

@@ -11,7 +11,7 @@ use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
 use qingting_core::call::LegId;
 use qingting_nlu::draft::{Field, Tag, TicketDraft};
-use qingting_nlu::{CallContext, LocalTime, Utterance};
+use qingting_nlu::{CallContext, LastTicket, LocalTime, Utterance};
 use qingting_store::{DraftUpdate, FinalSegment, Gap, LegRef, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub struct Captions {
     speaker: Speaker,
     /// Segments on the screen that have no final yet.
     open: HashMap<u32, FinalSegment>,
+    /// Whether the caller's last ticket was looked up.
+    is_caller_known: bool,
 }
 
 impl Captions {
@@ -64,8 +66,9 @@ impl Captions {
             started: LocalTime::from_unix_ms(started),
             caller: beginning.citizen_digits.clone(),
             called: beginning.called.clone(),
+            last_ticket: LastTicket::default(),
         };
-        Self { hotline, call, context, speaker, open: HashMap::new() }
+        Self { hotline, call, context, speaker, open: HashMap::new(), is_caller_known: false }
     }
 
     /// Takes everything that is heard, until the recogniser has said its last word.
@@ -158,6 +161,9 @@ impl Captions {
         self.heard(Some(self.spoken(&heard, true)));
         if self.speaker.hearing.is_early() {
             return;
+        }
+        if !std::mem::replace(&mut self.is_caller_known, true) {
+            self.context.last_ticket = last_ticket(&self.hotline, self.call).await;
         }
         // Held while it is stored: the sentences of two parties are read in one order.
         let said = Arc::clone(&self.speaker.said);
@@ -254,6 +260,22 @@ pub fn read(
     let mut tags = hotline.reader.read(&utterances(said), context);
     hotline.aids.add_to(call, &mut tags);
     tags
+}
+
+/// What the caller's last ticket became. A model that was taught such things is less sure without it.
+pub async fn last_ticket(hotline: &Hotline, call: CallId) -> LastTicket {
+    let found = hotline.store.last_confirmed_of_caller(call).await.unwrap_or_else(|error| {
+        tracing::warn!(%call, %error, "a caller's last ticket cannot be read");
+        None
+    });
+    let value = |field| {
+        let value = found.as_ref()?.draft.field(field)?.value.expose();
+        Some(value.clone())
+    };
+    LastTicket {
+        unit: value(Field::HandlingUnit).unwrap_or_default(),
+        category: value(Field::Category).unwrap_or_default(),
+    }
 }
 
 /// Sentences as they are read.

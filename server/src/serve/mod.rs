@@ -130,8 +130,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     // Before there are calls: a signal never kills one without a word to its caller.
     let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
-    let (aids, told) = aids::Aids::new(&config.llm)?;
+    let (aids, news) = aids::Aids::new(&config.llm)?;
     let store = app.block_on(Store::open(&home::database(&config)))?;
+    store.name_kinds(reader.kinds());
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
     let unheard = app.block_on(store.open_captions())?;
@@ -181,7 +182,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
-    background.spawn_on(aids::run(Arc::clone(&hotline), told), app.handle());
+    background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());
     let last_run = {
         let hotline = Arc::clone(&hotline);
@@ -377,6 +378,8 @@ fn api_state(
     state.knowledge = hotline.aids.knowledge.clone();
     state.recent_calls = hotline.aids.recent_calls.clone();
     state.callbacks = Arc::clone(office) as Arc<dyn qingting_api::Callbacks>;
+    let for_places = Arc::clone(hotline);
+    state.locate = Arc::new(move |place| for_places.reader.locate(place));
     state.pages = pages::softphone(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
     state

@@ -4,7 +4,7 @@
 //! finish is tried again, after a restart too: what is to come stands in the database.
 
 use super::Hotline;
-use super::captions::{draft_changed, read};
+use super::captions::{draft_changed, last_ticket, read};
 use super::identity::caller_digits;
 use crate::clock;
 use qingting_api::{Event, RecordedAudio, RecordingSource};
@@ -153,6 +153,7 @@ async fn fill(
         started: LocalTime::from_unix_ms(row.started_at),
         caller: caller_digits(row.caller.expose()),
         called: row.called,
+        last_ticket: last_ticket(hotline, call).await,
     };
     let tags = read(hotline, call, &context, &said);
     if let Some(update) = hotline.store.fill_gap(call, gap, heard, &tags).await? {

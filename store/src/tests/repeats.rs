@@ -1,6 +1,7 @@
 //! Earlier tickets of a caller, a place or a number are found again.
 
 use super::*;
+use qingting_nlu::profile::KindName;
 use qingting_nlu::repeats::Reason;
 
 const DAY_MS: i64 = 86_400_000;
@@ -75,4 +76,46 @@ async fn recent_appeals_are_those_with_a_place() {
     assert_eq!(recent.len(), 1);
     assert_eq!((recent[0].ticket.call, recent[0].caller.clone()), (last, None));
     assert_eq!(recent[0].words(), "停水了");
+}
+
+#[tokio::test]
+async fn an_earlier_ticket_is_meant_under_the_city_s_name_for_it_too() {
+    let kind =
+        |name: &str| KindName { name: name.into(), kind: "催办".into(), meaning: String::new() };
+    let lamp = [(Field::Title, "路灯坏了没人修")];
+    let scores = async |kinds: &[KindName], said: &str| {
+        let (_dir, store) = fresh().await;
+        store.name_kinds(kinds);
+        told(&store, "13800138001", 0, &lamp).await;
+        let urging = [(Field::Title, "路灯坏了没人修"), (Field::AppealKind, said)];
+        let present = told(&store, "13800138001", 1, &urging).await;
+        store.repeats(present).await.unwrap()[0].score
+    };
+    let named = scores(&[kind("催单")], "催单").await;
+    assert_eq!(named, scores(&[], "催办").await);
+    assert!(named > scores(&[], "催单").await);
+}
+
+#[tokio::test]
+async fn the_last_ticket_of_a_caller_is_the_last_that_a_person_confirmed() {
+    let (_dir, store) = fresh().await;
+    let unit = |name| [(Field::HandlingUnit, name)];
+    let confirmed = async |caller, day, name| {
+        let call = told(&store, caller, day, &unit(name)).await;
+        let ticket = store.ticket_of_call(call).await.unwrap().unwrap();
+        store.confirm_ticket(ticket.id, ticket.revision, "1001").await.unwrap();
+    };
+    confirmed("13800138001", 0, "供水").await;
+    confirmed("13800138001", 1, "供电").await;
+    told(&store, "13800138001", 2, &unit("燃气")).await;
+    confirmed("13800138002", 2, "城管").await;
+    confirmed("anonymous", 2, "环保").await;
+    let last = async |caller| {
+        let call = told(&store, caller, 3, &unit("不知道")).await;
+        let last = store.last_confirmed_of_caller(call).await.unwrap()?;
+        Some(last.draft.field(Field::HandlingUnit).unwrap().value.expose().clone())
+    };
+    assert_eq!(last("13800138001").await.as_deref(), Some("供电"));
+    assert_eq!(last("13800138009").await, None);
+    assert_eq!(last("anonymous").await, None);
 }

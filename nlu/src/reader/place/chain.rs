@@ -1,5 +1,6 @@
 //! Parts of an address that belong together.
 
+use super::super::lexicon::starts;
 use super::super::transcript::{BREAK, ends_clause};
 use super::part::{Kind, Part};
 use std::ops::Range;
@@ -81,6 +82,22 @@ impl Chain {
             || self.parts.iter().all(|part| part.kind <= Kind::City)
     }
 
+    /// Whether it names divisions alone, down to 街道.
+    pub(super) fn is_division(&self) -> bool {
+        self.parts.iter().all(|part| part.kind <= Kind::Town)
+    }
+
+    /// Whether it lies in a division that was said later: it has a name and no division of its own.
+    pub(super) fn takes_division(&self) -> bool {
+        let named = self.parts.iter().any(|part| (Kind::Village..=Kind::Poi).contains(&part.kind));
+        named && self.parts.iter().all(|part| part.kind > Kind::Town)
+    }
+
+    pub(super) fn prepend(&mut self, division: Self) {
+        self.parts.splice(0..0, division.parts);
+        self.ranges.splice(0..0, division.ranges);
+    }
+
     /// Whether it is nothing but a door.
     pub(super) fn is_door(&self) -> bool {
         let door = |part: &Part| (Kind::Building..=Kind::Room).contains(&part.kind);
@@ -123,6 +140,12 @@ impl Chain {
             || (last.kind == Kind::Poi && part.kind == Kind::Estate)
             || (last.kind >= Kind::Estate && part.kind == Kind::RoadNumber && gap.is_empty());
         let apart = gap.contains(&BREAK);
+        // 五常街道 / 二单元: a building needs a compound, a village or a road.
+        let homeless = last.kind <= Kind::Town
+            && matches!(part.kind, Kind::Building | Kind::Unit | Kind::Floor);
+        if homeless {
+            return false;
+        }
         deeper && is_connector(gap) && !(apart && part.kind == last.kind)
     }
 
@@ -168,8 +191,4 @@ fn is_connector(mut gap: &[char]) -> bool {
         }
     }
     true
-}
-
-fn starts(chars: &[char], word: &str) -> bool {
-    chars.iter().take(word.chars().count()).copied().eq(word.chars())
 }

@@ -56,6 +56,24 @@ pub struct Location {
 }
 
 impl PlaceLevel {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Province => "province",
+            Self::City => "city",
+            Self::District => "district",
+            Self::Town => "town",
+            Self::Community => "community",
+            Self::Road => "road",
+            Self::RoadNumber => "road_number",
+            Self::Estate => "estate",
+            Self::Building => "building",
+            Self::Unit => "unit",
+            Self::Floor => "floor",
+            Self::Room => "room",
+        }
+    }
+
     /// By the labels of the sets that addresses are labelled in.
     fn of_label(label: &str) -> Option<Self> {
         Some(match label.to_lowercase().as_str() {

@@ -1,10 +1,10 @@
 //! The parts of an address in a text.
 
 use super::super::gazetteer::{Gazetteer, Level};
-use super::super::lexicon::{Hit, Lexicon, words};
+use super::super::lexicon::{Hit, Lexicon, starts, words};
 use super::super::number::in_number;
 use super::super::transcript::ends_clause;
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 use std::ops::Range;
 
 /// Most characters of a name in front of its ending.
@@ -93,9 +93,9 @@ const SIDES: [&str; 20] = [
 pub(super) struct Finder {
     pub(super) gazetteer: Gazetteer,
     endings: Lexicon,
-    stops: HashSet<Vec<char>>,
-    keeps: HashSet<Vec<char>>,
-    not: HashSet<Vec<char>>,
+    stops: FxHashSet<Vec<char>>,
+    keeps: FxHashSet<Vec<char>>,
+    not: FxHashSet<Vec<char>>,
 }
 
 impl Finder {
@@ -190,7 +190,9 @@ impl Finder {
         let lamp = ending.range.len() == 1
             && kind == Kind::Road
             && chars.get(range.end).is_some_and(|c| "灯牌况由线障过程途".contains(*c));
-        let bad = nameless || short || known || named_road || lamp;
+        // 公交K7路 is a line.
+        let bus = kind == Kind::Road && name > 2 && starts(&chars[start..], "公交");
+        let bad = nameless || short || known || named_road || lamp || bus;
         (!bad).then_some(Part { range, kind, weight: ending.weight, loose: false })
     }
 
@@ -219,7 +221,7 @@ impl Finder {
     /// Length of the longest word of the set that ends at `end`.
     fn longest(
         &self,
-        set: &HashSet<Vec<char>>,
+        set: &FxHashSet<Vec<char>>,
         chars: &[char],
         end: usize,
         lowest: usize,
@@ -338,8 +340,4 @@ fn begins_road(rest: &[char]) -> bool {
 
 fn is_number_char(c: char) -> bool {
     in_number(c) || c.is_ascii_uppercase() || matches!(c, '甲' | '乙' | '丙' | '丁' | '-' | '杠')
-}
-
-fn starts(chars: &[char], word: &str) -> bool {
-    chars.iter().take(word.chars().count()).copied().eq(word.chars())
 }

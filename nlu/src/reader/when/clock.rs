@@ -1,6 +1,7 @@
 //! The part of the day and the clock time behind a day.
 
 use super::super::LocalTime;
+use super::super::lexicon::starts;
 use super::super::number::number;
 
 /// A part of the day.
@@ -108,10 +109,6 @@ fn hour(chars: &[char], from: usize) -> Option<(u32, u32, usize)> {
         }
         _ => Some((hour, 0, end)),
     }
-}
-
-fn starts(chars: &[char], word: &str) -> bool {
-    chars.iter().take(word.chars().count()).copied().eq(word.chars())
 }
 
 impl Clock {

@@ -1,9 +1,8 @@
 //! Words that name a day.
 
 use super::super::LocalTime;
-use super::super::lexicon::Lexicon;
+use super::super::lexicon::{Lexicon, starts};
 use super::super::number::{digit, in_number, number};
-use super::super::reply::starts;
 use super::clock::Part;
 use std::ops::Range;
 
@@ -142,7 +141,7 @@ fn this_month(day: u32, now: LocalTime) -> Option<LocalTime> {
 fn is_date_context(rest: &[char]) -> bool {
     const AFTER: [&str; 10] =
         ["早上", "上午", "中午", "下午", "晚上", "凌晨", "那天", "的时候", "开始", "的事"];
-    AFTER.iter().any(|word| rest.iter().take(word.chars().count()).copied().eq(word.chars()))
+    AFTER.iter().any(|word| starts(rest, word))
 }
 
 /// N天前, 半小时前, N分钟前; 三个月前 as said.

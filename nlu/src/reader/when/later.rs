@@ -1,8 +1,8 @@
 //! Times at which somebody wants to be called: 明天下午三点以后, 下班以后, 过半个小时, 随时.
 
 use super::super::LocalTime;
+use super::super::lexicon::starts;
 use super::super::number::{digit, in_number, number};
-use super::super::reply::starts;
 use super::clock::{self, Part};
 use std::ops::Range;
 
@@ -27,6 +27,12 @@ const DAYS: [(&str, i64); 8] = [
     ("明晚", 1),
     ("后天", 2),
 ];
+/// Days that are over, as they stand in front of a part of the day.
+const PAST_DAYS: [&str; 7] = ["昨天", "前天", "那天", "当天", "昨", "前", "当"];
+/// Longest of these, and of a week with its day.
+const PAST_CHARS_MAX: usize = 5;
+/// The same in front of a day of the week.
+const PAST_WEEKS: [&str; 6] = ["上周", "上星期", "上礼拜", "上个周", "上个星期", "上个礼拜"];
 /// Days without a date.
 const VAGUE_DAYS: [&str; 9] = [
     "周末",
@@ -97,10 +103,22 @@ pub(crate) fn all(chars: &[char], now: LocalTime) -> Vec<Later> {
     while at < chars.len() {
         let runs_on = at > 0 && in_number(chars[at]) && in_number(chars[at - 1]);
         let later = if runs_on { None } else { later(chars, at, now) };
+        let start = at;
         at = later.as_ref().map_or(at + 1, |later| later.range.end);
-        found.extend(later);
+        found.extend(later.filter(|_| !is_behind_a_past_day(chars, start)));
     }
     found
+}
+
+/// 昨晚七点, 昨天下午三点, 上周三上午: what follows a past day is past, and so is the 周三 of 上周三.
+fn is_behind_a_past_day(chars: &[char], at: usize) -> bool {
+    let front: String = chars[at.saturating_sub(PAST_CHARS_MAX)..at].iter().collect();
+    let week = front.char_indices().next_back().map_or("", |(last, _)| &front[..last]);
+    let in_week = ["周", "星期", "礼拜"].iter().any(|unit| starts(&chars[at..], unit));
+    let last_week = in_week && (front.ends_with('上') || front.ends_with("上个"));
+    last_week
+        || PAST_DAYS.iter().any(|day| front.ends_with(day))
+        || PAST_WEEKS.iter().any(|past| week.ends_with(past))
 }
 
 fn later(chars: &[char], at: usize, now: LocalTime) -> Option<Later> {
@@ -270,6 +288,11 @@ mod tests {
             let words: String = chars[later.range.clone()].iter().collect();
             assert_eq!(words, expected);
             assert_eq!(later.earliest.map(LocalTime::minute_iso).as_deref(), earliest, "{text}");
+        }
+        for past in ["昨晚七点左右", "昨天下午三点", "上周三上午九点", "前天晚上"]
+        {
+            let chars: Vec<char> = past.chars().collect();
+            assert_eq!(all(&chars, NOW), [], "{past}");
         }
         assert_eq!(all(&"三栋五单元".chars().collect::<Vec<_>>(), NOW), []);
     }

@@ -1,8 +1,8 @@
 //! Days of the lunar calendar: 农历八月十五, 腊月二十三, 正月初六, 大年三十. They stay as they were said;
 //! which day of the common calendar is meant is the seat's to ask.
 
+use super::super::lexicon::starts;
 use super::super::number::{in_number, number};
-use super::super::reply::starts;
 use super::day::Day;
 use std::ops::Range;
 

@@ -78,6 +78,7 @@ pub async fn run(
     if talk.is_some_and(|talk| !talk.is_handed_over()) {
         callbacks::drop_draft(&hotline, id).await;
     }
+    hotline.aids.ended(id).await;
     if is_captioned {
         hotline.events.publish(Event::CaptionsEnded { call: id });
     }
