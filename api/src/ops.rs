@@ -1,6 +1,6 @@
 //! Health, metrics, and the description of the interface.
 
-use crate::{ApiState, Problem, openapi_json};
+use crate::{ApiState, Problem, clock, openapi_json};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -29,11 +29,17 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str
 /// Metrics in the Prometheus text format.
 #[utoipa::path(get, path = "/metrics", responses((status = 200, body = String)))]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> Result<Response, Problem> {
+    let outbox = state.store.outbox_totals().await?;
+    let oldest_ms = outbox.oldest_at.map_or(0, |at| clock::now().0.saturating_sub(at.0).max(0));
     let own = format!(
         "# TYPE qingting_outbox_pending gauge\nqingting_outbox_pending {}\n\
+         # TYPE qingting_outbox_parked gauge\nqingting_outbox_parked {}\n\
+         # TYPE qingting_outbox_oldest_seconds gauge\nqingting_outbox_oldest_seconds {}\n\
          # TYPE qingting_store_writes_waiting gauge\nqingting_store_writes_waiting {}\n\
          # TYPE qingting_event_listeners gauge\nqingting_event_listeners {}\n",
-        state.store.outbox_pending_count().await?,
+        outbox.pending,
+        outbox.parked,
+        oldest_ms / 1_000,
         state.store.writes_waiting(),
         state.events.listeners(),
     );

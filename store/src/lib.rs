@@ -45,7 +45,7 @@ pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
-pub use outbox::OutboxRow;
+pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState, OutboxTotals};
 pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,

@@ -2,6 +2,7 @@
 
 mod migration;
 mod missed;
+mod outbox;
 mod passes;
 mod repeats;
 mod seats;
@@ -142,7 +143,7 @@ async fn a_call_has_a_draft_from_its_first_moment_and_ends_once() {
     assert_eq!((recording.file.as_str(), recording.missing_ms), ("a.wav", 40));
     assert!(recording.incomplete);
     assert_eq!(row.quality.unwrap().packets_sent, 3_000);
-    let outbox = store.outbox_pending(10).await.unwrap();
+    let outbox = store.outbox(&OutboxQuery { limit: 10, ..Default::default() }).await.unwrap();
     assert_eq!(outbox.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(), ["call.ended"]);
 }
 
@@ -185,7 +186,7 @@ async fn a_sentence_fills_the_draft_but_never_what_a_person_wrote() {
     let transcript = store.transcript(call).await.unwrap();
     assert_eq!((transcript.segments.len(), transcript.gaps.len()), (3, 1));
 
-    let outbox = store.outbox_pending(10).await.unwrap();
+    let outbox = store.outbox(&OutboxQuery { limit: 10, ..Default::default() }).await.unwrap();
     let keys: Vec<_> = outbox.iter().map(|row| row.key.clone()).collect();
     assert_eq!(keys, (1..=3).map(|revision| format!("{ticket}:{revision}")).collect::<Vec<_>>());
     let history = store.revisions(ticket).await.unwrap();
@@ -343,7 +344,7 @@ async fn a_full_disk_is_its_own_error_and_leaves_nothing_half_written() {
     }
     assert_eq!(store.transcript(call).await.unwrap().segments.len(), kept);
     let revision = store.ticket(ticket).await.unwrap().unwrap().revision;
-    assert_eq!(store.outbox_pending_count().await.unwrap(), u64::try_from(revision).unwrap());
+    assert_eq!(store.outbox_totals().await.unwrap().pending, u64::try_from(revision).unwrap());
 
     store.write(Sql("PRAGMA max_page_count = 4294967294")).await.unwrap();
     store.record_final(call, said("有地方了"), &[]).await.unwrap();

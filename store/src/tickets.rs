@@ -276,7 +276,8 @@ pub(crate) async fn revise(
     let payload = serde_json::json!({
         "ticket": ticket.id, "call": ticket.call, "revision": ticket.revision, "changed": changed,
     });
-    outbox::put(db, &format!("{}:{}", ticket.id, ticket.revision), kind, &payload, now).await
+    let (key, stream) = (format!("{}:{}", ticket.id, ticket.revision), ticket.id.to_string());
+    outbox::put(db, &key, kind, &stream, &payload, now).await
 }
 
 pub(crate) async fn of_call(

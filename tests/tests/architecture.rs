@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("qingting-models", &["qingting-common"]),
     ("qingting-nlu", &["qingting-common"]),
     ("qingting-workbook", &["qingting-nlu"]),
+    ("qingting-tickets", &["qingting-common"]),
     ("qingting-store", &["qingting-common", "qingting-nlu"]),
     ("qingting-api", &["qingting-common", "qingting-core", "qingting-nlu", "qingting-store"]),
 ];

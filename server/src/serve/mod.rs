@@ -20,6 +20,7 @@ mod prompts;
 mod ready;
 mod recognition;
 mod recordings;
+pub mod relay;
 mod replies;
 mod retention;
 mod switchboard;
@@ -82,6 +83,8 @@ pub struct Hotline {
     /// What helps seats besides the draft.
     pub aids: aids::Aids,
     pub counters: metrics::Counters,
+    /// What became of messages to the ticket system.
+    pub relay: relay::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
     pub app: Handle,
@@ -127,6 +130,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
     let (aids, told) = aids::Aids::new(&config.llm)?;
+    let link = relay::Link::new(&config.ticket_system)?;
     let store = app.block_on(Store::open(&home::database(&config)))?;
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
@@ -160,6 +164,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         archive,
         aids,
         counters: metrics::Counters::default(),
+        relay: relay::Counters::default(),
         feeder,
         app: app.handle().clone(),
         config,
@@ -172,6 +177,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(relay::run(Arc::clone(&hotline), link), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), told), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());

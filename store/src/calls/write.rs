@@ -207,7 +207,8 @@ async fn finish(
     legs::end_all(db, id, at, by, cause).await?;
     recordings::end_all(db, id, at).await?;
     let payload = serde_json::json!({ "call": id, "ended_at": at, "cause": cause });
-    outbox::put(db, &format!("{id}:ended"), "call.ended", &payload, clock::now()).await
+    let (key, stream) = (format!("{id}:ended"), id.to_string());
+    outbox::put(db, &key, "call.ended", &stream, &payload, clock::now()).await
 }
 
 async fn exists(db: &mut SqliteConnection, id: CallId) -> Result<(), StoreError> {

@@ -1,0 +1,334 @@
+//! The HTTP client of the ticket system; its calls block.
+
+use crate::answer::{Scope, Verdict};
+use crate::event::{KEY_HEADER, Outgoing};
+use crate::signature::{SIGNATURE_HEADER, Secrets, TIMESTAMP_HEADER};
+use qingting_common::{Pii, UnixMillis};
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Body, RequestBuilder};
+
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+/// Of an answer to an event, so much is read, in bytes: why it was refused.
+const ANSWER_BYTES_MAX: u64 = 4 << 10;
+/// Largest page of closed tickets, in bytes.
+pub const PAGE_BYTES_MAX: u64 = 4 << 20;
+/// Pages read by one poll; what is behind them is read by the next.
+pub const PAGES_MAX: usize = 100;
+
+/// The city's ticket system.
+#[derive(Debug)]
+pub struct TicketSystem {
+    agent: ureq::Agent,
+    url: String,
+    secrets: Secrets,
+}
+
+/// What came of sending an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// What it means.
+    pub verdict: Verdict,
+    /// What failed, in words that may stand in a log; none of a success.
+    pub failure: Option<String>,
+    /// The same with what the ticket system wrote about it, which may quote the event.
+    pub detail: Pii<String>,
+}
+
+/// A page of what the ticket system has to tell.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Page {
+    /// One ticket each; personal data.
+    pub items: Pii<Vec<Value>>,
+    /// Where the next page begins; absent on the last.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// Why a poll ended early. Pages that were handed over before stay so.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError<E> {
+    /// Nothing came.
+    #[error("the ticket system cannot be asked: {0}")]
+    Unreachable(String),
+    /// It refused.
+    #[error("the ticket system answered with status {0}")]
+    Status(u16),
+    /// What came is no page.
+    #[error("the ticket system's answer is not {{\"items\": […], \"next\": \"…\"}}")]
+    Shape,
+    /// Who takes the pages failed.
+    #[error("what the ticket system told could not be kept: {0}")]
+    Taker(E),
+}
+
+impl TicketSystem {
+    /// `url` without a slash at its end; events go there, or to what their mapping puts behind it.
+    pub fn new(url: &str, secrets: Secrets, answer_within: Duration) -> Self {
+        // The operating system's certificates: a city's own system has one of its own.
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            // A system that answers twice would answer the next event with what it said of this one.
+            .max_idle_connections(0)
+            // Following one would send citizens' data to an address that nobody configured.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // Nor does an environment variable lead them anywhere.
+            .proxy(None)
+            .timeout_connect(Some(CONNECT_MAX))
+            .timeout_global(Some(answer_within))
+            .user_agent(concat!("qingting/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: agent.into(), url: url.trim_end_matches('/').to_owned(), secrets }
+    }
+
+    /// Where an event goes.
+    pub fn address(&self, outgoing: &Outgoing) -> String {
+        format!("{}{}", self.url, outgoing.path)
+    }
+
+    /// The headers of an event sent now, the signature included.
+    pub fn headers(&self, outgoing: &Outgoing, now: UnixMillis) -> [(&'static str, String); 4] {
+        let signed = self.secrets.sign(outgoing.body.expose(), now);
+        [
+            ("Content-Type", outgoing.content_type.to_owned()),
+            (KEY_HEADER, outgoing.key.clone()),
+            (TIMESTAMP_HEADER, signed.timestamp),
+            (SIGNATURE_HEADER, signed.signature),
+        ]
+    }
+
+    /// Sends an event and waits for the answer.
+    pub fn send(&self, outgoing: &Outgoing, now: UnixMillis) -> Reply {
+        let request = self.agent.post(self.address(outgoing));
+        let request = with(request, &self.headers(outgoing, now));
+        match request.send(outgoing.body.expose().as_slice()) {
+            Ok(response) => read(response, now),
+            Err(error) => {
+                let failure = error.to_string();
+                let verdict = Verdict::TryLater { scope: Scope::System, after: None };
+                Reply { verdict, detail: Pii::new(failure.clone()), failure: Some(failure) }
+            }
+        }
+    }
+
+    /// Asks `GET url?after=cursor` for what was closed since, page by page, and hands each to `take`,
+    /// which keeps the items and the page's `next` together: a crash then repeats a page and loses none.
+    /// At most [`PAGES_MAX`]; true when there are more.
+    pub fn poll<E>(
+        &self,
+        url: &str,
+        after: Option<String>,
+        now: impl Fn() -> UnixMillis,
+        mut take: impl FnMut(Page) -> Result<(), E>,
+    ) -> Result<bool, PollError<E>> {
+        let mut cursor = after;
+        for _ in 0..PAGES_MAX {
+            let page = self.page(url, cursor.as_deref(), now())?;
+            // A page that leads to itself would be asked for again and again.
+            let next = page.next.clone().filter(|next| Some(next) != cursor.as_ref());
+            take(page).map_err(PollError::Taker)?;
+            let Some(next) = next else { return Ok(false) };
+            cursor = Some(next);
+        }
+        Ok(true)
+    }
+
+    fn page<E>(
+        &self,
+        url: &str,
+        after: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Page, PollError<E>> {
+        let signed = self.secrets.sign(b"", now);
+        let mut request = self.agent.get(url);
+        if let Some(after) = after {
+            request = request.query("after", after);
+        }
+        let headers = [(TIMESTAMP_HEADER, signed.timestamp), (SIGNATURE_HEADER, signed.signature)];
+        let unreachable = |error: ureq::Error| PollError::Unreachable(error.to_string());
+        let mut response = with(request, &headers).call().map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(PollError::Status(response.status().as_u16()));
+        }
+        let body = response.body_mut().with_config().limit(PAGE_BYTES_MAX);
+        let body = body.read_to_vec().map_err(unreachable)?;
+        serde_json::from_slice(&body).map_err(|_| PollError::Shape)
+    }
+}
+
+fn with<B>(request: RequestBuilder<B>, headers: &[(&str, String)]) -> RequestBuilder<B> {
+    headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+}
+
+fn read(mut response: Response<Body>, now: UnixMillis) -> Reply {
+    let status = response.status();
+    let retry_after = response.headers().get("Retry-After").and_then(|value| value.to_str().ok());
+    let verdict = Verdict::of(status.as_u16(), retry_after, now);
+    if matches!(verdict, Verdict::Accepted | Verdict::AlreadyThere) {
+        return Reply { verdict, failure: None, detail: Pii::default() };
+    }
+    let failure = format!("the ticket system answered {status}");
+    let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+    // An answer that is too long or breaks off says by its status what counts.
+    let words = String::from_utf8_lossy(&body.unwrap_or_default()).trim().to_owned();
+    let detail = if words.is_empty() { failure.clone() } else { format!("{failure}: {words}") };
+    Reply { verdict, failure: Some(failure), detail: Pii::new(detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, JSON};
+    use crate::mapping::Mapping;
+    use serde_json::json;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    const NOW: UnixMillis = UnixMillis(1_767_196_800_000);
+
+    /// Gives these answers, one to each connection; what it was asked comes out of the channel.
+    fn peer(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, asked) = mpsc::sync_channel(16);
+        std::thread::spawn(move || {
+            for (answer, stream) in answers.into_iter().zip(listener.incoming()) {
+                let mut stream = stream.unwrap();
+                sender.send(request(&mut stream)).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        (url, asked)
+    }
+
+    fn request(stream: &mut impl Read) -> String {
+        let mut bytes = Vec::new();
+        let mut part = [0; 4_096];
+        loop {
+            let read = stream.read(&mut part).unwrap();
+            bytes.extend_from_slice(&part[..read]);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let head = head.to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+    }
+
+    fn answer(head: &str, body: &str) -> String {
+        format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn system(url: &str) -> TicketSystem {
+        let secrets = Secrets::parse("0123456789abcdef0123456789abcdef").unwrap();
+        TicketSystem::new(url, secrets, Duration::from_secs(5))
+    }
+
+    fn outgoing() -> Outgoing {
+        let event = Event {
+            key: "t1:3".into(),
+            kind: "ticket.confirmed".into(),
+            subject: "t1".into(),
+            at: NOW,
+            data: Pii::new(json!({ "phone": "13800138000" })),
+        };
+        event.outgoing(&Mapping::default(), "qingting").unwrap()
+    }
+
+    #[test]
+    fn an_event_carries_its_key_and_signature_and_an_answer_counts_by_its_status() {
+        let (url, asked) = peer(vec![
+            answer("201 Created", ""),
+            answer("409 Conflict", "known"),
+            answer("422 Unprocessable Content", "no such category"),
+            answer("503 Service Unavailable\r\nRetry-After: 7", ""),
+            answer("307 Temporary Redirect\r\nLocation: http://192.0.2.1/", ""),
+        ]);
+        let system = system(&format!("{url}/hotline/"));
+        let replies: Vec<Reply> = (0..5).map(|_| system.send(&outgoing(), NOW)).collect();
+        let later = |scope, seconds: Option<u64>| Verdict::TryLater {
+            scope,
+            after: seconds.map(Duration::from_secs),
+        };
+        let verdicts: Vec<Verdict> = replies.iter().map(|reply| reply.verdict).collect();
+        let expected = [
+            Verdict::Accepted,
+            Verdict::AlreadyThere,
+            Verdict::Refused,
+            later(Scope::System, Some(7)),
+            later(Scope::System, None),
+        ];
+        assert_eq!(verdicts, expected);
+        assert!(replies[2].detail.expose().ends_with(": no such category"));
+        assert!(!replies[2].failure.as_ref().unwrap().contains("category"));
+        let request = asked.recv().unwrap().to_ascii_lowercase();
+        assert!(request.starts_with("post /hotline http/1.1\r\n"), "{request}");
+        for (name, value) in system.headers(&outgoing(), NOW) {
+            let header = format!("{name}: {value}\r\n").to_ascii_lowercase();
+            assert!(request.contains(&header), "{header} in {request}");
+        }
+        assert_ne!(outgoing().content_type, JSON);
+    }
+
+    #[test]
+    fn nobody_there_is_a_failure_of_the_system_and_names_nobody() {
+        let reply = system("http://127.0.0.1:9").send(&outgoing(), NOW);
+        assert_eq!(reply.verdict, Verdict::TryLater { scope: Scope::System, after: None });
+        assert!(!reply.failure.unwrap().contains("13800138000"));
+    }
+
+    #[test]
+    fn a_poll_hands_over_every_page_with_the_place_of_the_next() {
+        let page = |ids: &[u32], next: &str| {
+            answer("200 OK", &json!({ "items": ids, "next": next }).to_string())
+        };
+        let last = answer("200 OK", r#"{"items":[4]}"#);
+        let (url, asked) = peer(vec![page(&[1, 2], "b"), page(&[3], "c&d"), last]);
+        let mut taken = Vec::new();
+        let take = |page: Page| {
+            taken.push((page.items.into_inner(), page.next));
+            Ok::<_, ()>(())
+        };
+        let url = format!("{url}/closed");
+        assert!(!system(&url).poll(&url, Some("a".into()), || NOW, take).unwrap());
+        let next = |text: &str| Some(text.to_owned());
+        let expected = [
+            (vec![json!(1), json!(2)], next("b")),
+            (vec![json!(3)], next("c&d")),
+            (vec![json!(4)], None),
+        ];
+        assert_eq!(taken, expected);
+        for place in ["a", "b", "c%26d"] {
+            let request = asked.recv().unwrap();
+            assert!(request.starts_with(&format!("GET /closed?after={place} ")), "{request}");
+            assert!(request.to_ascii_lowercase().contains("x-qingting-signature: v1="));
+        }
+    }
+
+    #[test]
+    fn a_poll_ends_where_a_page_is_none_leads_to_itself_or_is_not_taken() {
+        let of = |answers: Vec<String>, result: Result<(), &'static str>| {
+            let (url, _asked) = peer(answers);
+            system(&url).poll(&url, None, || NOW, |_| result).map_err(|error| error.to_string())
+        };
+        let circle = || answer("200 OK", r#"{"items":[],"next":"x"}"#);
+        assert_eq!(of(vec![circle(), circle()], Ok(())), Ok(false));
+        assert_eq!(
+            of(vec![circle()], Err("full")),
+            Err("what the ticket system told could not be kept: full".to_owned())
+        );
+        let refused = of(vec![answer("403 Forbidden", "")], Ok(())).unwrap_err();
+        assert!(refused.contains("403"), "{refused}");
+        let nonsense = of(vec![answer("200 OK", "<html>")], Ok(())).unwrap_err();
+        assert!(nonsense.contains("items"), "{nonsense}");
+    }
+}
