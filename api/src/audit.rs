@@ -39,7 +39,7 @@ pub(crate) struct AuditView {
     by: String,
     /// What, e.g. `call.list`, `call.read`, `call.export`, `call.transfer`, `transcript.read`,
     /// `recording.read`, `ticket.list`, `missed.call_back`, `seat.change`, `duty.replace`,
-    /// `session.open`, `key.revoke`.
+    /// `session.open`, `key.revoke`, `outbox.retry`.
     action: String,
     /// An id, an extension or a filter; of a page of tickets, the newest id and the oldest,
     /// `newest..oldest`.

@@ -94,6 +94,10 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("POST", "/api/v1/api-keys", &[Admin]),
     ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
     ("GET", "/api/v1/audit", &[Admin]),
+    ("GET", "/api/v1/outbox", &[Admin]),
+    ("POST", "/api/v1/outbox/retry", &[Admin]),
+    ("POST", "/api/v1/outbox/{id}/retry", &[Admin]),
+    ("POST", "/api/v1/outbox/{id}/discard", &[Admin]),
 ];
 
 /// Who calls.

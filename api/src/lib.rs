@@ -1,5 +1,5 @@
 //! The HTTP interface: calls and what is done to them, queues, seats, missed calls, the duty list,
-//! transcripts, recordings, tickets, keys, sessions, events, health, metrics.
+//! transcripts, recordings, tickets, outbox, keys, sessions, events, health, metrics.
 //!
 //! **Nothing is open that the policy table in [`auth`] does not open, and every error is
 //! `application/problem+json`.** The only crate with axum.
@@ -21,6 +21,7 @@ mod keys;
 mod knowledge;
 mod missed;
 mod ops;
+mod outbox;
 mod pages;
 mod problem;
 mod recording;
@@ -203,5 +204,9 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry_parked))
+        .routes(routes!(outbox::retry))
+        .routes(routes!(outbox::discard))
         .routes(routes!(socket::events))
 }

@@ -3,7 +3,9 @@
 use crate::config::{AsrEngine, AsrRemote};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qingting_asr::NoiseSuppression;
+use qingting_store::OutboxState;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Qingting (倾听): the voice server of a 12345 government hotline.
 #[derive(Debug, Parser)]
@@ -45,6 +47,12 @@ pub enum Command {
     /// Callbacks about closed tickets: import, preview, run, status, export
     #[command(subcommand)]
     Callbacks(Callbacks),
+    /// Messages to the city's ticket system: list, try again, discard
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// The city's ticket system: show what would be sent there
+    #[command(subcommand)]
+    Tickets(Tickets),
     /// Say a text in Mandarin into a WAV file (8 kHz)
     Speak(Speak),
     /// Check a configuration file and explain every mistake
@@ -231,6 +239,80 @@ pub struct ConfigFile {
     /// [default: config.toml in $QINGTING_HOME, else in ~/.local/share/qingting]
     #[arg(long, short, value_name = "FILE", env = "QINGTING_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Outbox {
+    /// The messages, oldest first, with why the last try of each failed
+    List(OutboxList),
+    /// Try a message, or every parked one, again
+    Retry(OutboxRetry),
+    /// Never send a parked message, so that those behind it go on
+    Discard(OutboxDiscard),
+}
+
+#[derive(Debug, Args)]
+pub struct OutboxList {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Only those: pending, sent, parked, discarded or skipped
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<OutboxStateName>,
+    /// At most so many [default: 50]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// A state of a message by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxStateName(pub OutboxState);
+
+impl FromStr for OutboxStateName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let mut all = OutboxState::ALL.into_iter();
+        let state = all.find(|state| state.as_str() == name);
+        state.map(Self).ok_or_else(|| "pending, sent, parked, discarded or skipped".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct OutboxRetry {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Its number, as `list` shows it
+    #[arg(required_unless_present = "parked")]
+    pub id: Option<i64>,
+    /// Every parked message
+    #[arg(long, conflicts_with = "id")]
+    pub parked: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OutboxDiscard {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Its number, as `list` shows it
+    pub id: i64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Tickets {
+    /// Show the newest messages as they would be sent; sends nothing
+    DryRun(DryRun),
+}
+
+#[derive(Debug, Args)]
+pub struct DryRun {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Use this mapping file [default: ticket_system.mapping_file of the configuration]
+    #[arg(long, value_name = "FILE.toml")]
+    pub mapping: Option<PathBuf>,
+    /// So many messages at most
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub limit: usize,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
 //! ([`peers`]) on [`ports`] of their own, a caller ([`raw`]) and a
-//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, test speech and its
+//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`], test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
 
 pub mod audio;
@@ -12,6 +12,7 @@ pub mod ports;
 pub mod raw;
 pub mod rtp;
 pub mod server;
+pub mod ticket_system;
 pub mod tone;
 pub mod trunk;
 

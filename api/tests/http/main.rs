@@ -3,6 +3,7 @@
 
 mod aids;
 mod board;
+mod outbox;
 mod people;
 mod records;
 mod world;
@@ -52,7 +53,7 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
             }
         }
     }
-    assert_eq!(operations, 41);
+    assert_eq!(operations, 45);
 }
 
 #[tokio::test]

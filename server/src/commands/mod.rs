@@ -10,6 +10,7 @@ mod demo;
 mod knowledge;
 pub mod models;
 pub mod nlu;
+mod outbox;
 mod profile;
 pub mod recogniser;
 mod recording;
@@ -47,6 +48,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Knowledge(command) => knowledge::run(&command),
         Command::Profile(args) => profile::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Callbacks(command) => callbacks::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Outbox(command) => outbox::run(&command),
+        Command::Tickets(cli::Tickets::DryRun(args)) => outbox::dry_run(&args),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),

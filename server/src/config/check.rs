@@ -1,6 +1,6 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
-use super::{AsrEngine, Config, DEFAULT_TOML, lists};
+use super::{AsrEngine, Config, DEFAULT_TOML, is_private_or_encrypted, lists, relay};
 use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
 use qingting_asr::funasr::Fault;
@@ -364,7 +364,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     );
     let llm = &config.llm;
     demand(
-        llm.url.is_empty() || llm.has_usable_url(),
+        llm.url.is_empty() || is_private_or_encrypted(&llm.url),
         "llm.url",
         format!("{:?} would carry callers' words unencrypted, or is no address", llm.url),
         "Give an https address such as \"https://llm.example.org/v1\", or http to a private IP address",
@@ -442,6 +442,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("{:?} is not a log level or filter", config.log.level),
         "Give error, warn, info, debug or trace",
     );
+    problems.extend(relay::values(&config.ticket_system, text));
     problems.extend(lists::values(config, text));
     problems
 }
@@ -482,7 +483,7 @@ fn unknown<'a>(
 }
 
 /// The line (from 1) on which a dotted key stands, or 0.
-fn line_of(text: &str, dotted: &str) -> usize {
+pub(super) fn line_of(text: &str, dotted: &str) -> usize {
     keys(text).find(|(_, key)| key == dotted).map_or(0, |(line, _)| line)
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod lists;
+mod relay;
 
 pub use check::ConfigError;
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
@@ -10,6 +11,7 @@ use clap::ValueEnum;
 use qingting_asr::NoiseSuppression;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use qingting_callbacks::rates::Formula;
+use qingting_tickets::Mapping;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,6 +37,7 @@ pub struct Config {
     pub nlu: Nlu,
     pub llm: Llm,
     pub callbacks: Callbacks,
+    pub ticket_system: TicketSystem,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -228,6 +231,22 @@ pub struct Callbacks {
     pub webhook_secret_file: PathBuf,
     pub webhook_campaign: String,
     pub rates: BTreeMap<String, Formula>,
+}
+
+/// The city's ticket system, which is told what happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TicketSystem {
+    pub url: String,
+    pub secret_file: PathBuf,
+    pub mapping_file: PathBuf,
+    pub kinds: Vec<String>,
+    pub source: String,
+    pub answer_within_s: u64,
+    pub retry_first_ms: u64,
+    pub retry_max_s: u64,
+    pub tries_max: u32,
+    pub give_up_after_h: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -444,26 +463,54 @@ impl Default for Llm {
     }
 }
 
-impl Llm {
-    /// Whether callers' words may travel to the address: encrypted, or to this machine or a private
-    /// network.
-    pub fn has_usable_url(&self) -> bool {
-        if let Some(rest) = self.url.strip_prefix("https://") {
-            return !rest.is_empty();
+/// Whether callers' words may travel to the address: encrypted, or to this machine or a private
+/// network.
+fn is_private_or_encrypted(url: &str) -> bool {
+    if let Some(rest) = url.strip_prefix("https://") {
+        return !rest.is_empty();
+    }
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host == "localhost" || host.starts_with("localhost:") {
+        return true;
+    }
+    let address = host.parse::<SocketAddr>().map(|address| address.ip());
+    match address.or_else(|_| host.trim_matches(['[', ']']).parse()) {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
         }
-        let Some(rest) = self.url.strip_prefix("http://") else { return false };
-        let host = rest.split('/').next().unwrap_or_default();
-        if host == "localhost" || host.starts_with("localhost:") {
-            return true;
+        Err(_) => false,
+    }
+}
+
+impl Default for TicketSystem {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            secret_file: PathBuf::new(),
+            mapping_file: PathBuf::new(),
+            kinds: vec!["ticket.confirmed".into(), "call.ended".into(), "callback.*".into()],
+            source: "qingting".into(),
+            answer_within_s: 10,
+            retry_first_ms: 2_000,
+            retry_max_s: 600,
+            tries_max: 1_000,
+            give_up_after_h: 168,
         }
-        let address = host.parse::<SocketAddr>().map(|address| address.ip());
-        match address.or_else(|_| host.trim_matches(['[', ']']).parse()) {
-            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-            Ok(IpAddr::V6(ip)) => {
-                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
-            }
-            Err(_) => false,
+    }
+}
+
+impl TicketSystem {
+    /// The mapping of the file, or none of ours changed without one; a fault names the file.
+    pub fn mapping(&self) -> Result<Mapping, String> {
+        if self.mapping_file.as_os_str().is_empty() {
+            return Ok(Mapping::default());
         }
+        std::fs::read_to_string(&self.mapping_file)
+            .map_err(|error| error.to_string())
+            .and_then(|text| Mapping::parse(&text).map_err(|fault| fault.to_string()))
+            .map_err(|fault| format!("{}: {fault}", self.mapping_file.display()))
     }
 }
 

@@ -55,6 +55,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     media(&mut page, hotline);
     page.one("qingting_log_lines_lost_total", "counter", crate::logging::lines_lost());
     recognition(&mut page, hotline);
+    relay(&mut page, hotline);
     page.0
 }
 
@@ -157,6 +158,15 @@ fn recognition(page: &mut Page, hotline: &Hotline) {
     of_workers("worker_cpu_seconds", "gauge", |worker| worker.cpu_ms as f64 / 1e3);
     of_workers("partials_skipped_total", "counter", |worker| worker.partials_skipped as f64);
     of_workers("finals_skipped_total", "counter", |worker| worker.finals_skipped as f64);
+}
+
+fn relay(page: &mut Page, hotline: &Hotline) {
+    if hotline.config.ticket_system.url.is_empty() {
+        return;
+    }
+    page.one("qingting_relay_up", "gauge", u8::from(!hotline.relay.is_down()));
+    let answers = hotline.relay.answers();
+    page.many("qingting_relay_answers_total", "counter", "verdict", answers);
 }
 
 #[derive(Default)]

@@ -21,6 +21,7 @@ mod prompts;
 mod ready;
 mod recognition;
 mod recordings;
+pub mod relay;
 mod replies;
 mod retention;
 mod switchboard;
@@ -86,6 +87,8 @@ pub struct Hotline {
     /// What callbacks work with.
     pub callbacks: callbacks::Callbacks,
     pub counters: metrics::Counters,
+    /// What became of messages to the ticket system.
+    pub relay: relay::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
     pub app: Handle,
@@ -131,6 +134,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let mut signals = app.block_on(async { ready::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
     let (aids, news) = aids::Aids::new(&config.llm)?;
+    let link = relay::Link::new(&config.ticket_system)?;
     let store = app.block_on(Store::open(&home::database(&config)))?;
     store.name_kinds(reader.kinds());
     let archive = Arc::new(recordings::Recordings::open(&config)?);
@@ -168,6 +172,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         aids,
         callbacks,
         counters: metrics::Counters::default(),
+        relay: relay::Counters::default(),
         feeder,
         app: app.handle().clone(),
         config,
@@ -181,6 +186,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(relay::run(Arc::clone(&hotline), link), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());

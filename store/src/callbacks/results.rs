@@ -101,7 +101,7 @@ pub(super) async fn tell(
     let key = format!("follow-up:{id}:{revision}");
     // What comes to one ticket comes in order.
     let stream = format!("ticket:{}", follow_up.ticket);
-    outbox::put(db, &key, "follow_up.result", &stream, &payload, now).await
+    outbox::put(db, &key, "callback.result", &stream, &payload, now).await
 }
 
 async fn payload(

@@ -1,0 +1,124 @@
+//! What can be wrong in `[ticket_system]`.
+
+use super::check::{Problem, line_of};
+use super::{TicketSystem, is_private_or_encrypted};
+use qingting_tickets::Secrets;
+
+/// Values that parse but cannot work.
+pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut demand = |fault: Option<String>, key: &str, remedy: &str| {
+        problems.extend(fault.map(|what| {
+            let key = format!("ticket_system.{key}");
+            Problem { line: line_of(text, &key), key, what, remedy: remedy.into() }
+        }));
+    };
+    for (value, allowed, key) in [
+        (config.answer_within_s, 1..=60, "answer_within_s"),
+        (config.retry_first_ms, 100..=600_000, "retry_first_ms"),
+        (config.retry_max_s, 1..=3_600, "retry_max_s"),
+        (config.tries_max.into(), 1..=100_000, "tries_max"),
+        (config.give_up_after_h, 1..=8_760, "give_up_after_h"),
+    ] {
+        let (from, to) = (allowed.start(), allowed.end());
+        let outside =
+            (!allowed.contains(&value)).then(|| format!("{value} is not from {from} to {to}"));
+        demand(outside, key, "The default is usual");
+    }
+    let wrong = config.kinds.iter().find(|kind| !is_kind(kind));
+    demand(
+        wrong.map(|kind| format!("{kind:?} is no kind")),
+        "kinds",
+        "Give names such as \"ticket.confirmed\", or beginnings such as \"ticket.*\"",
+    );
+    let is_name = (1..=100).contains(&config.source.len())
+        && config.source.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:".contains(c));
+    demand(
+        (!is_name).then(|| format!("{:?} is no name of a source", config.source)),
+        "source",
+        "Give up to 100 letters, digits and -._~/: such as \"12345.hangzhou\"",
+    );
+    if config.url.is_empty() {
+        return problems;
+    }
+    let is_address =
+        is_private_or_encrypted(&config.url) && !config.url.contains(['?', '#', '@', ' ']);
+    demand(
+        (!is_address).then(|| {
+            format!("{:?} would carry citizens' data unencrypted, or is no address", config.url)
+        }),
+        "url",
+        "Give an https address such as \"https://tickets.example.org/hotline\", or http to a private IP address",
+    );
+    let secrets = std::fs::read_to_string(&config.secret_file)
+        .map_err(|error| error.to_string())
+        .and_then(|text| Secrets::parse(&text).map_err(|error| error.to_string()));
+    demand(
+        secrets.err().map(|fault| format!("{}: {fault}", config.secret_file.display())),
+        "secret_file",
+        "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE` and give the ticket system the same",
+    );
+    let mapping = config.mapping();
+    let uncovered = mapping.as_ref().ok().and_then(|mapping| {
+        let missing: Vec<_> =
+            config.kinds.iter().filter(|kind| !mapping.covers(kind)).cloned().collect();
+        (!missing.is_empty()).then(|| format!("it has no entry for {}", missing.join(", ")))
+    });
+    demand(
+        mapping.err().or(uncovered),
+        "mapping_file",
+        "See docs/ticket-system.md; take kinds that are not sent out of ticket_system.kinds",
+    );
+    problems
+}
+
+fn is_kind(kind: &str) -> bool {
+    let name = kind.strip_suffix('*').unwrap_or(kind);
+    !kind.is_empty()
+        && kind.len() <= 100
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::config::check::tests::problems;
+    use std::path::Path;
+
+    #[test]
+    fn a_ticket_system_must_be_usable_where_there_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let secret = file("secret", &"0123456789abcdef".repeat(2));
+        let short = file("short", "0123456789abcdef");
+        let mapping =
+            file("mapping.toml", "[kinds.\"ticket.*\".fields]\nno = { from = \"ticket.number\" }");
+        let broken = file("broken.toml", "[kinds.\"ticket.*\".fields]\nno = {}");
+        let good = format!("url = \"https://t.example\"\nsecret_file = {secret:?}\n");
+        let tickets = "kinds = [\"ticket.confirmed\"]\n";
+        let section = |lines: &str| format!("[ticket_system]\n{lines}");
+        for (lines, key) in [
+            (format!("url = \"http://t.example\"\nsecret_file = {secret:?}\n"), "url"),
+            (format!("url = \"https://u:p@t.example\"\nsecret_file = {secret:?}\n"), "url"),
+            ("url = \"https://t.example\"\n".to_owned(), "secret_file"),
+            (format!("url = \"https://t.example\"\nsecret_file = {short:?}\n"), "secret_file"),
+            (format!("{good}mapping_file = {broken:?}\n{tickets}"), "mapping_file"),
+            (format!("{good}mapping_file = {mapping:?}\n"), "mapping_file"),
+            ("kinds = [\"Ticket *\"]\n".to_owned(), "kinds"),
+            ("retry_first_ms = 1\n".to_owned(), "retry_first_ms"),
+            ("source = \"\"\n".to_owned(), "source"),
+        ] {
+            let found = problems(&section(&lines));
+            let keys: Vec<_> = found.iter().map(|problem| problem.key.clone()).collect();
+            assert_eq!(keys, [format!("ticket_system.{key}")], "{lines}");
+        }
+        for lines in [good.clone(), format!("{good}mapping_file = {mapping:?}\n{tickets}")] {
+            let config = Config::parse(&section(&lines), Path::new("config.toml"));
+            assert!(config.is_ok(), "{lines}");
+        }
+    }
+}

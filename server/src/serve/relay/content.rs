@@ -1,0 +1,121 @@
+//! What an outbox row tells: rows about calls and tickets hold ids, and are read here when they are sent.
+
+use qingting_common::{CallId, Pii, TicketId};
+use qingting_store::{CallRow, OutboxRow, Store, StoreError, TicketRow};
+use qingting_tickets::{Event, MappingError};
+use serde_json::{Map, Value, json};
+use std::str::FromStr;
+
+/// Why a row cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsendable {
+    /// The database failed: it may work later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What it is about is gone.
+    #[error("there is no such {0} any more")]
+    Gone(&'static str),
+    /// The mapping does not fit.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+}
+
+impl Unsendable {
+    /// With the value that does not fit; not for a log.
+    pub fn with_value(&self) -> Pii<String> {
+        match self {
+            Self::Mapping(error) => error.with_value(),
+            other => Pii::new(other.to_string()),
+        }
+    }
+}
+
+/// The row as an event, with what it is about as that is now.
+pub async fn event(store: &Store, row: &OutboxRow) -> Result<Event, Unsendable> {
+    let payload = row.payload.expose();
+    let data = match row.kind.as_str() {
+        "ticket.updated" | "ticket.confirmed" => of_ticket(store, payload).await?,
+        "call.ended" => json!({ "call": call(store, id(payload, "call")?).await? }),
+        _ => payload.clone(),
+    };
+    Ok(Event {
+        key: row.key.clone(),
+        kind: row.kind.clone(),
+        subject: row.stream.clone(),
+        at: row.created_at,
+        data: Pii::new(data),
+    })
+}
+
+/// The ticket may have changed since: its own revision tells which one this is.
+async fn of_ticket(store: &Store, payload: &Value) -> Result<Value, Unsendable> {
+    let ticket = store.ticket(id::<TicketId>(payload, "ticket")?).await?;
+    let ticket = ticket.ok_or(Unsendable::Gone("ticket"))?;
+    Ok(json!({
+        "revision": payload["revision"],
+        "changed": payload["changed"],
+        "call": call(store, ticket.call).await?,
+        "ticket": ticket_json(&ticket),
+    }))
+}
+
+fn id<T: FromStr>(payload: &Value, name: &'static str) -> Result<T, Unsendable> {
+    let id = payload[name].as_str().and_then(|text| text.parse().ok());
+    id.ok_or(Unsendable::Gone(name))
+}
+
+fn ticket_json(ticket: &TicketRow) -> Value {
+    let fields: Map<String, Value> = ticket
+        .draft
+        .fields()
+        .map(|(field, value)| (field.as_str().to_owned(), value.value.expose().clone().into()))
+        .collect();
+    json!({
+        "id": ticket.id,
+        "number": ticket.number,
+        "status": ticket.status,
+        "revision": ticket.revision,
+        "fields": fields,
+        "created_at": ticket.created_at,
+        "updated_at": ticket.updated_at,
+        "confirmed_at": ticket.confirmed_at,
+        "confirmed_by": ticket.confirmed_by,
+    })
+}
+
+async fn call(store: &Store, id: CallId) -> Result<Value, Unsendable> {
+    let call = store.call(id).await?.ok_or(Unsendable::Gone("call"))?;
+    Ok(call_json(&call))
+}
+
+/// The recording itself is read through the API, by the call's id.
+fn call_json(call: &CallRow) -> Value {
+    let recording = call.recording.as_ref().map(|recording| {
+        json!({
+            "call": call.id,
+            "duration_ms": recording.duration_ms,
+            "sha256": recording.sha256,
+            "chain_head": recording.chain_head,
+            "incomplete": recording.incomplete,
+        })
+    });
+    json!({
+        "id": call.id,
+        "direction": call.direction.as_str(),
+        "caller": call.caller,
+        "called": call.called,
+        "number_name": call.number_name,
+        "queue": call.queue,
+        "queue_wait_ms": call.queue_wait_ms,
+        "seat": call.seat,
+        "started_at": call.started_at,
+        "answered_at": call.answered_at,
+        "ended_at": call.ended_at,
+        "hung_up_by": call.hung_up_by,
+        "cause": call.cause,
+        "missed": call.missed,
+        "ticket": call.ticket,
+        "ticket_number": call.ticket_number,
+        "recording": recording,
+    })
+}

@@ -1,0 +1,274 @@
+//! A city's ticket system: an HTTP server with a book of what it was told, which goes wrong on order.
+//!
+//! It takes what is signed with its secret and books each idempotency key once. It is written on bare
+//! sockets, because it must also answer twice, or not at all.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longest that a request may take to come in, and that an answer is withheld.
+const HANG_MAX: Duration = Duration::from_secs(20);
+const SECRET: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
+
+/// What becomes of a request, in place of being booked and answered with 201.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This status with these words; nothing is booked.
+    Refuse(u16, &'static str),
+    /// 503 with `Retry-After`, in seconds; nothing is booked.
+    Overloaded(u32),
+    /// No answer; nothing is booked.
+    Hang,
+    /// Booked, and no answer.
+    BookAndHang,
+    /// Booked, and the connection closed without an answer.
+    BookAndClose,
+    /// Booked, and answered twice.
+    AnswerTwice,
+    /// Booked, and answered that late.
+    Slow(Duration),
+    /// Booked, and answered to a process that was stopped before: it has the answer and has not seen it.
+    AnswerStopped(u32),
+}
+
+/// An event in the book.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Booked {
+    /// Its idempotency key.
+    pub key: String,
+    /// Where it was sent.
+    pub path: String,
+    /// What was sent.
+    pub event: Value,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    booked: Vec<Booked>,
+    /// Requests by key, those that came to nothing included.
+    asked: BTreeMap<String, u32>,
+    faults: VecDeque<Fault>,
+    faults_of: BTreeMap<String, Fault>,
+    /// Answers that have left.
+    answered: u32,
+    strangers: u32,
+}
+
+/// A running ticket system; stopped when dropped.
+#[derive(Debug)]
+pub struct TicketSystem {
+    address: SocketAddr,
+    book: Arc<Mutex<Book>>,
+    folder: tempfile::TempDir,
+    door: Option<Door>,
+}
+
+#[derive(Debug)]
+struct Door {
+    closing: Arc<Mutex<bool>>,
+    thread: JoinHandle<()>,
+}
+
+impl TicketSystem {
+    /// Starts one on a port of its own.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("secret"), SECRET).expect("writable");
+        let mut system = Self { address, book: Arc::default(), folder, door: None };
+        system.open(listener);
+        system
+    }
+
+    /// Where events are sent.
+    pub fn url(&self) -> String {
+        format!("http://{}/hotline", self.address)
+    }
+
+    /// The file with its secret.
+    pub fn secret_file(&self) -> PathBuf {
+        self.folder.path().join("secret")
+    }
+
+    /// The next requests go wrong, one by each fault.
+    pub fn will(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.book().faults.extend(faults);
+    }
+
+    /// The next request of this key goes wrong.
+    pub fn will_for(&self, key: &str, fault: Fault) {
+        self.book().faults_of.insert(key.to_owned(), fault);
+    }
+
+    /// What was booked, in its order.
+    pub fn booked(&self) -> Vec<Booked> {
+        self.book().booked.clone()
+    }
+
+    /// How often an event of this key was sent.
+    pub fn asked(&self, key: &str) -> u32 {
+        self.book().asked.get(key).copied().unwrap_or_default()
+    }
+
+    /// Answers that have left.
+    pub fn answered(&self) -> u32 {
+        self.book().answered
+    }
+
+    /// Requests that were not signed with its secret.
+    pub fn strangers(&self) -> u32 {
+        self.book().strangers
+    }
+
+    /// Takes no connections until [`TicketSystem::come_back`].
+    pub fn go_away(&mut self) {
+        let Some(door) = self.door.take() else { return };
+        *door.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        // Whoever waits for a connection gets one and sees that it is time to go.
+        let _ = TcpStream::connect(self.address);
+        let _ = door.thread.join();
+    }
+
+    /// Takes connections again, at the same address and with the same book.
+    pub fn come_back(&mut self) {
+        self.open(TcpListener::bind(self.address).expect("the port is still free"));
+    }
+
+    fn open(&mut self, listener: TcpListener) {
+        let closing = Arc::new(Mutex::new(false));
+        let (book, is_closing) = (Arc::clone(&self.book), Arc::clone(&closing));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if *is_closing.lock().unwrap_or_else(PoisonError::into_inner) {
+                    return;
+                }
+                let book = Arc::clone(&book);
+                std::thread::spawn(move || serve(stream, &book));
+            }
+        });
+        self.door = Some(Door { closing, thread });
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        lock(&self.book)
+    }
+}
+
+impl Drop for TicketSystem {
+    fn drop(&mut self) {
+        self.go_away();
+    }
+}
+
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Request {
+    path: String,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+/// One request; the client opens a connection for each.
+fn serve(mut stream: TcpStream, book: &Mutex<Book>) {
+    let Some(request) = read(&stream) else { return };
+    if !is_signed(&request) {
+        lock(book).strangers += 1;
+        let _ = stream.write_all(&answer(401, "", "not signed with our secret"));
+        return;
+    }
+    let (key, fault) = {
+        let mut book = lock(book);
+        let key = request.headers.get("idempotency-key").cloned().unwrap_or_default();
+        *book.asked.entry(key.clone()).or_default() += 1;
+        let fault = book.faults_of.remove(&key).or_else(|| book.faults.pop_front());
+        (key, fault)
+    };
+    let booked = match fault {
+        None => answer_of(enter(book, &key, request)),
+        Some(Fault::Refuse(status, words)) => answer(status, "", words),
+        Some(Fault::Overloaded(seconds)) => answer(503, &format!("Retry-After: {seconds}\r\n"), ""),
+        Some(Fault::Hang) => return std::thread::sleep(HANG_MAX),
+        Some(Fault::BookAndHang) => {
+            enter(book, &key, request);
+            return std::thread::sleep(HANG_MAX);
+        }
+        Some(Fault::BookAndClose) => {
+            enter(book, &key, request);
+            return;
+        }
+        Some(Fault::AnswerTwice) => answer_of(enter(book, &key, request)).repeat(2),
+        Some(Fault::Slow(late)) => {
+            let is_new = enter(book, &key, request);
+            std::thread::sleep(late);
+            answer_of(is_new)
+        }
+        Some(Fault::AnswerStopped(process)) => {
+            let stopped = Command::new("kill").args(["-STOP", &process.to_string()]).status();
+            assert!(stopped.is_ok_and(|status| status.success()), "the server can be stopped");
+            answer_of(enter(book, &key, request))
+        }
+    };
+    // Whoever asked may be gone.
+    if stream.write_all(&booked).and_then(|()| stream.flush()).is_ok() {
+        lock(book).answered += 1;
+    }
+}
+
+fn read(stream: &TcpStream) -> Option<Request> {
+    stream.set_read_timeout(Some(HANG_MAX)).ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let path = line.strip_prefix("POST ")?.split(' ').next()?.to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    reader.read_exact(&mut body).ok()?;
+    Some(Request { path, headers, body })
+}
+
+fn is_signed(request: &Request) -> bool {
+    let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key is one");
+    mac.update(format!("{}.", header("x-qingting-timestamp")).as_bytes());
+    mac.update(&request.body);
+    let ours = format!("v1={}", hex::encode(mac.finalize().into_bytes()));
+    header("x-qingting-signature").split(',').any(|code| code == ours)
+}
+
+/// Books an event unless its key is there; true when it is new.
+fn enter(book: &Mutex<Book>, key: &str, request: Request) -> bool {
+    let mut book = lock(book);
+    if book.booked.iter().any(|known| known.key == key) {
+        return false;
+    }
+    let event = serde_json::from_slice(&request.body).expect("events are JSON");
+    book.booked.push(Booked { key: key.to_owned(), path: request.path, event });
+    true
+}
+
+fn answer_of(is_new: bool) -> Vec<u8> {
+    if is_new { answer(201, "", "") } else { answer(409, "", "it is booked already") }
+}
+
+fn answer(status: u16, headers: &str, words: &str) -> Vec<u8> {
+    let length = words.len();
+    format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{words}").into_bytes()
+}
