@@ -3,6 +3,7 @@
 
 mod aids;
 mod board;
+mod callbacks;
 mod outbox;
 mod people;
 mod records;
@@ -22,6 +23,8 @@ use world::{DEADLINE, World, bearer, exchange, listen, message};
 #[tokio::test]
 async fn every_operation_refuses_strangers_and_wrong_roles() {
     const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+    /// Its sender proves itself by a signature.
+    const SIGNED: [&str; 1] = ["/api/v1/follow-ups/events"];
     const LOG_IN: (&str, &str) = ("POST", "/api/v1/session");
     let world = World::new().await;
     let metrics = bearer(&world.store, Role::Metrics).await;
@@ -39,6 +42,11 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
                 assert_eq!(status, 415, "a login without a body");
                 continue;
             }
+            if SIGNED.contains(&path.as_str()) {
+                // More of it in `callbacks.rs`.
+                assert_eq!(status, 401, "{method} {path}");
+                continue;
+            }
             if OPEN.contains(&path.as_str()) {
                 assert_eq!(status, 200, "{method} {path}");
                 continue;
@@ -53,7 +61,7 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
             }
         }
     }
-    assert_eq!(operations, 45);
+    assert_eq!(operations, 62);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A server on a real socket, its switchboard, and those who talk to it.
 
 use crate::board::{Board, Upside};
+use crate::callbacks::Office;
 use futures_util::StreamExt;
 use qingting_api::{ApiState, EventBus, Knowledge, Page, RecentCalls, Switchboard, router, serve};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
@@ -77,6 +78,7 @@ impl World {
         state.knowledge = knowledge.clone();
         state.recent_calls = recent_calls.clone();
         state.locate = Arc::new(|place| locator().locate(place));
+        state.callbacks = Arc::new(Office::new());
         state.pages = PAGES;
         state.audio = Arc::new(Upside);
         state.public_url = Some("https://hotline.example".to_owned());

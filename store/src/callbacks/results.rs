@@ -174,7 +174,7 @@ fn answer(value: Option<AnswerName>) -> Value {
 
 async fn recording(db: &mut SqliteConnection, call: &str) -> Result<Value, StoreError> {
     let row = sqlx::query(
-        "SELECT sha256, duration_ms FROM recordings WHERE call_id = ?1 AND kind = 'mix'",
+        "SELECT sha256, chain_head, duration_ms FROM recordings WHERE call_id = ?1 AND kind = 'mix'",
     )
     .bind(call)
     .fetch_optional(db)
@@ -183,6 +183,8 @@ async fn recording(db: &mut SqliteConnection, call: &str) -> Result<Value, Store
     Ok(json!({
         "call": call,
         "sha256": row.try_get::<Option<String>, _>("sha256")?,
+        // Of an encrypted recording: the head of its chain of authenticated records.
+        "chain_head": row.try_get::<Option<String>, _>("chain_head")?,
         "duration_ms": row.try_get::<Option<i64>, _>("duration_ms")?,
     }))
 }

@@ -274,6 +274,9 @@ impl Driver {
             DialogEvent::Update { offer } => LegEvent::Update { offer: text(&offer) },
             DialogEvent::Progress { code, body, .. } => {
                 io.is_heard_of = true;
+                if self.talk.is_some() {
+                    crate::crash::point("ringing");
+                }
                 LegEvent::Progress { code, body: body.map(|body| text(&body)) }
             }
             DialogEvent::Answered { body } => {

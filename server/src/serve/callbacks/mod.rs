@@ -215,7 +215,10 @@ pub async fn store_answer(hotline: Arc<Hotline>, errand: Arc<Errand>, answered: 
     for _ in 0..ANSWER_TRIES_MAX {
         let (id, now) = (errand.follow_up.id, clock::unix_now());
         match hotline.store.put_answer(id, errand.number, answered.clone(), now).await {
-            Ok(()) => return true,
+            Ok(()) => {
+                crate::crash::point("answer-stored");
+                return true;
+            }
             Err(error) => {
                 tracing::warn!(follow_up = %id, %error, "an answer could not be stored and is tried again");
             }
@@ -240,6 +243,7 @@ pub async fn finish(
     errand: &Errand,
     cause: Option<Cause>,
 ) {
+    crate::crash::point("hung-up");
     let (outcome, sip_code, wish) = talk.outcome(cause);
     tracing::info!(%call, follow_up = %errand.follow_up.id, outcome = outcome.as_str(), "callback over");
     hotline.counters.called_back(outcome);
@@ -261,6 +265,7 @@ async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
     for _ in 0..END_TRIES_MAX {
         match hotline.store.end_attempt(end.clone()).await {
             Ok(_) => {
+                crate::crash::point("attempt-ended");
                 hotline.callbacks.under_way().remove(&call);
                 return;
             }

@@ -166,6 +166,7 @@ async fn dial_next(
         lines_free: lines_free(hotline),
         now: clock::unix_now(),
     };
+    crate::crash::point("before-attempt");
     let Begun::Dial(follow_up, number) = hotline.store.begin_attempt(ask).await? else {
         return Ok(());
     };
