@@ -190,14 +190,23 @@ impl Outcome {
         }
     }
 
-    /// A call that ended before the talk did.
+    /// A call that nobody answered and that ended for this cause of ours.
     pub const fn of_cause(cause: Cause) -> Self {
         match cause {
-            Cause::CallerHungUp | Cause::MediaLost | Cause::TransportLost => Self::HungUp,
             Cause::Busy => Self::LineBusy,
             Cause::NoAnswer => Self::NoAnswer,
-            Cause::Unreachable => Self::NetworkFault,
+            Cause::Unreachable | Cause::TransportLost => Self::NetworkFault,
+            // It may have rung.
+            Cause::Draining | Cause::OperatorHungUp => Self::Unknown,
             _ => Self::OwnFault,
+        }
+    }
+
+    /// A call that ended before the talk with whoever had answered did.
+    pub const fn of_interruption(cause: Cause) -> Self {
+        match cause {
+            Cause::CallerHungUp | Cause::MediaLost | Cause::TransportLost => Self::HungUp,
+            _ => Self::Unknown,
         }
     }
 

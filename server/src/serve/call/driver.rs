@@ -105,7 +105,7 @@ impl Driver {
         entries: mpsc::Sender<Entry>,
         letters: mpsc::Receiver<Letter>,
     ) -> Box<Self> {
-        let machine = Call::new(config(&hotline, id), beginning.origin.clone());
+        let machine = Call::new(config(&hotline, id, &beginning), beginning.origin.clone());
         Box::new(Self {
             hotline,
             id,
@@ -506,7 +506,7 @@ fn try_another_way(hotline: &Hotline, call: CallId, io: &mut LegIo, code: u16) -
     true
 }
 
-fn config(hotline: &Hotline, id: CallId) -> CallConfig {
+fn config(hotline: &Hotline, id: CallId, beginning: &Beginning) -> CallConfig {
     let (spoken, media, seats) =
         (&hotline.config.hotline, &hotline.config.media, &hotline.config.seats);
     CallConfig {
@@ -523,7 +523,18 @@ fn config(hotline: &Hotline, id: CallId) -> CallConfig {
         security: super::secrets::local(&hotline.media, false),
         // Any number that is new for each call; 62 bits, because some gateways read it signed.
         session_id: (id.0.as_u128() as u64) >> 2,
-        ..CallConfig::default()
+        ..for_talk(beginning)
+    }
+}
+
+/// A talk ends by itself, and its campaign says how long a telephone rings.
+fn for_talk(beginning: &Beginning) -> CallConfig {
+    let config = CallConfig::default();
+    match &beginning.errand {
+        Some(errand) => {
+            CallConfig { menu_max: config.call_max, ring_citizen: errand.ring, ..config }
+        }
+        None => config,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Errand {
     pub number: u32,
     pub rules: Rules,
     pub queue: String,
+    /// How long the telephone rings.
+    pub ring: Duration,
     /// The number that is shown; empty: the trunk's.
     pub caller_id: String,
     pub script: Arc<Script>,

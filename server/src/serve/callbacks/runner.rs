@@ -10,7 +10,7 @@ use crate::clock;
 use crate::serve::Hotline;
 use anyhow::{Context, Result};
 use qingting_callbacks::attempt::Outcome;
-use qingting_common::{CallId, FollowUpId, UnixMillis};
+use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
 use qingting_store::{AttemptEnd, BeginAttempt, Begun, Campaign, CampaignState, FollowUp};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ const FAULT_WAIT: Duration = Duration::from_secs(5);
 pub async fn run(hotline: Arc<Hotline>) {
     let renewing = renew(Arc::clone(&hotline));
     let dialling = async {
-        let mut spoken = HashSet::new();
+        let mut memory = Memory::default();
         loop {
-            match look(&hotline, &mut spoken).await {
+            match look(&hotline, &mut memory).await {
                 Ok(()) => tokio::time::sleep(LOOK_EVERY).await,
                 Err(error) => {
                     tracing::error!(
@@ -65,23 +65,30 @@ fn after(at: UnixMillis, later: Duration) -> UnixMillis {
     UnixMillis(at.0 + i64::try_from(later.as_millis()).unwrap_or(i64::MAX / 2))
 }
 
-async fn look(hotline: &Arc<Hotline>, spoken: &mut HashSet<FollowUpId>) -> Result<()> {
+/// What saves work and repeated lines of the log; nothing depends on it.
+#[derive(Default)]
+struct Memory {
+    /// Whose sentences are spoken.
+    spoken: HashSet<FollowUpId>,
+    /// Campaigns that cannot run as they are.
+    told: HashSet<(CampaignId, u64)>,
+}
+
+async fn look(hotline: &Arc<Hotline>, memory: &mut Memory) -> Result<()> {
     let campaigns = hotline.store.campaigns().await?;
     expire(hotline, &campaigns).await?;
     for campaign in campaigns.iter().filter(|it| it.state == CampaignState::Running) {
         let faults = super::faults(&hotline.config, &campaign.settings);
         if !faults.is_empty() {
-            // Told once a minute at most by the log's own limit; the API says it, too.
-            tracing::debug!(
-                campaign = campaign.name,
-                faults = faults.join("; "),
-                "a campaign cannot run"
-            );
+            if memory.told.insert((campaign.id, campaign.revision)) {
+                let faults = faults.join("; ");
+                tracing::error!(campaign = campaign.name, faults, "a campaign cannot run");
+            }
             continue;
         }
         let rules = rules(&hotline.config, &campaign.settings)?;
         if rules.is_open(clock::unix_now()) {
-            speak_ahead(hotline, campaign, spoken).await?;
+            speak_ahead(hotline, campaign, &mut memory.spoken).await?;
             dial_next(hotline, campaign, rules).await?;
         }
     }
@@ -206,6 +213,7 @@ async fn dial(
         number,
         rules,
         queue: campaign.settings.queue.clone(),
+        ring: Duration::from_secs(campaign.settings.ring_s.into()),
         caller_id: campaign.settings.caller_id.clone(),
         script: Arc::clone(script.context("the script is gone")?),
         facts,

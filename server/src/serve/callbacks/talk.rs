@@ -287,8 +287,8 @@ impl Talk {
                 };
                 (Outcome::of_ending(&ending), None, wish)
             }
-            (None, Some(cause)) => (Outcome::of_cause(cause), None, None),
-            (None, None) => (Outcome::OwnFault, None, None),
+            (None, Some(cause)) => (Outcome::of_interruption(cause), None, None),
+            (None, None) => (Outcome::Unknown, None, None),
         }
     }
 }
