@@ -14,6 +14,7 @@ help:
 # What every target needs: toolchain, programs, models.
 ready:
 	@scripts/setup.sh
+	@echo "Building; then the models are fetched where they are missing (about 400 MB)"
 	@$(CARGO) build --release --locked -p qingting-server -p qingting-sherpa
 	@$(BIN) models fetch
 

@@ -78,7 +78,7 @@ fn learning() -> &'static Learning {
             kind: Some("类型".into()),
             ..Columns::default()
         };
-        learn(&tickets(&table, &columns).unwrap(), &[], &Teaching::default()).unwrap()
+        learn(&tickets(&table, &columns).unwrap().rows, &[], &Teaching::default()).unwrap()
     })
 }
 
@@ -151,7 +151,7 @@ fn one_class_and_no_rows_for_a_side_are_refused() {
             split: Some("split".into()),
             ..Columns::default()
         };
-        let rows = tickets(&table, &columns).unwrap();
+        let rows = tickets(&table, &columns).unwrap().rows;
         learn(&rows, &[], &Teaching::default()).unwrap_err().to_string()
     };
     let one = refused("内容,单位,split\n停水,水务局,train\n停电,水务局,train\n停气,水务局,test\n");
@@ -170,7 +170,7 @@ fn a_city_s_gb18030_file_is_read_as_it_is() {
     let table = Table::from_csv("t.csv", &bytes).unwrap();
     let columns =
         Columns { text: "内容".into(), unit: Some("单位".into()), ..Columns::default() };
-    let rows = tickets(&table, &columns).unwrap();
+    let rows = tickets(&table, &columns).unwrap().rows;
     assert_eq!((rows[0].text.as_str(), rows[0].unit.as_deref()), ("停水", Some("水务局")));
 }
 

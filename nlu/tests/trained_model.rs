@@ -40,8 +40,8 @@ fn training_reaches_its_measured_figures() {
     };
     let further = Columns { title: Some("留言主题".into()), split: None, ..columns.clone() };
     let table = |name: &str, bytes: &[u8]| Table::from_csv(name, bytes).unwrap();
-    let rows = tickets(&table("labelled", &labelled), &columns).unwrap();
-    let further = tickets(&table("written", &written), &further).unwrap();
+    let rows = tickets(&table("labelled", &labelled), &columns).unwrap().rows;
+    let further = tickets(&table("written", &written), &further).unwrap().rows;
     let learning = learn(&rows, &further, &Teaching::default()).unwrap();
     let category = learning.report.target("category 1").unwrap();
     println!(

@@ -57,8 +57,7 @@ pub enum Command {
     Speak(Speak),
     /// Check a configuration file and explain every mistake
     CheckConfig(CheckConfig),
-    /// The recogniser process that `serve` and `asr eval` start by themselves
-    #[command(hide = true)]
+    /// Recognise for other machines (--listen); for this one `serve` starts it by itself
     AsrWorker(AsrWorker),
     /// The voice process that `serve` and `demo` start by themselves
     #[command(hide = true)]
@@ -454,7 +453,9 @@ pub enum Asr {
 pub struct Eval {
     #[command(flatten)]
     pub dir: ModelsDir,
-    /// Tab-separated table with the columns `file` (relative to the table) and `text`
+    /// Tab-separated table whose first line names the columns `file` (relative to the table) and `text`;
+    /// UTF-8 or GB18030. Files are WAV, 16-bit PCM, at 8 or 16 kHz, of which the first (left) channel is
+    /// heard: in recordings of calls the caller. Those at 8 kHz are heard as calls are, not narrowed again
     #[arg(long, value_name = "FILE.tsv")]
     pub tsv: PathBuf,
     /// Who recognises [default: asr.engine of the configuration, else whisper]
@@ -583,7 +584,8 @@ pub struct Train {
     pub tickets: PathBuf,
     #[command(flatten)]
     pub columns: TicketColumns,
-    /// Columns by name: a TOML file with the keys text, title, category, unit, kind, place, called, split
+    /// Columns by name: a TOML file with the keys text, title, category, unit, kind, place, called, split, each
+    /// with a column's name, category and place also with a list of names; flags go before it
     #[arg(long, value_name = "FILE.toml")]
     pub map: Option<PathBuf>,
     /// More tickets to learn from; those nearly the same as one for testing are left out

@@ -14,6 +14,7 @@ mod knowledge;
 mod logging;
 mod serve;
 mod sound;
+mod text_file;
 
 use clap::Parser;
 use std::process::ExitCode;

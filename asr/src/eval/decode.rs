@@ -5,8 +5,9 @@
 
 use super::condition::{Conceal, Condition};
 use super::errors::{Errors, errors, interval, normalise};
+use super::sound::{Sound, WIDE_HZ};
 use super::worker::Worker;
-use super::{Utterance, in_silence, read_sound};
+use super::{Utterance, in_silence};
 use crate::bias::Hotwords;
 use crate::clock::process_cpu_ms;
 use crate::error::{AsrError, Result};
@@ -95,7 +96,7 @@ impl Heard {
             pieces,
             errors: Errors::default(),
             characters: reference.len(),
-            seconds: samples as f64 / 16_000.0,
+            seconds: samples as f64 / f64::from(WIDE_HZ),
         };
         Self { errors: errors(&reference, &normalise(&heard.text())), ..heard }
     }
@@ -148,11 +149,11 @@ pub fn measure(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(utterance) = table.get(number) else { return Ok(done) };
-            let samples = read_sound(&utterance.file)?;
-            let heard = condition.hear(&samples, number as u64, conceal);
-            let call = in_silence(&heard, condition.rate_hz());
-            let pieces = transcribe(recognizer, &mut *decoder, setup, &call)?;
-            done.push((number, Heard::new(pieces, &utterance.text, samples.len())));
+            let sound = Sound::read(&utterance.file)?;
+            let (heard, rate_hz) = sound.hear(condition, number as u64, conceal);
+            let call = in_silence(&heard, rate_hz);
+            let pieces = transcribe(recognizer, &mut *decoder, setup, rate_hz, &call)?;
+            done.push((number, Heard::new(pieces, &utterance.text, sound.samples.len())));
         }
     };
     let mut all = std::thread::scope(|scope| {
@@ -185,11 +186,10 @@ pub fn measure_worker(
     let cpu_before_ms = worker.cpu_ms()?;
     let mut all = Vec::new();
     for (stream, utterance) in (0u64..).zip(table) {
-        let samples = read_sound(&utterance.file)?;
-        let heard = condition.hear(&samples, stream, conceal);
-        let call = in_silence(&heard, condition.rate_hz());
-        let pieces = worker.finals(stream, condition.rate_hz(), &call)?;
-        all.push(Heard::new(pieces, &utterance.text, samples.len()));
+        let sound = Sound::read(&utterance.file)?;
+        let (heard, rate_hz) = sound.hear(condition, stream, conceal);
+        let pieces = worker.finals(stream, rate_hz, &in_silence(&heard, rate_hz))?;
+        all.push(Heard::new(pieces, &utterance.text, sound.samples.len()));
     }
     let cpu_seconds = worker.cpu_ms()?.saturating_sub(cpu_before_ms) as f64 / 1_000.0;
     Ok(report(condition, Pass::Streaming, all, cpu_seconds))
@@ -222,13 +222,14 @@ fn transcribe(
     recognizer: &dyn Recognizer,
     decoder: &mut dyn Decoder,
     setup: Setup,
+    rate_hz: u32,
     call: &[i16],
 ) -> Result<Vec<Piece>> {
     let (is_offline, effort) = match setup.pass {
         Pass::Streaming => (false, Effort::Final),
         Pass::Whole => (true, Effort::Offline),
     };
-    let mut stream = Stream::new(recognizer.detector()?, setup.condition.rate_hz(), 0, 0, false)
+    let mut stream = Stream::new(recognizer.detector()?, rate_hz, 0, 0, false)
         .suppressing(setup.noise_suppression);
     if is_offline {
         stream = stream.offline();

@@ -7,6 +7,7 @@ pub mod errors;
 pub mod paced;
 pub mod ramp;
 pub(crate) mod random;
+mod sound;
 mod worker;
 
 use crate::error::{AsrError, Result};
@@ -15,40 +16,57 @@ use std::path::{Path, PathBuf};
 /// A recording and what is said in it.
 #[derive(Clone, Debug)]
 pub struct Utterance {
-    /// A sound file: mono, 16 kHz, 16 bit.
+    /// A WAV file of 16-bit PCM at 8 or 16 kHz; of several channels the first is heard.
     pub file: PathBuf,
     /// The reference.
     pub text: String,
 }
 
-/// The rows of a table with the columns file (relative to the table) and text, below a heading.
+/// [`table`] of a file in UTF-8.
 ///
 /// # Errors
-/// When it cannot be read or a row has fewer columns.
+/// When it cannot be read or is no such table.
 pub fn read_table(tsv: &Path, limit: usize) -> Result<Vec<Utterance>> {
-    let table = std::fs::read_to_string(tsv).map_err(AsrError::io(tsv))?;
-    let folder = tsv.parent().unwrap_or(Path::new("."));
-    let rows = table.lines().skip(1).take(limit).map(|line| {
-        let mut columns = line.split('\t');
-        Some(Utterance { file: folder.join(columns.next()?), text: columns.next()?.to_owned() })
-    });
-    rows.collect::<Option<_>>().ok_or_else(|| AsrError::Evaluation {
-        path: tsv.to_owned(),
-        reason: "a line without the columns file and text".to_owned(),
-    })
+    table(&std::fs::read_to_string(tsv).map_err(AsrError::io(tsv))?, tsv, limit)
 }
 
-/// Samples in [-1, 1).
-fn read_sound(path: &Path) -> Result<Vec<f32>> {
-    let bad = |reason: String| AsrError::Evaluation { path: path.to_owned(), reason };
-    let mut reader = hound::WavReader::open(path).map_err(|error| bad(error.to_string()))?;
-    let spec = reader.spec();
-    if (spec.channels, spec.sample_rate, spec.bits_per_sample) != (1, 16_000, 16) {
-        return Err(bad("not mono, 16 kHz, 16 bit".to_owned()));
-    }
-    let samples: std::result::Result<Vec<i16>, _> = reader.samples::<i16>().collect();
-    let samples = samples.map_err(|error| bad(error.to_string()))?;
-    Ok(samples.into_iter().map(|s| f32::from(s) / 32_768.0).collect())
+/// The first `limit` rows of a tab-separated table whose heading names the columns `file` (relative to
+/// the table, which is at `tsv`) and `text`, in any order and among others. Blank lines are skipped.
+///
+/// # Errors
+/// Naming the line: no heading, a row without the two columns, a sound file that cannot be heard.
+pub fn table(text: &str, tsv: &Path, limit: usize) -> Result<Vec<Utterance>> {
+    let bad = |line: usize, reason: String| AsrError::Evaluation {
+        path: tsv.to_owned(),
+        reason: format!("line {line}: {reason}"),
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let (line, heading) = lines.next().ok_or_else(|| bad(1, "the table is empty".to_owned()))?;
+    let column = |name: &str| {
+        let at = heading.split('\t').position(|column| column.trim() == name);
+        at.ok_or_else(|| {
+            bad(
+                line,
+                format!(
+                    "no column {name:?}: the first line must name the columns, divided by tabs, \
+                     such as file<tab>text"
+                ),
+            )
+        })
+    };
+    let (file_at, text_at) = (column("file")?, column("text")?);
+    let folder = tsv.parent().unwrap_or(Path::new("."));
+    let row = |(line, row): (usize, &str)| {
+        let cells: Vec<&str> = row.split('\t').map(str::trim).collect();
+        let (Some(file), Some(text)) = (cells.get(file_at), cells.get(text_at)) else {
+            return Err(bad(line, "a column is missing: divide file and text by a tab".to_owned()));
+        };
+        let file = folder.join(file);
+        sound::check(&file).map_err(|error| bad(line, error.to_string()))?;
+        Ok(Utterance { file, text: (*text).to_owned() })
+    };
+    lines.take(limit).map(row).collect()
 }
 
 /// Silence before and after, in ms.
@@ -68,4 +86,36 @@ fn quantile(values: &mut [u64], percent: usize) -> u64 {
         .get((values.len() * percent / 100).min(values.len().saturating_sub(1)))
         .copied()
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Utterance>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        sound::tests::write(&folder.path().join("a.wav"), 8_000, &[&[0; 80]]);
+        table(text, &folder.path().join("t.tsv"), usize::MAX).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_blank_lines_do_not_count() {
+        let table = read("\u{feff}text\tnote\tfile\r\n\r\n你好\t1\ta.wav\r\n\n\n").unwrap();
+        assert_eq!((table.len(), table[0].text.as_str()), (1, "你好"));
+        assert!(table[0].file.ends_with("a.wav"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, part) in [
+            ("", "line 1: the table is empty"),
+            ("a.wav\t你好\n", "line 1: no column \"file\": the first line must name"),
+            ("file,text\na.wav,你好\n", "divided by tabs"),
+            ("file\ttext\na.wav\t你好\na.wav 你好\n", "line 3: a column is missing"),
+            ("file\ttext\n\nb.wav\t你好\n", "line 3: evaluation input"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }

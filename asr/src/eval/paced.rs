@@ -2,8 +2,9 @@
 //! through a running worker.
 
 use super::condition::{Condition, silence};
+use super::sound::{Sound, WIDE_HZ};
 use super::worker::Worker;
-use super::{LEAD_MS, Utterance, in_silence, quantile, read_sound};
+use super::{LEAD_MS, Utterance, in_silence, quantile};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::wire::{Event, Message};
@@ -54,9 +55,9 @@ pub fn measure(socket: &Path, table: &[Utterance]) -> Result<Delays> {
     let (mut finals, mut behind) = (Vec::new(), Vec::new());
     let cpu_before_ms = worker.cpu_ms()?;
     for (stream, utterance) in (0u64..).zip(table) {
-        let samples = read_sound(&utterance.file)?;
-        delays.audio_seconds += samples.len() as f64 / 16_000.0;
-        let progress = play(&mut worker, stream, &samples)?;
+        let sound = Sound::read(&utterance.file)?;
+        delays.audio_seconds += sound.samples.len() as f64 / f64::from(WIDE_HZ);
+        let progress = play(&mut worker, stream, &sound)?;
         finals.extend(progress.final_ms);
         behind.extend(progress.behind_ms);
     }
@@ -69,10 +70,10 @@ pub fn measure(socket: &Path, table: &[Utterance]) -> Result<Delays> {
     Ok(delays)
 }
 
-fn play(worker: &mut Worker, stream: u64, samples: &[f32]) -> Result<Progress> {
-    let rate_hz = Condition::Telephone.rate_hz();
-    let call = in_silence(&Condition::Telephone.hear(samples, stream, &silence), rate_hz);
-    let end_ms = LEAD_MS + end_of_speech_ms(samples);
+fn play(worker: &mut Worker, stream: u64, sound: &Sound) -> Result<Progress> {
+    let (heard, rate_hz) = sound.hear(Condition::Telephone, stream, &silence);
+    let call = in_silence(&heard, rate_hz);
+    let end_ms = LEAD_MS + end_of_speech_ms(&sound.samples);
     let tick = (u64::from(rate_hz) * TICK_MS / 1_000) as usize;
     worker.open(stream, rate_hz)?;
     let mut progress = Progress::default();

@@ -3,8 +3,9 @@
 
 use super::condition::{Condition, silence};
 use super::paced::TICK_MS;
+use super::sound::Sound;
 use super::worker::Worker;
-use super::{Utterance, quantile, read_sound};
+use super::{Utterance, quantile};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::wire::{Event, Message};
@@ -61,8 +62,8 @@ pub fn measure(
 ) -> Result<Vec<Step>> {
     let mut monologue = Vec::new();
     for (number, utterance) in (0u64..).zip(table) {
-        let samples = read_sound(&utterance.file)?;
-        monologue.extend(Condition::Telephone.hear(&samples, number, &silence));
+        let sound = Sound::read(&utterance.file)?;
+        monologue.extend(sound.hear(Condition::Telephone, number, &silence).0);
         monologue.extend(vec![0; (u64::from(RATE_HZ) * BREATH_MS / 1_000) as usize]);
     }
     let mut worker = Worker::connect(socket)?;

@@ -26,7 +26,7 @@ pub use features::Matter;
 pub use learn::{Learning, Teaching, learn};
 pub use model::{Answer, ModelError, Prediction, TicketModel};
 pub use report::{Bin, Calibration, ClassReport, CoveragePoint, Report, TargetReport};
-pub use tickets::{Columns, Split, Ticket, TicketError, tickets};
+pub use tickets::{Columns, Skipped, Split, Ticket, TicketError, Tickets, tickets};
 pub use tree::{LEVELS_MAX, PATH_SEPARATOR};
 
 /// Most classes below one category, or units, or request types.

@@ -4,6 +4,7 @@ use super::PATH_SEPARATOR;
 use super::features::content_hash;
 use super::tree::LEVELS_MAX;
 use crate::table::{Column, Row, Table, TableError};
+use serde::Serialize;
 
 /// Without a split column one text in this many is for testing.
 const TEST_EVERY: u64 = 10;
@@ -130,11 +131,40 @@ pub struct Ticket {
     pub split: Split,
 }
 
-/// Reads tickets. Rows without a text, or without any class, are left out.
+/// What a table gives.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tickets {
+    /// Rows to learn from.
+    pub rows: Vec<Ticket>,
+    /// The others.
+    pub skipped: Skipped,
+}
+
+/// Rows that cannot be learnt from, by the reason; a row is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Neither letter nor digit in title and text.
+    pub without_text: usize,
+    /// A text, and neither category, unit nor request type.
+    pub without_class: usize,
+}
+
+impl std::ops::Add for Skipped {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            without_text: self.without_text + other.without_text,
+            without_class: self.without_class + other.without_class,
+        }
+    }
+}
+
+/// Reads tickets. Rows without a text, or without any class, are left out and counted.
 ///
 /// # Errors
 /// [`TicketError`] names row, column and remedy; nothing is learnt from half a file.
-pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketError> {
+pub fn tickets(table: &Table, columns: &Columns) -> Result<Tickets, TicketError> {
     if columns.category.is_empty() && columns.unit.is_none() && columns.kind.is_none() {
         return Err(TicketError::NoQuestion);
     }
@@ -142,16 +172,20 @@ pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketEr
         return Err(TicketError::CallerAndTime);
     }
     let at = At::of(table, columns)?;
-    let mut tickets = Vec::new();
+    let (mut tickets, mut skipped) = (Vec::new(), Skipped::default());
     let mut calls = Vec::new();
     for row in table.rows() {
         let ticket = at.ticket(table, row)?;
         let call = at.call(table, row)?;
         let has_class =
             !ticket.category.is_empty() || ticket.unit.is_some() || ticket.kind.is_some();
-        if has_class && ticket.text.chars().any(char::is_alphanumeric) {
-            calls.extend(call.map(|(caller, received)| (caller, received, tickets.len())));
-            tickets.push(ticket);
+        match (ticket.text.chars().any(char::is_alphanumeric), has_class) {
+            (true, true) => {
+                calls.extend(call.map(|(caller, received)| (caller, received, tickets.len())));
+                tickets.push(ticket);
+            }
+            (true, false) => skipped.without_class += 1,
+            (false, _) => skipped.without_text += 1,
         }
     }
     link(&mut tickets, calls);
@@ -162,7 +196,7 @@ pub fn tickets(table: &Table, columns: &Columns) -> Result<Vec<Ticket>, TicketEr
         (Some(name), ..) if tickets.iter().all(|t| t.category.is_empty()) => missing(name),
         (_, Some(name), _) if tickets.iter().all(|t| t.unit.is_none()) => missing(name),
         (.., Some(name)) if tickets.iter().all(|t| t.kind.is_none()) => missing(name),
-        _ => Ok(tickets),
+        _ => Ok(Tickets { rows: tickets, skipped }),
     }
 }
 
@@ -330,7 +364,7 @@ mod tests {
 
     fn read(csv: &str, columns: &Columns) -> Result<Vec<Ticket>, String> {
         let table = Table::from_csv("t.csv", csv.as_bytes()).unwrap();
-        tickets(&table, columns).map_err(|error| error.to_string())
+        tickets(&table, columns).map(|read| read.rows).map_err(|error| error.to_string())
     }
 
     fn columns() -> Columns {
@@ -360,6 +394,10 @@ mod tests {
         let csv = "标题,内容,大类,小类,单位\n,,城建,供水,水务局\n停水,停水,,,\n停电,停电,城建,,\n";
         let rows = read(csv, &columns());
         assert!(rows.is_err_and(|error| error.contains("单位")), "no row has a unit");
+        let csv = format!("{csv},水电,城建,,水务局\n,停气,,,\n");
+        let read_of = tickets(&Table::from_csv("t.csv", csv.as_bytes()).unwrap(), &columns());
+        let told = read_of.map(|read| (read.rows.len(), read.skipped)).unwrap();
+        assert_eq!(told, (2, Skipped { without_text: 1, without_class: 2 }));
         let gap =
             read("标题,内容,大类,小类,单位\n停水,停水,,供水,水务局\n", &columns()).err().unwrap();
         assert!(gap.starts_with("t.csv row 2, column \"大类\": is empty, but"), "{gap}");

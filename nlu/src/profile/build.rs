@@ -56,11 +56,14 @@ impl<'a> Build<'a> {
         read(self, &table).unwrap_or_default()
     }
 
-    /// A column under its English or its Chinese name.
+    /// A column under its English or its Chinese name; what is missing is told in the header's language.
     pub(super) fn column(&mut self, table: &Table, names: [&str; 2]) -> Option<Column> {
         match self.optional_column(table, names)? {
             Some(column) => Some(column),
-            None => self.checked(table.column(names[0])),
+            None => {
+                let is_chinese = !table.header().iter().all(|name| name.is_ascii());
+                self.checked(table.column(names[usize::from(is_chinese)]))
+            }
         }
     }
 

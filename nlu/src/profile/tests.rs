@@ -62,6 +62,8 @@ fn a_wrong_encoding_and_missing_columns_are_told_at_once() {
         assert!(line.starts_with(&format!("units.csv row 1: no column {column:?}")), "{errors}");
     }
     assert_eq!(lines.len(), 4);
+    let chinese = told(Part::Units, "编码,名称\n1,甲局\n");
+    assert!(chinese[0].contains("no column \"别名\""), "{chinese:?}");
 }
 
 #[test]

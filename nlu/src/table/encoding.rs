@@ -8,8 +8,11 @@ use std::borrow::Cow;
 /// encoding.
 const UTF8_CHARS_PER_ERROR: usize = 4;
 
-/// The text, without a mark of its encoding.
-pub(super) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>, TableError> {
+/// The text of a file, without a mark of its encoding. `file` is its name in errors.
+///
+/// # Errors
+/// [`TableError::Encoding`].
+pub fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>, TableError> {
     let error =
         |at: usize, what| TableError::Encoding { file: file.into(), row: row_at(bytes, at), what };
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {

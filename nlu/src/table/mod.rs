@@ -8,6 +8,7 @@ mod csv;
 mod encoding;
 mod formula;
 
+pub use encoding::decode;
 pub use formula::{guarded, unguarded};
 
 use std::borrow::Cow;

@@ -4,6 +4,7 @@ use super::models;
 use super::recogniser::Recogniser;
 use crate::cli::{self, EvalCondition};
 use crate::config::{Asr, cores};
+use crate::text_file;
 use anyhow::{Context, Result, bail};
 use qingting_asr::NoiseSuppression;
 use qingting_asr::bias::Hotwords;
@@ -112,18 +113,17 @@ pub fn bench(args: &cli::AsrBench) -> Result<()> {
     Ok(())
 }
 
-fn table(tsv: &Path, limit: Option<usize>) -> Result<Vec<Utterance>> {
+pub(super) fn table(tsv: &Path, limit: Option<usize>) -> Result<Vec<Utterance>> {
     // Before a model is loaded for it: a missing file is the user's business, at once.
     if !tsv.is_file() {
         bail!("there is no table {}", tsv.display());
     }
-    Ok(eval::read_table(tsv, limit.unwrap_or(usize::MAX))?)
+    Ok(eval::table(&text_file::read(tsv)?, tsv, limit.unwrap_or(usize::MAX))?)
 }
 
 fn hotwords(file: Option<&Path>) -> Result<Option<Hotwords>> {
     let read = |file: &Path| {
-        let list = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
+        let list = text_file::read(file)?;
         Hotwords::read(&list, []).with_context(|| file.display().to_string())
     };
     file.map(read).transpose()

@@ -72,7 +72,7 @@ pub fn run(args: &ModelsBench) -> Result<()> {
     };
     eprintln!("The recogniser listens, at the pace of a call …");
     let threads = args.threads.unwrap_or(machine.cores);
-    let table = eval::read_table(&tsv, usize::MAX)?;
+    let table = super::asr::table(&tsv, None)?;
     let (report, memory_bytes) =
         super::asr::with_worker(recogniser, threads, asr.noise_suppression, |socket, worker| {
             let delays = eval::paced::measure(socket, &table)?;

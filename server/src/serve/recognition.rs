@@ -3,7 +3,7 @@
 use super::Hotline;
 use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores};
-use crate::home;
+use crate::{home, text_file};
 use anyhow::{Context, Result};
 use qingting_api::Event;
 use qingting_asr::bias::Hotwords;
@@ -48,8 +48,7 @@ pub fn hotwords(config: &Config, duty: &DutyList) -> Result<Hotwords> {
     let file = &config.asr.hotwords;
     let list = match file.as_os_str().is_empty() {
         true => String::new(),
-        false => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read asr.hotwords {}", file.display()))?,
+        false => text_file::read(file).context("asr.hotwords")?,
     };
     let departments = duty.departments.iter().map(|department| department.name.as_str());
     let experts = duty.experts.iter().map(|expert| expert.name.expose().as_str());

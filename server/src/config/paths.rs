@@ -1,0 +1,110 @@
+//! Files and folders that a configuration names.
+
+use super::Config;
+use std::path::{Path, PathBuf};
+
+/// Makes relative paths those below the configuration file's folder, wherever the program was started.
+/// Empty ones stay empty.
+pub(super) fn below(config: &mut Config, folder: &Path) {
+    for path in all(config) {
+        if !path.as_os_str().is_empty() {
+            *path = folder.join(&*path);
+        }
+    }
+    for model in [&mut config.asr.sherpa.live, &mut config.asr.sherpa.second_pass] {
+        // KIND:FOLDER; anything else is a name.
+        if let Some((kind, own)) = model.split_once(':') {
+            *model = format!("{kind}:{}", folder.join(own).display());
+        }
+    }
+    let punctuation = &mut config.asr.sherpa.punctuation;
+    if !["", "none"].contains(&punctuation.as_str()) {
+        *punctuation = folder.join(&*punctuation).display().to_string();
+    }
+}
+
+fn all(config: &mut Config) -> Vec<&mut PathBuf> {
+    let Config {
+        sip, seats, recording, asr, nlu, llm, callbacks, ticket_system, data, models, ..
+    } = config;
+    let mut paths = vec![
+        &mut sip.tls_certificate,
+        &mut sip.tls_key,
+        &mut sip.tls_ca,
+        &mut seats.music,
+        &mut recording.key_file,
+        &mut asr.program,
+        &mut asr.hotwords,
+        &mut asr.sherpa.hotwords,
+        &mut asr.remote.ca_file,
+        &mut nlu.category_model,
+        &mut nlu.knowledge,
+        &mut nlu.profile,
+        &mut llm.key_file,
+        &mut callbacks.scripts,
+        &mut callbacks.webhook_secret_file,
+        &mut ticket_system.secret_file,
+        &mut ticket_system.mapping_file,
+        &mut data.dir,
+        &mut data.models,
+        &mut models.folder,
+    ];
+    for worker in &mut asr.workers {
+        paths.extend([&mut worker.certificate, &mut worker.token_file]);
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::AsrWorker;
+    use super::*;
+
+    #[test]
+    fn a_relative_path_is_one_below_the_files_folder() {
+        let mut config = Config::default();
+        let worker = AsrWorker {
+            address: "asr1:7012".into(),
+            certificate: PathBuf::new(),
+            token_file: PathBuf::new(),
+        };
+        config.asr.workers.push(worker);
+        below(&mut config, Path::new("/etc/q"));
+        assert!(all(&mut config).iter().all(|path| path.as_os_str().is_empty()));
+        for path in all(&mut config) {
+            *path = "own/file".into();
+        }
+        config.asr.sherpa.live = "transducer:own".into();
+        config.asr.sherpa.second_pass = "sense-voice".into();
+        config.asr.sherpa.punctuation = "marks.onnx".into();
+        config.llm.key_file = "/run/key".into();
+        below(&mut config, Path::new("/etc/q"));
+        assert_eq!(config.llm.key_file, Path::new("/run/key"));
+        config.llm.key_file = "/etc/q/own/file".into();
+        assert!(all(&mut config).iter().all(|path| **path == Path::new("/etc/q/own/file")));
+        let sherpa = &config.asr.sherpa;
+        assert_eq!(sherpa.live, "transducer:/etc/q/own");
+        assert_eq!(sherpa.second_pass, "sense-voice");
+        assert_eq!(sherpa.punctuation, "/etc/q/marks.onnx");
+    }
+
+    #[test]
+    fn no_path_of_the_configuration_is_forgotten() {
+        let mut config = Config::default();
+        let listed = all(&mut config).len() + 2; // Those of a worker.
+        let fields = include_str!("mod.rs").matches(": PathBuf,").count();
+        assert_eq!(listed, fields, "a new path goes into `all`");
+    }
+
+    #[test]
+    fn a_file_beside_the_configuration_is_found_from_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("words.txt"), "文三路\n").unwrap();
+        let text = "[asr]\nhotwords = \"words.txt\"\n[data]\ndir = \"data\"\n";
+        let config = Config::parse(text, &folder.path().join("config.toml")).unwrap();
+        assert_eq!(config.asr.hotwords, folder.path().join("words.txt"));
+        assert_eq!(config.data.models, folder.path().join("data/models"));
+        let config = Config::parse("", Path::new("config.toml")).unwrap();
+        assert_eq!(config.data.dir, Path::new("."));
+    }
+}
