@@ -3,7 +3,7 @@
 mod check;
 mod lists;
 
-pub use check::ConfigError;
+pub use check::{ConfigError, Problem};
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use clap::ValueEnum;
