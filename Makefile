@@ -1,5 +1,5 @@
 # Qingting. `make run` sets everything up and answers calls; `make test` passes the tests.
-.PHONY: help run demo test check ready clean
+.PHONY: help run demo demo-callbacks test check ready clean
 
 CARGO ?= cargo
 BIN := target/release/qingting
@@ -9,6 +9,7 @@ TEST_THREADS ?= 4
 help:
 	@echo "make run    set up, build, fetch the models, answer calls (again: seconds)"
 	@echo "make demo   place example calls and watch them become tickets"
+	@echo "make demo-callbacks   call twenty citizens about closed tickets"
 	@echo "make test   format, lints, docs, dependency bans and every test"
 
 # What every target needs: toolchain, programs, models.
@@ -23,6 +24,9 @@ run: ready
 
 demo: ready
 	@$(BIN) demo
+
+demo-callbacks: ready
+	@$(BIN) demo --callbacks
 
 check:
 	$(CARGO) fmt --all --check

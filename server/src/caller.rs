@@ -1,6 +1,7 @@
 //! A telephone without a person: places one SIP call, speaks a recording, presses keys, listens.
 
 use crate::clock::Clock;
+use crate::ear::Ear;
 use crate::serve::remote_media;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -18,16 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// RTP ports tried from a random start, so that callers on one machine rarely meet.
+/// The keys of a telephone (RFC 4733 §3.2).
+pub const KEYS: &str = "0123456789*#ABCD";
+/// Ports of a caller: more than it needs, in case another one has begun near it.
 const PORTS: u16 = 64;
 /// Longest wait for a prompt's end; then the caller speaks anyway.
 const PROMPT_MAX: Duration = Duration::from_secs(60);
-/// Quiet after which a prompt is over.
-const QUIET: Duration = Duration::from_millis(1_200);
-/// Level from which audio is a voice: −46 dBFS.
-const VOICE_LEVEL: u32 = 160;
-/// Ticks of voice that make a prompt.
-const VOICE_TICKS: u32 = 10;
 /// Longest wait for the answer to our BYE and for the recording to be finished.
 const GOODBYE_MAX: Duration = Duration::from_secs(3);
 
@@ -114,7 +111,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         ..EndpointConfig::default()
     })
     .await?;
-    let media = engine(ip)?;
+    let media = engine(ip, PORTS)?;
     let (mut leg, events) = media.open(LegConfig {
         record: plan.record.clone().map(|path| RecordTo {
             path,
@@ -320,19 +317,14 @@ impl Line<'_> {
     /// Listens until a voice was heard and then nothing for a while.
     async fn listen_to_prompt(&mut self) -> bool {
         const LOOK_EVERY: Duration = Duration::from_millis(40);
-        let (mut voice, mut quiet) = (0, Duration::ZERO);
-        let mut waited = Duration::ZERO;
-        while waited < PROMPT_MAX && (voice < VOICE_TICKS || quiet < QUIET) {
+        let mut ear = Ear::default();
+        let deadline = self.clock.now() + PROMPT_MAX;
+        while !ear.is_over() && self.clock.now() < deadline {
             if !self.stay(LOOK_EVERY).await {
                 return false;
             }
-            waited += LOOK_EVERY;
             while let Some(frame) = self.tap.as_mut().and_then(RecogniserTap::pop) {
-                if frame.level() >= VOICE_LEVEL {
-                    (voice, quiet) = (voice + 1, Duration::ZERO);
-                } else {
-                    quiet += Duration::from_millis(20);
-                }
+                ear.hear(self.clock.now(), frame.level());
             }
         }
         true
@@ -399,11 +391,12 @@ async fn own_ip(uri: &SipUri) -> Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-fn engine(ip: IpAddr) -> Result<MediaEngine> {
+/// Media with so many ports from a random start, so that telephones on one machine rarely meet.
+pub fn engine(ip: IpAddr, ports: u16) -> Result<MediaEngine> {
     let first = 20_000 + rand::random::<u16>() % 20_000 / 2 * 2;
     Ok(MediaEngine::start(MediaConfig {
         bind_ip: ip,
-        ports: first..=first + PORTS,
+        ports: first..=first + ports,
         ..MediaConfig::default()
     })?)
 }

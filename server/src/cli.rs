@@ -24,6 +24,9 @@ pub enum Command {
     /// Place one SIP call: play a recording, press keys, record what is heard
     #[command(after_help = CALL_EXIT_CODES)]
     Call(Call),
+    /// Play citizens who answer the telephone, behind an operator's trunk: for trying callbacks
+    #[command(after_help = CITIZENS_HELP)]
+    Answer(Answer),
     /// Set a new administrator's password and print it
     AdminPassword(ConfigFile),
     /// Speech models: what is needed, what is here, fetch, import, verify, measure
@@ -152,6 +155,36 @@ pub struct CallbacksExport {
     pub config: ConfigFile,
 }
 
+const CITIZENS_HELP: &str = r#"The file, TOML:
+  voice = "jf_alpha"               who speaks the texts  [default: qingting]
+  [[citizens]]
+  number = "13800000001"           as the trunk dials it; other numbers are refused with 404
+  voice = "jm_kumo"
+  ring_s = 1.0                     before the answer
+  calls = [                        at the 1st, 2nd, ... call; the last one from then on
+    "busy",                        486
+    "reject",                      603
+    "not_found",                   404
+    "no_answer",                   rings until the caller gives up
+    { announcement = { plays = "off.wav" } },      early media, then 480
+    { voicemail = { says = "请留言" } },           greeting, beep, 30 s of silence
+  ]
+  [[citizens]]
+  number = "13800000002"
+  [[citizens.calls]]
+  person.greeting = { says = "喂，你好。" }
+  person.answers = [               one to each prompt, when the prompt has ended
+    { says = "是我", voice = "jf_alpha" },
+    { says = "解决了", interrupts = true },        into the prompt
+    { plays = "said.wav" },        WAV, 16-bit PCM, relative to the file
+    { keys = "1" },
+    { silence = true },
+  ]
+  person.hangs_up_after = 3        answers, when the next prompt has begun
+
+Each call that is over is told: number, time, what was done, what was said, and the time from the end
+of each answer to the beginning of the next prompt."#;
+
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
@@ -168,6 +201,9 @@ pub struct Demo {
     /// Only the recordings of --play
     #[arg(long, requires = "play")]
     pub only: bool,
+    /// Call twenty citizens about closed tickets instead, with a server of its own
+    #[arg(long, conflicts_with = "play")]
+    pub callbacks: bool,
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +241,24 @@ pub struct Call {
     #[arg(long, value_name = "S", default_value_t = 60.0)]
     pub ring_max: f64,
     /// Print one JSON object at the end instead of a story
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Answer {
+    /// Who answers which number, and how
+    #[arg(value_name = "CITIZENS.toml")]
+    pub file: PathBuf,
+    /// Address of the trunk's end, UDP and TCP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.2:5060")]
+    pub listen: std::net::SocketAddr,
+    /// Folder that spoken texts are kept in [default: the server's prompts]
+    #[arg(long, value_name = "DIR")]
+    pub speech: Option<PathBuf>,
+    #[command(flatten)]
+    pub dir: ModelsDir,
+    /// Print JSON lines: the address, then one for each call
     #[arg(long)]
     pub json: bool,
 }

@@ -4,11 +4,13 @@
 #![allow(unreachable_pub, reason = "a program exports nothing; pub means pub within it")]
 
 mod caller;
+mod citizens;
 mod cli;
 mod clock;
 mod commands;
 mod config;
 mod crash;
+mod ear;
 mod home;
 mod knowledge;
 mod logging;

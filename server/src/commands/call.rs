@@ -1,6 +1,6 @@
 //! `qingting call`: one SIP call for people and tests.
 
-use crate::caller::{self, Begin, End, Outcome, Plan, Step};
+use crate::caller::{self, Begin, End, KEYS, Outcome, Plan, Step};
 use crate::cli::{self, CallCodec, CallTransport};
 use crate::sound;
 use anyhow::{Result, bail};
@@ -18,8 +18,6 @@ const NOTHING_HEARD: u8 = 4;
 const CUT_OFF: u8 = 5;
 /// As a shell counts a command that SIGINT ended.
 const INTERRUPTED: u8 = 130;
-/// The keys of a telephone (RFC 4733 §3.2).
-const KEYS: &str = "0123456789*#ABCD";
 
 pub fn run(args: &cli::Call) -> Result<ExitCode> {
     let plan = plan(args)?;

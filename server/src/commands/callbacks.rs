@@ -315,7 +315,7 @@ fn result_row(result: &FollowUpResult) -> Vec<String> {
     ]
 }
 
-const fn spoken_status(status: Status) -> &'static str {
+pub const fn spoken_status(status: Status) -> &'static str {
     match status {
         Status::Completed => "完成",
         Status::Partial => "部分完成",
@@ -327,7 +327,7 @@ const fn spoken_status(status: Status) -> &'static str {
     }
 }
 
-const fn spoken_answer(answer: AnswerName) -> &'static str {
+pub const fn spoken_answer(answer: AnswerName) -> &'static str {
     match answer {
         AnswerName::Yes => "是",
         AnswerName::Partly => "部分",

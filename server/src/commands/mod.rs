@@ -1,6 +1,7 @@
 //! One file for each subcommand.
 
 mod admin_password;
+mod answer;
 mod asr;
 mod bench;
 mod call;
@@ -35,6 +36,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(args) => crate::serve::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Call(args) => call::run(&args),
+        Command::Answer(args) => answer::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AdminPassword(args) => admin_password::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Models(args) => models::run(&args),
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),

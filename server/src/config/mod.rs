@@ -5,7 +5,7 @@ mod lists;
 mod paths;
 mod relay;
 
-pub use check::ConfigError;
+pub use check::{ConfigError, Problem};
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
 
 use clap::ValueEnum;

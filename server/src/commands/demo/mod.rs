@@ -1,6 +1,7 @@
 //! `qingting demo`: places real calls to the hotline and shows how they become tickets.
 
 mod api;
+mod callbacks;
 mod screen;
 mod server;
 mod watch;
@@ -79,6 +80,9 @@ pub fn run(args: &cli::Demo) -> Result<()> {
         home::write_default(&path)?;
     }
     let config = Config::load(&path)?;
+    if args.callbacks {
+        return callbacks::run(&config);
+    }
     let models = ModelsDir::of(config.data.models.clone());
     let mut scenes = if args.only { Vec::new() } else { citizens(&config, &models)? };
     scenes.extend(own);
