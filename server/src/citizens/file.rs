@@ -378,7 +378,7 @@ mod tests {
         assert_eq!((&calls[0], &calls[2..4]), (&refused[0], &refused[1..]));
         assert_eq!((&calls[1], &calls[4]), (&Does::Ring, &Does::Announce(off)));
         assert_eq!(calls[5], Does::Mailbox(off));
-        let voices: Vec<_> = citizens.sources.iter().map(|source| match source {
+        let voices = citizens.sources.iter().map(|source| match source {
             Source::Voice(saying) => (saying.text.as_str(), saying.voice.as_str()),
             Source::File(path, line) => (path.to_str().unwrap(), if *line == 7 { "7" } else { "" }),
         });
