@@ -1,10 +1,13 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
 //! ([`peers`]) on [`ports`] of their own, a caller ([`raw`]) and a
-//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`], test speech and its
+//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`], [`citizens`] who
+//! answer and the [`campaign`] that calls them, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
 
 pub mod audio;
+pub mod campaign;
 mod cer;
+pub mod citizens;
 pub mod clock;
 pub mod house;
 pub mod peers;

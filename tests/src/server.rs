@@ -86,6 +86,24 @@ impl Server {
 
     /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
     pub fn start_again(&mut self) {
+        self.launch("");
+    }
+
+    /// The same with a crash point, at which it will end as `kill -9` ends it.
+    pub fn start_crashing_at(&mut self, point: &str) {
+        self.launch(point);
+    }
+
+    /// Waits until it has come to its crash point.
+    pub fn wait_for_crash(&mut self) {
+        let mut child = self.child.take().expect("it was started");
+        // It may have sentences to speak before.
+        let over = || child.try_wait().is_ok_and(|status| status.is_some()).then_some(());
+        Deadline::after(START_MAX).poll(over).expect("it goes on running");
+        assert!(self.log().contains("stopped at the crash point"));
+    }
+
+    fn launch(&mut self, crash_at: &str) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -98,6 +116,7 @@ impl Server {
             .env("XDG_RUNTIME_DIR", self.home())
             // The level is the configuration's: some tests read the log.
             .env_remove("RUST_LOG")
+            .env("QINGTING_CRASH_AT", crash_at)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -260,10 +260,11 @@ impl Begin {
             "SELECT follow_ups.*, do_not_call.number IS NOT NULL AS refused FROM follow_ups
              LEFT JOIN do_not_call ON do_not_call.number = follow_ups.citizen
              WHERE campaign_id = ?1 AND state = 'waiting' AND not_before <= ?2
-                AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.citizen = follow_ups.citizen
-                    AND (outcome IS NULL
-                        OR (follow_ups.wish IS NULL AND attempts.began_at > ?3
-                            AND outcome NOT IN ('network_fault', 'own_fault'))))
+                AND (do_not_call.number IS NOT NULL OR NOT EXISTS (
+                    SELECT 1 FROM attempts WHERE attempts.citizen = follow_ups.citizen
+                        AND (outcome IS NULL
+                            OR (follow_ups.wish IS NULL AND attempts.began_at > ?3
+                                AND outcome NOT IN ('network_fault', 'own_fault')))))
              ORDER BY priority DESC, not_before, id LIMIT 1",
         )
         .bind(campaign.id.to_string())

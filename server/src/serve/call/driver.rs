@@ -9,7 +9,7 @@ use crate::serve::books::Entry;
 use crate::serve::callbacks::Talk;
 use crate::serve::switchboard::{Beginning, Letter, MenuRun};
 use bytes::Bytes;
-use qingting_common::{CallId, UnixMillis};
+use qingting_common::{CallId, Millis, UnixMillis};
 use qingting_core::call::{
     By, Call, CallConfig, Cause, Command, CommandId, Input, LEGS_MAX, LegId, PromptId, QueueEvent,
     Refused, Role, Target,
@@ -208,12 +208,9 @@ impl Driver {
     }
 
     async fn next_input(&mut self) -> Input {
-        let deadline = self.machine.next_deadline().into_iter();
-        let menu = self.menu.as_ref().and_then(MenuRun::deadline);
-        let talk = self.talk.as_mut().and_then(|talk| talk.deadline());
-        let deadline = deadline.chain(menu).chain(talk).min();
-        let deadline = deadline.map(|at| self.hotline.clock.instant(at));
         loop {
+            // Anew each time: what needs no word with the machine may move the menu's or the talk's.
+            let deadline = self.next_deadline().map(|at| self.hotline.clock.instant(at));
             let timer = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -255,6 +252,12 @@ impl Driver {
                 return known;
             }
         }
+    }
+
+    fn next_deadline(&mut self) -> Option<Millis> {
+        let menu = self.menu.as_ref().and_then(MenuRun::deadline);
+        let talk = self.talk.as_mut().and_then(|talk| talk.deadline());
+        self.machine.next_deadline().into_iter().chain(menu).chain(talk).min()
     }
 
     fn dialog_input(&mut self, leg: LegId, event: Option<DialogEvent>) -> Option<Input> {

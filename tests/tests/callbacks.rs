@@ -1,0 +1,180 @@
+//! Callbacks, from a closed ticket to what became of it, with citizens behind a real trunk. Answers are
+//! keys: what is said and how it is understood is tested elsewhere.
+
+use qingting_tests::audio::{Wav, speech_like};
+use qingting_tests::campaign::{self, answers, ended, outcomes};
+use qingting_tests::citizens::Citizens;
+use qingting_tests::server::{Server, ServerPlan};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Calls at any hour, each number once.
+fn plan(citizens: &Citizens) -> ServerPlan {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let day = "[\"00:00-24:00\"]";
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let weekly = days.map(|name| format!("{name} = {day}")).join(", ");
+    ServerPlan::deaf()
+        .with("callbacks.scripts", format!("\"{}\"", scripts.display()))
+        .and(&citizens.trunk())
+        .and(&format!("[[hours]]\nname = \"总是\"\nweekly = {{ {weekly} }}\n"))
+}
+
+fn settings() -> Value {
+    json!({
+        "script": "short", "hours": "总是", "attempts_max": 1, "days_min": 1, "per_second_max": 5.0,
+        "ring_s": 10,
+    })
+}
+
+/// A recording of so much speech.
+fn said(folder: &Path, name: &str, time: Duration) -> PathBuf {
+    let file = folder.join(format!("{name}.wav"));
+    Wav::mono(speech_like(7, time)).write(&file);
+    file
+}
+
+fn citizen(number: &str, calls: &str) -> String {
+    format!("[[citizens]]\nnumber = \"{number}\"\nring_s = 0.2\ncalls = [{calls}]\n")
+}
+
+#[test]
+fn each_citizen_gets_one_call_and_each_call_one_record_of_what_became_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hello = said(folder.path(), "hello", Duration::from_millis(700));
+    let mailbox = said(folder.path(), "mailbox", Duration::from_millis(3_000));
+    let person = |more: &str| {
+        format!("{{ person = {{ greeting = {{ plays = \"{}\" }}, {more} }} }}", hello.display())
+    };
+    let keys = "answers = [{ keys = \"2\" }, { keys = \"3\" }, { keys = \"4\" }]";
+    let people = [
+        ("13800000001", person(keys)),
+        ("13800000002", "\"busy\"".to_owned()),
+        ("13800000003", "\"no_answer\"".to_owned()),
+        ("13800000004", format!("{{ voicemail = {{ plays = \"{}\" }} }}", mailbox.display())),
+        ("13800000005", person(&format!("{keys}, hangs_up_after = 2"))),
+        ("13800000006", person("answers = [{ keys = \"9\" }]")),
+        ("13800000007", "\"reject\"".to_owned()),
+        ("13800000008", person("answers = [{ silence = true }, { silence = true }]")),
+    ];
+    let file: String = people.iter().map(|(number, calls)| citizen(number, calls)).collect();
+    let citizens = Citizens::start(&file);
+    let server = Server::start(&plan(&citizens));
+    campaign::create(&server, &settings());
+    for (number, _) in &people {
+        campaign::import(&server, &format!("T{number}"), number);
+    }
+    campaign::import(&server, "T-nobody", "13800000099");
+    campaign::start(&server);
+
+    let wanted = [
+        ("T13800000001", "completed", "completed"),
+        ("T13800000002", "unreached", "line_busy"),
+        ("T13800000004", "unreached", "voicemail"),
+        ("T13800000005", "partial", "hung_up"),
+        ("T13800000006", "refused", "stop_calling"),
+        ("T13800000007", "unreached", "rejected"),
+        ("T13800000008", "unreached", "silent"),
+        ("T-nobody", "wrong_number", "no_such_number"),
+        // The last: it rings for long.
+        ("T13800000003", "unreached", "no_answer"),
+    ];
+    for (ticket, status, outcome) in wanted {
+        let follow_up = ended(&server, ticket);
+        assert_eq!(outcomes(&follow_up), (status, vec![outcome]), "{ticket}: {follow_up:#}");
+        let all = [("contacted", "no"), ("resolved", "no"), ("satisfied", "dissatisfied")];
+        let given = match ticket {
+            "T13800000001" => &all[..],
+            // What was answered before the end is kept.
+            "T13800000005" => &all[..2],
+            "T13800000006" => &[("contacted", "stop_calling")],
+            _ => &[],
+        };
+        assert_eq!(answers(&follow_up), given, "{ticket}");
+        if ticket == "T13800000006" {
+            // Whoever does not want to be called is not, for another ticket either.
+            campaign::import(&server, "T-again", "13800000006");
+        }
+    }
+
+    for (number, _) in &people {
+        assert_eq!(citizens.wait_for_calls(number, 1).len(), 1, "{number} was called once");
+    }
+    assert_eq!(outcomes(&ended(&server, "T-again")), ("refused", Vec::new()));
+    // How long the next prompt took is told for every answer; benches and documents judge it.
+    let calls = citizens.calls_to("13800000001");
+    let turns = calls.iter().flat_map(|call| call["turns"].as_array().into_iter().flatten());
+    let of_keys = turns.filter(|turn| turn["by"] == "keys" && turn["latency_ms"].is_i64());
+    assert_eq!(of_keys.count(), 3);
+}
+
+#[test]
+fn a_server_that_dies_between_commit_and_call_rings_nobody_twice() {
+    let citizens = Citizens::start(&citizen("13800000001", "\"no_answer\""));
+    let mut server = Server::start(&plan(&citizens));
+    campaign::create(&server, &settings());
+    campaign::import(&server, "T1", "13800000001");
+    server.stop();
+    server.start_crashing_at("attempt-committed");
+    campaign::start(&server);
+    server.wait_for_crash();
+
+    server.start_again();
+    // It counts, for nobody knows whether it rang; its lease is what is waited for.
+    assert_eq!(outcomes(&ended(&server, "T1")), ("unreached", vec!["unknown"]));
+    assert!(citizens.calls_to("13800000001").is_empty(), "nobody was called");
+}
+
+/// What is left of a call whose server died there, and how many results were written.
+fn after_a_crash_at(point: &str) -> (Value, usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hello = said(folder.path(), "hello", Duration::from_millis(700));
+    let keys = "answers = [{ keys = \"2\" }, { keys = \"3\" }, { keys = \"4\" }]";
+    let person =
+        format!("{{ person = {{ greeting = {{ plays = \"{}\" }}, {keys} }} }}", hello.display());
+    let citizens = Citizens::start(&citizen("13800000001", &person));
+    let mut server = Server::start(&plan(&citizens));
+    campaign::create(&server, &settings());
+    campaign::import(&server, "T1", "13800000001");
+    server.stop();
+    server.start_crashing_at(point);
+    campaign::start(&server);
+    server.wait_for_crash();
+    server.start_again();
+    let follow_up = ended(&server, "T1");
+    let results = server.api_get("/api/v1/outbox?stream=ticket:T1");
+    let results = results["messages"].as_array().map_or(0, Vec::len);
+    (follow_up, results)
+}
+
+#[test]
+fn a_crash_before_the_commit_costs_nothing() {
+    let (follow_up, results) = after_a_crash_at("before-attempt");
+    assert_eq!(outcomes(&follow_up), ("completed", vec!["completed"]));
+    assert_eq!(results, 1);
+}
+
+#[test]
+fn a_crash_between_answers_keeps_what_was_answered_and_calls_nobody_again() {
+    let (follow_up, results) = after_a_crash_at("answer-stored");
+    assert_eq!(outcomes(&follow_up), ("partial", vec!["unknown"]));
+    assert_eq!(answers(&follow_up), [("contacted", "no")]);
+    assert_eq!(results, 1);
+}
+
+#[test]
+fn a_crash_after_the_last_word_keeps_every_answer() {
+    let (follow_up, results) = after_a_crash_at("hung-up");
+    assert_eq!(outcomes(&follow_up), ("partial", vec!["unknown"]));
+    let all = [("contacted", "no"), ("resolved", "no"), ("satisfied", "dissatisfied")];
+    assert_eq!(answers(&follow_up), all);
+    assert_eq!(results, 1);
+}
+
+#[test]
+fn a_crash_after_the_end_was_written_tells_it_once() {
+    let (follow_up, results) = after_a_crash_at("attempt-ended");
+    assert_eq!(outcomes(&follow_up), ("completed", vec!["completed"]));
+    assert_eq!(results, 1);
+}
