@@ -228,7 +228,7 @@ fn a_mapping_file_makes_events_theirs_and_a_dry_run_shows_it() {
     let (_, ticket) = calls(&server, 1).remove(0);
     let number = server.api_get(&format!("/api/v1/tickets/{ticket}"))["number"].clone();
     let key = work_on(&server, &ticket).remove(2);
-    let booked = wait_for(&system, &[key.clone()]);
+    let booked = wait_for(&system, std::slice::from_ref(&key));
     wait_until_nothing_waits(&server);
     assert_eq!(system.booked().len(), 1, "other kinds are not sent");
     assert_eq!((booked[0].key.as_str(), booked[0].path.as_str()), (&*key, "/hotline/case/add"));

@@ -485,7 +485,7 @@ impl End {
         let before: Vec<UnixMillis> =
             rows.iter().map(|row| at(row, "began_at")).collect::<Result<_, _>>()?;
         // What did not ring waits for the network, not for the citizen: twice as long each time.
-        let faults = (!self.0.outcome.counts()).then_some(tried.faults).unwrap_or_default();
+        let faults = if self.0.outcome.counts() { 0 } else { tried.faults };
         let mended = UnixMillis(self.0.now.0 + (60_000 << faults.min(8)) * i64::from(faults > 0));
         let soonest = self.0.now.max(mended);
         let Some(not_before) = self.0.rules.next(soonest, &before, wish) else {
