@@ -1,8 +1,9 @@
 //! Callbacks: campaigns, follow-ups, attempts, answers, results.
 //!
 //! **An attempt is committed before anybody is dialled, and of any number of servers one gets it**
-//! ([`Store::begin_attempt`]). **Each attempt ends once** ([`Store::end_attempt`]), and the end of a
-//! follow-up is one transaction with the message that tells the ticket system.
+//! ([`begin_attempt`](crate::Store::begin_attempt)). **Each attempt ends once**
+//! ([`end_attempt`](crate::Store::end_attempt)), and the end of a follow-up is one transaction with the
+//! message that tells the ticket system.
 
 mod answers;
 mod attempts;
