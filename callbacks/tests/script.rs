@@ -77,5 +77,5 @@ fn what_is_wrong_is_said_with_its_place_and_remedy() {
         assert!(errors.iter().any(|error| error.contains(wanted)), "{wanted}: {errors:?}");
     }
     let syntax = errors_of(|text| text.replace("wait_s = 5", "wait_s = five"));
-    assert!(syntax[0].starts_with("line 18:"), "{syntax:?}");
+    assert!(syntax[0].starts_with("line 20:"), "{syntax:?}");
 }

@@ -292,8 +292,11 @@ mod tests {
     fn a_panicking_media_thread_tells_all_its_legs() {
         let mut engine = engine(32_050);
         let (incoming, taken) = sync_channel(ROOMS_WAITING_MAX);
+        let (go, gone) = std::sync::mpsc::channel::<()>();
         let panics = thread("media-0", move || {
             let _room: Box<Room> = taken.recv().expect("the engine lives");
+            // Not before the leg has been handed over, too.
+            let _ = gone.recv();
             panic!("as the test wants");
         });
         let old = std::mem::replace(
@@ -304,6 +307,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("call.wav");
         let (_held, events) = engine.open(leg(None, Some(&path))).unwrap();
+        drop(go);
         assert!(closed(events).is_some());
     }
 
