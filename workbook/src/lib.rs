@@ -43,9 +43,8 @@ pub fn table(file: &str, bytes: &[u8]) -> Result<Table, TableError> {
 }
 
 fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError> {
-    let archive = zip::ZipArchive::new(Cursor::new(bytes))
-        .map_err(|error| unreadable(file, &error.to_string()))?;
-    if archive.decompressed_size().is_none_or(|size| size > u128::from(UNPACKED_BYTES_MAX)) {
+    let unpacked = unpacked(bytes).map_err(|error| unreadable(file, &error.to_string()))?;
+    if unpacked > UNPACKED_BYTES_MAX {
         let what = format!("it unpacks to more than {UNPACKED_BYTES_MAX} bytes");
         return Err(unreadable(file, &what));
     }
@@ -58,6 +57,14 @@ fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError>
     let sheet = sheet.ok_or_else(|| unreadable(file, "it has no visible sheet"))?;
     let mut cells = workbook.worksheet_cells_reader(&sheet).map_err(broken)?;
     gather(file, &mut cells)
+}
+
+/// What the parts unpack to, as the archive's directory says: the parts themselves need not, when the
+/// program that wrote them did not know yet.
+fn unpacked(bytes: &[u8]) -> zip::result::ZipResult<u64> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
+    let sizes = (0..archive.len()).map(|part| archive.by_index_raw(part).map(|part| part.size()));
+    sizes.sum()
 }
 
 /// Cells to rows; a sheet's cells come row by row.

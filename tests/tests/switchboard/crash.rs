@@ -16,7 +16,10 @@ const READY_MAX: Duration = Duration::from_secs(3);
 
 #[test]
 fn a_killed_server_is_back_at_once_and_has_lost_a_second_of_no_call() {
-    let plan = ServerPlan::deaf().with("sip.trusted_peers", "[\"127.0.0.1\"]");
+    // All call at once: how many may is another test.
+    let plan = ServerPlan::deaf()
+        .with("sip.trusted_peers", "[\"127.0.0.1\"]")
+        .with("sip.calls_per_second_max", 1_000);
     let mut house = House::of(plan, NUMBER, "call_back_s = 0");
     let _seat = house.away("801");
     let file = house.server.home().join("tone.wav");
