@@ -292,7 +292,7 @@ mod tests {
     fn a_panicking_media_thread_tells_all_its_legs() {
         let mut engine = engine(32_050);
         let (incoming, taken) = sync_channel(ROOMS_WAITING_MAX);
-        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let (go, gone) = sync_channel::<()>(1);
         let panics = thread("media-0", move || {
             let _room: Box<Room> = taken.recv().expect("the engine lives");
             // Not before the leg has been handed over, too.
