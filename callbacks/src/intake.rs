@@ -97,6 +97,13 @@ impl ClosedTicket {
     }
 }
 
+/// The last four digits of a number: enough to tell citizens of one page apart.
+pub fn last_digits(number: &Pii<String>) -> String {
+    let number = number.expose();
+    let hidden = number.chars().count().saturating_sub(4);
+    number.chars().skip(hidden).collect()
+}
+
 fn fault(field: &'static str, what: &str) -> TicketFault {
     TicketFault { field, what: what.to_owned() }
 }

@@ -83,10 +83,10 @@ impl Rules {
         if days_wanted >= left && !before.is_empty() && days.contains(&date(at)?) {
             return Some(unix(LocalDateTime::midnight(date(at)?.next())));
         }
-        let hour = |at: &UnixMillis| (at.0 + 8 * HOUR_MS).rem_euclid(24 * HOUR_MS) / HOUR_MS;
-        let hours: BTreeSet<i64> = before.iter().map(hour).collect();
+        let hour = |at: &UnixMillis| local(*at).map(|at| at.minute() / 60);
+        let hours: BTreeSet<u16> = before.iter().filter_map(hour).collect();
         // A window of two hours has no third: then any will do.
-        let is_taken = hours.contains(&hour(&at)) && hours.len() < self.hours_of_day(at);
+        let is_taken = hours.contains(&hour(&at)?) && hours.len() < self.hours_of_day(at);
         is_taken.then(|| UnixMillis((at.0.div_euclid(HOUR_MS) + 1) * HOUR_MS))
     }
 

@@ -8,9 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use qingting_callbacks::campaign::Settings;
-use qingting_callbacks::intake::{ClosedTicket, IMPORT_MAX};
+use qingting_callbacks::intake::{ClosedTicket, IMPORT_MAX, last_digits};
 use qingting_callbacks::preview;
-use qingting_store::{Campaign, CampaignError, CampaignState, FollowUpQuery, FollowUpState};
+use qingting_store::{Campaign, CampaignError, CampaignState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -251,17 +251,13 @@ pub(crate) async fn preview(
     let waiting = state.store.waiting_follow_ups(row.id, PREVIEW_MAX).await?;
     let soonest = waiting.iter().map(|follow_up| follow_up.not_before);
     let times = preview::plan(&rules, &row.settings.caps(), now, soonest);
-    let planned = waiting.into_iter().zip(times).map(|(follow_up, at)| {
-        let number = follow_up.citizen.expose();
-        let shown = number.chars().count().saturating_sub(4);
-        Planned {
-            follow_up: follow_up.id.to_string(),
-            citizen: number.chars().skip(shown).collect(),
-            round: if follow_up.round == qingting_callbacks::result::Round::First { 1 } else { 2 },
-            attempts: follow_up.attempts,
-            ticket: follow_up.ticket,
-            at: at.map(|at| at.0),
-        }
+    let planned = waiting.into_iter().zip(times).map(|(follow_up, at)| Planned {
+        follow_up: follow_up.id.to_string(),
+        citizen: last_digits(&follow_up.citizen),
+        round: if follow_up.round == qingting_callbacks::result::Round::First { 1 } else { 2 },
+        attempts: follow_up.attempts,
+        ticket: follow_up.ticket,
+        at: at.map(|at| at.0),
     });
     Ok(Json(Preview { open_now: rules.is_open(now), planned: planned.collect() }))
 }
@@ -288,13 +284,4 @@ pub(crate) async fn results(
         follow_up: view::follow_up(result.follow_up),
     });
     Ok(Json(Results { rates, results: results.collect() }))
-}
-
-/// Follow-ups that a campaign's page may show.
-pub(super) fn query_of(
-    campaign: Option<qingting_common::CampaignId>,
-    state: Option<FollowUpState>,
-    limit: u32,
-) -> FollowUpQuery {
-    FollowUpQuery { campaign, state, limit, ..FollowUpQuery::default() }
 }

@@ -1,6 +1,5 @@
 //! Follow-ups: what was tried, what was answered, and what people say it was.
 
-use super::campaigns::query_of;
 use super::{conflict, find, view};
 use crate::auth::Principal;
 use crate::calls::page_limit;
@@ -114,7 +113,9 @@ pub(crate) async fn list(
         status: named("status", query.status.as_deref(), &Status::ALL, Status::as_str)?,
         ticket: query.ticket,
         after: query.after.as_deref().map(|text| parameter("after", text)).transpose()?,
-        ..query_of(campaign, of, limit)
+        campaign,
+        state: of,
+        limit,
     };
     let rows = state.store.follow_ups(&wanted).await?;
     let ends = |row: Option<&FollowUp>| row.map(|row| row.id.to_string()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Callbacks as they are shown.
 
 use qingting_callbacks::campaign::Settings;
+use qingting_callbacks::intake::last_digits;
 use qingting_callbacks::result::{Round, Verdict};
 use qingting_callbacks::script::{AnswerName, question_name};
 use qingting_nlu::answers::Cause;
@@ -90,15 +91,13 @@ pub(crate) struct FollowUpView {
 }
 
 pub(crate) fn follow_up(row: FollowUp) -> FollowUpView {
-    let citizen = row.citizen.expose();
-    let hidden = || {
-        let shown = citizen.chars().count().saturating_sub(4);
-        format!("****{}", citizen.chars().skip(shown).collect::<String>())
-    };
     FollowUpView {
         id: row.id.to_string(),
         campaign: row.campaign.to_string(),
-        citizen: if row.confidential { hidden() } else { citizen.clone() },
+        citizen: match row.confidential {
+            true => format!("****{}", last_digits(&row.citizen)),
+            false => row.citizen.expose().clone(),
+        },
         ticket: row.ticket,
         title: row.title,
         unit: row.unit,

@@ -137,16 +137,16 @@ async fn show_preview(config: &Config, store: &Store, which: &str) -> Result<()>
     println!("when              ticket               number  round  tried");
     for (follow_up, at) in waiting.iter().zip(times) {
         let at = at.map_or("never".to_owned(), |at| china::of(at).to_string());
-        let number = follow_up.citizen.expose();
-        let shown = number.chars().count().saturating_sub(4);
-        let end: String = number.chars().skip(shown).collect();
+        let end = intake::last_digits(&follow_up.citizen);
         let round = if follow_up.round == Round::First { 1 } else { 2 };
         println!(
             "{:16.16}  {:20.20}  …{end}  {round:5}  {:5}",
             at, follow_up.ticket, follow_up.attempts
         );
     }
-    for fault in serve::campaign_faults(config, &campaign.settings) {
+    for fault in
+        serve::campaign_faults(config, &serve::callback_scripts(config)?, &campaign.settings)
+    {
         println!("It cannot run: {fault}");
     }
     Ok(())
@@ -162,7 +162,8 @@ async fn set(store: &Store, which: &str, state: CampaignState) -> Result<()> {
 
 async fn start(config: &Config, store: &Store, args: &cli::CallbacksRun) -> Result<()> {
     let campaign = find(store, &args.campaign).await?;
-    let faults = serve::campaign_faults(config, &campaign.settings);
+    let faults =
+        serve::campaign_faults(config, &serve::callback_scripts(config)?, &campaign.settings);
     if !faults.is_empty() {
         bail!("{} cannot run: {}", campaign.name, faults.join("; "));
     }

@@ -34,9 +34,15 @@ const ANSWER_WAIT: Duration = Duration::from_millis(250);
 const END_TRIES_MAX: u32 = 20;
 const END_WAIT: Duration = Duration::from_secs(1);
 
+/// Scripts by their names.
+pub type Scripts = BTreeMap<String, Arc<Script>>;
+/// What is said where a title or a unit is missing, or cannot be spoken.
+const SOME_MATTER: &str = "一件事";
+const SOME_UNIT: &str = "承办单位";
+
 /// What callbacks work with.
 pub struct Callbacks {
-    scripts: BTreeMap<String, Arc<Script>>,
+    scripts: Scripts,
     reader: Arc<AnswerReader>,
     /// This process, for the books.
     server: String,
@@ -90,6 +96,7 @@ impl Callbacks {
 /// What the interface asks of callbacks.
 pub struct Office {
     config: Config,
+    scripts: Scripts,
     rates: BTreeMap<String, Formula>,
     secrets: Option<Secrets>,
 }
@@ -109,13 +116,13 @@ impl Office {
             let read = Secrets::parse(&text);
             Some(read.with_context(|| format!("callbacks.webhook_secret_file {}", file.display()))?)
         };
-        Ok(Self { config: config.clone(), rates, secrets })
+        Ok(Self { config: config.clone(), scripts: scripts(config)?, rates, secrets })
     }
 }
 
 impl qingting_api::Callbacks for Office {
     fn faults(&self, settings: &Settings) -> Vec<String> {
-        faults(&self.config, settings)
+        faults(&self.config, &self.scripts, settings)
     }
 
     fn rules(&self, settings: &Settings) -> Result<Rules, String> {
@@ -132,7 +139,7 @@ impl qingting_api::Callbacks for Office {
 }
 
 /// All scripts by their names; everything that is wrong with them otherwise.
-pub fn scripts(config: &Config) -> Result<BTreeMap<String, Arc<Script>>> {
+pub fn scripts(config: &Config) -> Result<Scripts> {
     let mut scripts = BTreeMap::new();
     let mut add = |text: &str, from: &str| {
         let script = Script::read(text).map_err(|errors| {
@@ -173,17 +180,13 @@ pub fn rules(config: &Config, settings: &Settings) -> Result<Rules> {
 }
 
 /// All that is wrong with the settings of a campaign here.
-pub fn faults(config: &Config, settings: &Settings) -> Vec<String> {
+pub fn faults(config: &Config, scripts: &Scripts, settings: &Settings) -> Vec<String> {
     let mut faults = settings.faults();
     if let Err(error) = rules(config, settings) {
         faults.push(format!("hours: {error:#}"));
     }
-    match scripts(config).map(|scripts| scripts.get(&settings.script).cloned()) {
-        Ok(Some(_)) => {}
-        Ok(None) => {
-            faults.push(format!("script is {:?}: there is no such script", settings.script))
-        }
-        Err(error) => faults.push(format!("{error:#}")),
+    if !scripts.contains_key(&settings.script) {
+        faults.push(format!("script is {:?}: there is no such script", settings.script));
     }
     let has_queue = config.queues.iter().any(|queue| queue.name == settings.queue);
     if !settings.queue.is_empty() && !has_queue {
@@ -206,8 +209,8 @@ pub fn facts(config: &Config, follow_up: &FollowUp) -> Facts {
     let title = if follow_up.confidential { "" } else { &follow_up.title };
     Facts {
         city: config.callbacks.city.clone(),
-        title: or(title, "一件事"),
-        unit: or(&follow_up.unit, "承办单位"),
+        title: or(title, SOME_MATTER),
+        unit: or(&follow_up.unit, SOME_UNIT),
         date: format!("{}月{}日", day.month, day.day),
     }
 }

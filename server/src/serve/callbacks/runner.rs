@@ -4,7 +4,7 @@
 //! anybody is dialled. Several servers may run it at once, and one that dies leaves attempts whose leases
 //! run out.
 
-use super::{Errand, Sounds, facts, rules};
+use super::{Errand, SOME_MATTER, SOME_UNIT, Sounds, facts, rules};
 use crate::cli::ModelsDir;
 use crate::clock;
 use crate::serve::Hotline;
@@ -54,7 +54,9 @@ async fn renew(hotline: Arc<Hotline>) {
     loop {
         let until = after(clock::unix_now(), LEASE);
         let calls: Vec<CallId> = hotline.callbacks.under_way().iter().copied().collect();
-        if let Err(error) = hotline.store.renew_attempts(calls, until).await {
+        if !calls.is_empty()
+            && let Err(error) = hotline.store.renew_attempts(calls, until).await
+        {
             tracing::error!(%error, "the leases of callbacks could not be prolonged");
         }
         tokio::time::sleep(RENEW_EVERY).await;
@@ -78,7 +80,7 @@ async fn look(hotline: &Arc<Hotline>, memory: &mut Memory) -> Result<()> {
     let campaigns = hotline.store.campaigns().await?;
     expire(hotline, &campaigns).await?;
     for campaign in campaigns.iter().filter(|it| it.state == CampaignState::Running) {
-        let faults = super::faults(&hotline.config, &campaign.settings);
+        let faults = super::faults(&hotline.config, &hotline.callbacks.scripts, &campaign.settings);
         if !faults.is_empty() {
             if memory.told.insert((campaign.id, campaign.revision)) {
                 let faults = faults.join("; ");
@@ -88,8 +90,10 @@ async fn look(hotline: &Arc<Hotline>, memory: &mut Memory) -> Result<()> {
         }
         let rules = rules(&hotline.config, &campaign.settings)?;
         if rules.is_open(clock::unix_now()) {
-            speak_ahead(hotline, campaign, &mut memory.spoken).await?;
-            dial_next(hotline, campaign, rules).await?;
+            // Asking for an attempt is a write: not where nobody is due.
+            if speak_ahead(hotline, campaign, &mut memory.spoken).await? {
+                dial_next(hotline, campaign, rules).await?;
+            }
         }
     }
     Ok(())
@@ -116,21 +120,22 @@ async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
     Ok(())
 }
 
-/// What the next ones hear is spoken before their turn: it takes seconds.
+/// What the next ones hear is spoken before their turn: it takes seconds. Whether anybody is due.
 async fn speak_ahead(
     hotline: &Arc<Hotline>,
     campaign: &Campaign,
     spoken: &mut HashSet<FollowUpId>,
-) -> Result<()> {
+) -> Result<bool> {
     if spoken.len() > SPOKEN_MAX {
         spoken.clear();
     }
-    for follow_up in hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await? {
+    let due = hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await?;
+    for follow_up in &due {
         if spoken.insert(follow_up.id) {
-            sounds(hotline, campaign, &follow_up).await?;
+            sounds(hotline, campaign, follow_up).await?;
         }
     }
-    Ok(())
+    Ok(!due.is_empty())
 }
 
 /// Sentences of a follow-up; with a title that cannot be spoken, those without it.
@@ -151,7 +156,7 @@ async fn sounds(
             Err(error) => {
                 tracing::warn!(follow_up = %id, error = format!("{error:#}"), "its title or unit cannot be spoken and is left out");
                 let mut plain = facts.clone();
-                (plain.title, plain.unit) = ("一件事".to_owned(), "承办单位".to_owned());
+                (plain.title, plain.unit) = (SOME_MATTER.to_owned(), SOME_UNIT.to_owned());
                 Ok((Sounds::prepare(&hotline.config, &models, &script, &plain)?, plain))
             }
         }
