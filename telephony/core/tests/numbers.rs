@@ -100,6 +100,7 @@ fn what_cannot_be_dialled_is_refused_without_repeating_it() {
         ("1234567", NumberError::Unknown),
         ("12345678901", NumberError::Unknown),
         ("010", NumberError::Unknown),
+        ("04002000000", NumberError::Unknown),
         ("+00123456789", NumberError::Unknown),
         ("+1234567890123456", NumberError::Unknown),
     ] {
@@ -124,6 +125,7 @@ fn a_trunk_gets_the_form_that_it_wants() {
         ("12345", ["12345", "12345", "12345", "912345"]),
         ("01012345", ["01012345", "+861012345", "861012345", "901012345"]),
         ("120", ["120", "120", "120", "9120"]),
+        ("010110", ["010110", "010110", "010110", "9010110"]),
         ("+442071234567", ["00442071234567", "+442071234567", "442071234567", "900442071234567"]),
     ] {
         let number = read(number);

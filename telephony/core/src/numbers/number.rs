@@ -106,12 +106,15 @@ impl Number {
     }
 
     /// With `+` and country code; `None` for what has no such form: emergencies, short codes
-    /// without area.
+    /// without area, and those of Beijing that would read as another short code (010 and 110 as 10110).
     pub fn e164(&self) -> Option<String> {
         let digits = self.digits.expose();
         match self.kind {
             NumberKind::Emergency(_) => None,
-            NumberKind::Short => digits.strip_prefix('0').map(|rest| format!("+86{rest}")),
+            NumberKind::Short => digits
+                .strip_prefix('0')
+                .filter(|rest| kind_of(rest).is_none())
+                .map(|rest| format!("+86{rest}")),
             NumberKind::Mobile | NumberKind::Landline | NumberKind::Service => {
                 Some(format!("+86{}", digits.strip_prefix('0').unwrap_or(digits)))
             }
@@ -276,9 +279,11 @@ fn is_local(text: &str) -> bool {
     (7..=8).contains(&text.len()) && matches!(text.as_bytes(), [b'2'..=b'9', ..])
 }
 
-/// The area code with which a national number begins: two digits for 010 and 02x, else three.
+/// The area code with which a national number begins: two digits for 010 and 02x, else three. No area has
+/// two zeros behind its first digit: 0400 and 0800 would make a line of a service.
 fn area_of(text: &str) -> Option<&str> {
     match text.as_bytes() {
+        [b'0', _, b'0', b'0', ..] => None,
         [b'0', b'1', b'0', ..] | [b'0', b'2', _, ..] => text.get(..3),
         [b'0', b'3'..=b'9', _, _, ..] => text.get(..4),
         _ => None,
