@@ -89,11 +89,17 @@ impl ClosedTicket {
         let number = Number::read(self.citizen.expose(), None)
             .ok()
             .filter(|number| is_citizens(number.kind()));
-        let number = number.ok_or_else(|| {
-            fault(
+        let number = number.ok_or_else(|| match self.citizen.expose() {
+            empty if empty.is_empty() => fault("citizen", "it is empty"),
+            // 1.38E+10 has lost its digits.
+            text if text.contains("E+") => fault(
+                "citizen",
+                "a spreadsheet made a number of it: format the column as text and fill it in anew",
+            ),
+            _ => fault(
                 "citizen",
                 "it is no citizen's number in China: a mobile or a landline with area code",
-            )
+            ),
         })?;
         self.citizen = Pii::new(number.national());
         self.title = self.title.trim().chars().take(TITLE_CHARS_MAX).collect();
@@ -117,14 +123,42 @@ fn fault(field: &'static str, what: &str) -> TicketFault {
     TicketFault { field, what: what.to_owned() }
 }
 
-/// Tickets from a table; the error names the row. Columns by their usual names, or as `map` says:
+/// All that is wrong with a table, row by row.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", told(.0))]
+pub struct TableFaults(pub Vec<TableError>);
+
+/// Faults that are told; the rest is counted.
+const FAULTS_TOLD: usize = 20;
+
+fn told(faults: &[TableError]) -> String {
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_TOLD).map(ToString::to_string).collect();
+    if faults.len() > FAULTS_TOLD {
+        lines.push(format!("… and {} more", faults.len() - FAULTS_TOLD));
+    }
+    lines.join("\n")
+}
+
+/// Tickets from a table; the errors name their rows. Columns by their usual names, or as `map` says:
 /// `ticket=单号,citizen=电话`.
 pub fn from_table(
     table: &Table,
     map: &[(String, String)],
-) -> Result<Vec<ClosedTicket>, TableError> {
-    let columns = Columns::of(table, map)?;
-    table.rows().iter().map(|row| columns.read(table, row)).collect()
+) -> Result<Vec<ClosedTicket>, TableFaults> {
+    let columns = Columns::of(table, map).map_err(|fault| TableFaults(vec![fault]))?;
+    let (mut tickets, mut faults) = (Vec::new(), Vec::new());
+    for row in table.rows() {
+        match columns.read(table, row) {
+            Ok(ticket) => tickets.push(ticket),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(tickets) } else { Err(TableFaults(faults)) }
+}
+
+/// The fields that a table's columns fill.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().map(|(field, _)| field)
 }
 
 /// What a column may be called, the product's name first.
@@ -258,6 +292,8 @@ mod tests {
         assert!(none.contains("联系电话"), "{none}");
         let number = error("工单编号,联系电话,办结时间\nA1,12,2026-09-12\n");
         assert!(number.contains("联系电话") && number.contains("citizen's number"), "{number}");
+        let both = error("工单编号,联系电话,办结时间\nA1,,2026-09-12\nA2,1.38E+10,2026-09-12\n");
+        assert!(both.contains("it is empty") && both.contains("as text"), "{both}");
         let day = error("工单编号,联系电话,办结时间\nA1,13800138000,2026-02-30\n");
         assert!(day.contains("办结时间") && day.contains("no time"), "{day}");
     }

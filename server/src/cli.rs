@@ -101,10 +101,11 @@ pub struct CallbacksImport {
     /// The campaign, by its name
     #[arg(long, value_name = "NAME")]
     pub campaign: String,
-    /// How columns are called here, such as ticket=单号,citizen=电话
+    /// How columns are called here, such as ticket=单号,citizen=电话. Fields: ticket, event_id, title, unit,
+    /// citizen, closed_at, opened_at, confidential, after_redo, priority
     #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',')]
     pub map: Vec<String>,
-    /// Settings of a new campaign, a TOML file
+    /// Settings of a new campaign, a TOML file (docs/callbacks.md lists them)
     #[arg(long, value_name = "FILE.toml")]
     pub settings: Option<PathBuf>,
     #[command(flatten)]

@@ -17,6 +17,14 @@ pub(crate) fn parsed<T: FromStr<Err: Display>>(
     text.parse().map_err(|cause: T::Err| unreadable(column, cause))
 }
 
+pub(crate) fn maybe_parsed<T: FromStr<Err: Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = row.try_get(column)?;
+    text.map(|text| text.parse().map_err(|cause: T::Err| unreadable(column, cause))).transpose()
+}
+
 pub(crate) fn json<T: DeserializeOwned>(text: &str, column: &'static str) -> Result<T, StoreError> {
     // The position alone: serde's message may quote the value.
     serde_json::from_str(text).map_err(|error| {

@@ -156,7 +156,7 @@ fn closed_tickets_are_fetched_and_their_results_arrive_once() {
     assert_eq!((&done["status"], &done["redo"]), (&json!("completed"), &json!(false)));
     assert_eq!(done["satisfied"], json!({ "value": "very_satisfied", "valid": true }));
     assert_eq!(done["event_id"], "T1-closed");
-    assert_eq!(done["recording"]["sha256"].as_str().map(str::len), Some(64), "{done:#}");
+    assert_eq!(done["recording"]["chain_head"].as_str().map(str::len), Some(64), "{done:#}");
     let away = of("T2");
     assert_eq!(away["status"], "unreached");
     assert_eq!(

@@ -130,7 +130,7 @@ fn cells(row: &CallRow, numbers: bool) -> [String; 21] {
     let mos = row.quality.as_ref().and_then(|quality| quality.mos);
     let caller = row.caller.expose();
     [
-        row.ticket_number.clone(),
+        row.ticket_number.clone().unwrap_or_default(),
         id(row.id),
         direction(row.direction).to_owned(),
         if numbers { caller.clone() } else { masked(caller) },

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallView {
     id: String,
-    ticket: String,
+    /// Absent of a machine's callback, which is about an older one.
+    ticket: Option<String>,
     /// 工单编号.
-    ticket_number: String,
+    ticket_number: Option<String>,
     state: &'static str,
     /// `inbound`, `outbound` or `callback`.
     direction: &'static str,
@@ -145,7 +146,7 @@ pub(crate) struct QualityView {
 pub(super) fn call(row: CallRow) -> CallView {
     CallView {
         id: row.id.to_string(),
-        ticket: row.ticket.to_string(),
+        ticket: row.ticket.map(|ticket| ticket.to_string()),
         state: row.state().as_str(),
         ticket_number: row.ticket_number,
         direction: row.direction.as_str(),

@@ -62,11 +62,18 @@ pub fn table(text: &str, tsv: &Path, limit: usize) -> Result<Vec<Utterance>> {
         let (Some(file), Some(text)) = (cells.get(file_at), cells.get(text_at)) else {
             return Err(bad(line, "a column is missing: divide file and text by a tab".to_owned()));
         };
+        if text.is_empty() {
+            return Err(bad(line, "there is no text to compare with".to_owned()));
+        }
         let file = folder.join(file);
         sound::check(&file).map_err(|error| bad(line, error.to_string()))?;
         Ok(Utterance { file, text: (*text).to_owned() })
     };
-    lines.take(limit).map(row).collect()
+    let rows: Vec<Utterance> = lines.take(limit).map(row).collect::<Result<_>>()?;
+    if rows.is_empty() {
+        return Err(bad(line, "no row follows the first line".to_owned()));
+    }
+    Ok(rows)
 }
 
 /// Silence before and after, in ms.
@@ -109,6 +116,8 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         for (text, part) in [
             ("", "line 1: the table is empty"),
+            ("file\ttext\n", "line 1: no row follows"),
+            ("file\ttext\na.wav\t\n", "line 2: there is no text"),
             ("a.wav\t你好\n", "line 1: no column \"file\": the first line must name"),
             ("file,text\na.wav,你好\n", "divided by tabs"),
             ("file\ttext\na.wav\t你好\na.wav 你好\n", "line 3: a column is missing"),

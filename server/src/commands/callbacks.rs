@@ -56,7 +56,7 @@ pub fn run(command: &cli::Callbacks) -> Result<()> {
 
 async fn act(config: &Config, store: &Store, command: &cli::Callbacks) -> Result<()> {
     match command {
-        cli::Callbacks::Import(args) => import(store, args).await,
+        cli::Callbacks::Import(args) => import(config, store, args).await,
         cli::Callbacks::Preview(args) => show_preview(config, store, &args.campaign).await,
         cli::Callbacks::Run(args) => start(config, store, args).await,
         cli::Callbacks::Status(args) => status(store, args).await,
@@ -79,7 +79,7 @@ async fn find(store: &Store, which: &str) -> Result<Campaign> {
     }
 }
 
-async fn import(store: &Store, args: &cli::CallbacksImport) -> Result<()> {
+async fn import(config: &Config, store: &Store, args: &cli::CallbacksImport) -> Result<()> {
     let bytes = std::fs::read(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let table = qingting_workbook::table(&args.file.display().to_string(), &bytes)?;
@@ -87,14 +87,26 @@ async fn import(store: &Store, args: &cli::CallbacksImport) -> Result<()> {
         let (field, column) = pair
             .split_once('=')
             .with_context(|| format!("--map {pair}: give FIELD=COLUMN, such as citizen=电话"))?;
+        if !intake::fields().any(|known| known == field) {
+            let known: Vec<&str> = intake::fields().collect();
+            bail!("--map {pair}: {field:?} is no field; there are {}", known.join(", "));
+        }
         Ok((field.to_owned(), column.to_owned()))
     });
     let tickets = intake::from_table(&table, &map.collect::<Result<Vec<_>>>()?)?;
     if tickets.len() > intake::IMPORT_MAX {
         bail!("{} rows are more than {}: divide the file", tickets.len(), intake::IMPORT_MAX);
     }
+    if tickets.is_empty() {
+        bail!("{} has no rows", args.file.display());
+    }
     let now = clock::unix_now();
     let campaign = match store.campaign(&args.campaign).await? {
+        Some(_) if args.settings.is_some() => bail!(
+            "--settings are those of a new campaign, and {} is there: change it by PATCH \
+             /api/v1/campaigns/{{id}}, or take another name",
+            args.campaign
+        ),
         Some(campaign) => campaign,
         None => {
             let settings = settings(args.settings.as_deref())?;
@@ -107,6 +119,7 @@ async fn import(store: &Store, args: &cli::CallbacksImport) -> Result<()> {
         "{}: {} new, {} due after their redo, {} known already",
         campaign.name, imported.new, imported.released, imported.known
     );
+    tell_faults(config, &campaign)?;
     if campaign.state == CampaignState::Draft {
         println!(
             "Next: `qingting callbacks preview {0}`, then `qingting callbacks run {0}`",
@@ -146,10 +159,18 @@ async fn show_preview(config: &Config, store: &Store, which: &str) -> Result<()>
             at, follow_up.ticket, follow_up.attempts
         );
     }
-    for fault in
-        serve::campaign_faults(config, &serve::callback_scripts(config)?, &campaign.settings)
-    {
+    tell_faults(config, &campaign)
+}
+
+fn tell_faults(config: &Config, campaign: &Campaign) -> Result<()> {
+    let scripts = serve::callback_scripts(config)?;
+    for fault in serve::campaign_faults(config, &scripts, &campaign.settings) {
         println!("It cannot run: {fault}");
+    }
+    if campaign.settings.queue.is_empty() && config.queues.is_empty() {
+        println!(
+            "There is no [[queues]]: whoever wants a person, or is not understood, hears that nobody is there"
+        );
     }
     Ok(())
 }
@@ -164,10 +185,16 @@ async fn set(store: &Store, which: &str, state: CampaignState) -> Result<()> {
 
 async fn start(config: &Config, store: &Store, args: &cli::CallbacksRun) -> Result<()> {
     let campaign = find(store, &args.campaign).await?;
-    let faults =
-        serve::campaign_faults(config, &serve::callback_scripts(config)?, &campaign.settings);
+    let scripts = serve::callback_scripts(config)?;
+    let faults = serve::campaign_faults(config, &scripts, &campaign.settings);
     if !faults.is_empty() {
         bail!("{} cannot run: {}", campaign.name, faults.join("; "));
+    }
+    // The first citizen's sentences, with all that every citizen hears: minutes, the first time.
+    let due = store.due_follow_ups(campaign.id, clock::unix_now(), 1).await?;
+    if let (Some(first), Some(script)) = (due.first(), scripts.get(&campaign.settings.script)) {
+        let models = cli::ModelsDir::of(config.data.models.clone());
+        serve::speak_callback(config, &models, script, first)?;
     }
     set(store, &args.campaign, CampaignState::Running).await?;
     if args.detach {

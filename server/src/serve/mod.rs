@@ -31,7 +31,7 @@ mod tones;
 pub use call::remote_media;
 pub use callbacks::{
     Office as CallbackOffice, faults as campaign_faults, rules as campaign_rules,
-    scripts as callback_scripts,
+    scripts as callback_scripts, speak as speak_callback,
 };
 pub use llm::LanguageModel;
 pub use ready::new_admin_password;

@@ -193,10 +193,10 @@ pub struct CallRow {
     pub recording: Option<RecordingInfo>,
     /// What the media path measured on the citizen's leg.
     pub quality: Option<MediaQuality>,
-    /// The call's ticket.
-    pub ticket: TicketId,
+    /// The call's ticket; a machine's callback is about an older one and has none of its own.
+    pub ticket: Option<TicketId>,
     /// Its number.
-    pub ticket_number: String,
+    pub ticket_number: Option<String>,
 }
 
 impl CallRow {

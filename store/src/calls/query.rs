@@ -2,18 +2,19 @@
 
 use super::{CallQuery, CallRow, CallState, Direction};
 use crate::error::StoreError;
-use crate::rows::{at, maybe_at, named, parsed, pii, unsigned};
+use crate::rows::{at, maybe_at, maybe_parsed, named, parsed, pii, unsigned};
 use crate::{PAGE_ROWS_MAX, recordings, rows};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-/// CROSS JOIN keeps SQLite from starting at the tickets, which it would then have to read and sort all.
+/// A callback has no ticket of its own. LEFT JOIN also keeps SQLite from starting at the tickets, which it would
+/// then have to read and sort all.
 pub(crate) const SELECT: &str = "SELECT calls.*, legs.sip_call_id, legs.remote, recordings.file,
         recordings.key_id, recordings.chain_head, recordings.duration_ms, recordings.bytes,
         recordings.sha256, recordings.pauses, recordings.incomplete, recordings.missing_ms,
         tickets.id AS ticket_id, tickets.number AS ticket_number
      FROM calls
-     CROSS JOIN tickets ON tickets.call_id = calls.id
+     LEFT JOIN tickets ON tickets.call_id = calls.id
      LEFT JOIN legs ON legs.call_id = calls.id AND legs.slot = 0 AND legs.seq = 0
      LEFT JOIN recordings ON recordings.call_id = calls.id AND recordings.kind = 'mix'
         AND recordings.slot = 0 AND recordings.seq = 0 AND recordings.deleted_at IS NULL";
@@ -80,7 +81,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
         sip_code: row.try_get("sip_code")?,
         recording: has_recording.then(|| recordings::read_info(row)).transpose()?,
         quality: quality.map(|text| rows::json(&text, "quality")).transpose()?,
-        ticket: parsed(row, "ticket_id")?,
+        ticket: maybe_parsed(row, "ticket_id")?,
         ticket_number: row.try_get("ticket_number")?,
     })
 }

@@ -75,7 +75,7 @@ pub async fn run(
     if let Err(error) = closed {
         tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
     }
-    if talk.is_some_and(|talk| !talk.is_handed_over()) {
+    if talk.is_some_and(|talk| !talk.is_served()) {
         callbacks::drop_draft(&hotline, id).await;
     }
     hotline.aids.ended(id).await;

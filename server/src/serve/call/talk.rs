@@ -170,7 +170,8 @@ impl Driver {
                 }
             }
             Step::Over(ending) => {
-                self.hearing.asked(false);
+                // What a machine, or the farewell's hearer, still says fills no draft.
+                self.hearing.asked(ending != Ending::Seat);
                 let treatment = self.after_talk(ending);
                 self.known.push_back(Input::Menu(treatment));
             }

@@ -10,6 +10,7 @@ pub use runner::run;
 pub use sounds::Sounds;
 pub use talk::{Failed, Step, Talk};
 
+use crate::cli::ModelsDir;
 use crate::clock;
 use crate::config::Config;
 use crate::serve::Hotline;
@@ -227,7 +228,7 @@ pub fn faults(config: &Config, scripts: &Scripts, settings: &Settings) -> Vec<St
 }
 
 /// What is said of a follow-up.
-pub fn facts(config: &Config, follow_up: &FollowUp) -> Facts {
+fn facts(config: &Config, follow_up: &FollowUp) -> Facts {
     let at = follow_up.opened_at.unwrap_or(follow_up.closed_at);
     let day = qingting_nlu::LocalTime::from_unix_ms(at);
     let or = |text: &str, otherwise: &str| match text.trim() {
@@ -249,6 +250,26 @@ pub fn facts(config: &Config, follow_up: &FollowUp) -> Facts {
         title: or(&follow_up.title, SOME_MATTER),
         unit: or(&follow_up.unit, SOME_UNIT),
         date: format!("{}月{}日", day.month, day.day),
+    }
+}
+
+/// Speaks what a citizen hears, where it is not kept yet; with a title or unit that cannot be spoken, what he
+/// hears without them. Blocks.
+pub fn speak(
+    config: &Config,
+    models: &ModelsDir,
+    script: &Script,
+    follow_up: &FollowUp,
+) -> Result<(Sounds, Facts)> {
+    let facts = facts(config, follow_up);
+    match Sounds::prepare(config, models, script, &facts) {
+        Ok(sounds) => Ok((sounds, facts)),
+        Err(error) => {
+            tracing::warn!(follow_up = %follow_up.id, error = format!("{error:#}"), "its title or unit cannot be spoken and is left out");
+            let plain =
+                Facts { title: SOME_MATTER.to_owned(), unit: SOME_UNIT.to_owned(), ..facts };
+            Ok((Sounds::prepare(config, models, script, &plain)?, plain))
+        }
     }
 }
 

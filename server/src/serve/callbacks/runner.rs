@@ -4,13 +4,14 @@
 //! anybody is dialled. Several servers may run it at once, and one that dies leaves attempts whose leases
 //! run out.
 
-use super::{Errand, SOME_MATTER, SOME_UNIT, Sounds, facts, rules};
+use super::{Errand, Sounds, rules};
 use crate::cli::ModelsDir;
 use crate::clock;
 use crate::serve::Hotline;
 use anyhow::{Context, Result, ensure};
 use qingting_callbacks::attempt::Outcome;
 use qingting_callbacks::schedule::Rules;
+use qingting_callbacks::script::Facts;
 use qingting_common::{CallId, CampaignId, FollowUpId, Millis, UnixMillis};
 use qingting_store::{AttemptEnd, BeginAttempt, Begun, Campaign, CampaignState, FollowUp};
 use std::collections::{HashMap, HashSet};
@@ -220,28 +221,17 @@ async fn speak_next(hotline: &Arc<Hotline>, spoken: &Spoken, memory: &mut Memory
     Ok(())
 }
 
-/// Sentences of a follow-up; with a title that cannot be spoken, those without it.
 async fn sounds(
     hotline: &Arc<Hotline>,
     campaign: &Campaign,
     follow_up: &FollowUp,
-) -> Result<(Sounds, qingting_callbacks::script::Facts)> {
+) -> Result<(Sounds, Facts)> {
     let script = hotline.callbacks.script(&campaign.settings.script);
     let script = Arc::clone(script.context("the script is gone")?);
-    let facts = facts(&hotline.config, follow_up);
-    let id = follow_up.id;
-    let hotline = Arc::clone(hotline);
+    let (hotline, follow_up) = (Arc::clone(hotline), follow_up.clone());
     let speak = move || {
         let models = ModelsDir::of(hotline.config.data.models.clone());
-        match Sounds::prepare(&hotline.config, &models, &script, &facts) {
-            Ok(sounds) => Ok((sounds, facts)),
-            Err(error) => {
-                tracing::warn!(follow_up = %id, error = format!("{error:#}"), "its title or unit cannot be spoken and is left out");
-                let mut plain = facts.clone();
-                (plain.title, plain.unit) = (SOME_MATTER.to_owned(), SOME_UNIT.to_owned());
-                Ok((Sounds::prepare(&hotline.config, &models, &script, &plain)?, plain))
-            }
-        }
+        super::speak(&hotline.config, &models, &script, &follow_up)
     };
     tokio::task::spawn_blocking(speak).await?
 }

@@ -229,9 +229,9 @@ impl Talk {
         self.steps.pop_front()
     }
 
-    /// Whether a seat has, or is to have, the call.
-    pub fn is_handed_over(&self) -> bool {
-        self.ending == Some(Ending::Seat)
+    /// Whether a seat has talked with the citizen: then the call may have a ticket of its own.
+    pub const fn is_served(&self) -> bool {
+        self.is_served
     }
 
     fn judge(&mut self, now: Millis) {
