@@ -157,31 +157,31 @@ pub struct CallbacksExport {
 }
 
 const CITIZENS_HELP: &str = r#"The file, TOML:
-  voice = "jf_alpha"               who speaks the texts  [default: qingting]
+  voice = "jf_alpha"               # who speaks the texts  [default: qingting]
   [[citizens]]
-  number = "13800000001"           as the trunk dials it; other numbers are refused with 404
+  number = "13800000001"           # as the trunk dials it; other numbers are refused with 404
   voice = "jm_kumo"
-  ring_s = 1.0                     before the answer
-  calls = [                        at the 1st, 2nd, ... call; the last one from then on
-    "busy",                        486
-    "reject",                      603
-    "not_found",                   404
-    "no_answer",                   rings until the caller gives up
-    { announcement = { plays = "off.wav" } },      early media, then 480
-    { voicemail = { says = "请留言" } },           greeting, beep, 30 s of silence
+  ring_s = 1.0                     # before the answer
+  calls = [                        # at the 1st, 2nd, ... call; the last one from then on
+    "busy",                        # 486
+    "reject",                      # 603
+    "not_found",                   # 404
+    "no_answer",                   # rings until the caller gives up
+    { announcement = { plays = "off.wav" } },      # early media, then 480
+    { voicemail = { says = "请留言" } },           # greeting, beep, 30 s of silence
   ]
   [[citizens]]
   number = "13800000002"
   [[citizens.calls]]
   person.greeting = { says = "喂，你好。" }
-  person.answers = [               one to each prompt, when the prompt has ended
+  person.answers = [               # one to each prompt, when the prompt has ended
     { says = "是我", voice = "jf_alpha" },
-    { says = "解决了", interrupts = true },        into the prompt
-    { plays = "said.wav" },        WAV, 16-bit PCM, relative to the file
+    { says = "解决了", interrupts = true },        # into the prompt
+    { plays = "said.wav" },        # WAV, 16-bit PCM, relative to the file
     { keys = "1" },
     { silence = true },
   ]
-  person.hangs_up_after = 3        answers, when the next prompt has begun
+  person.hangs_up_after = 3        # answers, when the next prompt has begun
 
 Each call that is over is told: number, time, what was done, what was said, and the time from the end
 of each answer to the beginning of the next prompt."#;
@@ -252,7 +252,7 @@ pub struct Answer {
     #[arg(value_name = "CITIZENS.toml")]
     pub file: PathBuf,
     /// Address of the trunk's end, UDP and TCP
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.2:5060")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.2:5080")]
     pub listen: std::net::SocketAddr,
     /// Folder that spoken texts are kept in [default: the server's prompts]
     #[arg(long, value_name = "DIR")]

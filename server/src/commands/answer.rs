@@ -21,6 +21,9 @@ pub fn run(args: &cli::Answer) -> Result<()> {
         Some(cache) => cache.clone(),
         None => kept_speech(&args.dir)?,
     };
+    // Before minutes are spent on speaking.
+    std::net::UdpSocket::bind(args.listen)
+        .with_context(|| format!("--listen: cannot listen on {}", args.listen))?;
     let sounds = citizens::sounds(&citizens, folder, &cache, &args.dir)
         .with_context(|| format!("{} cannot be used", path.display()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
