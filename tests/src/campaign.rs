@@ -21,10 +21,18 @@ pub fn create(server: &Server, settings: &Value) {
 
 /// Takes a closed ticket of the citizen with this number.
 pub fn import(server: &Server, ticket: &str, citizen: &str) {
-    let body = json!([{
-        "event_id": format!("{ticket}-closed"), "ticket": ticket, "title": "路灯不亮",
-        "unit": "城管局", "closed_at": CLOSED_AT, "citizen": citizen,
-    }]);
+    import_all(server, [(ticket.to_owned(), citizen.to_owned())]);
+}
+
+/// Takes closed tickets: their numbers and the citizens'.
+pub fn import_all(server: &Server, tickets: impl IntoIterator<Item = (String, String)>) {
+    let closed = |(ticket, citizen): (String, String)| {
+        json!({
+            "event_id": format!("{ticket}-closed"), "ticket": ticket, "title": "路灯不亮",
+            "unit": "城管局", "closed_at": CLOSED_AT, "citizen": citizen,
+        })
+    };
+    let body: Value = tickets.into_iter().map(closed).collect();
     asked(server, "POST", &format!("/api/v1/campaigns/{NAME}/follow-ups"), &body, 200);
 }
 

@@ -110,6 +110,77 @@ fn each_citizen_gets_one_call_and_each_call_one_record_of_what_became_of_it() {
     assert_eq!(of_keys.count(), 3);
 }
 
+/// Calls of the crowd at once.
+const CROWD_CALLS: usize = 30;
+
+#[test]
+fn two_hundred_citizens_are_called_by_the_rules_over_sip() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hello = said(folder.path(), "hello", Duration::from_millis(700));
+    let person = |more: &str| {
+        format!("{{ person = {{ greeting = {{ plays = \"{}\" }}, {more} }} }}", hello.display())
+    };
+    let keys = "answers = [{ keys = \"2\" }, { keys = \"3\" }, { keys = \"4\" }]";
+    let kinds = [
+        (person(keys), "completed"),
+        ("\"busy\"".to_owned(), "unreached"),
+        (person("answers = [{ keys = \"9\" }]"), "refused"),
+        (person(&format!("{keys}, hangs_up_after = 2")), "partial"),
+        ("\"not_found\"".to_owned(), "wrong_number"),
+    ];
+    let number = |n: usize| format!("1390000{n:04}");
+    let of = |n: usize| &kinds[n % kinds.len()];
+    let file: String = (0..200).map(|n| citizen(&number(n), &of(n).0)).collect();
+    let citizens = Citizens::start(&file);
+    let server = Server::start(&plan(&citizens));
+    let mut settings = settings();
+    settings["concurrent_max"] = json!(CROWD_CALLS);
+    settings["per_second_max"] = json!(20.0);
+    campaign::create(&server, &settings);
+    // Every number has a second ticket: a number is called once within the spacing, whatever it is about.
+    for round in ["a", "b"] {
+        let tickets = (0..200).map(|n| (format!("{round}{n}"), number(n)));
+        campaign::import_all(&server, tickets);
+    }
+    campaign::start(&server);
+
+    let is_over =
+        |ticket: &str| campaign::follow_up(&server, ticket)["follow_up"]["state"] == "ended";
+    wait_until("the last ones are called", || {
+        (190..200).all(|n| is_over(&format!("a{n}"))).then_some(())
+    });
+    for n in 0..200 {
+        let first = ended(&server, &format!("a{n}"));
+        let (status, attempts) = outcomes(&first);
+        assert_eq!((status, attempts.len()), (of(n).1, 1), "{n}: {first:#}");
+        let second = campaign::follow_up(&server, &format!("b{n}"));
+        let state = &second["follow_up"]["state"];
+        match of(n).1 {
+            // Whoever refused ends without a call; the others wait for the spacing.
+            "refused" => {
+                assert_eq!(outcomes(&ended(&server, &format!("b{n}"))), ("refused", vec![]))
+            }
+            _ => assert_eq!(state, "waiting", "{n}"),
+        }
+        assert_eq!(citizens.wait_for_calls(&number(n), 1).len(), 1, "{n} was called once");
+    }
+    let (mut changes, mut at_once, mut most) = (Vec::new(), 0, 0);
+    for n in 0..200 {
+        for call in citizens.calls_to(&number(n)) {
+            let time = |name: &str| call[name].as_i64().unwrap_or_default();
+            let began = time("invited_at");
+            let lasted = time("answered_after_ms") + time("talked_ms");
+            changes.extend([(began, 1), (began + lasted, -1)]);
+        }
+    }
+    changes.sort_unstable();
+    for (_, change) in changes {
+        at_once += change;
+        most = most.max(at_once);
+    }
+    assert!((10..=CROWD_CALLS as i32).contains(&most), "{most} at once");
+}
+
 /// What a city's ticket system lists of a ticket that it has closed.
 fn closed(ticket: &str, citizen: &str) -> Value {
     json!({
