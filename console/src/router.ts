@@ -1,7 +1,7 @@
 import { createRouter, createWebHashHistory } from 'vue-router';
 import { type Role, session } from './api/session';
 
-/** A page, who may open it, and its key together with Alt. */
+/** A page and who may open it. */
 interface PageWords {
   path: string;
   label: string;
@@ -11,6 +11,7 @@ interface PageWords {
 /** In the order of the navigation. */
 export const PAGES: readonly PageWords[] = [
   { path: '/seat', label: '座席', roles: ['seat', 'supervisor'] },
+  { path: '/callbacks', label: '回访', roles: ['supervisor', 'admin'] },
 ];
 
 /** Pages of whoever is signed in. */
@@ -20,6 +21,7 @@ export const router = createRouter({
   history: createWebHashHistory('/console/'),
   routes: [
     { path: '/seat', component: () => import('./pages/seat/SeatPage.vue') },
+    { path: '/callbacks', component: () => import('./pages/callbacks/CallbacksPage.vue') },
     { path: '/:rest(.*)*', redirect: () => pagesOf(session.role)[0]?.path ?? '/seat' },
   ],
 });

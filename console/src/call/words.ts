@@ -61,3 +61,10 @@ export function clock(seconds: number): string {
 export function timeOfDay(ms: number): string {
   return new Intl.DateTimeFormat('zh-CN', { timeZone: 'Asia/Shanghai', hour: '2-digit', minute: '2-digit', hour12: false }).format(ms);
 }
+
+/** Day and time of day in China. */
+export function dayAndTime(ms: number): string {
+  return new Intl.DateTimeFormat('zh-CN', {
+    timeZone: 'Asia/Shanghai', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false,
+  }).format(ms);
+}

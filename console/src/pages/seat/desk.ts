@@ -1,10 +1,11 @@
 // The seat from signing in to signing out: telephone, event stream, and the call that it works on.
 
-import { reactive, shallowRef, watch } from 'vue';
+import { effectScope, reactive, shallowRef, watch } from 'vue';
 import { DELETE, GET, POST, type Schemas, ok } from '../../api/client';
 import { type Event, listen } from '../../api/events';
 import { forget, session } from '../../api/session';
 import { Phone, type Settings } from '../../phone/phone';
+import { ring } from './ring';
 import { Work } from './work';
 
 /** How long an incident is news. */
@@ -28,6 +29,10 @@ export class Desk {
   });
   readonly work = shallowRef<Work | null>(null);
   private readonly silence: () => void;
+  private readonly watching = effectScope(true);
+  // A seat that goes away in the middle of a call is asked first.
+  private readonly ask = (event: BeforeUnloadEvent) => { if (this.phone.state.line !== 'idle') event.preventDefault(); };
+  private readonly go = () => this.phone.hangUp();
   private fading: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly phone: Phone, readonly extension: string) {
@@ -40,9 +45,17 @@ export class Desk {
         forget();
       },
     });
-    watch(() => phone.state.call, (call) => {
-      if (call) void this.open(call, phone.state.party);
+    this.watching.run(() => {
+      watch(() => phone.state.call, (call) => {
+        if (call) void this.open(call, phone.state.party);
+      });
+      watch(() => phone.state.line === 'ringing', (isRinging) => {
+        ring(isRinging);
+        document.title = isRinging ? '☎ 来电 — 倾听' : '倾听';
+      });
     });
+    addEventListener('beforeunload', this.ask);
+    addEventListener('pagehide', this.go);
   }
 
   /** Shows a call: the one that comes in, or an earlier one of today. */
@@ -51,6 +64,12 @@ export class Desk {
     this.work.value?.leave();
     this.work.value = new Work(call, party);
     await this.attempt(() => this.work.value?.catchUp());
+  }
+
+  /** Goes back to the list of calls. */
+  leaveWork(): void {
+    this.work.value?.leave();
+    this.work.value = null;
   }
 
   /** Ready, break, wrap-up done. */
@@ -70,6 +89,10 @@ export class Desk {
     this.work.value?.leave();
     this.silence();
     this.phone.stop();
+    this.watching.stop();
+    ring(false);
+    removeEventListener('beforeunload', this.ask);
+    removeEventListener('pagehide', this.go);
     clearTimeout(this.fading);
   }
 

@@ -1,14 +1,14 @@
 // One call at the seat: its transcript, its ticket and what helps with both. It stays after the call until another comes.
 
 import { reactive } from 'vue';
-import { GET, PATCH, POST, Refusal, type Schemas, ok, recordingBytes } from '../../api/client';
+import { GET, PATCH, POST, Refusal, type Schemas, ok } from '../../api/client';
 import type { Event } from '../../api/events';
 import { type Line, type Party, mark, settle, takeOver } from '../../call/captions';
-import { byteRange, wav } from '../../call/clip';
 import {
   type Draft, type Ticket, begin, edits, refresh, shown, takeBack, type as typeInto, update, wereStored,
 } from '../../call/draft';
 import type { Evidence } from '../../call/evidence';
+import { Player } from '../../parts/player';
 
 /** How often the state of a submitted ticket is asked for, and how often at most: half a minute. */
 const DELIVERY_EVERY_MS = 1_500;
@@ -43,7 +43,7 @@ export class Work {
     location: null, knowledge: [], followUp: null, delivery: null, isSubmitting: false, notice: '',
   });
   private readonly path: { path: { id: string } };
-  private readonly audio = new Audio();
+  private readonly player = new Player();
   private isLeft = false;
   private storing: Promise<void> = Promise.resolve();
 
@@ -113,13 +113,7 @@ export class Work {
 
   /** Plays a sentence from the recording. */
   async play({ startMs, endMs }: Pick<Line, 'startMs' | 'endMs'>): Promise<void> {
-    await this.attempt(async () => {
-      const [first, last] = byteRange(startMs, endMs);
-      const clip = URL.createObjectURL(wav(await recordingBytes(this.call, first, last)));
-      this.audio.onended = () => URL.revokeObjectURL(clip);
-      this.audio.src = clip;
-      await this.audio.play();
-    });
+    await this.attempt(() => this.player.play(this.call, startMs, endMs));
   }
 
   type(name: string, text: string): void {
@@ -150,6 +144,10 @@ export class Work {
     const { state } = this;
     const draft = state.draft;
     if (!draft || state.isSubmitting || draft.status === 'confirmed') return;
+    if (!shown(draft.fields.title) && !shown(draft.fields.description)) {
+      state.notice = '标题和诉求内容都空着，请至少填一栏';
+      return;
+    }
     state.isSubmitting = true;
     await this.storing;
     await this.attempt(async () => {
@@ -169,7 +167,7 @@ export class Work {
   /** The page shows another call from now on. */
   leave(): void {
     this.isLeft = true;
-    this.audio.pause();
+    this.player.stop();
   }
 
   private async attempt(action: () => Promise<unknown>): Promise<void> {
