@@ -11,7 +11,9 @@ interface PageWords {
 /** In the order of the navigation. */
 export const PAGES: readonly PageWords[] = [
   { path: '/seat', label: '座席', roles: ['seat', 'supervisor'] },
+  { path: '/supervisor', label: '班长', roles: ['supervisor', 'admin'] },
   { path: '/callbacks', label: '回访', roles: ['supervisor', 'admin'] },
+  { path: '/admin', label: '管理', roles: ['admin'] },
 ];
 
 /** Pages of whoever is signed in. */
@@ -21,7 +23,9 @@ export const router = createRouter({
   history: createWebHashHistory('/console/'),
   routes: [
     { path: '/seat', component: () => import('./pages/seat/SeatPage.vue') },
+    { path: '/supervisor', component: () => import('./pages/supervisor/SupervisorPage.vue') },
     { path: '/callbacks', component: () => import('./pages/callbacks/CallbacksPage.vue') },
+    { path: '/admin', component: () => import('./pages/admin/AdminPage.vue') },
     { path: '/:rest(.*)*', redirect: () => pagesOf(session.role)[0]?.path ?? '/seat' },
   ],
 });

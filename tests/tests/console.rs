@@ -23,7 +23,7 @@ const AXE: &str =
 /// What the seat page may cost before it can be used, over the wire.
 const FIRST_LOAD_BYTES_MAX: f64 = 300_000.0;
 /// What would run, or load, were it ever markup.
-const MARKUP: &str = "<img src=x onerror=\"window.harmed=1\"><script>window.harmed=1</script>路灯";
+const MARKUP: &str = "<img src=x onerror=harmed=1>路灯";
 
 const LISTS: &str = r#"
 [[numbers]]
@@ -205,8 +205,9 @@ fn a_seat_and_a_citizen_hear_each_other_and_the_keys_work() {
          const own = all.filter(({ name }) => name.includes('/console/')); \
          return own.reduce((sum, { transferSize }) => sum + transferSize, 0)",
     );
-    let ready = page.run("return performance.getEntriesByType('navigation')[0].domInteractive");
-    println!("first load: {loaded} bytes, interactive after {ready} ms");
+    let painted =
+        page.run("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime");
+    println!("first load: {loaded} bytes, to be used after {painted} ms");
     assert!(loaded.as_f64().is_some_and(|bytes| (1.0..FIRST_LOAD_BYTES_MAX).contains(&bytes)));
 
     let citizen = Talker::call(server.sip(), CITIZEN_HZ);
@@ -236,14 +237,12 @@ fn markup_in_names_tickets_and_knowledge_is_text() {
     let citizen = Talker::call(server.sip(), CITIZEN_HZ);
     take(&page);
     let path = format!("/api/v1/tickets/{}", server.calls()[0]["ticket"].as_str().expect("an id"));
-    let edit = json!({ "revision": 0, "fields": { "title": MARKUP, "caller_name": MARKUP,
-        "description": MARKUP, "appeal_kind": MARKUP } });
+    let fields = ["title", "caller_name", "description", "place"];
+    let edit: Value = fields.iter().map(|field| (*field, MARKUP)).collect();
+    let edit = json!({ "revision": 0, "fields": edit });
     let (status, body) = server.request("PATCH", &path, Some(&edit));
-    if status == 422 {
-        println!("{body}");
-    }
     assert_eq!(status, 200, "{body}");
-    for field in ["title", "caller_name", "description", "appeal_kind"] {
+    for field in fields {
         has(&page, field, MARKUP);
     }
     let harmed = page.run(

@@ -25,6 +25,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Fields that people fill, where the server names one that is not accepted. */
+const FIELDS: Record<string, string> = {
+  extension: '分机号应为 2 至 8 位数字', password: '密码应为 8 至 128 个字符', name: '名称为空、太长或已有', skills: '技能级别应为 1 至 9',
+  phone: '联系电话应为 3 至 20 位数字', amount: '金额应为数字，如 3000 或 12.5',
+};
+
 const client = createClient<paths>({ baseUrl: '' });
 client.use({
   onRequest({ request }) {
@@ -61,6 +67,8 @@ export async function recordingBytes(call: string, first: number, last: number):
 function refusal(status: number, error: unknown): Refusal {
   const problem = (typeof error === 'object' ? error : null) as Schemas['Problem'] | null;
   const detail = problem?.detail ?? '';
+  const field = FIELDS[problem?.field ?? ''];
+  if (status === 422 && field) return new Refusal(status, field, problem);
   const message = /[\u4e00-\u9fff]/.test(detail) ? detail : REFUSED[status] ?? `操作没有成功（${status}）`;
   return new Refusal(status, message, problem);
 }

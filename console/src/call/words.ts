@@ -47,6 +47,8 @@ export const PHASES: Record<string, string> = {
   three_party: '三方通话', transferring: '转接中', ending: '已结束',
 };
 export const LINES: Record<string, string> = { ringing: '来电', calling: '呼叫中' };
+export const DIRECTIONS: Record<string, string> = { inbound: '呼入', outbound: '呼出', callback: '回拨' };
+export const CALLS: Record<string, string> = { ringing: '振铃', active: '通话中', ended: '已结束' };
 export const MESSAGES: Record<string, string> = {
   pending: '等待发送', sent: '已送达工单系统', parked: '工单系统未接受，已转管理员处理', discarded: '管理员已放弃发送', skipped: '按设置不发送',
 };
@@ -67,4 +69,15 @@ export function dayAndTime(ms: number): string {
   return new Intl.DateTimeFormat('zh-CN', {
     timeZone: 'Asia/Shanghai', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false,
   }).format(ms);
+}
+
+/** When the day of that moment began in China, which has one time zone and no summer time. */
+export function chinaMidnight(ms: number): number {
+  const [ahead, day] = [8 * 3_600_000, 86_400_000];
+  return ms - ((ms + ahead) % day);
+}
+
+/** The citizen's number, whoever called. */
+export function citizenOf(call: { direction: string; caller: string; called: string }): string {
+  return call.direction === 'inbound' ? call.caller : call.called;
 }

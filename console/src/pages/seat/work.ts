@@ -8,6 +8,7 @@ import {
   type Draft, type Ticket, begin, edits, refresh, shown, takeBack, type as typeInto, update, wereStored,
 } from '../../call/draft';
 import type { Evidence } from '../../call/evidence';
+import { citizenOf } from '../../call/words';
 import { Player } from '../../parts/player';
 
 /** How often the state of a submitted ticket is asked for, and how often at most: half a minute. */
@@ -15,6 +16,7 @@ const DELIVERY_EVERY_MS = 1_500;
 const DELIVERY_LOOKS_MAX = 20;
 /** Tries to store an edit over values that the machine goes on changing. */
 const STORE_TRIES_MAX = 4;
+const THEIRS = '别人刚改了同一栏，请选择用哪一个';
 
 /** What the page shows of a call. */
 export interface WorkState {
@@ -59,8 +61,8 @@ export class Work {
       ok(GET('/api/v1/calls/{id}/transcript', { params: this.path })),
     ]);
     const { state } = this;
-    const isOutgoing = call.direction === 'outbound';
-    state.party = isOutgoing ? call.called : call.caller;
+    const isOutgoing = call.direction !== 'inbound';
+    state.party = citizenOf(call);
     for (const leg of call.now?.legs ?? []) state.legs[leg.leg] ??= leg;
     state.phase = call.now?.phase ?? (call.ended_at ? 'ending' : state.phase);
     state.isPaused = call.now?.recording_paused ?? false;
@@ -127,16 +129,16 @@ export class Work {
 
   /** Stores a field as this person's: what was typed, or what the machine wrote and the person accepts. */
   accept(name: string): Promise<void> {
-    const field = this.state.draft?.fields[name];
-    const isMachines = field?.typed === undefined && field?.stored?.source === 'machine';
-    if (field?.typed === undefined && !isMachines) return Promise.resolve();
-    return this.store({ [name]: shown(field) });
+    return this.enqueue(() => {
+      const field = this.state.draft?.fields[name];
+      const isOpen = field?.typed !== undefined || field?.stored?.source === 'machine';
+      return isOpen ? { [name]: shown(field) } : {};
+    });
   }
 
-  /** Stores these values as this person's. One request at a time: each must know the revision that the one before made. */
+  /** Stores these values as this person's. */
   store(values: Record<string, string>): Promise<void> {
-    this.storing = this.storing.then(() => this.attempt(() => this.send(values)));
-    return this.storing;
+    return this.enqueue(() => values);
   }
 
   /** Stores what is typed and submits the ticket. A ticket that changed meanwhile is shown first. */
@@ -146,6 +148,10 @@ export class Work {
     if (!draft || state.isSubmitting || draft.status === 'confirmed') return;
     if (!shown(draft.fields.title) && !shown(draft.fields.description)) {
       state.notice = '标题和诉求内容都空着，请至少填一栏';
+      return;
+    }
+    if (Object.values(draft.fields).some(({ theirs }) => theirs !== undefined)) {
+      state.notice = THEIRS;
       return;
     }
     state.isSubmitting = true;
@@ -170,6 +176,15 @@ export class Work {
     this.player.stop();
   }
 
+  // One request at a time: each must know the revision that the one before made, and what it stored.
+  private enqueue(values: () => Record<string, string>): Promise<void> {
+    this.storing = this.storing.then(() => {
+      const wanted = values();
+      return Object.keys(wanted).length ? this.attempt(() => this.send(wanted)) : undefined;
+    });
+    return this.storing;
+  }
+
   private async attempt(action: () => Promise<unknown>): Promise<void> {
     this.state.notice = '';
     try {
@@ -192,7 +207,7 @@ export class Work {
       for (const [name, text] of Object.entries(values)) typeInto(draft, name, text);
       await this.reload(draft.id);
       const isTheirs = Object.keys(values).some((name) => draft.fields[name]?.theirs !== undefined);
-      if (isTheirs || tries === 0) throw new Refusal(409, '别人刚改了同一栏，请选择用哪一个');
+      if (isTheirs || tries === 0) throw new Refusal(409, THEIRS);
       await this.send(values, tries - 1);
     }
   }
