@@ -2,6 +2,7 @@ import vue from '@vitejs/plugin-vue';
 import { ElementPlusResolver } from 'unplugin-vue-components/resolvers';
 import components from 'unplugin-vue-components/vite';
 import { defineConfig } from 'vite';
+import { licences } from './licences';
 
 const SERVER = process.env.QINGTING_URL ?? 'http://127.0.0.1:12345';
 
@@ -10,6 +11,7 @@ export default defineConfig({
   base: '/console/',
   plugins: [
     vue(),
+    licences(),
     components({ dts: false, dirs: [], resolvers: [ElementPlusResolver({ importStyle: 'css' })] }),
   ],
   build: {

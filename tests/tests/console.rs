@@ -194,6 +194,8 @@ fn a_citizens_words_become_a_draft_that_the_seat_edits_and_submits() {
     assert!(confirmed.is_some(), "{booked:?}");
     click(&page, "done");
     shows(&page, "seat-state", "空闲");
+    let console = page.console();
+    assert!(!console.contains("Content Security Policy"), "{console}");
 }
 
 #[test]

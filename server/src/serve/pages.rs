@@ -87,6 +87,7 @@ fn content_type(name: &str) -> &'static str {
         Some("html") => HTML,
         Some("js") => SCRIPT,
         Some("css") => STYLE,
+        Some("txt") => "text/plain; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("woff2") => "font/woff2",
         _ => UNKNOWN,
