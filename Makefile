@@ -1,5 +1,5 @@
 # Qingting. `make run` sets everything up and answers calls; `make test` passes the tests.
-.PHONY: help run demo demo-callbacks test check ready clean
+.PHONY: help run demo demo-callbacks console test check ready clean
 
 CARGO ?= cargo
 BIN := target/release/qingting
@@ -10,6 +10,7 @@ help:
 	@echo "make run    set up, build, fetch the models, answer calls (again: seconds)"
 	@echo "make demo   place example calls and watch them become tickets"
 	@echo "make demo-callbacks   call twenty citizens about closed tickets"
+	@echo "make console  build console/dist anew after a change in console/ (needs Node.js)"
 	@echo "make test   format, lints, docs, dependency bans and every test"
 
 # What every target needs: toolchain, programs, models.
@@ -28,6 +29,9 @@ demo: ready
 demo-callbacks: ready
 	@$(BIN) demo --callbacks
 
+console:
+	cd console && npm ci && npm run types && npm run build
+
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
@@ -36,6 +40,7 @@ check:
 test:
 	@scripts/setup.sh
 	@scripts/setup-tests.sh
+	@scripts/console.sh
 	@$(CARGO) build --release --locked --workspace --all-targets
 	@$(BIN) models fetch
 	@$(MAKE) --no-print-directory check

@@ -87,6 +87,7 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/tickets/{id}", READ_OWN),
     ("PATCH", "/api/v1/tickets/{id}", WORK_OWN),
     ("POST", "/api/v1/tickets/{id}/confirm", WORK_OWN),
+    ("GET", "/api/v1/tickets/{id}/messages", READ_OWN),
     ("GET", "/api/v1/knowledge", READ_OWN),
     ("GET", "/api/v1/incidents", READ_OWN),
     ("GET", "/api/v1/events", READ_OWN),

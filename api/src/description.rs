@@ -37,6 +37,7 @@ pub(crate) fn finished(mut routes: utoipa::openapi::OpenApi) -> utoipa::openapi:
     routes.security = Some(any_of.to_vec());
     for (path, item) in &mut routes.paths.paths {
         for (method, operation) in operations(item) {
+            operation.operation_id = Some(operation_id(method, path));
             let open =
                 POLICY.iter().any(|(m, p, roles)| (*m, *p) == (method, path) && roles.is_empty());
             if open {
@@ -47,6 +48,14 @@ pub(crate) fn finished(mut routes: utoipa::openapi::OpenApi) -> utoipa::openapi:
         }
     }
     routes
+}
+
+/// Such as `get_calls_id_recording`. The functions' own names would come twice, and ids may not (OpenAPI 3.1
+/// §4.8.10.1): generated clients take one operation for another.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.trim_start_matches("/api/v1").replace(['{', '}'], "");
+    let words = path.split(['/', '-', '.']).filter(|word| !word.is_empty());
+    words.fold(method.to_lowercase(), |id, word| id + "_" + word)
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {

@@ -207,6 +207,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(outbox::list))
+        .routes(routes!(outbox::of_ticket))
         .routes(routes!(outbox::retry_parked))
         .routes(routes!(outbox::retry))
         .routes(routes!(outbox::discard))

@@ -3,11 +3,12 @@
 use crate::auth::Principal;
 use crate::calls::page_limit;
 use crate::problem::parameter;
-use crate::{ApiState, Problem};
+use crate::{ApiState, Problem, access};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use qingting_common::TicketId;
 use qingting_store::{OutboxQuery, OutboxRow, OutboxState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -89,6 +90,30 @@ pub(crate) async fn list(
     let rows = state.store.outbox(&wanted).await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id));
     Ok(Json(OutboxPage { messages: rows.into_iter().map(view).collect(), next: next.flatten() }))
+}
+
+/// What the ticket system was told of a ticket, and what it is still to be told, the newest first and at most
+/// 50: whether a ticket that was submitted has arrived.
+#[utoipa::path(get, path = "/api/v1/tickets/{id}/messages", params(("id" = String, Path)),
+    responses((status = 200, body = OutboxPage), (status = 404, body = Problem)))]
+pub(crate) async fn of_ticket(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(id): Path<String>,
+) -> Result<Json<OutboxPage>, Problem> {
+    let id: TicketId = parameter("id", &id)?;
+    let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    access::may_read(&state, &who, row.call).await?;
+    let wanted = OutboxQuery {
+        after: None,
+        newest_first: true,
+        limit: page_limit(None)?,
+        state: None,
+        stream: Some(id.to_string()),
+    };
+    state.store.audit(&who.name, "outbox.list", &id.to_string()).await?;
+    let rows = state.store.outbox(&wanted).await?;
+    Ok(Json(OutboxPage { messages: rows.into_iter().map(view).collect(), next: None }))
 }
 
 /// Tries every parked message again, e.g. after the ticket system was mended.

@@ -15,6 +15,7 @@ use qingting_common::{Pii, SegmentId, UnixMillis};
 use qingting_nlu::draft::{Field, Tag};
 use qingting_store::{AuditQuery, FinalSegment, Role};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
@@ -31,11 +32,13 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
     let reader = bearer(&world.store, Role::Reader).await;
     let description: Value = serde_json::from_str(&openapi_json()).unwrap();
     let mut operations = 0;
+    let mut ids = HashSet::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         let real = path.replace("{id}", &Uuid::nil().to_string());
         let real = real.replace("{extension}", "1001");
-        for method in methods.as_object().unwrap().keys() {
+        for (method, operation) in methods.as_object().unwrap() {
             operations += 1;
+            assert!(ids.insert(operation["operationId"].as_str()), "{method} {path}");
             let method = method.to_uppercase();
             let status = world.ask(&method, &real, "", "").await.status;
             if (method.as_str(), path.as_str()) == LOG_IN {
@@ -61,7 +64,7 @@ async fn every_operation_refuses_strangers_and_wrong_roles() {
             }
         }
     }
-    assert_eq!(operations, 62);
+    assert_eq!(operations, 63);
 }
 
 #[tokio::test]

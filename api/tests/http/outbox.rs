@@ -3,9 +3,10 @@
 use super::world::World;
 use qingting_common::{TicketId, UnixMillis};
 use qingting_nlu::draft::Field;
-use qingting_store::{OutboxClaim, OutboxFailure};
+use qingting_store::{OutboxClaim, OutboxFailure, SeatRole};
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
 
 const NOW: UnixMillis = UnixMillis(2);
 
@@ -62,6 +63,22 @@ async fn a_parked_message_is_seen_with_its_reason_and_decided_by_an_administrato
     let metrics = String::from_utf8(world.admin("GET", "/metrics", "").await.body).unwrap();
     assert!(metrics.contains("qingting_outbox_pending 2\n"), "{metrics}");
     assert!(metrics.contains("qingting_outbox_parked 0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_seat_sees_what_became_of_its_own_tickets_alone() {
+    let world = World::new().await;
+    let (ticket, _) = refused(&world).await;
+    let path = format!("/api/v1/tickets/{ticket}/messages");
+    let stranger = world.seat("801", SeatRole::Seat).await;
+    assert_eq!(world.ask("GET", &path, &stranger, "").await.status, 403);
+    let lead = world.seat("802", SeatRole::Supervisor).await;
+    let messages = world.ask("GET", &path, &lead, "").await.json();
+    let states: Vec<_> =
+        messages["messages"].as_array().unwrap().iter().map(|it| &it["state"]).collect();
+    assert_eq!(states, ["pending", "pending", "parked"], "the newest first");
+    let unknown = format!("/api/v1/tickets/{}/messages", Uuid::now_v7());
+    assert_eq!(world.ask("GET", &unknown, &lead, "").await.status, 404);
 }
 
 #[tokio::test]

@@ -445,3 +445,22 @@ async fn a_page_is_open_and_may_load_nothing_of_others() {
     assert_eq!(world.ask("POST", "/softphone", "", "").await.status, 405);
     assert_eq!(world.ask("GET", "/softphone/other.js", "", "").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_file_with_a_hashed_name_is_kept_and_comes_pressed_to_whoever_takes_that() {
+    let world = World::new().await;
+    for (accepts, body) in [
+        ("Accept-Encoding: br;q=1.0, gzip;q=0.8\r\n", "pressed"),
+        ("Accept-Encoding: deflate, gzip\r\n", "pressed"),
+        ("Accept-Encoding: gzip;q=0\r\n", "run()"),
+        ("", "run()"),
+    ] {
+        let answer = world.ask("GET", "/console/app-1.js", accepts, "").await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()), "{accepts}");
+        assert!(answer.head.contains("cache-control: public, max-age=31536000, immutable"));
+        assert!(answer.head.contains("vary: accept-encoding"));
+        assert_eq!(answer.head.contains("content-encoding: gzip"), body == "pressed");
+    }
+    let page = world.ask("GET", "/softphone", "", "").await;
+    assert!(page.head.contains("cache-control: no-store"), "{}", page.head);
+}

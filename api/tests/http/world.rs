@@ -27,8 +27,9 @@ use uuid::Uuid;
 pub(crate) const START: UnixMillis = UnixMillis(1_767_196_800_000);
 pub(crate) const PASSWORD: &str = "correct horse";
 const PAGES: &[Page] = &[
-    ("/softphone", "text/html; charset=utf-8", b"<!doctype html>"),
-    ("/softphone/app.js", "text/javascript", b"start()"),
+    Page::new("/softphone", "text/html; charset=utf-8", b"<!doctype html>"),
+    Page::new("/softphone/app.js", "text/javascript", b"start()"),
+    Page::new("/console/app-1.js", "text/javascript", b"run()").or_gzip(b"pressed").kept(),
 ];
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);

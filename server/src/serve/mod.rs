@@ -392,7 +392,7 @@ fn api_state(
     state.callbacks = Arc::clone(office) as Arc<dyn qingting_api::Callbacks>;
     let for_places = Arc::clone(hotline);
     state.locate = Arc::new(move |place| for_places.reader.locate(place));
-    state.pages = pages::softphone(endpoint, &hotline.config);
+    state.pages = pages::all(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
     state
 }

@@ -1,0 +1,74 @@
+// Requests to the server, typed by its own description (schema.d.ts), and errors as people read them.
+
+import createClient from 'openapi-fetch';
+import type { components, paths } from './schema';
+import { header } from './session';
+
+/** Shapes of the API. */
+export type Schemas = components['schemas'];
+
+const REFUSED: Record<number, string> = {
+  401: '登录已失效，请重新签入',
+  403: '没有权限',
+  404: '没有找到',
+  409: '内容刚被改动，请看一眼再试',
+  410: '录音已按保存期限删除',
+  422: '填写的内容不被接受',
+  429: '尝试太多，请稍后再试',
+  503: '服务器暂时不可用',
+};
+
+/** Why a request failed: `message` is for people, `status` 0 where no answer came. */
+export class Refusal extends Error {
+  constructor(readonly status: number, message: string, readonly problem: Schemas['Problem'] | null = null) {
+    super(message);
+  }
+}
+
+/** Fields that people fill, where the server names one that is not accepted. */
+const FIELDS: Record<string, string> = {
+  extension: '分机号应为 2 至 8 位数字', password: '密码应为 8 至 128 个字符', name: '名称为空、太长或已有', skills: '技能级别应为 1 至 9',
+  phone: '联系电话应为 3 至 20 位数字', amount: '金额应为数字，如 3000 或 12.5',
+};
+
+const client = createClient<paths>({ baseUrl: '' });
+client.use({
+  onRequest({ request }) {
+    const proof = header();
+    if (proof) request.headers.set('Authorization', proof);
+    return request;
+  },
+});
+
+/** The operations of the API. */
+export const { GET, POST, PUT, PATCH, DELETE } = client;
+
+/** The answer's body, or a `Refusal`. */
+export async function ok<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const answer = await asked.catch(() => {
+    throw new Refusal(0, '服务器没有回应，请检查网络');
+  });
+  if (!answer.response.ok) throw refusal(answer.response.status, answer.error);
+  return answer.data as T;
+}
+
+/** Bytes of a recording, which need the credential, from `first` to `last`. */
+export async function recordingBytes(call: string, first: number, last: number): Promise<ArrayBuffer> {
+  const headers = { Authorization: header() ?? '', Range: `bytes=${first}-${last}` };
+  const answer = await fetch(`/api/v1/calls/${encodeURIComponent(call)}/recording`, { headers }).catch(() => {
+    throw new Refusal(0, '服务器没有回应，请检查网络');
+  });
+  if (answer.status === 416) throw new Refusal(416, '这一段还没有录下来');
+  if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
+  return answer.arrayBuffer();
+}
+
+// What the server says in Chinese is for people; other details are for programs.
+function refusal(status: number, error: unknown): Refusal {
+  const problem = (typeof error === 'object' ? error : null) as Schemas['Problem'] | null;
+  const detail = problem?.detail ?? '';
+  const field = FIELDS[problem?.field ?? ''];
+  if (status === 422 && field) return new Refusal(status, field, problem);
+  const message = /[\u4e00-\u9fff]/.test(detail) ? detail : REFUSED[status] ?? `操作没有成功（${status}）`;
+  return new Refusal(status, message, problem);
+}

@@ -1,0 +1,39 @@
+// Who works at this page. **Credentials live in this module's memory alone**: closing or reloading the page signs out.
+
+import { reactive } from 'vue';
+
+/** Of the API's roles, those of people at this console. */
+export type Role = 'seat' | 'supervisor' | 'admin';
+
+/** Who is signed in. */
+export const session = reactive({
+  role: null as Role | null,
+  name: '',
+  /** Of a seat: its telephone. */
+  extension: null as string | null,
+});
+
+/** How requests prove themselves, and streams. The administrator has no session: its password goes along. */
+let proof: { header: string; token: string | null } | null = null;
+
+export const header = (): string | null => proof?.header ?? null;
+export const token = (): string | null => proof?.token ?? null;
+
+/** A seat's or supervisor's session. */
+export function hold(of: string, who: { role: string; person?: string | null; name: string; extension?: string | null }): void {
+  proof = { header: `Bearer ${of}`, token: of };
+  Object.assign(session, { role: who.role as Role, name: who.person ?? who.name, extension: who.extension ?? null });
+}
+
+/** The administrator's password, in UTF-8 (RFC 7617 §2.1). */
+export function holdPassword(password: string): void {
+  const bytes = new TextEncoder().encode(`admin:${password}`);
+  proof = { header: `Basic ${btoa(String.fromCharCode(...bytes))}`, token: null };
+  Object.assign(session, { role: 'admin', name: '管理员', extension: null });
+}
+
+/** Forgets everything. */
+export function forget(): void {
+  proof = null;
+  Object.assign(session, { role: null, name: '', extension: null });
+}

@@ -1,0 +1,37 @@
+import { createRouter, createWebHashHistory } from 'vue-router';
+import { type Role, session } from './api/session';
+
+/** A page and who may open it. */
+interface PageWords {
+  path: string;
+  label: string;
+  roles: readonly Role[];
+}
+
+/** In the order of the navigation. */
+export const PAGES: readonly PageWords[] = [
+  { path: '/seat', label: '座席', roles: ['seat', 'supervisor'] },
+  { path: '/supervisor', label: '班长', roles: ['supervisor', 'admin'] },
+  { path: '/callbacks', label: '回访', roles: ['supervisor', 'admin'] },
+  { path: '/admin', label: '管理', roles: ['admin'] },
+];
+
+/** Pages of whoever is signed in. */
+export const pagesOf = (role: Role | null) => PAGES.filter(({ roles }) => role && roles.includes(role));
+
+export const router = createRouter({
+  history: createWebHashHistory('/console/'),
+  routes: [
+    { path: '/seat', component: () => import('./pages/seat/SeatPage.vue') },
+    { path: '/supervisor', component: () => import('./pages/supervisor/SupervisorPage.vue') },
+    { path: '/callbacks', component: () => import('./pages/callbacks/CallbacksPage.vue') },
+    { path: '/admin', component: () => import('./pages/admin/AdminPage.vue') },
+    { path: '/:rest(.*)*', redirect: () => pagesOf(session.role)[0]?.path ?? '/seat' },
+  ],
+});
+
+router.beforeEach(({ path }) => {
+  const own = pagesOf(session.role);
+  if (!own.length || own.some((page) => page.path === path)) return true;
+  return own[0]?.path ?? false;
+});
