@@ -329,7 +329,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes closed tickets in: all or, when one is wrong, none. */
+        /** Takes closed tickets in: all or, when one is wrong, none. A stopped campaign takes none. */
         post: operations["post_campaigns_id_follow_ups"];
         delete?: never;
         options?: never;
@@ -1196,9 +1196,10 @@ export interface components {
             /** Format: int64 */
             started_at: number;
             state: string;
-            ticket: string;
+            /** @description Absent of a machine's callback, which is about an older one. */
+            ticket?: string | null;
             /** @description 工单编号. */
-            ticket_number: string;
+            ticket_number?: string | null;
         };
         /** @description A change. */
         CampaignChange: {
@@ -3034,6 +3035,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3437,6 +3446,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3569,6 +3586,14 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

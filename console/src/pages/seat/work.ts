@@ -67,7 +67,7 @@ export class Work {
     state.phase = call.now?.phase ?? (call.ended_at ? 'ending' : state.phase);
     state.isPaused = call.now?.recording_paused ?? false;
     takeOver(state.lines, transcript.segments, transcript.gaps.map((gap) => ({ ...gap, party: gap.party as Party })));
-    await this.reload(call.ticket);
+    if (call.ticket) await this.reload(call.ticket);
     const aids = [this.askRepeats(), this.askLocation()];
     // A citizen's own call has none.
     if (isOutgoing) aids.push(this.askFollowUp());
