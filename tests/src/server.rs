@@ -74,14 +74,25 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it takes calls.
     pub fn start(plan: &ServerPlan) -> Self {
+        let mut server = Self::planned(plan);
+        server.start_again();
+        server
+    }
+
+    /// One that is to crash at this point, on the database of another, whose password it has.
+    pub fn start_beside(other: &Self, plan: &ServerPlan, crash_at: &str) -> Self {
+        let mut server = Self { password: other.password.clone(), ..Self::planned(plan) };
+        server.start_crashing_at(crash_at);
+        server
+    }
+
+    fn planned(plan: &ServerPlan) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let (sip, http) = (free_port(), free_port());
         std::fs::write(home.path().join("config.toml"), configuration(plan, sip, http))
             .expect("writable");
         share_prompts(home.path());
-        let mut server = Self { child: None, home, sip, http, password: String::new() };
-        server.start_again();
-        server
+        Self { child: None, home, sip, http, password: String::new() }
     }
 
     /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
@@ -103,6 +114,11 @@ impl Server {
         assert!(self.log().contains("stopped at the crash point"));
     }
 
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
     fn launch(&mut self, crash_at: &str) {
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -116,6 +132,7 @@ impl Server {
             .env("XDG_RUNTIME_DIR", self.home())
             // The level is the configuration's: some tests read the log.
             .env_remove("RUST_LOG")
+            .env_remove("DATABASE_URL")
             .env("QINGTING_CRASH_AT", crash_at)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

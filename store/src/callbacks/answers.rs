@@ -2,7 +2,7 @@
 
 use super::{follow_ups, results};
 use crate::error::StoreError;
-use crate::rows::{at, pii, unreadable};
+use crate::rows::{at, flag, number, pii, unreadable};
 use crate::writer::Command;
 use crate::{Store, audit};
 use qingting_callbacks::dialogue::{Answered, By};
@@ -10,8 +10,8 @@ use qingting_callbacks::result::Counted;
 use qingting_callbacks::script::{AnswerName, question, question_name};
 use qingting_common::{FollowUpId, UnixMillis};
 use qingting_nlu::answers::{Cause, Question};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// An answer as the machine read it.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,12 +86,12 @@ impl Store {
 }
 
 const READ: &str =
-    "SELECT * FROM follow_up_answers WHERE follow_up_id = ?1 ORDER BY attempt, at, rowid";
-const CORRECTIONS: &str = "SELECT * FROM answer_corrections WHERE follow_up_id = ?1 ORDER BY id";
+    "SELECT * FROM follow_up_answers WHERE follow_up_id = $1 ORDER BY attempt, at, rowid";
+const CORRECTIONS: &str = "SELECT * FROM answer_corrections WHERE follow_up_id = $1 ORDER BY id";
 
 /// The answers as they count: a person's reading in the place of the machine's.
 pub(super) async fn counted(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     of: FollowUpId,
 ) -> Result<Vec<Counted>, StoreError> {
     let rows = sqlx::query(READ).bind(of.to_string()).fetch_all(&mut *db).await?;
@@ -113,12 +113,12 @@ pub(super) async fn counted(
     Ok(counted)
 }
 
-fn read(row: &SqliteRow) -> Result<StoredAnswer, StoreError> {
+fn read(row: &AnyRow) -> Result<StoredAnswer, StoreError> {
     let clip = |column: &str| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?);
     let clip = clip("clip_from_ms")?.zip(clip("clip_to_ms")?);
     let by: &str = row.try_get("by")?;
     Ok(StoredAnswer {
-        attempt: row.try_get("attempt")?,
+        attempt: number(row, "attempt")?,
         answered: Answered {
             question: read_question(row)?,
             answer: read_answer(row)?.ok_or_else(|| unreadable("answer", "nothing"))?,
@@ -126,7 +126,7 @@ fn read(row: &SqliteRow) -> Result<StoredAnswer, StoreError> {
             text: pii(row, "text")?,
             confidence: row.try_get::<f64, _>("confidence")? as f32,
             by: if by == "key" { By::Key } else { By::Speech },
-            confirmed: row.try_get("confirmed")?,
+            confirmed: flag(row, "confirmed")?,
             clip_ms: clip
                 .map(|(from, to)| (crate::rows::unsigned(from), crate::rows::unsigned(to))),
         },
@@ -134,7 +134,7 @@ fn read(row: &SqliteRow) -> Result<StoredAnswer, StoreError> {
     })
 }
 
-fn read_correction(row: &SqliteRow) -> Result<CorrectionRow, StoreError> {
+fn read_correction(row: &AnyRow) -> Result<CorrectionRow, StoreError> {
     Ok(CorrectionRow {
         correction: Correction {
             question: read_question(row)?,
@@ -147,18 +147,18 @@ fn read_correction(row: &SqliteRow) -> Result<CorrectionRow, StoreError> {
     })
 }
 
-fn read_question(row: &SqliteRow) -> Result<Question, StoreError> {
+fn read_question(row: &AnyRow) -> Result<Question, StoreError> {
     let name: &str = row.try_get("question")?;
     question(name).ok_or_else(|| unreadable("question", name))
 }
 
-fn read_answer(row: &SqliteRow) -> Result<Option<AnswerName>, StoreError> {
+fn read_answer(row: &AnyRow) -> Result<Option<AnswerName>, StoreError> {
     let name: Option<&str> = row.try_get("answer")?;
     let known = |name: &str| AnswerName::ALL.into_iter().find(|answer| answer.as_str() == name);
     name.map(|name| known(name).ok_or_else(|| unreadable("answer", name))).transpose()
 }
 
-fn read_cause(row: &SqliteRow) -> Result<Option<Cause>, StoreError> {
+fn read_cause(row: &AnyRow) -> Result<Option<Cause>, StoreError> {
     let name: Option<&str> = row.try_get("cause")?;
     name.map(|name| Cause::from_name(name).ok_or_else(|| unreadable("cause", name))).transpose()
 }
@@ -174,13 +174,13 @@ impl Command for Put {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let answered = &self.answered;
         let clip = answered.clip_ms;
         sqlx::query(
             "INSERT INTO follow_up_answers (follow_up_id, attempt, question, answer, cause, text,
                 confidence, by, confirmed, clip_from_ms, clip_to_ms, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (follow_up_id, question, attempt) DO UPDATE SET answer = excluded.answer,
                 cause = excluded.cause, text = excluded.text, confidence = excluded.confidence,
                 by = excluded.by, confirmed = excluded.confirmed,
@@ -188,7 +188,7 @@ impl Command for Put {
                 at = excluded.at",
         )
         .bind(self.of.to_string())
-        .bind(self.attempt)
+        .bind(i64::from(self.attempt))
         .bind(question_name(answered.question))
         .bind(answered.answer.as_str())
         .bind(answered.cause.map(Cause::as_str))
@@ -216,12 +216,12 @@ impl Command for Correct {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let follow_up = follow_ups::load(db, self.of).await?;
         let Correction { question, answer, cause, note } = &self.correction;
         sqlx::query(
             "INSERT INTO answer_corrections (follow_up_id, question, answer, cause, note, by, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(self.of.to_string())
         .bind(question_name(*question))

@@ -2,7 +2,8 @@
 
 use super::results;
 use crate::error::StoreError;
-use crate::rows::{at, json, maybe_at, named, parsed, pii, to_json};
+use crate::rows::{at, flag, json, maybe_at, named, number, parsed, pii, to_json};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit};
 use qingting_callbacks::attempt::Status;
@@ -11,8 +12,8 @@ use qingting_callbacks::result::Round;
 use qingting_common::{CampaignId, FollowUpId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 /// The priority of a second follow-up: redo checks go first.
@@ -185,8 +186,7 @@ impl Store {
 
     /// Follow-ups, oldest first.
     pub async fn follow_ups(&self, query: &FollowUpQuery) -> Result<Vec<FollowUp>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> =
-            QueryBuilder::new("SELECT * FROM follow_ups WHERE true");
+        let mut sql: Sql = Sql::new("SELECT * FROM follow_ups WHERE true");
         if let Some(campaign) = query.campaign {
             sql.push(" AND campaign_id = ").push_bind(campaign.to_string());
         }
@@ -202,7 +202,7 @@ impl Store {
         if let Some(after) = query.after {
             sql.push(" AND id > ").push_bind(after.to_string());
         }
-        sql.push(" ORDER BY id LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+        sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
         sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
@@ -224,12 +224,12 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<FollowUp>, StoreError> {
         sqlx::query(
-            "SELECT * FROM follow_ups WHERE campaign_id = ?1 AND state = 'waiting' AND not_before <= ?2
-             ORDER BY priority DESC, not_before, id LIMIT ?3",
+            "SELECT * FROM follow_ups WHERE campaign_id = $1 AND state = 'waiting' AND not_before <= $2
+             ORDER BY priority DESC, not_before, id LIMIT $3",
         )
         .bind(campaign.to_string())
         .bind(now.0)
-        .bind(limit.min(PAGE_ROWS_MAX))
+        .bind(i64::from(limit.min(PAGE_ROWS_MAX)))
         .fetch_all(self.readers())
         .await?
         .iter()
@@ -239,7 +239,7 @@ impl Store {
 
     /// A follow-up.
     pub async fn follow_up(&self, id: FollowUpId) -> Result<Option<FollowUp>, StoreError> {
-        let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")
+        let row = sqlx::query("SELECT * FROM follow_ups WHERE id = $1")
             .bind(id.to_string())
             .fetch_optional(self.readers())
             .await?;
@@ -258,7 +258,7 @@ impl Store {
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<FollowUp, StoreError> {
     let previous: Option<String> = row.try_get("previous")?;
     let status: Option<String> = row.try_get("status")?;
     let status = status.map(|name| {
@@ -274,7 +274,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
         opened_at: maybe_at(row, "opened_at")?,
         closed_at: at(row, "closed_at")?,
         citizen: pii(row, "citizen")?,
-        confidential: row.try_get("confidential")?,
+        confidential: flag(row, "confidential")?,
         earlier: Pii::new(json(row.try_get("earlier")?, "follow_ups.earlier")?),
         round: if row.try_get::<i64, _>("round")? == 1 { Round::First } else { Round::AfterRedo },
         previous: previous
@@ -284,9 +284,9 @@ pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
         state: named(row, "state", FollowUpState::ALL, FollowUpState::as_str)?,
         not_before: at(row, "not_before")?,
         wish: maybe_at(row, "wish")?,
-        attempts: row.try_get("attempts")?,
-        faults: row.try_get("faults")?,
-        wishes: row.try_get("wishes")?,
+        attempts: number(row, "attempts")?,
+        faults: number(row, "faults")?,
+        wishes: number(row, "wishes")?,
         status: status.transpose()?,
         ended_at: maybe_at(row, "ended_at")?,
         result_revision: crate::rows::unsigned(row.try_get("result_revision")?),
@@ -294,11 +294,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
     })
 }
 
-pub(super) async fn load(
-    db: &mut SqliteConnection,
-    id: FollowUpId,
-) -> Result<FollowUp, StoreError> {
-    let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")
+pub(super) async fn load(db: &mut AnyConnection, id: FollowUpId) -> Result<FollowUp, StoreError> {
+    let row = sqlx::query("SELECT * FROM follow_ups WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
         .await?;
@@ -317,7 +314,7 @@ impl Command for Import {
     type Output = Imported;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Imported, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Imported, StoreError> {
         super::campaigns::load(db, self.campaign).await?;
         let mut imported = Imported::default();
         for ticket in &self.tickets {
@@ -327,8 +324,8 @@ impl Command for Import {
                 && let Some(id) = awaiting(db, &ticket.ticket).await?
             {
                 sqlx::query(
-                    "UPDATE follow_ups SET state = 'waiting', not_before = ?2, closed_at = ?3
-                     WHERE id = ?1",
+                    "UPDATE follow_ups SET state = 'waiting', not_before = $2, closed_at = $3
+                     WHERE id = $1",
                 )
                 .bind(&id)
                 .bind(self.at.0)
@@ -360,8 +357,8 @@ impl Command for Import {
     }
 }
 
-async fn is_known(db: &mut SqliteConnection, event_id: &str) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM follow_up_events WHERE event_id = ?1")
+async fn is_known(db: &mut AnyConnection, event_id: &str) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM follow_up_events WHERE event_id = $1")
         .bind(event_id)
         .fetch_optional(db)
         .await?;
@@ -369,9 +366,9 @@ async fn is_known(db: &mut SqliteConnection, event_id: &str) -> Result<bool, Sto
 }
 
 /// The second follow-up of a ticket that waits for its redo.
-async fn awaiting(db: &mut SqliteConnection, ticket: &str) -> Result<Option<String>, StoreError> {
+async fn awaiting(db: &mut AnyConnection, ticket: &str) -> Result<Option<String>, StoreError> {
     let row =
-        sqlx::query("SELECT id FROM follow_ups WHERE ticket = ?1 AND state = 'awaiting_redo'")
+        sqlx::query("SELECT id FROM follow_ups WHERE ticket = $1 AND state = 'awaiting_redo'")
             .bind(ticket)
             .fetch_optional(db)
             .await?;
@@ -379,12 +376,12 @@ async fn awaiting(db: &mut SqliteConnection, ticket: &str) -> Result<Option<Stri
 }
 
 async fn note_event(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     event_id: &str,
     follow_up: &str,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO follow_up_events (event_id, follow_up_id, at) VALUES (?1, ?2, ?3)")
+    sqlx::query("INSERT INTO follow_up_events (event_id, follow_up_id, at) VALUES ($1, $2, $3)")
         .bind(event_id)
         .bind(follow_up)
         .bind(at.0)
@@ -395,7 +392,7 @@ async fn note_event(
 
 #[allow(clippy::too_many_arguments, reason = "a row")]
 pub(super) async fn insert(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: FollowUpId,
     campaign: CampaignId,
     ticket: &NewFollowUp,
@@ -409,7 +406,7 @@ pub(super) async fn insert(
     sqlx::query(
         "INSERT INTO follow_ups (id, campaign_id, ticket, title, unit, opened_at, closed_at, citizen,
             confidential, earlier, round, previous, priority, state, not_before, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(id.to_string())
     .bind(campaign.to_string())
@@ -442,7 +439,7 @@ impl Command for Cancel {
     type Output = Option<FollowUp>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<FollowUp>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Option<FollowUp>, StoreError> {
         let follow_up = load(db, self.id).await?;
         if !matches!(follow_up.state, FollowUpState::Waiting | FollowUpState::AwaitingRedo) {
             return Ok(None);

@@ -1,0 +1,43 @@
+//! A throw-away PostgreSQL, one for each test program, and a new database in it for each test.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What `scripts/postgres-for-tests.sh` reads and writes. It ends when this program has.
+struct Server {
+    names: ChildStdin,
+    addresses: Lines<BufReader<ChildStdout>>,
+    databases: u32,
+}
+
+/// The address of a new, empty database.
+pub(crate) fn database() -> String {
+    static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| Mutex::new(start()));
+    let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
+    server.databases += 1;
+    let name = format!("test{}", server.databases);
+    // A script that has ended already has said why.
+    let _ = writeln!(server.names, "{name}");
+    let answer = server.addresses.next().expect("an answer").expect("a line");
+    assert!(answer.starts_with("postgres://"), "{answer}");
+    answer
+}
+
+fn start() -> Server {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres-for-tests.sh");
+    let mut child = Command::new(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // Ctrl-C ends the tests; the script then has the time to clean up.
+        .process_group(0)
+        .spawn()
+        .expect("the script of the repository");
+    Server {
+        names: child.stdin.take().expect("piped"),
+        addresses: BufReader::new(child.stdout.take().expect("piped")).lines(),
+        databases: 0,
+    }
+}
