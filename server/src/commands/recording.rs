@@ -3,7 +3,7 @@
 use crate::cli::{ConfigFile, Recording, RecordingExport, RecordingFiles};
 use crate::config::Config;
 use crate::{database, home, serve};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use qingting_common::CallId;
 use qingting_recording::{MasterKeys, Reader, State, Verified, export_wav, rewrap};
 use qingting_store::{RecordingInfo, RecordingRow, Store};
