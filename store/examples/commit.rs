@@ -2,11 +2,13 @@
 //!
 //!     cargo run --release -p qingting-store --example commit -- FILE|postgres://...
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
 use qingting_nlu::draft::{Field, Tag};
 use qingting_store::{DatabaseUrl, Direction, FinalSegment, NewCall, Place, Store, StoreError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -79,7 +81,6 @@ async fn say(store: Store, call: CallId, number: u32) -> Result<(), StoreError> 
         raw: Pii::new(text.clone()),
         confidence: 0.9,
     };
-    let tag =
-        Tag { field: Field::Title, value: text.into(), confidence: 0.7, evidence: Vec::new() };
+    let tag = Tag { field: Field::Title, value: text, confidence: 0.7, evidence: Vec::new() };
     store.record_final(call, segment, &[tag]).await.map(drop)
 }

@@ -81,7 +81,8 @@ impl Server {
 
     /// One that is to crash at this point, on the database of another, whose password it has.
     pub fn start_beside(other: &Self, plan: &ServerPlan, crash_at: &str) -> Self {
-        let mut server = Self { password: other.password.clone(), ..Self::planned(plan) };
+        let mut server = Self::planned(plan);
+        server.password.clone_from(&other.password);
         server.start_crashing_at(crash_at);
         server
     }

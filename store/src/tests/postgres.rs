@@ -81,11 +81,12 @@ async fn a_program_that_goes_silent_in_a_write_holds_nobody_up() {
     let url = server::database();
     let (silent, store) = (opened(&url).await.unwrap(), opened(&url).await.unwrap());
     silent.write(Sql("SET idle_in_transaction_session_timeout = 200")).await.unwrap();
-    let stuck = tokio::spawn(async move { silent.write(Silent).await });
+    let mut stuck = JoinSet::new();
+    stuck.spawn(async move { silent.write(Silent).await });
     tokio::task::yield_now().await;
     begun(&store).await;
-    let told = tokio::time::timeout(Duration::from_secs(5), stuck).await.unwrap().unwrap();
-    assert!(told.is_err(), "its transaction was ended");
+    let told = tokio::time::timeout(Duration::from_secs(5), stuck.join_next()).await.unwrap();
+    assert!(told.unwrap().unwrap().is_err(), "its transaction was ended");
 }
 
 /// Begins and then says nothing for a while.

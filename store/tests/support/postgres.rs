@@ -26,6 +26,7 @@ pub(crate) fn database() -> String {
     answer
 }
 
+#[allow(clippy::zombie_processes, reason = "it ends when this program has ended")]
 fn start() -> Server {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres-for-tests.sh");
     let mut child = Command::new(script)
