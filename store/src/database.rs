@@ -106,16 +106,16 @@ impl Database {
             Place::Server(_) => "SET default_transaction_read_only = on",
         };
         let session = format!("{}; {reads_only}", self.session());
-        AnyPoolOptions::new()
-            .max_connections(READERS_MAX)
-            .acquire_timeout(WAIT_MAX)
-            .after_connect(move |db, _| {
-                let session = session.clone();
-                Box::pin(async move { db.execute(AssertSqlSafe(session)).await.map(drop) })
-            })
-            .connect_with(self.options.clone())
-            .await
-            .map_err(|source| self.refused(source))
+        let pool = AnyPoolOptions::new().max_connections(READERS_MAX);
+        // A file's readers wait for each other alone.
+        let pool = if self.is_file() { pool } else { pool.acquire_timeout(WAIT_MAX) };
+        pool.after_connect(move |db, _| {
+            let session = session.clone();
+            Box::pin(async move { db.execute(AssertSqlSafe(session)).await.map(drop) })
+        })
+        .connect_with(self.options.clone())
+        .await
+        .map_err(|source| self.refused(source))
     }
 
     fn session(&self) -> String {

@@ -123,8 +123,8 @@ pub enum StoreError {
     /// The write queue stayed full for as long as a caller waits.
     #[error("the database does not keep up: its write queue is full. Check the disk's speed")]
     Overloaded,
-    /// The server of the database does not answer. Nothing was written.
-    #[error("the database does not answer: {0}. Check its server and the network")]
+    /// The database does not answer. Nothing was written.
+    #[error("the database does not answer: {0}. Check its server and the network, or its disk")]
     Away(String),
     /// The connection broke while a write was being committed.
     #[error(
@@ -145,8 +145,7 @@ impl From<sqlx::Error> for StoreError {
         match code.as_deref() {
             // disk_full
             Some("53100") => Self::DiskFull,
-            // lock_not_available: another process writes for longer than anybody waits
-            Some("55P03") => Self::Overloaded,
+            _ if is_busy(&error) => Self::Overloaded,
             Some(code) if is_full(code) => Self::DiskFull,
             _ if is_leaving(&error) => Self::Away(error.to_string()),
             _ => match error {
@@ -160,6 +159,12 @@ impl From<sqlx::Error> for StoreError {
 /// SQLite's low byte is the primary code, the rest says where it happened.
 fn is_full(code: &str) -> bool {
     code.len() < SQLSTATE_CHARS && code.parse().is_ok_and(|code: i64| code & 0xff == SQLITE_FULL)
+}
+
+/// Whether another process was writing for longer than anybody waits.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    // PostgreSQL's lock_not_available, SQLite's SQLITE_BUSY.
+    code(error).is_some_and(|code| code == "55P03" || code == "5")
 }
 
 /// What the database calls the error.

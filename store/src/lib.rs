@@ -71,7 +71,7 @@ pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 
 use qingting_nlu::profile::KindName;
 use qingting_nlu::repeats::Repeats;
-use sqlx::AnyPool;
+use sqlx::{AnyPool, Connection};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -111,6 +111,14 @@ impl Store {
         let mut db = database.writer().await?;
         database.migrate(&mut db).await?;
         let readers = database.readers().await?;
+        // A connection to a server lives in the runtime that made it: the writer makes its own.
+        let db = match database.is_file() {
+            true => Some(db),
+            false => {
+                drop(db.close().await);
+                None
+            }
+        };
         let (writer, serve) = writer::Writer::new(database, db);
         let mut task = JoinSet::new();
         // Each statement goes to SQLite's thread and back: from a thread that only waits for it

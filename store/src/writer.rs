@@ -9,7 +9,7 @@
 //! whose commit was under way is reported as [`StoreError::Unknown`] and never repeated here.**
 
 use crate::database::{Database, WAIT_MAX};
-use crate::error::{StoreError, is_leaving};
+use crate::error::{StoreError, is_busy, is_leaving};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +19,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Commands in one transaction.
 const GROUP_COMMANDS_MAX: usize = 256;
+
+/// The same on a server, where each statement is a way through the network and others wait for the lock.
+const SERVER_GROUP_COMMANDS_MAX: usize = 64;
 
 /// Commands waiting for the writer.
 const QUEUE_COMMANDS_MAX: usize = 4_096;
@@ -53,13 +56,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// The handle, and the task to run until it is stopped or the last handle is gone.
+    /// `db` is the connection that writes; without one it is made for the first write.
     pub(crate) fn new(
         database: Database,
-        db: AnyConnection,
+        db: Option<AnyConnection>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, jobs) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let stop = Arc::new(Notify::new());
-        let session = Session { database, db: Some(db) };
+        let session = Session { database, db };
         (Self { queue, stop: stop.clone() }, serve(session, jobs, stop))
     }
 
@@ -135,7 +139,11 @@ impl<C: Command> Job for Queued<C> {
 }
 
 async fn serve(mut session: Session, mut jobs: mpsc::Receiver<Box<dyn Job>>, stop: Arc<Notify>) {
-    let mut group = Vec::with_capacity(GROUP_COMMANDS_MAX);
+    let commands_max = match session.database.is_file() {
+        true => GROUP_COMMANDS_MAX,
+        false => SERVER_GROUP_COMMANDS_MAX,
+    };
+    let mut group = Vec::with_capacity(commands_max);
     loop {
         tokio::select! {
             biased;
@@ -143,7 +151,7 @@ async fn serve(mut session: Session, mut jobs: mpsc::Receiver<Box<dyn Job>>, sto
                 jobs.close();
                 continue;
             }
-            received = jobs.recv_many(&mut group, GROUP_COMMANDS_MAX) => {
+            received = jobs.recv_many(&mut group, commands_max) => {
                 if received == 0 {
                     break;
                 }
@@ -158,8 +166,12 @@ async fn serve(mut session: Session, mut jobs: mpsc::Receiver<Box<dyn Job>>, sto
 enum Failure {
     /// Nothing of it was kept.
     Undone(sqlx::Error),
-    /// The server cannot be reached: nothing was even begun.
-    Away(String),
+    /// There was no transaction to begin with, and there will be none for the next command.
+    NotBegun {
+        /// Whether another process was writing all the time.
+        is_busy: bool,
+        cause: String,
+    },
     /// The connection broke when the commit was under way.
     Unknown(String),
 }
@@ -178,7 +190,9 @@ impl Session {
                 Ok(()) => return group.drain(..).for_each(|job| job.deliver()),
                 // Alone, each learns its own fate.
                 Err(Failure::Undone(_)) => {}
-                Err(Failure::Away(cause)) => return away(group.drain(..), &cause),
+                Err(Failure::NotBegun { is_busy, cause }) => {
+                    return not_begun(group.drain(..), is_busy, &cause);
+                }
                 Err(Failure::Unknown(cause)) => {
                     return group
                         .drain(..)
@@ -192,7 +206,9 @@ impl Session {
                 Ok(()) => job.deliver(),
                 Err(Failure::Undone(error)) => job.fail(error.into()),
                 Err(Failure::Unknown(cause)) => job.fail(StoreError::Unknown(cause)),
-                Err(Failure::Away(cause)) => return away(std::iter::once(job).chain(jobs), &cause),
+                Err(Failure::NotBegun { is_busy, cause }) => {
+                    return not_begun(std::iter::once(job).chain(jobs), is_busy, &cause);
+                }
             }
         }
     }
@@ -243,17 +259,22 @@ impl Session {
                 Err(error) if is_silence(&error) => self.db = None,
                 Err(error) => {
                     self.roll_back().await;
-                    return Err(Failure::Undone(error));
+                    return Err(error.into());
                 }
             }
         }
-        if self.db.is_none() {
-            let connected = self.database.writer().await;
-            let mut db = connected.map_err(|error| Failure::Away(error.to_string()))?;
-            db.execute(AssertSqlSafe(begin)).await.map_err(Failure::Undone)?;
-            self.db = Some(db);
-        }
-        self.db.as_mut().ok_or_else(|| Failure::Away("no connection".to_owned()))
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => {
+                let mut db = self.database.writer().await.map_err(|error| Failure::NotBegun {
+                    is_busy: false,
+                    cause: error.to_string(),
+                })?;
+                db.execute(AssertSqlSafe(begin)).await?;
+                db
+            }
+        };
+        Ok(self.db.insert(db))
     }
 
     /// Undoes what is left of a transaction. SQLite rolls back by itself on a full disk; then there is
@@ -274,8 +295,18 @@ impl Session {
     }
 }
 
-fn away(jobs: impl Iterator<Item = Box<dyn Job>>, cause: &str) {
-    jobs.for_each(|job| job.fail(StoreError::Away(cause.to_owned())));
+/// A transaction did not begin.
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::NotBegun { is_busy: is_busy(&error), cause: error.to_string() }
+    }
+}
+
+fn not_begun(jobs: impl Iterator<Item = Box<dyn Job>>, is_busy: bool, cause: &str) {
+    jobs.for_each(|job| match is_busy {
+        true => job.fail(StoreError::Overloaded),
+        false => job.fail(StoreError::Away(cause.to_owned())),
+    });
 }
 
 /// Whether the database did not answer, or only said that it is leaving: what it did with the last

@@ -10,6 +10,8 @@ struct Server {
     names: ChildStdin,
     addresses: Lines<BufReader<ChildStdout>>,
     databases: u32,
+    /// Why there is none.
+    refused: Option<String>,
 }
 
 /// The address of a new, empty database.
@@ -21,9 +23,11 @@ pub(crate) fn database() -> String {
     let name = format!("test{}", server.databases);
     // A script that has ended already has said why.
     let _ = writeln!(server.names, "{name}");
-    let answer = server.addresses.next().expect("an answer").expect("a line");
-    assert!(answer.starts_with("postgres://"), "{answer}");
-    answer
+    match server.addresses.next().and_then(Result::ok) {
+        Some(address) if address.starts_with("postgres://") => address,
+        Some(refused) => panic!("{}", server.refused.insert(refused)),
+        None => panic!("{}", server.refused.as_deref().unwrap_or("no PostgreSQL")),
+    }
 }
 
 #[allow(clippy::zombie_processes, reason = "it ends when this program has ended")]
@@ -40,5 +44,6 @@ fn start() -> Server {
         names: child.stdin.take().expect("piped"),
         addresses: BufReader::new(child.stdout.take().expect("piped")).lines(),
         databases: 0,
+        refused: None,
     }
 }
