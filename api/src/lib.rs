@@ -51,14 +51,14 @@ pub use switchboard::{
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
-use qingting_common::limits::HTTP_BODY_BYTES_MAX;
+use qingting_common::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 use qingting_nlu::reader::Location;
 use qingting_store::Store;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 /// What the routes work on.
@@ -180,11 +180,13 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(missed::reopen))
         .routes(routes!(callbacks::campaigns::list, callbacks::campaigns::create))
         .routes(routes!(callbacks::campaigns::one, callbacks::campaigns::change))
-        .routes(routes!(callbacks::campaigns::import))
+        .routes(
+            routes!(callbacks::campaigns::import).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)),
+        )
         .routes(routes!(callbacks::campaigns::preview))
         .routes(routes!(callbacks::campaigns::results))
         .routes(routes!(callbacks::follow_ups::list))
-        .routes(routes!(callbacks::webhook::take))
+        .routes(routes!(callbacks::webhook::take).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
         .routes(routes!(callbacks::follow_ups::one))
         .routes(routes!(callbacks::follow_ups::of_call))
         .routes(routes!(callbacks::follow_ups::correct))

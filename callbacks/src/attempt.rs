@@ -2,7 +2,7 @@
 
 use crate::detector::Announcement;
 use crate::dialogue::Ending;
-use crate::script::EndingName;
+use crate::script::{AnswerName, EndingName};
 use qingting_common::UnixMillis;
 use qingting_core::call::Cause;
 use serde::{Deserialize, Serialize};
@@ -158,18 +158,32 @@ impl Outcome {
         }
     }
 
-    /// A call that nobody answered, from the final response (RFC 3261 §21; 404, 410 and 604 as
-    /// ISUP causes 1 and 22 are mapped by RFC 3398) and from what the network said before it. What it
-    /// said counts more: many networks answer 480 to everything.
-    pub const fn of_failure(code: u16, said: Option<Announcement>) -> Self {
+    /// A call that nobody answered, from the final response (RFC 3261 §21), from the ISUP cause in its Reason
+    /// header (RFC 3326, Q.850) and from what the network said before it. What it said counts most: many
+    /// networks answer 480 to everything.
+    pub const fn of_failure(code: u16, q850: Option<u8>, said: Option<Announcement>) -> Self {
         if let Some(said) = said {
             return Self::of_announcement(said);
+        }
+        match q850 {
+            // Unallocated, changed, incomplete.
+            Some(1 | 22 | 28) => return Self::NoSuchNumber,
+            Some(17) => return Self::LineBusy,
+            Some(18 | 19) => return Self::NoAnswer,
+            Some(20 | 27) => return Self::Unreachable,
+            Some(21) => return Self::Rejected,
+            // No route, congestion, out of order.
+            Some(2 | 3 | 34 | 38 | 41 | 42) => return Self::NetworkFault,
+            _ => {}
         }
         match code {
             486 | 600 => Self::LineBusy,
             408 | 487 | 480 => Self::NoAnswer,
-            403 | 603 | 607 | 608 => Self::Rejected,
-            404 | 410 | 484 | 604 => Self::NoSuchNumber,
+            603 | 607 | 608 => Self::Rejected,
+            410 => Self::NoSuchNumber,
+            // Trunks say so of numbers that do not exist, of mistyped ones, and when they have lost a route.
+            404 | 484 | 604 => Self::Unreachable,
+            // 403 among them: the trunk does not let us call.
             _ => Self::NetworkFault,
         }
     }
@@ -215,18 +229,23 @@ impl Outcome {
         !matches!(self, Self::NetworkFault | Self::OwnFault)
     }
 
-    /// Whether a person was on the line.
-    pub const fn is_contact(self) -> bool {
-        matches!(
-            self,
-            Self::Completed
-                | Self::StopCalling
-                | Self::CallLater
-                | Self::PersonBusy
-                | Self::Unclear
-                | Self::HandedOver
-                | Self::HungUp
-        )
+    /// What it is with what the citizen has said, however the call broke off after that.
+    pub const fn with(self, said: Option<AnswerName>) -> Self {
+        if matches!(self, Self::Completed | Self::HandedOver | Self::StopCalling) {
+            return self;
+        }
+        match said {
+            Some(AnswerName::StopCalling) => Self::StopCalling,
+            Some(AnswerName::WrongPerson) => Self::WrongPerson,
+            Some(AnswerName::CallLater) => Self::CallLater,
+            Some(AnswerName::Busy) => Self::PersonBusy,
+            _ => self,
+        }
+    }
+
+    /// What it is if the citizen's telephone rang: such an attempt counts, whatever failed then.
+    pub const fn after_ringing(self) -> Self {
+        if self.counts() { self } else { Self::Unknown }
     }
 }
 
@@ -382,18 +401,33 @@ mod tests {
     }
 
     #[test]
+    fn what_the_citizen_said_counts_however_the_call_broke_off() {
+        for broken in [Outcome::HungUp, Outcome::Unknown, Outcome::Automaton, Outcome::OwnFault] {
+            assert_eq!(broken.with(Some(AnswerName::StopCalling)), Outcome::StopCalling);
+            assert_eq!(broken.with(Some(AnswerName::WrongPerson)), Outcome::WrongPerson);
+            assert_eq!(broken.with(None), broken);
+        }
+        assert_eq!(Outcome::OwnFault.after_ringing(), Outcome::Unknown);
+        assert_eq!(Outcome::NoAnswer.after_ringing(), Outcome::NoAnswer);
+    }
+
+    #[test]
     fn what_the_network_says_counts_more_than_its_status() {
-        assert_eq!(Outcome::of_failure(480, None), Outcome::NoAnswer);
+        assert_eq!(Outcome::of_failure(480, None, None), Outcome::NoAnswer);
         let said = Some(Announcement::SwitchedOff);
-        assert_eq!(Outcome::of_failure(480, said), Outcome::SwitchedOff);
+        assert_eq!(Outcome::of_failure(480, Some(18), said), Outcome::SwitchedOff);
+        // 404 is what RFC 3398 makes of a lost route, too: one such answer ends nothing.
+        assert_eq!(Outcome::of_failure(404, Some(1), None), Outcome::NoSuchNumber);
+        assert_eq!(Outcome::of_failure(404, Some(3), None), Outcome::NetworkFault);
         for (code, outcome) in [
             (486, Outcome::LineBusy),
             (408, Outcome::NoAnswer),
             (603, Outcome::Rejected),
-            (404, Outcome::NoSuchNumber),
+            (404, Outcome::Unreachable),
+            (403, Outcome::NetworkFault),
             (503, Outcome::NetworkFault),
         ] {
-            assert_eq!(Outcome::of_failure(code, None), outcome, "{code}");
+            assert_eq!(Outcome::of_failure(code, None, None), outcome, "{code}");
         }
     }
 }

@@ -44,7 +44,8 @@ pub struct Settings {
     pub ring_s: u32,
     /// The number that is shown; empty: the trunk's.
     pub caller_id: String,
-    /// The queue to whose seats a call is handed; empty: nobody, and the citizen is told so.
+    /// The queue to whose seats a call is handed; empty: the first of the configuration. Where there is none, or
+    /// nobody comes, the citizen is told so.
     pub queue: String,
     /// Days after a dissatisfied answer at which the second follow-up begins by itself; without it the
     /// ticket system says when the redo is closed.
@@ -91,6 +92,10 @@ impl Settings {
         range("per_second_max", self.per_second_max, 0.01, PER_SECOND_MAX);
         range("ring_s", self.ring_s.into(), 10.0, 120.0);
         range("redo_after_days", self.redo_after_days.unwrap_or(1).into(), 1.0, 365.0);
+        let is_digit = |byte: u8| byte.is_ascii_digit();
+        if !self.caller_id.strip_prefix('+').unwrap_or(&self.caller_id).bytes().all(is_digit) {
+            faults.push("caller_id is digits alone, such as 057112345".to_owned());
+        }
         faults
     }
 

@@ -88,13 +88,22 @@ impl ClosedTicket {
         }
         let number = Number::read(self.citizen.expose(), None)
             .ok()
-            .filter(|number| number.kind() != NumberKind::International);
-        let number =
-            number.ok_or_else(|| fault("citizen", "it is no telephone number of China"))?;
+            .filter(|number| is_citizens(number.kind()));
+        let number = number.ok_or_else(|| {
+            fault(
+                "citizen",
+                "it is no citizen's number in China: a mobile or a landline with area code",
+            )
+        })?;
         self.citizen = Pii::new(number.national());
         self.title = self.title.trim().chars().take(TITLE_CHARS_MAX).collect();
         Ok(self)
     }
+}
+
+/// Whether a machine may call such a number: no emergency service, no short code, nobody abroad.
+pub const fn is_citizens(kind: NumberKind) -> bool {
+    matches!(kind, NumberKind::Mobile | NumberKind::Landline | NumberKind::Service)
 }
 
 /// The last four digits of a number: enough to tell citizens of one page apart.
@@ -248,7 +257,7 @@ mod tests {
         let none = error("工单编号,标题\nA1,x\n");
         assert!(none.contains("联系电话"), "{none}");
         let number = error("工单编号,联系电话,办结时间\nA1,12,2026-09-12\n");
-        assert!(number.contains("联系电话") && number.contains("telephone number"), "{number}");
+        assert!(number.contains("联系电话") && number.contains("citizen's number"), "{number}");
         let day = error("工单编号,联系电话,办结时间\nA1,13800138000,2026-02-30\n");
         assert!(day.contains("办结时间") && day.contains("no time"), "{day}");
     }

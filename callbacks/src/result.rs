@@ -38,6 +38,8 @@ pub struct Verdict {
     pub reason_text: Pii<String>,
     /// The unit has to handle it again: not satisfied in the first round.
     pub redo: bool,
+    /// The citizen is called once more after that.
+    pub calls_again: bool,
     /// Nothing comes after this round.
     pub is_final: bool,
 }
@@ -53,17 +55,16 @@ pub enum Round {
 
 impl Verdict {
     /// What the answers of all attempts of a follow-up come to; the later one to a question counts.
+    /// What somebody else has answered counts for nothing.
     pub fn of(status: Status, round: Round, answers: &[Counted]) -> Self {
+        let answers = if status == Status::WrongNumber { &[] } else { answers };
         let last = |question: Question| answers.iter().rfind(|given| given.question == question);
-        let value = |question| {
-            let given: Option<&Counted> = last(question);
-            // A wish to be called later is no answer to what was asked.
-            given.map(|given| given.answer).filter(|answer| !AnswerName::EXITS.contains(answer))
-        };
+        let value = |question| last(question).map(|given| given.answer).filter(is_value);
         let reason = last(Question::Reason).filter(|given| given.answer == AnswerName::Because);
         let satisfied = value(Question::Satisfied);
         let is_dissatisfied =
             matches!(satisfied, Some(AnswerName::Dissatisfied | AnswerName::VeryDissatisfied));
+        let may_be_called = !matches!(status, Status::Refused | Status::Cancelled);
         Self {
             status,
             contacted: value(Question::Contacted),
@@ -72,9 +73,20 @@ impl Verdict {
             reason: reason.and_then(|given| given.cause),
             reason_text: reason.map(|given| given.text.clone()).unwrap_or_default(),
             redo: is_dissatisfied && round == Round::First,
-            is_final: !is_dissatisfied || round == Round::AfterRedo,
+            calls_again: is_dissatisfied && round == Round::First && may_be_called,
+            is_final: !is_dissatisfied || round == Round::AfterRedo || !may_be_called,
         }
     }
+}
+
+/// A wish to be called later is no answer to what was asked.
+fn is_value(answer: &AnswerName) -> bool {
+    !AnswerName::EXITS.contains(answer)
+}
+
+/// Whether one of the questions of a result has an answer.
+pub fn has_answers(given: &[Counted]) -> bool {
+    given.iter().any(|given| OF_RESULT.contains(&given.question) && is_value(&given.answer))
 }
 
 #[cfg(test)]
@@ -92,6 +104,17 @@ mod tests {
         assert!(first.redo && !first.is_final);
         let second = Verdict::of(Status::Completed, Round::AfterRedo, &answers);
         assert!(!second.redo && second.is_final);
+    }
+
+    #[test]
+    fn whoever_refused_is_not_called_again_and_a_stranger_has_said_nothing() {
+        let answers = [given(Question::Satisfied, AnswerName::Dissatisfied)];
+        let refused = Verdict::of(Status::Refused, Round::First, &answers);
+        assert!(refused.redo && !refused.calls_again && refused.is_final);
+        let stranger = Verdict::of(Status::WrongNumber, Round::First, &answers);
+        assert!(stranger.satisfied.is_none() && !stranger.redo && !stranger.calls_again);
+        assert!(has_answers(&answers));
+        assert!(!has_answers(&[given(Question::Contacted, AnswerName::CallLater)]));
     }
 
     #[test]

@@ -95,6 +95,9 @@ fn the_notice_is_heard_whole() {
 fn who_interrupts_a_question_is_heard() {
     let mut talk = Talk::at_question("满意吗");
     talk.feed(Input::Voice);
+    assert_eq!(talk.stops, 0, "the end of the answer before");
+    talk.wait_ms(600);
+    talk.feed(Input::Voice);
     assert_eq!(talk.stops, 1, "the prompt gives way to the voice");
     talk.words("非常满意");
     assert_eq!(talk.answers().last(), Some(&(Q::Satisfied, A::VerySatisfied)));
@@ -231,6 +234,96 @@ fn what_is_added_too_late_takes_the_answer_back() {
     assert!(talk.said().contains("已经解决请按1"), "{}", talk.said());
     talk.key('3');
     assert_eq!(talk.answers().last(), Some(&(Q::Resolved, A::No)));
+}
+
+#[test]
+fn words_of_one_question_never_answer_the_next() {
+    // 1 is pressed and 对 is said: the key has answered, and the word comes a moment later.
+    let mut talk = Talk::at_question("联系过您");
+    talk.prompt_ends();
+    let word = talk.spoken("对");
+    talk.key('1');
+    assert!(talk.said().contains("解决了吗"));
+    talk.wait_ms(300);
+    talk.feed(Input::Words(word));
+    assert_eq!(talk.answers().last(), Some(&(Q::Contacted, A::Yes)));
+    assert!(talk.said().contains("解决了吗"), "it goes on asking");
+
+    // The same before what was understood is repeated: only what comes after says that it is right.
+    let mut talk = Talk::at_question("联系过您");
+    talk.prompt_ends();
+    let word = talk.spoken("对");
+    talk.words("嗯");
+    assert!(talk.said().contains("您是说"));
+    talk.feed(Input::Words(word));
+    assert_eq!(talk.answers().len(), 1, "nothing is confirmed");
+    talk.answer("对");
+    assert_eq!(talk.answers().last(), Some(&(Q::Contacted, A::Yes)));
+}
+
+#[test]
+fn a_late_word_still_answers_the_question_that_was_asked_again() {
+    let mut talk = Talk::at_question("解决了吗");
+    talk.prompt_ends();
+    let word = talk.spoken("没有解决");
+    talk.wait_ms(900);
+    talk.feed(Input::Voice);
+    talk.silence();
+    assert!(talk.said().contains("办好了没有"), "{}", talk.said());
+    talk.feed(Input::Words(word));
+    assert_eq!(talk.answers().last(), Some(&(Q::Resolved, A::No)));
+}
+
+#[test]
+fn a_key_that_comes_twice_and_a_hash_behind_it_answer_nothing_more() {
+    let mut talk = Talk::begin();
+    talk.prompt_ends();
+    talk.key('1');
+    talk.wait_ms(120);
+    talk.feed(Input::Key('1'));
+    talk.key('#');
+    assert!(talk.said().contains("反映了路灯不亮"), "the ticket is told: {}", talk.said());
+    assert_eq!(talk.answers(), [(Q::RightPerson, A::Yes)]);
+    talk.prompt_ends();
+    talk.key('#');
+    assert!(talk.said().contains("联系过您"), "{}", talk.said());
+}
+
+#[test]
+fn noise_is_not_listened_to_for_ever() {
+    let mut talk = Talk::at_question("解决了吗");
+    let began = talk.now;
+    while talk.said().contains("解决了吗") || talk.said().is_empty() {
+        talk.wait_ms(200);
+        assert!(talk.now.0 - began.0 < 14_000, "it waits for a television");
+        talk.feed(Input::Voice);
+        if talk.dialogue.next_deadline().is_some_and(|at| talk.now >= at) {
+            talk.feed(Input::Timer);
+        }
+    }
+    assert!(talk.said().contains("办好了没有"), "{}", talk.said());
+    // A cough costs four seconds.
+    let mut talk = Talk::at_question("解决了吗");
+    talk.wait_ms(600);
+    talk.feed(Input::Voice);
+    let waits = talk.dialogue.next_deadline().map(|at| at.0 - talk.now.0);
+    assert_eq!(waits, Some(4_000));
+}
+
+#[test]
+fn a_refusal_is_stored_before_anything_else_and_who_hangs_up_in_the_farewell_has_come_to_it() {
+    let mut talk = Talk::begin();
+    assert_eq!(talk.dialogue.ending_under_way(), None);
+    talk.words("别再打了");
+    assert_eq!(talk.stored.last().map(|kept| kept.answer), Some(A::StopCalling));
+    let end = Ending::Script { name: EndingName::StopCalling, later: None };
+    assert_eq!(talk.dialogue.ending_under_way(), Some(end));
+
+    let mut talk = Talk::at_question("满意吗");
+    talk.answer("满意");
+    talk.answer("没有了");
+    let end = Ending::Script { name: EndingName::Completed, later: None };
+    assert_eq!(talk.dialogue.ending_under_way(), Some(end));
 }
 
 #[test]

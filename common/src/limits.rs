@@ -15,5 +15,8 @@ pub const TICKET_FIELD_CHARS_MAX: usize = 4_000;
 /// Longest HTTP request body, in bytes.
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Largest list of closed tickets, in bytes: 20,000 of them with 1 KiB each.
+pub const IMPORT_BYTES_MAX: usize = 20 << 20;
+
 /// Largest SIP message accepted, in bytes (a UDP datagram cannot be larger; TCP is held to the same).
 pub const SIP_MESSAGE_BYTES_MAX: usize = 65_535;

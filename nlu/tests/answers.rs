@@ -3,73 +3,23 @@
 
 mod support;
 
-use qingting_nlu::answers::{Answer, AnswerReader, Question, Said};
+use qingting_nlu::answers::AnswerReader;
 use std::collections::BTreeMap;
-use support::context;
+use support::answers::{is_right, lines, read};
 use support::score::{self, Score, assert_floors};
 
 const DEV: &str = include_str!("answers/dev.txt");
 const HELD_OUT: &str = include_str!("answers/held_out.txt");
 const MUST_NOT_GUESS: &str = include_str!("answers/must_not_guess.txt");
-
-fn question(name: &str) -> Question {
-    match name {
-        "person" => Question::RightPerson,
-        "contacted" => Question::Contacted,
-        "resolved" => Question::Resolved,
-        "satisfied" => Question::Satisfied,
-        "reason" => Question::Reason,
-        "else" => Question::AnythingElse,
-        "later" => Question::WhenToCall,
-        "confirm" => Question::Confirm,
-        name => panic!("no question is called {name}"),
-    }
-}
-
-/// The answer as the files have it. `later: WORDS` holds the time as it was said.
-fn read(reader: &AnswerReader, name: &str, text: &str) -> String {
-    let said = Said { text, confidence: 0.9, at: context().started };
-    let reading = reader.read(question(name), &said);
-    let words: String = text.chars().skip(reading.span.start).take(reading.span.len()).collect();
-    match reading.answer {
-        Answer::Yes => "yes".into(),
-        Answer::No => "no".into(),
-        Answer::Partly => "partly".into(),
-        Answer::Rated(level) => level.as_str().into(),
-        Answer::Because(cause) => format!("reason: {}", cause.as_str()),
-        Answer::WrongPerson => "wrong_person".into(),
-        Answer::Busy => "busy".into(),
-        Answer::CallLater { .. } => format!("later: {words}"),
-        Answer::StopCalling => "stop".into(),
-        Answer::HandToPerson => "human".into(),
-        Answer::Unclear => "unclear".into(),
-    }
-}
-
-/// Question, words and expected answer of each line.
-fn lines(file: &'static str) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let lines = file.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines.map(|line| {
-        let line = line.strip_prefix("~ ").unwrap_or(line);
-        let (question, rest) = line.split_once(" | ").expect("question | words");
-        let (words, expected) = rest.split_once(" => ").unwrap_or((rest, "unclear"));
-        (question, words, expected)
-    })
-}
-
-fn is_right(expected: &str, found: &str) -> bool {
-    match (expected.strip_prefix("later: "), found.strip_prefix("later: ")) {
-        (Some(expected), Some(found)) => found.contains(expected),
-        _ => expected == found,
-    }
-}
+/// A good line's.
+const CONFIDENCE: f32 = 0.9;
 
 /// Scores a file by question; its errors are listed only where rules may be made for them.
 fn scores(file: &'static str, listed: bool) -> BTreeMap<&'static str, Score> {
     let reader = AnswerReader::new();
     let mut scores: BTreeMap<&'static str, Score> = BTreeMap::new();
     for (question, words, expected) in lines(file) {
-        let found = read(&reader, question, words);
+        let found = read(&reader, question, words, CONFIDENCE).0;
         let right = is_right(expected, &found);
         let score = scores.entry(question).or_default();
         score.count(expected != "unclear", found != "unclear", right);
@@ -110,7 +60,7 @@ fn answers_that_no_rule_was_made_for() {
 fn what_is_not_clear_is_not_guessed() {
     let reader = AnswerReader::new();
     let guessed: Vec<String> = lines(MUST_NOT_GUESS)
-        .map(|(question, words, _)| (question, words, read(&reader, question, words)))
+        .map(|(question, words, _)| (question, words, read(&reader, question, words, CONFIDENCE).0))
         .filter(|(.., found)| found != "unclear")
         .map(|(question, words, found)| format!("{question} | {words} -> {found}"))
         .collect();

@@ -43,7 +43,7 @@ pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use callbacks::{
     AttemptEnd, AttemptRow, BeginAttempt, Begun, Campaign, CampaignCounts, CampaignError,
     CampaignState, Correction, CorrectionRow, Ended, FollowUp, FollowUpQuery, FollowUpResult,
-    FollowUpState, Imported, NewFollowUp, Refusal, RefusalWhy, StoredAnswer,
+    FollowUpState, Imported, NewFollowUp, Polled, Refusal, RefusalWhy, StoredAnswer,
 };
 pub use calls::{
     CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,

@@ -23,32 +23,7 @@ const START: UnixMillis = UnixMillis(1_767_196_800_000);
 #[path = "../tests/support/postgres.rs"]
 mod server;
 
-/// Which database a test runs on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum On {
-    Sqlite,
-    Postgres,
-}
-
-/// Makes two tests of a function, one for each database.
-macro_rules! on_both {
-    ($name:ident) => {
-        mod $name {
-            use super::On;
-
-            #[tokio::test]
-            async fn sqlite() {
-                super::$name(On::Sqlite).await;
-            }
-
-            #[tokio::test]
-            async fn postgres() {
-                super::$name(On::Postgres).await;
-            }
-        }
-    };
-}
-use on_both;
+use server::{On, on_both};
 
 async fn fresh(on: On) -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();

@@ -16,7 +16,9 @@ use qingting_store::{
     NewFollowUp, Place, Store,
 };
 use serde_json::Value;
+use server::{On, on_both};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -75,30 +77,23 @@ struct World {
     renewed: UnixMillis,
 }
 
-#[tokio::test]
-async fn a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result_on_sqlite() {
+on_both!(a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result);
+async fn a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result(on: On) {
     let folder = tempfile::tempdir().expect("a folder");
-    a_thousand_citizens(Place::File(folder.path().join("qingting.db"))).await;
+    a_thousand_citizens(place(on, folder.path())).await;
 }
 
-#[tokio::test]
-async fn a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result_on_postgres() {
-    a_thousand_citizens(postgres()).await;
-}
-
-#[tokio::test]
-async fn servers_that_ask_at_once_never_dial_the_same_citizen_on_sqlite() {
+on_both!(servers_that_ask_at_once_never_dial_the_same_citizen);
+async fn servers_that_ask_at_once_never_dial_the_same_citizen(on: On) {
     let folder = tempfile::tempdir().expect("a folder");
-    ask_at_once(Place::File(folder.path().join("qingting.db"))).await;
+    ask_at_once(place(on, folder.path())).await;
 }
 
-#[tokio::test]
-async fn servers_that_ask_at_once_never_dial_the_same_citizen_on_postgres() {
-    ask_at_once(postgres()).await;
-}
-
-fn postgres() -> Place {
-    server::database().parse::<DatabaseUrl>().expect("an address").into()
+fn place(on: On, folder: &Path) -> Place {
+    match on {
+        On::Sqlite => Place::File(folder.join("qingting.db")),
+        On::Postgres => server::database().parse::<DatabaseUrl>().expect("an address").into(),
+    }
 }
 
 /// Three servers, each of which asks twice at the same time and goes on asking when nobody is left or may be

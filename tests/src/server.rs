@@ -74,26 +74,14 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it takes calls.
     pub fn start(plan: &ServerPlan) -> Self {
-        let mut server = Self::planned(plan);
-        server.start_again();
-        server
-    }
-
-    /// One that is to crash at this point, on the database of another, whose password it has.
-    pub fn start_beside(other: &Self, plan: &ServerPlan, crash_at: &str) -> Self {
-        let mut server = Self::planned(plan);
-        server.password.clone_from(&other.password);
-        server.start_crashing_at(crash_at);
-        server
-    }
-
-    fn planned(plan: &ServerPlan) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let (sip, http) = (free_port(), free_port());
         std::fs::write(home.path().join("config.toml"), configuration(plan, sip, http))
             .expect("writable");
         share_prompts(home.path());
-        Self { child: None, home, sip, http, password: String::new() }
+        let mut server = Self { child: None, home, sip, http, password: String::new() };
+        server.start_again();
+        server
     }
 
     /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
@@ -113,11 +101,6 @@ impl Server {
         let over = || child.try_wait().is_ok_and(|status| status.is_some()).then_some(());
         Deadline::after(START_MAX).poll(over).expect("it goes on running");
         assert!(self.log().contains("stopped at the crash point"));
-    }
-
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     fn launch(&mut self, crash_at: &str) {

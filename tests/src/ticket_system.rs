@@ -1,10 +1,10 @@
 //! A city's ticket system: an HTTP server with a book of what it was told, which goes wrong on order.
 //!
-//! It takes what is signed with its secret and books each idempotency key once. It is written on bare
-//! sockets, because it must also answer twice, or not at all.
+//! It takes what is signed with its secret and books each idempotency key once, and lists closed tickets page by
+//! page. It is written on bare sockets, because it must also answer twice, or not at all.
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -61,6 +61,10 @@ struct Book {
     /// Answers that have left.
     answered: u32,
     strangers: u32,
+    /// Closed tickets, by pages.
+    closed: Vec<Value>,
+    /// Where each list was asked to begin.
+    listed: Vec<String>,
 }
 
 /// A running ticket system; stopped when dropped.
@@ -93,6 +97,21 @@ impl TicketSystem {
     /// Where events are sent.
     pub fn url(&self) -> String {
         format!("http://{}/hotline", self.address)
+    }
+
+    /// Where closed tickets are listed.
+    pub fn closed_url(&self) -> String {
+        format!("http://{}/closed", self.address)
+    }
+
+    /// Lists one page more.
+    pub fn closes(&self, page: Value) {
+        self.book().closed.push(page);
+    }
+
+    /// Where each list was asked to begin, by the number of the page; the first has none.
+    pub fn listed(&self) -> Vec<String> {
+        self.book().listed.clone()
     }
 
     /// The file with its secret.
@@ -188,6 +207,11 @@ fn serve(mut stream: TcpStream, book: &Mutex<Book>) {
         let _ = stream.write_all(&answer(401, "", "not signed with our secret"));
         return;
     }
+    if let Some(after) = request.path.strip_prefix("/closed") {
+        let page = list(&mut lock(book), after.strip_prefix("?after=").unwrap_or_default());
+        let _ = stream.write_all(&answer(200, "", &page));
+        return;
+    }
     let (key, fault) = {
         let mut book = lock(book);
         let key = request.headers.get("idempotency-key").cloned().unwrap_or_default();
@@ -231,7 +255,8 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let path = line.strip_prefix("POST ")?.split(' ').next()?.to_owned();
+    let (method, path) = line.split_once(' ')?;
+    let (method, path) = (method.to_owned(), path.split(' ').next()?.to_owned());
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -239,7 +264,11 @@ fn read(stream: &TcpStream) -> Option<Request> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    let length = match method.as_str() {
+        "GET" => 0,
+        _ => headers.get("content-length")?.parse().ok()?,
+    };
+    let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Request { path, headers, body })
 }
@@ -251,6 +280,15 @@ fn is_signed(request: &Request) -> bool {
     mac.update(&request.body);
     let ours = format!("v1={}", hex::encode(mac.finalize().into_bytes()));
     header("x-qingting-signature").split(',').any(|code| code == ours)
+}
+
+/// The page behind this cursor, which is the number of pages before it.
+fn list(book: &mut Book, after: &str) -> String {
+    book.listed.push(after.to_owned());
+    let at: usize = after.parse().unwrap_or_default();
+    let items = book.closed.get(at).cloned().unwrap_or_else(|| json!([]));
+    let next = (at + 1).min(book.closed.len());
+    json!({ "items": items, "next": next.to_string() }).to_string()
 }
 
 /// Books an event unless its key is there; true when it is new.

@@ -4,7 +4,8 @@
 use qingting_tests::audio::{Wav, speech_like};
 use qingting_tests::campaign::{self, answers, ended, outcomes};
 use qingting_tests::citizens::Citizens;
-use qingting_tests::server::{Server, ServerPlan};
+use qingting_tests::server::{Server, ServerPlan, wait_until};
+use qingting_tests::ticket_system::{Fault, TicketSystem};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,6 +110,70 @@ fn each_citizen_gets_one_call_and_each_call_one_record_of_what_became_of_it() {
     assert_eq!(of_keys.count(), 3);
 }
 
+/// What a city's ticket system lists of a ticket that it has closed.
+fn closed(ticket: &str, citizen: &str) -> Value {
+    json!({
+        "event_id": format!("{ticket}-closed"), "ticket": ticket, "title": "路灯不亮",
+        "unit": "城管局", "closed_at": 1_767_060_000_000_i64, "citizen": citizen,
+    })
+}
+
+#[test]
+fn closed_tickets_are_fetched_and_their_results_arrive_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hello = said(folder.path(), "hello", Duration::from_millis(700));
+    let keys = "answers = [{ keys = \"2\" }, { keys = \"3\" }, { keys = \"1\" }]";
+    let person =
+        format!("{{ person = {{ greeting = {{ plays = \"{}\" }}, {keys} }} }}", hello.display());
+    let citizens =
+        Citizens::start(&(citizen("13800000001", &person) + &citizen("13800000002", "\"busy\"")));
+    let system = TicketSystem::start();
+    // A page with one that nobody can call, and one with one that is known already.
+    system.closes(json!([closed("T1", "13800000001"), closed("T-police", "110")]));
+    system.closes(json!([closed("T1", "13800000001"), closed("T2", "13800000002")]));
+    let plan = plan(&citizens)
+        .with("callbacks.intake_campaign", "\"回访\"")
+        .with("callbacks.intake_secret_file", format!("{:?}", system.secret_file()))
+        .with("callbacks.poll_url", format!("{:?}", system.closed_url()))
+        .with("callbacks.poll_every_s", 5)
+        .with("ticket_system.url", format!("{:?}", system.url()))
+        .with("ticket_system.secret_file", format!("{:?}", system.secret_file()))
+        .with("ticket_system.kinds", "[\"callback.*\"]")
+        .with("ticket_system.retry_first_ms", 200)
+        .with("ticket_system.retry_max_s", 1);
+    system.will([Fault::BookAndClose, Fault::AnswerTwice, Fault::Refuse(500, "")]);
+    let server = Server::start(&plan);
+    campaign::create(&server, &settings());
+    campaign::start(&server);
+    let booked = wait_until("both results are booked", || {
+        Some(system.booked()).filter(|booked| booked.len() == 2)
+    });
+    let of = |ticket: &str| {
+        let found = booked.iter().find(|booked| booked.event["data"]["ticket"] == ticket);
+        &found.unwrap_or_else(|| panic!("{ticket} is not in {booked:#?}")).event["data"]
+    };
+    let done = of("T1");
+    assert_eq!((&done["status"], &done["redo"]), (&json!("completed"), &json!(false)));
+    assert_eq!(done["satisfied"], json!({ "value": "very_satisfied", "valid": true }));
+    assert_eq!(done["event_id"], "T1-closed");
+    assert_eq!(done["recording"]["sha256"].as_str().map(str::len), Some(64), "{done:#}");
+    let away = of("T2");
+    assert_eq!(away["status"], "unreached");
+    assert_eq!(
+        away["satisfied"],
+        json!({ "value": null, "valid": false }),
+        "no answer is no answer"
+    );
+    assert_eq!(citizens.wait_for_calls("13800000001", 1).len(), 1);
+    assert!(!server.log().contains("13800000001") && !server.log().contains("110\""));
+    // Each list begins where the one before ended.
+    let listed = wait_until("it goes on asking", || {
+        Some(system.listed()).filter(|listed| listed.len() >= 4)
+    });
+    assert_eq!(listed[..3], ["", "1", "2"]);
+    assert_eq!(system.booked().len(), 2);
+}
+
 #[test]
 fn a_server_that_dies_between_commit_and_call_rings_nobody_twice() {
     let citizens = Citizens::start(&citizen("13800000001", "\"no_answer\""));
@@ -126,7 +191,8 @@ fn a_server_that_dies_between_commit_and_call_rings_nobody_twice() {
     assert!(citizens.calls_to("13800000001").is_empty(), "nobody was called");
 }
 
-/// What is left of a call whose server died there, and how many results were written.
+/// What is left of a call whose server died there, and how many results were written. Whatever the point,
+/// nobody was called twice.
 fn after_a_crash_at(point: &str) -> (Value, usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let hello = said(folder.path(), "hello", Duration::from_millis(700));
@@ -143,6 +209,8 @@ fn after_a_crash_at(point: &str) -> (Value, usize) {
     server.wait_for_crash();
     server.start_again();
     let follow_up = ended(&server, "T1");
+    let calls = citizens.calls_to("13800000001").len();
+    assert!(calls <= 1, "{calls} calls");
     let results = server.api_get("/api/v1/outbox?stream=ticket:T1");
     let results = results["messages"].as_array().map_or(0, Vec::len);
     (follow_up, results)
@@ -152,6 +220,13 @@ fn after_a_crash_at(point: &str) -> (Value, usize) {
 fn a_crash_before_the_commit_costs_nothing() {
     let (follow_up, results) = after_a_crash_at("before-attempt");
     assert_eq!(outcomes(&follow_up), ("completed", vec!["completed"]));
+    assert_eq!(results, 1);
+}
+
+#[test]
+fn a_crash_while_it_rings_counts_as_an_attempt() {
+    let (follow_up, results) = after_a_crash_at("ringing");
+    assert_eq!(outcomes(&follow_up), ("unreached", vec!["unknown"]));
     assert_eq!(results, 1);
 }
 

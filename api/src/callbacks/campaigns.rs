@@ -198,10 +198,10 @@ fn refused(error: CampaignError) -> Problem {
     }
 }
 
-/// Takes closed tickets in: all or, when one is wrong, none.
+/// Takes closed tickets in: all or, when one is wrong, none. A stopped campaign takes none.
 #[utoipa::path(post, path = "/api/v1/campaigns/{id}/follow-ups", params(("id" = String, Path)),
     request_body = Vec<Object>, responses((status = 200, body = ImportedView),
-    (status = 404, body = Problem), (status = 422, body = Problem)))]
+    (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn import(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
@@ -231,7 +231,8 @@ pub(super) async fn take_in(
             .map_err(|fault| Problem::invalid(&format!("/{place}/{}", fault.field), fault.what))?;
         checked.push(ticket.into());
     }
-    let imported = state.store.import_follow_ups(campaign.id, checked, by, clock::now()).await?;
+    let imported = state.store.import_follow_ups(campaign.id, checked, by, clock::now()).await;
+    let imported = imported.map_err(refused)?;
     let qingting_store::Imported { new, released, known } = imported;
     Ok(ImportedView { new, released, known })
 }

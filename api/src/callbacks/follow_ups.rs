@@ -176,7 +176,8 @@ pub(crate) async fn of_call(
 /// Puts a person's reading in the place of the machine's, and tells the ticket system.
 #[utoipa::path(post, path = "/api/v1/follow-ups/{id}/corrections", params(("id" = String, Path)),
     request_body = NewCorrection, responses((status = 200, body = FollowUpDetail),
-    (status = 400, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
 pub(crate) async fn correct(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
@@ -187,7 +188,9 @@ pub(crate) async fn correct(
     let id: FollowUpId = parameter("id", &id)?;
     load(&state, id).await?;
     let correction = checked(new)?;
-    state.store.correct_answer(id, correction, &who.name, clock::now()).await?;
+    if !state.store.correct_answer(id, correction, &who.name, clock::now()).await? {
+        return Err(conflict("it goes on: correct what it came to when it has ended"));
+    }
     let row = load(&state, id).await?;
     detail(&state, row).await.map(Json)
 }

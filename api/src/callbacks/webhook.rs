@@ -17,14 +17,14 @@ const BY: &str = "ticket-system";
 /// comes, so that a sender may repeat what it is unsure of.
 #[utoipa::path(post, path = "/api/v1/follow-ups/events", request_body = Vec<Object>,
     responses((status = 200, body = ImportedView), (status = 401, body = Problem),
-    (status = 404, body = Problem), (status = 422, body = Problem)))]
+    (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn take(
     State(state): State<ApiState>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<ImportedView>, Problem> {
     let Some((secrets, campaign)) = state.callbacks.webhook() else {
-        return Err(Problem::not_found("webhook: callbacks.webhook_secret_file is not set"));
+        return Err(Problem::not_found("webhook: callbacks.intake_secret_file is not set"));
     };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let (timestamp, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));

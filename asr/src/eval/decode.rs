@@ -106,6 +106,11 @@ impl Heard {
         self.pieces.iter().map(|(text, _)| text.to_string()).collect()
     }
 
+    /// The recogniser's confidence in the least sure segment; 0 where nothing was heard.
+    pub fn confidence(&self) -> f32 {
+        self.pieces.iter().map(|(_, confidence)| *confidence).reduce(f32::min).unwrap_or(0.0)
+    }
+
     fn corrected(&self, reference: &str, hotwords: &Hotwords) -> Self {
         let corrected =
             |(text, confidence): &Piece| (hotwords.correct(text, *confidence), *confidence);

@@ -1,10 +1,13 @@
 //! How often a question is asked, in which words.
 
 use crate::script::Ask;
+use qingting_common::Millis;
 
 /// Where a citizen is with one question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Asking {
+    /// When it was asked first: what was said earlier answers another question.
+    pub(super) since: Option<Millis>,
     silent: u8,
     unclear: u8,
     /// The wording that names the keys was used, or is wanted next.

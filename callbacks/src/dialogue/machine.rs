@@ -14,8 +14,13 @@ use std::time::Duration;
 
 /// Longest that any prompt may take, in case its end is never reported.
 const PROMPT_MAX: Duration = Duration::from_secs(60);
-/// Longest wait for the words of a voice that was heard.
+/// Longest wait for more of the words of a voice, and for the first of them: a cough has none.
 const WORDS_MAX: Duration = Duration::from_secs(8);
+const FIRST_WORD_MAX: Duration = Duration::from_secs(4);
+/// Longest voice without words, such as of a television.
+const NOISE_MAX: Duration = Duration::from_secs(12);
+/// Longest wait for words of a voice that goes on after a sentence.
+const MORE_MAX: Duration = Duration::from_secs(6);
 /// Longest answer: whoever talks on is answered all the same.
 const TALK_MAX: Duration = Duration::from_secs(45);
 /// A voice so long after the end of a sentence goes on with it.
@@ -24,6 +29,8 @@ const GOES_ON: Duration = Duration::from_millis(400);
 const STORE_MAX: Duration = Duration::from_secs(5);
 /// A voice that cuts into a prompt so soon after its beginning goes on with the answer before.
 const BELATED: Duration = Duration::from_millis(400);
+/// The same key again so soon is one press: some gateways tell it in two ways.
+const KEY_REPEAT: Duration = Duration::from_millis(500);
 
 /// **One citizen's way through a script. It ends exactly once, whatever the citizen says or leaves; no
 /// answer is guessed; and each answer is stored before the next thing is said.**
@@ -40,6 +47,7 @@ pub struct Dialogue {
     /// The answer that was taken last: belated words may change it.
     taken: Option<Taken>,
     later: Option<LocalTime>,
+    last_key: Option<(char, Millis)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -84,8 +92,12 @@ struct Turn {
     voice: Option<Millis>,
     /// What was said in this turn and not understood, or may go on.
     said: Vec<Words>,
-    /// When the first word came.
+    /// When a voice, or a word, was heard first.
     talks_since: Option<Millis>,
+    /// Words were among what was heard.
+    has_words: bool,
+    /// When the last sentence came, if no word has come since.
+    ended: Option<Millis>,
 }
 
 struct Taken {
@@ -106,6 +118,7 @@ impl Dialogue {
             plays: 0,
             taken: None,
             later: None,
+            last_key: None,
         }
     }
 
@@ -128,8 +141,27 @@ impl Dialogue {
         matches!(self.state, State::Over)
     }
 
+    /// The end whose words are being said, or stored answer leads to: who hangs up now has come to it.
+    pub fn ending_under_way(&self) -> Option<Ending> {
+        let (State::Saying { at, .. } | State::Storing { to: at, .. }) = &self.state else {
+            return None;
+        };
+        match self.script.node(at) {
+            Some(Node::End { ending, .. }) => Some(self.script_end(*ending)),
+            _ => None,
+        }
+    }
+
     /// Takes one input. Inputs must be fed in the order of their times.
     pub fn handle_input(&mut self, now: Millis, input: Input) {
+        if let Input::Key(key) = input {
+            let is_repeat =
+                self.last_key.is_some_and(|(last, at)| last == key && now < at + KEY_REPEAT);
+            self.last_key = Some((key, now));
+            if is_repeat {
+                return;
+            }
+        }
         match (std::mem::replace(&mut self.state, State::Over), input) {
             (State::Over, _) => {}
             (State::Idle, Input::Begin) => self.enter(now, &self.script.start.clone()),
@@ -166,11 +198,12 @@ impl Dialogue {
                 self.outputs.push_back(Output::StopPrompts);
                 true
             }
-            Input::Key(key) if self.may_be_cut(&at) => return self.type_ahead(now, &at, key),
+            Input::Key(key) if self.may_be_cut(&at) => {
+                return self.type_ahead(now, &at, id, until, key);
+            }
             Input::Words(words) if words.is_final && !self.is_last_word(&at) => {
-                if let Some(to) = self.wants_out(&words) {
-                    self.outputs.push_back(Output::StopPrompts);
-                    return self.enter(now, &to);
+                if self.wants_out(now, &at, &words, true) {
+                    return;
                 }
                 if self.belated(now, words, Some(id)) {
                     return;
@@ -190,14 +223,17 @@ impl Dialogue {
                 self.enter(now, &next);
             }
             Some(Node::End { ending, .. }) => {
-                let (name, later) = (*ending, self.later);
-                let later = later.filter(|_| name == EndingName::CallLater);
-                self.outputs.push_back(Output::End(Ending::Script { name, later }));
+                let end = self.script_end(*ending);
+                self.outputs.push_back(Output::End(end));
             }
             Some(Node::Seat { .. }) => self.outputs.push_back(Output::End(Ending::Seat)),
             // Questions are not said, and a checked script leads nowhere else.
             Some(Node::Ask(_)) | None => self.fail(),
         }
+    }
+
+    fn script_end(&self, name: EndingName) -> Ending {
+        Ending::Script { name, later: self.later.filter(|_| name == EndingName::CallLater) }
     }
 
     fn may_be_cut(&self, at: &NodeName) -> bool {
@@ -209,25 +245,62 @@ impl Dialogue {
     }
 
     /// A key cuts what is only said, and answers the question behind it: who is called often knows it.
-    fn type_ahead(&mut self, now: Millis, at: &NodeName, key: char) {
-        self.outputs.push_back(Output::StopPrompts);
-        let mut at = at.clone();
-        while let Some(Node::Say { next, whole: false, .. }) = self.script.node(&at) {
-            at = next.clone();
+    fn type_ahead(&mut self, now: Millis, at: &NodeName, id: PlayId, until: Millis, key: char) {
+        let script = Arc::clone(&self.script);
+        let mut to = at.clone();
+        while let Some(Node::Say { next, whole: false, .. }) = script.node(&to) {
+            to = next.clone();
         }
-        self.enter(now, &at);
-        if matches!(self.state, State::Asking { .. }) {
-            self.handle_input(now, Input::Key(key));
+        match script.node(&to) {
+            // One that the question does not know, such as the # that many type after a key, cuts nothing.
+            Some(Node::Ask(ask)) if ask.keys.contains_key(&key) => {
+                self.outputs.push_back(Output::StopPrompts);
+                self.take_key(now, to, ask, key);
+            }
+            _ => self.state = State::Saying { at: at.clone(), id, until },
         }
     }
 
-    /// What may be said at any time: no more calls, and a person.
-    fn wants_out(&self, words: &Words) -> Option<NodeName> {
+    /// What may be said at any time, no more calls and a person, is taken as an answer to the question that is
+    /// being asked, or comes next. Whether it was said.
+    fn wants_out(&mut self, now: Millis, at: &NodeName, words: &Words, is_playing: bool) -> bool {
         let reading = self.read(Question::Confirm, words);
-        let answer =
-            AnswerName::of(&reading.answer).filter(|_| reading.confidence >= ACCEPT_MIN)?;
-        let is_out = matches!(answer, AnswerName::StopCalling | AnswerName::HandToPerson);
-        is_out.then(|| self.script.exits.get(&answer).cloned()).flatten()
+        let answer = AnswerName::of(&reading.answer)
+            .filter(|_| reading.confidence >= ACCEPT_MIN)
+            .filter(|it| matches!(it, AnswerName::StopCalling | AnswerName::HandToPerson));
+        let Some(answer) = answer else { return false };
+        let Some(to) = self.script.exits.get(&answer).cloned() else { return false };
+        if is_playing {
+            self.outputs.push_back(Output::StopPrompts);
+        }
+        let Some(question) = self.next_question(at) else {
+            self.enter(now, &to);
+            return true;
+        };
+        self.taken = None;
+        self.outputs.push_back(Output::Store(Answered {
+            question,
+            answer,
+            cause: None,
+            text: words.text.clone(),
+            confidence: reading.confidence,
+            by: By::Speech,
+            confirmed: false,
+            clip_ms: Some(words.clip_ms),
+        }));
+        self.state = State::Storing { to, until: now + STORE_MAX };
+        true
+    }
+
+    fn next_question(&self, at: &NodeName) -> Option<Question> {
+        let mut at = at;
+        loop {
+            match self.script.node(at)? {
+                Node::Ask(ask) => return Some(ask.question),
+                Node::Say { next, .. } => at = next,
+                Node::End { .. } | Node::Seat { .. } => return None,
+            }
+        }
     }
 
     /// Begins what stands at a node.
@@ -267,7 +340,8 @@ impl Dialogue {
 
     // Questions
 
-    fn ask(&mut self, now: Millis, at: NodeName, ask: &Ask, asking: Asking) {
+    fn ask(&mut self, now: Millis, at: NodeName, ask: &Ask, mut asking: Asking) {
+        asking.since.get_or_insert(now);
         let id = self.play(asking.wording(ask), "");
         self.state = State::Asking { at, asking, turn: Turn::new(id, now) };
     }
@@ -284,21 +358,30 @@ impl Dialogue {
         let Some(Node::Ask(ask)) = script.node(&at) else { return self.fail() };
         match input {
             Input::Key(key) => {
-                self.stop(&turn);
-                match ask.keys.get(&key) {
-                    Some(answer) => self.take_key(now, at, ask, *answer, key),
-                    None => self.ask_again(now, at, ask, asking, Why::Unclear),
+                if ask.keys.contains_key(&key) {
+                    self.stop(&turn);
+                    self.take_key(now, at, ask, key);
+                } else if key == '#' {
+                    // Many type it after a key.
+                    self.state = State::Asking { at, asking, turn };
+                } else {
+                    self.stop(&turn);
+                    self.ask_again(now, at, ask, asking, Why::Unclear);
                 }
             }
             Input::Words(words) if words.is_final => {
-                if turn.is_too_early(&words) && self.taken.is_some() {
-                    if !self.belated(now, words, turn.playing) {
+                if asking.since.is_some_and(|since| is_too_early(&words, since)) {
+                    let is_playing = turn.playing.is_some();
+                    if !self.wants_out(now, &at, &words, is_playing)
+                        && !self.belated(now, words, turn.playing)
+                    {
                         self.state = State::Asking { at, asking, turn };
                     }
                     return;
                 }
                 turn.said.push(words);
                 turn.talks_since.get_or_insert(now);
+                (turn.has_words, turn.ended) = (true, Some(now));
                 self.listen(now, at, ask, asking, turn);
             }
             Input::Timer if now >= turn.until => self.turn_over(now, at, ask, asking, turn),
@@ -316,6 +399,9 @@ impl Dialogue {
                 turn.playing = None;
                 turn.until = now + wait;
             }
+            // What goes on with the answer before cuts no question.
+            Input::Voice if turn.playing.is_some() && now < turn.began + BELATED => {}
+            Input::Words(words) if turn.playing.is_some() && is_too_early(words, turn.began) => {}
             // Words that are not final yet cut in as a voice does.
             Input::Voice | Input::Words(_) => {
                 self.stop(turn);
@@ -323,8 +409,11 @@ impl Dialogue {
                 // Words come later than they were spoken.
                 let heard = if let Input::Words(words) = input { words.spoken.1 } else { now };
                 turn.voice = turn.voice.max(Some(heard));
-                let longest = turn.talks_since.map_or(now, |since| since) + TALK_MAX;
-                turn.until = (now + WORDS_MAX).min(longest);
+                turn.talks_since.get_or_insert(now);
+                if matches!(input, Input::Words(_)) {
+                    (turn.has_words, turn.ended) = (true, None);
+                }
+                turn.until = turn.listens_until(now);
             }
             _ => {}
         }
@@ -333,7 +422,7 @@ impl Dialogue {
     /// Understands what was said in this turn, or waits for the rest of it.
     fn listen(&mut self, now: Millis, at: NodeName, ask: &Ask, asking: Asking, mut turn: Turn) {
         if turn.goes_on() && turn.talks_since.is_none_or(|since| now < since + TALK_MAX) {
-            turn.until = now + WORDS_MAX;
+            turn.until = turn.listens_until(now);
             self.state = State::Asking { at, asking, turn };
             return;
         }
@@ -428,9 +517,10 @@ impl Dialogue {
         }
     }
 
-    fn take_key(&mut self, now: Millis, at: NodeName, ask: &Ask, answer: AnswerName, key: char) {
+    fn take_key(&mut self, now: Millis, at: NodeName, ask: &Ask, key: char) {
         // Words that follow a key do not change what it said.
         self.taken = None;
+        let Some(answer) = ask.keys.get(&key).copied() else { return self.fail() };
         if self.script.way(ask, answer).is_none() {
             return self.ask_again(now, at, ask, Asking::default(), Why::Unclear);
         }
@@ -498,6 +588,13 @@ impl Dialogue {
         let is_right = match &input {
             Input::Key(key) if *key == yes => Some(true),
             Input::Key(key) if *key == no => Some(false),
+            // What was said before this was repeated does not say whether it is right.
+            Input::Words(words) if words.is_final && is_too_early(words, turn.began) => {
+                if self.wants_out(now, &at, words, turn.playing.is_some()) {
+                    return;
+                }
+                None
+            }
             Input::Words(words) if words.is_final => match self.confirmed(ask, words, &guess) {
                 Confirmed::Yes => Some(true),
                 Confirmed::No => Some(false),
@@ -621,7 +718,20 @@ impl Turn {
             voice: None,
             said: Vec::new(),
             talks_since: None,
+            has_words: false,
+            ended: None,
         }
+    }
+
+    /// How long more is waited for, a voice having been heard just now.
+    fn listens_until(&self, now: Millis) -> Millis {
+        let (more, longest) = match self.has_words {
+            true => (WORDS_MAX, TALK_MAX),
+            false => (FIRST_WORD_MAX, NOISE_MAX),
+        };
+        let longest = self.talks_since.unwrap_or(now) + longest;
+        let until = (now + more).min(longest);
+        self.ended.map_or(until, |ended| until.min(ended + MORE_MAX))
     }
 
     /// Whether a voice went on after the last sentence.
@@ -629,11 +739,11 @@ impl Turn {
         let ended = self.said.last().map(|words| words.spoken.1);
         matches!((self.voice, ended), (Some(voice), Some(ended)) if voice > ended + GOES_ON)
     }
+}
 
-    /// Whether words began before anybody could have heard this question.
-    fn is_too_early(&self, words: &Words) -> bool {
-        words.spoken.0 < self.began + BELATED
-    }
+/// Whether words began before anybody could have heard what is asked since then.
+fn is_too_early(words: &Words, since: Millis) -> bool {
+    words.spoken.0 < since + BELATED
 }
 
 /// Sentences as one.

@@ -265,23 +265,6 @@ impl Script {
         &self.name
     }
 
-    /// The questions that it asks, each once, in the order of their kinds.
-    pub fn questions(&self) -> Vec<Question> {
-        let asked = self.nodes.values().filter_map(|node| match node {
-            Node::Ask(ask) => Some(ask.question),
-            _ => None,
-        });
-        let mut asked: Vec<Question> = asked.collect();
-        asked.sort_unstable();
-        asked.dedup();
-        asked
-    }
-
-    /// Whether it may hand a call to a seat.
-    pub fn hands_over(&self) -> bool {
-        self.nodes.values().any(|node| matches!(node, Node::Seat { .. }))
-    }
-
     pub(crate) fn node(&self, name: &NodeName) -> Option<&Node> {
         self.nodes.get(name)
     }

@@ -1,6 +1,7 @@
 //! Labelled appeals as `tests/appeals/README.md` describes them, and readers for tests.
 #![allow(dead_code)]
 
+pub(crate) mod answers;
 pub(crate) mod score;
 
 use qingting_common::{SegmentId, ids::Party};

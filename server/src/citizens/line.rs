@@ -11,6 +11,7 @@ use qingting_common::limits::{SAMPLES_PER_TICK, TELEPHONE_RATE_HZ};
 use qingting_common::{Millis, UnixMillis};
 use qingting_core::sdp::{Codec, LocalMedia, LocalSecurity, Session, SessionDescription};
 use qingting_media::{LegConfig, LegHandle, MediaEngine, MediaEvent, RecogniserTap};
+use qingting_sip::message::HeaderName;
 use qingting_sip::{Dialog, DialogEvent, IncomingCall, Reply};
 use serde::Serialize;
 use std::f32::consts::TAU;
@@ -129,7 +130,13 @@ pub async fn answer(call: IncomingCall, called: Called) -> CallReport {
 }
 
 fn refuse(dialog: &Dialog, status: u16) -> End {
-    dialog.respond(Reply::new(status));
+    let mut reply = Reply::new(status);
+    if status == 404 {
+        // As exchanges say of a number that does not exist: 404 alone may as well be a lost route.
+        let reason = "Q.850;cause=1;text=\"Unallocated number\"".to_owned();
+        reply.headers.push((HeaderName::Other("Reason".to_owned()), reason));
+    }
+    dialog.respond(reply);
     End::Refused { status }
 }
 

@@ -239,12 +239,13 @@ fn ramp_row(step: &Step) -> String {
 
 /// A row for every utterance, condition and pass.
 fn heard(table: &[Utterance], reports: &[Report]) -> String {
-    let mut rows = "condition\tpass\thotwords\tfile\terrors\tcharacters\ttext\theard\n".to_owned();
+    let mut rows =
+        "condition\tpass\thotwords\tfile\terrors\tcharacters\ttext\theard\tconfidence\n".to_owned();
     for report in reports {
         for (utterance, heard) in table.iter().zip(&report.heard) {
             let _ = writeln!(
                 rows,
-                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}\t{}",
+                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}\t{}\t{:.3}",
                 report.condition.name(),
                 report.pass,
                 report.has_hotwords,
@@ -252,7 +253,8 @@ fn heard(table: &[Utterance], reports: &[Report]) -> String {
                 heard.errors.total(),
                 heard.characters,
                 utterance.text,
-                heard.text()
+                heard.text(),
+                heard.confidence()
             );
         }
     }

@@ -19,6 +19,8 @@ use qingting_store::{
     Campaign, CampaignCounts, CampaignState, FollowUpResult, Store, StoredAnswer, china,
 };
 use serde_json::json;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -289,7 +291,10 @@ async fn export(store: &Store, args: &cli::CallbacksExport) -> Result<()> {
         "xlsx" => qingting_workbook::xlsx(&header, &rows)?,
         _ => bail!("--out {}: give a .csv or .xlsx file", args.out.display()),
     };
-    std::fs::write(&args.out, bytes)
+    // Citizens' words are nobody else's to read.
+    let mut out = std::fs::OpenOptions::new();
+    let out = out.write(true).create(true).truncate(true).mode(0o600).open(&args.out);
+    out.and_then(|mut out| out.write_all(&bytes))
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     println!("{}: {} rows", args.out.display(), rows.len());
     Ok(())

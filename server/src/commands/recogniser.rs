@@ -3,6 +3,7 @@
 use super::models;
 use crate::cli::ModelsDir;
 use crate::config::{Asr, AsrEngine, AsrRemote, AsrSherpa};
+use crate::home;
 use anyhow::{Context, Result, anyhow, bail};
 use qingting_asr::NoiseSuppression;
 use qingting_asr::sherpa::{Kind, LiveKind, ModelAt, SecondPassKind, SherpaModels};
@@ -24,11 +25,11 @@ const SHERPA_WORKER: &str = "qingting-sherpa-worker";
 #[derive(Clone, Debug)]
 pub enum Recogniser {
     /// This program once more, with whisper.
-    Whisper { program: PathBuf, models: PathBuf },
+    Whisper { models: PathBuf },
     /// The program beside it.
     Sherpa { program: PathBuf, models: Box<SherpaModels> },
     /// This program once more, speaking with a recognition server.
-    Remote { program: PathBuf, models: PathBuf, server: AsrRemote },
+    Remote { models: PathBuf, server: AsrRemote },
     /// Another program, which speaks the worker's protocol.
     Other { program: PathBuf, models: PathBuf },
 }
@@ -42,13 +43,13 @@ impl Recogniser {
         if !asr.program.as_os_str().is_empty() {
             return Ok(Self::Other { program: asr.program.clone(), models: models::folder(dir)? });
         }
-        let program = std::env::current_exe().context("cannot find the program itself")?;
         match asr.engine {
             AsrEngine::Whisper => {
                 models::require(dir, &["whisper-base", "silero-vad", "onnxruntime"])?;
-                Ok(Self::Whisper { program, models: models::folder(dir)? })
+                Ok(Self::Whisper { models: models::folder(dir)? })
             }
             AsrEngine::Sherpa => {
+                let program = std::env::current_exe().context("cannot find the program itself")?;
                 let program = program.with_file_name(SHERPA_WORKER);
                 if !program.is_file() {
                     bail!(
@@ -62,7 +63,7 @@ impl Recogniser {
                 models::require(dir, &["silero-vad", "onnxruntime"])?;
                 asr.remote.usable().context("the recognition server")?;
                 let server = asr.remote.clone();
-                Ok(Self::Remote { program, models: models::folder(dir)?, server })
+                Ok(Self::Remote { models: models::folder(dir)?, server })
             }
         }
     }
@@ -82,9 +83,9 @@ impl Recogniser {
         let socket = socket.to_owned();
         move || {
             let mut command = match &self {
-                Self::Whisper { program, models } => this_program(program, models),
-                Self::Remote { program, models, server } => {
-                    let mut command = this_program(program, models);
+                Self::Whisper { models } => own_worker(models),
+                Self::Remote { models, server } => {
+                    let mut command = own_worker(models);
                     command.arg("--remote").arg(server.to_string());
                     command
                 }
@@ -110,8 +111,8 @@ impl Recogniser {
     }
 }
 
-fn this_program(program: &Path, models: &Path) -> Command {
-    let mut command = Command::new(program);
+fn own_worker(models: &Path) -> Command {
+    let mut command = home::this_program();
     command.arg("asr-worker").arg("--models").arg(models);
     command
 }

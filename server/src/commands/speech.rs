@@ -4,13 +4,14 @@
 
 use super::models;
 use crate::cli::{self, ModelsDir};
+use crate::home;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use qingting_voice::{PromptCache, Voice, VoiceError};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 /// A text and how it is spoken.
@@ -97,8 +98,7 @@ pub fn speak_into(
     models: &Path,
     mut each: impl FnMut(),
 ) -> Result<()> {
-    let program = std::env::current_exe().context("cannot find the program itself")?;
-    let mut child = Command::new(program)
+    let mut child = home::this_program()
         .arg("speak-all")
         .arg("--models")
         .arg(models)

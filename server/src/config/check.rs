@@ -420,18 +420,39 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "Write one with `qingting profile export-default FOLDER`, or leave it empty",
     );
     let callbacks = &config.callbacks;
-    let secret = &callbacks.webhook_secret_file;
+    let secret = &callbacks.intake_secret_file;
     demand(
         secret.as_os_str().is_empty() || secret.is_file(),
-        "callbacks.webhook_secret_file",
+        "callbacks.intake_secret_file",
         format!("there is no file {}", secret.display()),
         "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE`, or leave it empty",
     );
     demand(
-        secret.as_os_str().is_empty() || !callbacks.webhook_campaign.is_empty(),
-        "callbacks.webhook_campaign",
+        secret.as_os_str().is_empty() || !callbacks.intake_campaign.is_empty(),
+        "callbacks.intake_campaign",
         "it is empty, and closed tickets may come in".to_owned(),
         "Name the campaign into which they go",
+    );
+    demand(
+        callbacks.poll_url.is_empty() || !secret.as_os_str().is_empty(),
+        "callbacks.intake_secret_file",
+        "it is empty, and closed tickets are fetched".to_owned(),
+        "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE` and give the ticket system the same",
+    );
+    demand(
+        callbacks.poll_url.is_empty() || is_private_or_encrypted(&callbacks.poll_url),
+        "callbacks.poll_url",
+        format!(
+            "{:?} would carry citizens' data unencrypted, or is no address",
+            callbacks.poll_url
+        ),
+        "Give an https address such as \"https://tickets.example.org/closed\", or http to a private IP address",
+    );
+    demand(
+        (5..=86_400).contains(&callbacks.poll_every_s),
+        "callbacks.poll_every_s",
+        format!("{} is not from 5 to 86400", callbacks.poll_every_s),
+        "Give seconds, such as 300",
     );
     demand(
         callbacks.scripts.as_os_str().is_empty() || callbacks.scripts.is_dir(),

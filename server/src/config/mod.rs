@@ -223,14 +223,16 @@ pub struct Llm {
 }
 
 /// Callbacks about closed tickets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Callbacks {
     pub city: String,
     pub scripts: PathBuf,
     pub lines: u32,
-    pub webhook_secret_file: PathBuf,
-    pub webhook_campaign: String,
+    pub intake_campaign: String,
+    pub intake_secret_file: PathBuf,
+    pub poll_url: String,
+    pub poll_every_s: u64,
     pub rates: BTreeMap<String, Formula>,
 }
 
@@ -483,6 +485,21 @@ fn is_private_or_encrypted(url: &str) -> bool {
             ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
         }
         Err(_) => false,
+    }
+}
+
+impl Default for Callbacks {
+    fn default() -> Self {
+        Self {
+            city: String::new(),
+            scripts: PathBuf::new(),
+            lines: 0,
+            intake_campaign: String::new(),
+            intake_secret_file: PathBuf::new(),
+            poll_url: String::new(),
+            poll_every_s: 300,
+            rates: BTreeMap::new(),
+        }
     }
 }
 

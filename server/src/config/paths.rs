@@ -42,7 +42,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut nlu.profile,
         &mut llm.key_file,
         &mut callbacks.scripts,
-        &mut callbacks.webhook_secret_file,
+        &mut callbacks.intake_secret_file,
         &mut ticket_system.secret_file,
         &mut ticket_system.mapping_file,
         &mut data.dir,

@@ -191,6 +191,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(callbacks::poll(Arc::clone(&hotline)), app.handle());
     background.spawn_on(relay::run(Arc::clone(&hotline), link), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
@@ -238,6 +239,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     signals.stop_at_once_next_time();
 
     draining.store(true, Ordering::Relaxed);
+    hotline.callbacks.stop();
     endpoint.drain();
     app.block_on(drain(&hotline));
     sip.block_on(hotline.switchboard.trunks.close());

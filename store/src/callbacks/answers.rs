@@ -73,14 +73,14 @@ impl Store {
     }
 
     /// Puts a person's reading in the place of the machine's, notes it in the audit, and tells the ticket
-    /// system when the follow-up has ended.
+    /// system. Whether the follow-up has ended: before, there is nothing to correct.
     pub async fn correct_answer(
         &self,
         of: FollowUpId,
         correction: Correction,
         by: &str,
         now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.write(Correct { of, correction, by: by.to_owned(), at: now }).await
     }
 }
@@ -111,6 +111,25 @@ pub(super) async fn counted(
         }
     }
     Ok(counted)
+}
+
+/// What the citizen said to a question of this attempt in the place of an answer: not to be called any more,
+/// that he is another person.
+pub(super) async fn exit_of(
+    db: &mut AnyConnection,
+    of: FollowUpId,
+    attempt: u32,
+) -> Result<Option<AnswerName>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT answer FROM follow_up_answers WHERE follow_up_id = $1 AND attempt = $2
+         ORDER BY at DESC, rowid DESC",
+    )
+    .bind(of.to_string())
+    .bind(i64::from(attempt))
+    .fetch_all(db)
+    .await?;
+    let given: Vec<Option<AnswerName>> = rows.iter().map(read_answer).collect::<Result<_, _>>()?;
+    Ok(given.into_iter().flatten().find(|answer| AnswerName::EXITS.contains(answer)))
 }
 
 fn read(row: &AnyRow) -> Result<StoredAnswer, StoreError> {
@@ -177,6 +196,11 @@ impl Command for Put {
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let answered = &self.answered;
         let clip = answered.clip_ms;
+        if answered.answer == AnswerName::StopCalling {
+            // At once: whatever becomes of the call, nobody is called again.
+            let citizen = follow_ups::load(db, self.of).await?.citizen;
+            super::refusals::put(db, citizen.expose(), "asked", "citizen", self.at).await?;
+        }
         sqlx::query(
             "INSERT INTO follow_up_answers (follow_up_id, attempt, question, answer, cause, text,
                 confidence, by, confirmed, clip_from_ms, clip_to_ms, at)
@@ -213,11 +237,14 @@ struct Correct {
 }
 
 impl Command for Correct {
-    type Output = ();
+    type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
         let follow_up = follow_ups::load(db, self.of).await?;
+        if follow_up.status.is_none() {
+            return Ok(false);
+        }
         let Correction { question, answer, cause, note } = &self.correction;
         sqlx::query(
             "INSERT INTO answer_corrections (follow_up_id, question, answer, cause, note, by, at)
@@ -233,9 +260,7 @@ impl Command for Correct {
         .execute(&mut *db)
         .await?;
         audit::insert(db, self.at, &self.by, "follow_up.correct", &self.of.to_string()).await?;
-        if follow_up.status.is_some() {
-            results::tell(db, self.of, self.at).await?;
-        }
-        Ok(())
+        results::tell(db, self.of, self.at).await?;
+        Ok(true)
     }
 }

@@ -1,21 +1,21 @@
 //! Attempts: each is committed before anybody is dialled, and ends once.
 
 use super::follow_ups::{self, FollowUp, FollowUpState, NewFollowUp};
-use super::{campaigns, results};
+use super::{answers, campaigns, results};
 use crate::error::StoreError;
 use crate::rows::{at, flag, maybe_at, maybe_number, number, parsed};
 use crate::writer::Command;
 use crate::{Store, audit};
 use qingting_callbacks::attempt::{Next, Outcome, Status, Tried, next};
-use qingting_callbacks::result::{OF_RESULT, Round};
+use qingting_callbacks::result::Round;
 use qingting_callbacks::schedule::Rules;
-use qingting_callbacks::script::question_name;
 use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 use uuid::Uuid;
 
+/// For a second follow-up that begins by itself.
 const DAY_MS: i64 = 86_400_000;
 
 /// What a server that may dial asks for.
@@ -232,12 +232,12 @@ impl Begin {
         campaign: &campaigns::Campaign,
     ) -> Result<bool, StoreError> {
         let row = sqlx::query(
-            "SELECT count(*) FILTER (WHERE outcome IS NULL) AS running, max(began_at) AS last
-             FROM attempts JOIN follow_ups ON follow_ups.id = follow_up_id
-             WHERE campaign_id = $1 AND (outcome IS NULL OR began_at > $2)",
+            "SELECT last_began_at AS last,
+                (SELECT count(*) FROM attempts JOIN follow_ups ON follow_ups.id = follow_up_id
+                 WHERE outcome IS NULL AND campaign_id = $1) AS running
+             FROM campaigns WHERE id = $1",
         )
         .bind(campaign.id.to_string())
-        .bind(self.0.now.0 - DAY_MS)
         .fetch_one(db)
         .await?;
         let load = qingting_callbacks::pace::Load {
@@ -255,21 +255,39 @@ impl Begin {
         db: &mut AnyConnection,
         campaign: &campaigns::Campaign,
     ) -> Result<Option<AnyRow>, StoreError> {
+        let mut below = None;
+        while let Some(priority) = follow_ups::next_priority(db, campaign.id, below).await? {
+            let found = self.next_of(db, campaign, priority).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            below = Some(priority);
+        }
+        Ok(None)
+    }
+
+    async fn next_of(
+        &self,
+        db: &mut AnyConnection,
+        campaign: &campaigns::Campaign,
+        priority: i64,
+    ) -> Result<Option<AnyRow>, StoreError> {
         let spacing_ms = i64::from(campaign.settings.spacing_min) * 60_000;
         let row = sqlx::query(
             "SELECT follow_ups.*, do_not_call.number IS NOT NULL AS refused FROM follow_ups
              LEFT JOIN do_not_call ON do_not_call.number = follow_ups.citizen
-             WHERE campaign_id = $1 AND state = 'waiting' AND not_before <= $2
+             WHERE campaign_id = $1 AND state = 'waiting' AND priority = $4 AND not_before <= $2
                 AND (do_not_call.number IS NOT NULL OR NOT EXISTS (
                     SELECT 1 FROM attempts WHERE attempts.citizen = follow_ups.citizen
                         AND (outcome IS NULL
                             OR (follow_ups.wish IS NULL AND attempts.began_at > $3
                                 AND outcome NOT IN ('network_fault', 'own_fault')))))
-             ORDER BY priority DESC, not_before, id LIMIT 1",
+             ORDER BY not_before, id LIMIT 1",
         )
         .bind(campaign.id.to_string())
         .bind(self.0.now.0)
         .bind(self.0.now.0 - spacing_ms)
+        .bind(priority)
         .fetch_optional(db)
         .await?;
         Ok(row)
@@ -298,6 +316,11 @@ impl Begin {
         .await?;
         sqlx::query("UPDATE follow_ups SET state = 'calling' WHERE id = $1")
             .bind(follow_up.id.to_string())
+            .execute(&mut *db)
+            .await?;
+        sqlx::query("UPDATE campaigns SET last_began_at = $2 WHERE id = $1")
+            .bind(follow_up.campaign.to_string())
+            .bind(ask.now.0)
             .execute(db)
             .await?;
         number(&inserted, "number")
@@ -376,81 +399,107 @@ impl Command for Note {
 
 struct End(AttemptEnd);
 
+/// What stands of an attempt when its end comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Open,
+    /// It was given up for lost; its server had only been silent.
+    GivenUp,
+}
+
 impl Command for End {
     type Output = Ended;
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<Ended, StoreError> {
         let end = &self.0;
-        let changed = sqlx::query(
+        let Some(before) = self.before(db).await? else { return Ok(Ended::Nothing) };
+        let follow_up = follow_ups::load(db, end.follow_up).await?;
+        let said = answers::exit_of(db, end.follow_up, end.number).await?;
+        let outcome = end.outcome.with(said);
+        sqlx::query(
             "UPDATE attempts SET outcome = $3, sip_code = $4, ended_at = $5
-             WHERE follow_up_id = $1 AND number = $2 AND outcome IS NULL
-                AND (NOT $6 OR lease_until < $5)",
+             WHERE follow_up_id = $1 AND number = $2",
         )
         .bind(end.follow_up.to_string())
         .bind(i64::from(end.number))
-        .bind(end.outcome.as_str())
+        .bind(outcome.as_str())
         .bind(end.sip_code.map(i64::from))
         .bind(end.now.0)
-        .bind(end.only_expired)
         .execute(&mut *db)
         .await?;
-        if changed.rows_affected() == 0 {
-            return Ok(Ended::Nothing);
-        }
-        let follow_up = follow_ups::load(db, end.follow_up).await?;
         let campaign = campaigns::load(db, follow_up.campaign).await?;
-        let tried = self.count(db, &follow_up).await?;
-        if end.outcome == Outcome::StopCalling {
-            self.refuse(db, &follow_up).await?;
+        let tried = self.count(db, &follow_up, outcome, before).await?;
+        if outcome == Outcome::StopCalling {
+            super::refusals::put(db, follow_up.citizen.expose(), "asked", "citizen", end.now)
+                .await?;
         }
-        match next(end.outcome, end.wish, tried, campaign.settings.most()) {
+        match next(outcome, end.wish, tried, campaign.settings.most()) {
             Next::Finish(status) => self.finish(db, &follow_up, status).await,
-            Next::Again { wish } => self.again(db, &follow_up, wish, tried).await,
+            Next::Again { wish } => self.again(db, &follow_up, outcome, wish, tried).await,
         }
     }
 }
 
 impl End {
+    /// Whether this end counts: an attempt ends once. One that was given up for lost gets its real end if
+    /// nobody was called since.
+    async fn before(&self, db: &mut AnyConnection) -> Result<Option<Before>, StoreError> {
+        let end = &self.0;
+        let row = sqlx::query(
+            "SELECT outcome, lease_until, NOT EXISTS (SELECT 1 FROM attempts AS later
+                WHERE later.follow_up_id = $1 AND later.number > $2) AS is_last
+             FROM attempts WHERE follow_up_id = $1 AND number = $2",
+        )
+        .bind(end.follow_up.to_string())
+        .bind(i64::from(end.number))
+        .fetch_optional(db)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let outcome: Option<String> = row.try_get("outcome")?;
+        let is_expired = row.try_get::<i64, _>("lease_until")? < end.now.0;
+        Ok(match outcome.as_deref() {
+            None if !end.only_expired || is_expired => Some(Before::Open),
+            Some("unknown")
+                if !end.only_expired
+                    && end.outcome != Outcome::Unknown
+                    && flag(&row, "is_last")? =>
+            {
+                Some(Before::GivenUp)
+            }
+            _ => None,
+        })
+    }
+
     /// Counts the attempt.
     async fn count(
         &self,
         db: &mut AnyConnection,
         follow_up: &FollowUp,
+        outcome: Outcome,
+        before: Before,
     ) -> Result<Tried, StoreError> {
-        let outcome = self.0.outcome;
         let (counts, wished) = (outcome.counts(), outcome == Outcome::CallLater);
-        sqlx::query(
+        // What was given up for lost was counted then.
+        let attempts = i64::from(counts) - i64::from(before == Before::GivenUp);
+        let row = sqlx::query(
             "UPDATE follow_ups SET attempts = attempts + $2, faults = faults + $3,
-                wishes = wishes + $4 WHERE id = $1",
+                wishes = wishes + $4 WHERE id = $1 RETURNING attempts, faults, wishes",
         )
         .bind(follow_up.id.to_string())
-        .bind(i64::from(counts))
+        .bind(attempts)
         .bind(i64::from(!counts))
         .bind(i64::from(wished))
-        .execute(&mut *db)
+        .fetch_one(&mut *db)
         .await?;
-        let mut has_answers = false;
-        for question in OF_RESULT {
-            let row = sqlx::query(
-                "SELECT 1 FROM follow_up_answers WHERE follow_up_id = $1 AND question = $2",
-            )
-            .bind(follow_up.id.to_string())
-            .bind(question_name(question))
-            .fetch_optional(&mut *db)
-            .await?;
-            has_answers |= row.is_some();
-        }
+        let given = answers::counted(db, follow_up.id).await?;
         Ok(Tried {
-            attempts: follow_up.attempts.saturating_add(counts.into()),
-            faults: follow_up.faults.saturating_add((!counts).into()),
-            wishes: follow_up.wishes.saturating_add(wished.into()),
-            has_answers,
+            attempts: number(&row, "attempts")?,
+            faults: number(&row, "faults")?,
+            wishes: number(&row, "wishes")?,
+            has_answers: qingting_callbacks::result::has_answers(&given),
         })
-    }
-
-    async fn refuse(&self, db: &mut AnyConnection, follow_up: &FollowUp) -> Result<(), StoreError> {
-        super::refusals::put(db, follow_up.citizen.expose(), "asked", "citizen", self.0.now).await
     }
 
     async fn finish(
@@ -467,6 +516,7 @@ impl End {
         &self,
         db: &mut AnyConnection,
         follow_up: &FollowUp,
+        outcome: Outcome,
         wish: Option<UnixMillis>,
         tried: Tried,
     ) -> Result<Ended, StoreError> {
@@ -480,7 +530,7 @@ impl End {
         let before: Vec<UnixMillis> =
             rows.iter().map(|row| at(row, "began_at")).collect::<Result<_, _>>()?;
         // What did not ring waits for the network, not for the citizen: twice as long each time.
-        let faults = if self.0.outcome.counts() { 0 } else { tried.faults };
+        let faults = if outcome.counts() { 0 } else { tried.faults };
         let mended = UnixMillis(self.0.now.0 + (60_000 << faults.min(8)) * i64::from(faults > 0));
         let soonest = self.0.now.max(mended);
         let Some(not_before) = self.0.rules.next(soonest, &before, wish) else {
@@ -488,7 +538,8 @@ impl End {
             return self.finish(db, follow_up, status).await;
         };
         sqlx::query(
-            "UPDATE follow_ups SET state = 'waiting', not_before = $2, wish = $3 WHERE id = $1",
+            "UPDATE follow_ups SET state = 'waiting', not_before = $2, wish = $3, status = NULL,
+                ended_at = NULL WHERE id = $1",
         )
         .bind(follow_up.id.to_string())
         .bind(not_before.0)
@@ -497,6 +548,25 @@ impl End {
         .await?;
         Ok(Ended::Again(not_before))
     }
+}
+
+/// Takes the second follow-up of one whose citizen was satisfied after all, if nobody has been called for it.
+pub(super) async fn unschedule_second(
+    db: &mut AnyConnection,
+    first: FollowUpId,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let row = sqlx::query(
+        "SELECT id FROM follow_ups WHERE previous = $1 AND attempts = 0 AND faults = 0
+            AND state IN ('awaiting_redo', 'waiting')",
+    )
+    .bind(first.to_string())
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let id: FollowUpId = parsed(&row, "id")?;
+    audit::insert(db, now, "machine", "follow_up.cancel", &id.to_string()).await?;
+    Box::pin(results::finish(db, id, Status::Cancelled, now)).await
 }
 
 /// The second follow-up of a ticket whose citizen is not satisfied.
@@ -511,7 +581,8 @@ pub(super) async fn schedule_second(
         .bind(first.id.to_string())
         .fetch_optional(&mut *db)
         .await?;
-    if exists.is_some() {
+    // The ticket system may have asked for it before the citizen did.
+    if exists.is_some() || follow_ups::open_second(db, &first.ticket).await?.is_some() {
         return Ok(());
     }
     let ticket = NewFollowUp {

@@ -1,5 +1,6 @@
 //! Follow-ups: closed tickets whose citizens are asked.
 
+use super::campaigns::{CampaignError, CampaignState};
 use super::results;
 use crate::error::StoreError;
 use crate::rows::{at, flag, json, maybe_at, named, number, parsed, pii, to_json};
@@ -16,8 +17,9 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
-/// The priority of a second follow-up: redo checks go first.
-pub const PRIORITY_AFTER_REDO: i64 = 100;
+/// What the priority of a second follow-up has more than its ticket's, of which none has so much: redo
+/// checks go first.
+const PRIORITY_AFTER_REDO: i64 = 10_000;
 
 /// Where a follow-up is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,6 +106,15 @@ pub struct Imported {
     pub known: u64,
 }
 
+/// A page that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// From where.
+    pub url: String,
+    /// Where the next one begins; none where the ticket system did not say.
+    pub next: Option<String>,
+}
+
 /// A follow-up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FollowUp {
@@ -173,15 +184,36 @@ pub struct FollowUpQuery {
 }
 
 impl Store {
-    /// Takes closed tickets into a campaign: all of them or, on an error, none.
+    /// Takes closed tickets into a campaign that is not stopped: all of them or, on an error, none.
     pub async fn import_follow_ups(
         &self,
         campaign: CampaignId,
         tickets: Vec<NewFollowUp>,
         by: &str,
         now: UnixMillis,
-    ) -> Result<Imported, StoreError> {
-        self.write(Import { campaign, tickets, by: by.to_owned(), at: now }).await
+    ) -> Result<Imported, CampaignError> {
+        self.write(Import { campaign, tickets, by: by.to_owned(), at: now, polled: None }).await
+    }
+
+    /// The same of a page that was fetched; in one transaction with where the next one begins.
+    pub async fn import_polled(
+        &self,
+        campaign: CampaignId,
+        tickets: Vec<NewFollowUp>,
+        polled: Polled,
+        now: UnixMillis,
+    ) -> Result<Imported, CampaignError> {
+        let by = "ticket-system".to_owned();
+        self.write(Import { campaign, tickets, by, at: now, polled: Some(polled) }).await
+    }
+
+    /// Where the next page begins of what is fetched from an address.
+    pub async fn poll_cursor(&self, url: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT cursor FROM poll_cursors WHERE url = $1")
+            .bind(url)
+            .fetch_optional(self.readers())
+            .await?;
+        row.map(|row| row.try_get("cursor").map_err(StoreError::from)).transpose()
     }
 
     /// Follow-ups, oldest first.
@@ -206,35 +238,66 @@ impl Store {
         sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
-    /// Those that wait, in the order in which they would be called.
+    /// Those that wait and have not refused, in the order in which they would be called.
     pub async fn waiting_follow_ups(
         &self,
         campaign: CampaignId,
         limit: u32,
     ) -> Result<Vec<FollowUp>, StoreError> {
-        self.due_follow_ups(campaign, UnixMillis(i64::MAX), limit).await
+        let not_refused = " AND NOT EXISTS (SELECT 1 FROM do_not_call WHERE number = citizen)";
+        self.by_priority(campaign, UnixMillis(i64::MAX), limit, not_refused).await
     }
 
-    /// Those that are to be called next, the first one first; refusals and spacing are looked at when one
-    /// is begun.
+    /// Those whose turn is next, the first one first; refusals and the spacing are looked at when one is begun.
     pub async fn due_follow_ups(
         &self,
         campaign: CampaignId,
         now: UnixMillis,
         limit: u32,
     ) -> Result<Vec<FollowUp>, StoreError> {
-        sqlx::query(
-            "SELECT * FROM follow_ups WHERE campaign_id = $1 AND state = 'waiting' AND not_before <= $2
-             ORDER BY priority DESC, not_before, id LIMIT $3",
-        )
-        .bind(campaign.to_string())
-        .bind(now.0)
-        .bind(i64::from(limit.min(PAGE_ROWS_MAX)))
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+        self.by_priority(campaign, now, limit, "").await
+    }
+
+    async fn by_priority(
+        &self,
+        campaign: CampaignId,
+        now: UnixMillis,
+        limit: u32,
+        and: &'static str,
+    ) -> Result<Vec<FollowUp>, StoreError> {
+        let mut db = self.readers().acquire().await?;
+        let limit = limit.min(PAGE_ROWS_MAX);
+        let (mut due, mut below) = (Vec::new(), None);
+        while let Some(priority) = next_priority(&mut db, campaign, below).await? {
+            let sql = format!(
+                "SELECT * FROM follow_ups WHERE campaign_id = $1 AND state = 'waiting'
+                    AND priority = $4 AND not_before <= $2{and} ORDER BY not_before, id LIMIT $3"
+            );
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(campaign.to_string())
+                .bind(now.0)
+                .bind(i64::from(limit - u32::try_from(due.len()).unwrap_or(limit)))
+                .bind(priority)
+                .fetch_all(&mut *db)
+                .await?;
+            for row in &rows {
+                due.push(read(row)?);
+            }
+            if due.len() >= limit as usize {
+                break;
+            }
+            below = Some(priority);
+        }
+        Ok(due)
+    }
+
+    /// Whether a number is on the list of those that are not called.
+    pub async fn is_refused(&self, number: &Pii<String>) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM do_not_call WHERE number = $1")
+            .bind(number.expose())
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(row.is_some())
     }
 
     /// A follow-up.
@@ -255,6 +318,19 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Option<FollowUp>, StoreError> {
         self.write(Cancel { id, by: by.to_owned(), at: now }).await
+    }
+}
+
+impl Store {
+    /// Ends what waits in a stopped campaign as cancelled, at most so many at once; the ticket system hears
+    /// of each. How many there were.
+    pub async fn cancel_waiting(
+        &self,
+        campaign: CampaignId,
+        limit: u32,
+        now: UnixMillis,
+    ) -> Result<u32, StoreError> {
+        self.write(CancelWaiting { campaign, limit, at: now }).await
     }
 }
 
@@ -294,6 +370,24 @@ pub(super) fn read(row: &AnyRow) -> Result<FollowUp, StoreError> {
     })
 }
 
+/// The highest priority of those that wait, below this one where there is one: few priorities are in use, and
+/// within one the index leads to who is due.
+pub(super) async fn next_priority(
+    db: &mut AnyConnection,
+    campaign: CampaignId,
+    below: Option<i64>,
+) -> Result<Option<i64>, StoreError> {
+    let row = sqlx::query(
+        "SELECT max(priority) AS next FROM follow_ups
+         WHERE campaign_id = $1 AND state = 'waiting' AND priority < $2",
+    )
+    .bind(campaign.to_string())
+    .bind(below.unwrap_or(i64::MAX))
+    .fetch_one(db)
+    .await?;
+    Ok(row.try_get("next")?)
+}
+
 pub(super) async fn load(db: &mut AnyConnection, id: FollowUpId) -> Result<FollowUp, StoreError> {
     let row = sqlx::query("SELECT * FROM follow_ups WHERE id = $1")
         .bind(id.to_string())
@@ -308,30 +402,38 @@ struct Import {
     tickets: Vec<NewFollowUp>,
     by: String,
     at: UnixMillis,
+    polled: Option<Polled>,
 }
 
 impl Command for Import {
     type Output = Imported;
-    type Error = StoreError;
+    type Error = CampaignError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<Imported, StoreError> {
-        super::campaigns::load(db, self.campaign).await?;
+    async fn run(&self, db: &mut AnyConnection) -> Result<Imported, CampaignError> {
+        let campaign = super::campaigns::load(db, self.campaign).await?;
+        if campaign.state == CampaignState::Stopped {
+            return Err(CampaignError::Stopped);
+        }
         let mut imported = Imported::default();
         for ticket in &self.tickets {
             if is_known(db, &ticket.event_id).await? {
                 imported.known += 1;
             } else if ticket.after_redo
-                && let Some(id) = awaiting(db, &ticket.ticket).await?
+                && let Some(id) = open_second(db, &ticket.ticket).await?
             {
+                // One that is on the telephone, or waits for its next attempt, is not hurried.
                 sqlx::query(
-                    "UPDATE follow_ups SET state = 'waiting', not_before = $2, closed_at = $3
+                    "UPDATE follow_ups SET closed_at = $3,
+                        not_before = CASE WHEN attempts = 0 AND faults = 0 THEN $2 ELSE not_before END,
+                        state = CASE WHEN state = 'awaiting_redo' THEN 'waiting' ELSE state END
                      WHERE id = $1",
                 )
                 .bind(&id)
                 .bind(self.at.0)
                 .bind(ticket.closed_at.0)
                 .execute(&mut *db)
-                .await?;
+                .await
+                .map_err(StoreError::from)?;
                 note_event(db, &ticket.event_id, &id, self.at).await?;
                 imported.released += 1;
             } else {
@@ -351,6 +453,24 @@ impl Command for Import {
                 imported.new += 1;
             }
         }
+        if let Some(Polled { url, next: Some(next) }) = &self.polled {
+            sqlx::query(
+                "INSERT INTO poll_cursors (url, cursor, at) VALUES ($1, $2, $3)
+                 ON CONFLICT (url) DO UPDATE SET cursor = excluded.cursor, at = excluded.at",
+            )
+            .bind(url)
+            .bind(next)
+            .bind(self.at.0)
+            .execute(&mut *db)
+            .await
+            .map_err(StoreError::from)?;
+        }
+        if self.polled.is_some()
+            && imported == (Imported { known: imported.known, ..Imported::default() })
+        {
+            // A poll that brings nothing new is no event.
+            return Ok(imported);
+        }
         let what = format!("{} new={} known={}", self.campaign, imported.new, imported.known);
         audit::insert(db, self.at, &self.by, "follow_up.import", &what).await?;
         Ok(imported)
@@ -365,13 +485,18 @@ async fn is_known(db: &mut AnyConnection, event_id: &str) -> Result<bool, StoreE
     Ok(row.is_some())
 }
 
-/// The second follow-up of a ticket that waits for its redo.
-async fn awaiting(db: &mut AnyConnection, ticket: &str) -> Result<Option<String>, StoreError> {
-    let row =
-        sqlx::query("SELECT id FROM follow_ups WHERE ticket = $1 AND state = 'awaiting_redo'")
-            .bind(ticket)
-            .fetch_optional(db)
-            .await?;
+/// The second follow-up of a ticket that has not ended.
+pub(super) async fn open_second(
+    db: &mut AnyConnection,
+    ticket: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(
+        "SELECT id FROM follow_ups WHERE ticket = $1 AND round = 2 AND state <> 'ended'
+         ORDER BY id LIMIT 1",
+    )
+    .bind(ticket)
+    .fetch_optional(db)
+    .await?;
     row.map(|row| row.try_get("id").map_err(StoreError::from)).transpose()
 }
 
@@ -402,7 +527,7 @@ pub(super) async fn insert(
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let second = ticket.after_redo || previous.is_some();
-    let priority = if second { ticket.priority.max(PRIORITY_AFTER_REDO) } else { ticket.priority };
+    let priority = ticket.priority + if second { PRIORITY_AFTER_REDO } else { 0 };
     sqlx::query(
         "INSERT INTO follow_ups (id, campaign_id, ticket, title, unit, opened_at, closed_at, citizen,
             confidential, earlier, round, previous, priority, state, not_before, created_at)
@@ -427,6 +552,36 @@ pub(super) async fn insert(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Ends what waits in a stopped campaign, at most so many.
+struct CancelWaiting {
+    campaign: CampaignId,
+    limit: u32,
+    at: UnixMillis,
+}
+
+impl Command for CancelWaiting {
+    type Output = u32;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<u32, StoreError> {
+        if super::campaigns::load(db, self.campaign).await?.state != CampaignState::Stopped {
+            return Ok(0);
+        }
+        let rows = sqlx::query(
+            "SELECT id FROM follow_ups WHERE campaign_id = $1
+                AND state IN ('waiting', 'awaiting_redo') ORDER BY id LIMIT $2",
+        )
+        .bind(self.campaign.to_string())
+        .bind(i64::from(self.limit))
+        .fetch_all(&mut *db)
+        .await?;
+        for row in &rows {
+            results::finish(db, parsed(row, "id")?, Status::Cancelled, self.at).await?;
+        }
+        Ok(u32::try_from(rows.len()).unwrap_or(self.limit))
+    }
 }
 
 struct Cancel {

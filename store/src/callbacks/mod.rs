@@ -15,8 +15,6 @@ mod results;
 pub use answers::{Correction, CorrectionRow, StoredAnswer};
 pub use attempts::{AttemptEnd, AttemptRow, BeginAttempt, Begun, Ended};
 pub use campaigns::{Campaign, CampaignCounts, CampaignError, CampaignState};
-pub use follow_ups::{
-    FollowUp, FollowUpQuery, FollowUpState, Imported, NewFollowUp, PRIORITY_AFTER_REDO,
-};
+pub use follow_ups::{FollowUp, FollowUpQuery, FollowUpState, Imported, NewFollowUp, Polled};
 pub use refusals::{Refusal, RefusalWhy};
 pub use results::FollowUpResult;

@@ -1,6 +1,6 @@
 //! What a follow-up came to, and the message that tells the ticket system.
 
-use super::attempts::{self, schedule_second};
+use super::attempts::{self, schedule_second, unschedule_second};
 use super::follow_ups::{self, FollowUp};
 use super::{answers, campaigns};
 use crate::error::StoreError;
@@ -92,9 +92,13 @@ pub(super) async fn tell(
     .try_get("result_revision")?;
     let follow_up = follow_ups::load(db, id).await?;
     let verdict = verdict(db, &follow_up).await?;
-    if verdict.redo && follow_up.round == Round::First {
-        let campaign = campaigns::load(db, follow_up.campaign).await?;
-        schedule_second(db, &follow_up, campaign.settings.redo_after_days, now).await?;
+    match verdict.calls_again {
+        true => {
+            let campaign = campaigns::load(db, follow_up.campaign).await?;
+            schedule_second(db, &follow_up, campaign.settings.redo_after_days, now).await?;
+        }
+        false if follow_up.round == Round::First => unschedule_second(db, id, now).await?,
+        false => {}
     }
     let payload = payload(db, &follow_up, &verdict, revision).await?;
     let key = format!("follow-up:{id}:{revision}");

@@ -5,6 +5,33 @@ use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+/// Which database a test runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of a function, one for each database.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            use super::On;
+
+            #[tokio::test]
+            async fn sqlite() {
+                super::$name(On::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                super::$name(On::Postgres).await;
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
 /// What `scripts/postgres-for-tests.sh` reads and writes. It ends when this program has.
 struct Server {
     names: ChildStdin,

@@ -69,6 +69,8 @@ pub enum DialogEvent {
         retry_after_s: Option<u32>,
         /// The Warning header, as written.
         warning: Option<String>,
+        /// The ISUP cause in the Reason header (RFC 3326, Q.850): what the telephone network says.
+        q850: Option<u8>,
     },
     /// Our BYE is answered, or will never be. The dialog is over.
     ByeDone,

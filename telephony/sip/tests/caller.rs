@@ -63,7 +63,12 @@ fn a_2xx_is_acknowledged_each_time_it_comes() {
 #[test]
 fn a_refusal_is_acknowledged_by_its_hop_and_ends_the_call() {
     let (mut solo, invite) = calling();
-    let refusal = response(&invite, 503, "t", "Retry-After: 7 (busy)\r\nWarning: 399 h \"x\"\r\n");
+    let refusal = response(
+        &invite,
+        503,
+        "t",
+        "Retry-After: 7 (busy)\r\nWarning: 399 h \"x\"\r\nReason: SIP ;cause=503, q.850 ; cause = 34\r\n",
+    );
     let ack = solo.feed(&refusal).remove(0);
     assert_eq!(header(&ack, "Via"), header(&invite, "Via"));
     assert!(header(&ack, "To").ends_with(";tag=t") && ack.starts_with("ACK sip:1@192.0.2.9 "));
@@ -72,6 +77,7 @@ fn a_refusal_is_acknowledged_by_its_hop_and_ends_the_call() {
         reason: "Whatever".to_owned(),
         retry_after_s: Some(7),
         warning: Some("399 h \"x\"".to_owned()),
+        q850: Some(34),
     };
     assert_eq!((solo.events(), solo.over), (vec![event], 1));
     assert_eq!(solo.feed(&refusal), [ack]);

@@ -2,9 +2,10 @@
 
 use super::api::is_ready;
 use crate::config::Config;
+use crate::home;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -30,8 +31,7 @@ pub async fn running_or_started(config: &Config, path: &Path) -> Result<Option<S
         return Ok(None);
     }
     println!("No server runs with {}: starting one for the demo.", path.display());
-    let program = std::env::current_exe().context("cannot find the program itself")?;
-    let child = Command::new(program)
+    let child = home::this_program()
         .args(["serve", "--config"])
         .arg(path)
         .stdin(Stdio::null())

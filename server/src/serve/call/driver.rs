@@ -6,7 +6,7 @@ use super::spoken::{Hearing, Word};
 use crate::clock;
 use crate::serve::Hotline;
 use crate::serve::books::Entry;
-use crate::serve::callbacks::Talk;
+use crate::serve::callbacks::{Failed, Talk};
 use crate::serve::switchboard::{Beginning, Letter, MenuRun};
 use bytes::Bytes;
 use qingting_common::{CallId, Millis, UnixMillis};
@@ -277,23 +277,29 @@ impl Driver {
             DialogEvent::Update { offer } => LegEvent::Update { offer: text(&offer) },
             DialogEvent::Progress { code, body, .. } => {
                 io.is_heard_of = true;
-                if self.talk.is_some() {
-                    crate::crash::point("ringing");
+                if code == 180 {
+                    self.talk_rang(leg);
                 }
                 LegEvent::Progress { code, body: body.map(|body| text(&body)) }
             }
             DialogEvent::Answered { body } => {
+                self.talk_served(leg);
                 LegEvent::Answered { body: body.map(|body| text(&body)) }
             }
-            DialogEvent::Failed { code, .. } => {
-                if try_another_way(&self.hotline, self.id, io, code) {
+            DialogEvent::Failed { code, q850, .. } => {
+                let is_silence = code == 408 && !io.is_heard_of;
+                // A trunk that says nothing may ring all the same: no machine rings by another as well.
+                let is_once = is_silence && self.talk.is_some();
+                if !is_once && try_another_way(&self.hotline, self.id, io, code) {
                     return None;
                 }
-                self.talk_failed(code);
+                let failed = Failed::Status { code, q850 };
+                self.talk_failed(leg, if is_silence { Failed::Silence } else { failed });
                 LegEvent::Failed { code }
             }
             DialogEvent::TransportLost => {
-                if try_another_way(&self.hotline, self.id, io, 503) {
+                let is_once = self.talk.is_some();
+                if !is_once && try_another_way(&self.hotline, self.id, io, 503) {
                     return None;
                 }
                 LegEvent::TransportLost

@@ -89,6 +89,7 @@ struct Registered<'a>(&'a Hotline, CallId);
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.0.switchboard.calls.remove(self.1);
+        self.0.callbacks.forget(self.1);
         // It has said so by itself, unless its task failed: then a seat would talk for ever.
         self.0.switchboard.queues.tell(queue::Input::Abandon { call: self.1 });
     }

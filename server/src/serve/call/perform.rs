@@ -1,6 +1,7 @@
 //! What the machine wants, carried out.
 
 use super::driver::Driver;
+use crate::serve::callbacks::Failed;
 use crate::serve::replies::{bye_reason, ok, progress, refusal};
 use crate::serve::switchboard::call_header;
 use qingting_common::{CallId, UnixMillis};
@@ -181,6 +182,7 @@ impl Driver {
         }
         let Some(way) = io.other_ways.pop_front() else {
             // Nobody is registered there, or no trunk is up.
+            self.talk_failed(leg, Failed::NoWay);
             let event = LegEvent::Failed { code: 480 };
             self.known.push_back(Input::Leg { leg, event });
             return;

@@ -3,10 +3,10 @@
 use super::driver::Driver;
 use super::legs::LegIo;
 use super::spoken::Spoken;
-use crate::serve::callbacks::{self, Step, Talk};
+use crate::serve::callbacks::{self, Failed, Step, Talk};
 use qingting_callbacks::dialogue::Ending;
 use qingting_common::Millis;
-use qingting_core::call::{Input, LegId, Prompt, Treatment};
+use qingting_core::call::{Input, LegId, Prompt, Role, Treatment};
 use qingting_media::Frame;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -50,9 +50,25 @@ impl Driver {
         self.in_talk(Talk::answered)
     }
 
-    pub(super) fn talk_failed(&mut self, code: u16) {
-        if let Some(talk) = &mut self.talk {
-            talk.failed(code);
+    pub(super) fn talk_failed(&mut self, leg: LegId, failed: Failed) {
+        if let Some(talk) = self.talk.as_mut().filter(|_| leg == CITIZEN) {
+            talk.failed(failed);
+        }
+    }
+
+    /// The telephone of the citizen rings.
+    pub(super) fn talk_rang(&mut self, leg: LegId) {
+        if let Some(talk) = self.talk.as_mut().filter(|_| leg == CITIZEN) {
+            talk.rang();
+            crate::crash::point("ringing");
+        }
+    }
+
+    /// Somebody has answered whom the call was handed to.
+    pub(super) fn talk_served(&mut self, leg: LegId) {
+        let is_seat = self.legs.get(leg).is_some_and(|io| io.role == Role::Seat);
+        if let Some(talk) = self.talk.as_mut().filter(|_| is_seat) {
+            talk.served();
         }
     }
 

@@ -1,12 +1,14 @@
 //! Callbacks (智能回访): who is dialled when, what is said, and what becomes of it.
 
+mod polling;
 mod runner;
 mod sounds;
 mod talk;
 
+pub use polling::run as poll;
 pub use runner::run;
 pub use sounds::Sounds;
-pub use talk::{Step, Talk};
+pub use talk::{Failed, Step, Talk};
 
 use crate::clock;
 use crate::config::Config;
@@ -24,6 +26,7 @@ use qingting_nlu::answers::AnswerReader;
 use qingting_store::{AttemptEnd, FollowUp, StoreError};
 use qingting_tickets::signature::Secrets;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +42,8 @@ pub type Scripts = BTreeMap<String, Arc<Script>>;
 /// What is said where a title or a unit is missing, or cannot be spoken.
 const SOME_MATTER: &str = "一件事";
 const SOME_UNIT: &str = "承办单位";
+/// What is said of the day where the citizen does not want to be known.
+const SOME_DAY: &str = "前些时候";
 
 /// What callbacks work with.
 pub struct Callbacks {
@@ -48,6 +53,8 @@ pub struct Callbacks {
     server: String,
     /// Calls whose attempts are this process's: their leases are prolonged.
     under_way: Mutex<HashSet<CallId>>,
+    /// Nobody is dialled any more.
+    is_stopped: AtomicBool,
 }
 
 /// One callback that is under way.
@@ -80,11 +87,26 @@ impl Callbacks {
             reader: Arc::new(AnswerReader::new()),
             server: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
             under_way: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
         })
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Dials nobody from now on; attempts that are under way stay this process's.
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// The call of an attempt is gone, in whatever way.
+    pub fn forget(&self, call: CallId) {
+        self.under_way().remove(&call);
     }
 
     /// A script by its name.
@@ -106,15 +128,15 @@ impl Office {
     pub fn new(config: &Config) -> Result<Self> {
         let mut rates = qingting_callbacks::rates::defaults();
         rates.extend(config.callbacks.rates.clone());
-        let file = &config.callbacks.webhook_secret_file;
+        let file = &config.callbacks.intake_secret_file;
         let secrets = if file.as_os_str().is_empty() {
             None
         } else {
             let text = std::fs::read_to_string(file).with_context(|| {
-                format!("callbacks.webhook_secret_file: cannot read {}", file.display())
+                format!("callbacks.intake_secret_file: cannot read {}", file.display())
             })?;
             let read = Secrets::parse(&text);
-            Some(read.with_context(|| format!("callbacks.webhook_secret_file {}", file.display()))?)
+            Some(read.with_context(|| format!("callbacks.intake_secret_file {}", file.display()))?)
         };
         Ok(Self { config: config.clone(), scripts: scripts(config)?, rates, secrets })
     }
@@ -134,7 +156,7 @@ impl qingting_api::Callbacks for Office {
     }
 
     fn webhook(&self) -> Option<(&Secrets, &str)> {
-        Some((self.secrets.as_ref()?, self.config.callbacks.webhook_campaign.as_str()))
+        Some((self.secrets.as_ref()?, self.config.callbacks.intake_campaign.as_str()))
     }
 }
 
@@ -192,6 +214,12 @@ pub fn faults(config: &Config, scripts: &Scripts, settings: &Settings) -> Vec<St
     if !settings.queue.is_empty() && !has_queue {
         faults.push(format!("queue is {:?}: there is no [[queues]] of that name", settings.queue));
     }
+    if settings.lines_reserved > 0 && config.callbacks.lines == 0 {
+        faults.push(
+            "lines_reserved keeps lines free: callbacks.lines must say how many there are"
+                .to_owned(),
+        );
+    }
     if config.trunks.is_empty() {
         faults.push("there is no [[trunks]] to call by".to_owned());
     }
@@ -206,10 +234,19 @@ pub fn facts(config: &Config, follow_up: &FollowUp) -> Facts {
         "" => otherwise.to_owned(),
         text => text.to_owned(),
     };
-    let title = if follow_up.confidential { "" } else { &follow_up.title };
+    let city = config.callbacks.city.clone();
+    if follow_up.confidential {
+        // Whoever else listens learns nothing of it: the unit alone may tell.
+        return Facts {
+            city,
+            title: SOME_MATTER.to_owned(),
+            unit: SOME_UNIT.to_owned(),
+            date: SOME_DAY.to_owned(),
+        };
+    }
     Facts {
-        city: config.callbacks.city.clone(),
-        title: or(title, SOME_MATTER),
+        city,
+        title: or(&follow_up.title, SOME_MATTER),
         unit: or(&follow_up.unit, SOME_UNIT),
         date: format!("{}月{}日", day.month, day.day),
     }
@@ -271,7 +308,7 @@ async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
         match hotline.store.end_attempt(end.clone()).await {
             Ok(_) => {
                 crate::crash::point("attempt-ended");
-                hotline.callbacks.under_way().remove(&call);
+                hotline.callbacks.forget(call);
                 return;
             }
             Err(StoreError::Closed) => break,
@@ -281,6 +318,6 @@ async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
         }
         tokio::time::sleep(END_WAIT).await;
     }
-    hotline.callbacks.under_way().remove(&call);
+    hotline.callbacks.forget(call);
     tracing::error!(%call, "the end of a callback could not be stored: it will count as unknown");
 }

@@ -8,12 +8,13 @@ use super::{Errand, SOME_MATTER, SOME_UNIT, Sounds, facts, rules};
 use crate::cli::ModelsDir;
 use crate::clock;
 use crate::serve::Hotline;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use qingting_callbacks::attempt::Outcome;
-use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
+use qingting_callbacks::schedule::Rules;
+use qingting_common::{CallId, CampaignId, FollowUpId, Millis, UnixMillis};
 use qingting_store::{AttemptEnd, BeginAttempt, Begun, Campaign, CampaignState, FollowUp};
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,33 +25,37 @@ const LEASE: Duration = Duration::from_secs(30);
 const RENEW_EVERY: Duration = Duration::from_secs(6);
 /// Follow-ups whose sentences are spoken ahead.
 const AHEAD: u32 = 4;
+/// Follow-ups of a stopped campaign that are ended in one go.
+const CANCEL_AT_ONCE: u32 = 200;
 /// Follow-ups that are known to be spoken; then they are looked up again.
 const SPOKEN_MAX: usize = 10_000;
 /// Wait after a fault of the database or the voice.
 const FAULT_WAIT: Duration = Duration::from_secs(5);
 
-/// Dials until it is aborted.
+/// Dials until it is aborted, and no more once it is stopped.
 pub async fn run(hotline: Arc<Hotline>) {
-    let renewing = renew(Arc::clone(&hotline));
-    let dialling = async {
-        let mut memory = Memory::default();
-        loop {
-            match look(&hotline, &mut memory).await {
-                Ok(()) => tokio::time::sleep(LOOK_EVERY).await,
-                Err(error) => {
-                    tracing::error!(
-                        error = format!("{error:#}"),
-                        "callbacks stand still for a moment"
-                    );
-                    tokio::time::sleep(FAULT_WAIT).await;
-                }
-            }
-        }
-    };
-    tokio::join!(renewing, dialling);
+    let spoken = Spoken::default();
+    tokio::join!(renew(&hotline), speak(&hotline, &spoken), dial_all(&hotline, &spoken));
 }
 
-async fn renew(hotline: Arc<Hotline>) {
+/// Whose sentences are spoken. It saves work; nothing depends on it.
+type Spoken = Mutex<HashSet<FollowUpId>>;
+
+async fn dial_all(hotline: &Arc<Hotline>, spoken: &Spoken) {
+    let mut memory = Memory::default();
+    while !hotline.callbacks.is_stopped() {
+        match look(hotline, spoken, &mut memory).await {
+            Ok(soon) => tokio::time::sleep(soon.min(LOOK_EVERY)).await,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "callbacks stand still for a moment");
+                tokio::time::sleep(FAULT_WAIT).await;
+            }
+        }
+    }
+}
+
+async fn renew(hotline: &Hotline) {
     loop {
         let until = after(clock::unix_now(), LEASE);
         let calls: Vec<CallId> = hotline.callbacks.under_way().iter().copied().collect();
@@ -70,39 +75,97 @@ fn after(at: UnixMillis, later: Duration) -> UnixMillis {
 /// What saves work and repeated lines of the log; nothing depends on it.
 #[derive(Default)]
 struct Memory {
-    /// Whose sentences are spoken.
-    spoken: HashSet<FollowUpId>,
     /// Campaigns that cannot run as they are.
     told: HashSet<(CampaignId, u64)>,
+    /// Stopped campaigns in which nothing waits.
+    emptied: HashSet<CampaignId>,
+    /// Campaigns that rest after a fault, and until when.
+    resting: HashMap<CampaignId, Millis>,
 }
 
-async fn look(hotline: &Arc<Hotline>, memory: &mut Memory) -> Result<()> {
+/// One look at everything; how soon the next is worth while.
+async fn look(hotline: &Arc<Hotline>, spoken: &Spoken, memory: &mut Memory) -> Result<Duration> {
     let campaigns = hotline.store.campaigns().await?;
     expire(hotline, &campaigns).await?;
-    for campaign in campaigns.iter().filter(|it| it.state == CampaignState::Running) {
-        let faults = super::faults(&hotline.config, &hotline.callbacks.scripts, &campaign.settings);
-        if !faults.is_empty() {
-            if memory.told.insert((campaign.id, campaign.revision)) {
-                let faults = faults.join("; ");
-                tracing::error!(campaign = campaign.name, faults, "a campaign cannot run");
-            }
+    let mut soon = LOOK_EVERY;
+    for campaign in &campaigns {
+        let now = hotline.clock.now();
+        if memory.resting.get(&campaign.id).is_some_and(|until| now < *until) {
             continue;
         }
-        let rules = rules(&hotline.config, &campaign.settings)?;
-        if rules.is_open(clock::unix_now()) {
-            // Asking for an attempt is a write: not where nobody is due.
-            if speak_ahead(hotline, campaign, &mut memory.spoken).await? {
-                dial_next(hotline, campaign, rules).await?;
+        match look_at(hotline, spoken, memory, campaign).await {
+            Ok(true) => soon = soon.min(apart(campaign)),
+            Ok(false) => {}
+            // The others go on.
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(
+                    campaign = campaign.name,
+                    error,
+                    "a campaign stands still for a moment"
+                );
+                memory.resting.insert(campaign.id, now + FAULT_WAIT);
             }
         }
     }
-    Ok(())
+    Ok(soon)
+}
+
+/// From one call of a campaign to the next.
+fn apart(campaign: &Campaign) -> Duration {
+    Duration::from_secs_f64(1.0 / campaign.settings.per_second_max.max(0.1))
+}
+
+/// Whether somebody was dialled.
+async fn look_at(
+    hotline: &Arc<Hotline>,
+    spoken: &Spoken,
+    memory: &mut Memory,
+    campaign: &Campaign,
+) -> Result<bool> {
+    let now = clock::unix_now();
+    if campaign.state == CampaignState::Stopped && !memory.emptied.contains(&campaign.id) {
+        if hotline.store.cancel_waiting(campaign.id, CANCEL_AT_ONCE, now).await? == 0 {
+            memory.emptied.insert(campaign.id);
+        }
+        return Ok(false);
+    }
+    let Some(rules) = callable(hotline, memory, campaign)? else { return Ok(false) };
+    let due = hotline.store.due_follow_ups(campaign.id, now, AHEAD).await?;
+    let is_spoken = {
+        let spoken = spoken.lock().unwrap_or_else(PoisonError::into_inner);
+        due.iter().any(|follow_up| spoken.contains(&follow_up.id))
+    };
+    // Asking for an attempt is a write: not where nobody is due, or nothing could be said yet.
+    if is_spoken { dial_next(hotline, campaign, rules).await } else { Ok(false) }
+}
+
+/// The rules of a campaign that may call now; what is wrong with one is said once.
+fn callable(hotline: &Hotline, memory: &mut Memory, campaign: &Campaign) -> Result<Option<Rules>> {
+    if campaign.state != CampaignState::Running {
+        return Ok(None);
+    }
+    let faults = super::faults(&hotline.config, &hotline.callbacks.scripts, &campaign.settings);
+    if !faults.is_empty() {
+        if memory.told.insert((campaign.id, campaign.revision)) {
+            let faults = faults.join("; ");
+            tracing::error!(campaign = campaign.name, faults, "a campaign cannot run");
+        }
+        return Ok(None);
+    }
+    let rules = rules(&hotline.config, &campaign.settings)?;
+    Ok(rules.is_open(clock::unix_now()).then_some(rules))
 }
 
 /// Attempts whose server is gone: nobody knows whether they rang, so they count.
 async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
     for (of, attempt) in hotline.store.expired_attempts(clock::unix_now()).await? {
+        // One of our own lives: its lease ran out because the clock stepped or the database was away.
+        if hotline.callbacks.under_way().contains(&attempt.call) {
+            continue;
+        }
         let Some(campaign) = campaigns.iter().find(|campaign| campaign.id == of) else { continue };
+        let Ok(rules) = rules(&hotline.config, &campaign.settings) else { continue };
         tracing::warn!(follow_up = %attempt.follow_up, number = attempt.number, "a callback's server is gone");
         let end = AttemptEnd {
             follow_up: attempt.follow_up,
@@ -110,7 +173,7 @@ async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
             outcome: Outcome::Unknown,
             sip_code: None,
             wish: None,
-            rules: rules(&hotline.config, &campaign.settings)?,
+            rules,
             only_expired: true,
             now: clock::unix_now(),
         };
@@ -120,22 +183,41 @@ async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
     Ok(())
 }
 
-/// What the next ones hear is spoken before their turn: it takes seconds. Whether anybody is due.
-async fn speak_ahead(
-    hotline: &Arc<Hotline>,
-    campaign: &Campaign,
-    spoken: &mut HashSet<FollowUpId>,
-) -> Result<bool> {
-    if spoken.len() > SPOKEN_MAX {
-        spoken.clear();
+/// What the next ones hear is spoken before their turn: it takes seconds.
+async fn speak(hotline: &Arc<Hotline>, spoken: &Spoken) {
+    let mut memory = Memory::default();
+    loop {
+        if let Err(error) = speak_next(hotline, spoken, &mut memory).await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "sentences of callbacks cannot be spoken"
+            );
+            tokio::time::sleep(FAULT_WAIT).await;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    let due = hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await?;
-    for follow_up in &due {
-        if spoken.insert(follow_up.id) {
-            sounds(hotline, campaign, follow_up).await?;
+}
+
+async fn speak_next(hotline: &Arc<Hotline>, spoken: &Spoken, memory: &mut Memory) -> Result<()> {
+    for campaign in hotline.store.campaigns().await? {
+        if callable(hotline, memory, &campaign)?.is_none() {
+            continue;
+        }
+        let due = hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await?;
+        for follow_up in due {
+            let known = || spoken.lock().unwrap_or_else(PoisonError::into_inner);
+            if known().contains(&follow_up.id) {
+                continue;
+            }
+            sounds(hotline, &campaign, &follow_up).await?;
+            let mut known = known();
+            if known.len() > SPOKEN_MAX {
+                known.clear();
+            }
+            known.insert(follow_up.id);
         }
     }
-    Ok(!due.is_empty())
+    Ok(())
 }
 
 /// Sentences of a follow-up; with a title that cannot be spoken, those without it.
@@ -164,11 +246,8 @@ async fn sounds(
     tokio::task::spawn_blocking(speak).await?
 }
 
-async fn dial_next(
-    hotline: &Arc<Hotline>,
-    campaign: &Campaign,
-    rules: qingting_callbacks::schedule::Rules,
-) -> Result<()> {
+/// Whether somebody was dialled.
+async fn dial_next(hotline: &Arc<Hotline>, campaign: &Campaign, rules: Rules) -> Result<bool> {
     let call = CallId::new(Uuid::now_v7());
     let ask = BeginAttempt {
         campaign: campaign.id,
@@ -180,7 +259,7 @@ async fn dial_next(
     };
     crate::crash::point("before-attempt");
     let Begun::Dial(follow_up, number) = hotline.store.begin_attempt(ask).await? else {
-        return Ok(());
+        return Ok(false);
     };
     crate::crash::point("attempt-committed");
     hotline.callbacks.under_way().insert(call);
@@ -200,24 +279,25 @@ async fn dial_next(
         };
         super::end_attempt(hotline, call, end).await;
     }
-    dialled
+    dialled.map(|()| true)
 }
 
 async fn dial(
     hotline: &Arc<Hotline>,
     campaign: &Campaign,
-    rules: qingting_callbacks::schedule::Rules,
+    rules: Rules,
     call: CallId,
     follow_up: FollowUp,
     number: u32,
 ) -> Result<()> {
     let (sounds, facts) = sounds(hotline, campaign, &follow_up).await?;
+    still_wanted(hotline, campaign, &rules, &follow_up).await?;
     let script = hotline.callbacks.script(&campaign.settings.script);
     let errand = Arc::new(Errand {
         follow_up,
         number,
         rules,
-        queue: campaign.settings.queue.clone(),
+        queue: queue(hotline, campaign),
         ring: Duration::from_secs(campaign.settings.ring_s.into()),
         caller_id: campaign.settings.caller_id.clone(),
         script: Arc::clone(script.context("the script is gone")?),
@@ -226,6 +306,30 @@ async fn dial(
         reader: Arc::clone(&hotline.callbacks.reader),
     });
     hotline.switchboard.begin_callback(call, errand)
+}
+
+/// Since it was claimed its sentences may have been spoken, and time has passed.
+async fn still_wanted(
+    hotline: &Hotline,
+    campaign: &Campaign,
+    rules: &Rules,
+    follow_up: &FollowUp,
+) -> Result<()> {
+    ensure!(!hotline.callbacks.is_stopped(), "the server stops");
+    ensure!(rules.is_open(clock::unix_now()), "the hours are over");
+    let now = hotline.store.campaign(&campaign.id.to_string()).await?;
+    let is_running = now.is_some_and(|now| now.state == CampaignState::Running);
+    ensure!(is_running, "the campaign was halted");
+    ensure!(!hotline.store.is_refused(&follow_up.citizen).await?, "the citizen has refused");
+    Ok(())
+}
+
+/// The campaign's queue, else the first that there is.
+fn queue(hotline: &Hotline, campaign: &Campaign) -> String {
+    match campaign.settings.queue.as_str() {
+        "" => hotline.config.queues.first().map(|queue| queue.name.clone()).unwrap_or_default(),
+        name => name.to_owned(),
+    }
 }
 
 /// Lines of the trunks that are free, where the configuration says how many there are.

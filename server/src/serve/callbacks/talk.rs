@@ -33,6 +33,17 @@ pub enum Step {
     Over(Ending),
 }
 
+/// Why a dial came to nothing.
+#[derive(Clone, Copy, Debug)]
+pub enum Failed {
+    /// There was no trunk to dial by.
+    NoWay,
+    /// The trunk has said nothing at all.
+    Silence,
+    /// The final response, and the ISUP cause that came with it.
+    Status { code: u16, q850: Option<u8> },
+}
+
 /// See above.
 pub struct Talk {
     errand: Arc<Errand>,
@@ -47,11 +58,14 @@ pub struct Talk {
     maybe_said: Option<Announcement>,
     machine: Option<MachineKind>,
     ending: Option<Ending>,
-    /// The final status of a call that nobody answered.
-    failed: Option<u16>,
+    /// How a call failed that nobody answered.
+    failed: Option<Failed>,
+    /// A telephone rings, or rang.
+    has_rung: bool,
+    /// A seat has talked with the citizen.
+    is_served: bool,
     /// Sample 0 of the leg on the clock.
     zero: Option<Millis>,
-    prompts_heard: u32,
     steps: VecDeque<Step>,
 }
 
@@ -75,8 +89,9 @@ impl Talk {
             machine: None,
             ending: None,
             failed: None,
+            has_rung: false,
+            is_served: false,
             zero: None,
-            prompts_heard: 0,
             steps: VecDeque::new(),
         }
     }
@@ -87,9 +102,19 @@ impl Talk {
         self.detector = Some(Detector::new(Settings::default(), now));
     }
 
-    /// Nobody has.
-    pub fn failed(&mut self, code: u16) {
-        self.failed = Some(code);
+    /// It rings.
+    pub const fn rang(&mut self) {
+        self.has_rung = true;
+    }
+
+    /// A seat has taken the call.
+    pub const fn served(&mut self) {
+        self.is_served = true;
+    }
+
+    /// Nobody has answered.
+    pub const fn failed(&mut self, failed: Failed) {
+        self.failed = Some(failed);
     }
 
     /// 20 ms of the called party.
@@ -170,11 +195,10 @@ impl Talk {
         self.tell(now, Input::Key(key));
     }
 
-    /// A prompt is over. Whether it was the first: the recording notice.
+    /// A prompt was heard to its end. Whether it is the first, which has the recording notice.
     pub fn prompt_done(&mut self, now: Millis, id: u32) -> bool {
-        self.prompts_heard += 1;
         self.tell(now, Input::PromptDone { id: PlayId(id) });
-        self.prompts_heard == 1
+        id == 1
     }
 
     /// The answer that was to be stored is, or cannot be.
@@ -260,35 +284,57 @@ impl Talk {
 
     /// What became of the attempt, once the call has ended for this cause.
     pub fn outcome(&self, cause: Option<Cause>) -> (Outcome, Option<u16>, Option<UnixMillis>) {
-        if self.answered.is_none() {
-            let outcome = match (self.failed, self.announcement, cause) {
-                (Some(code), said, _) => Outcome::of_failure(code, said),
-                (None, Some(said), _) => Outcome::of_announcement(said),
-                (None, None, Some(cause)) => Outcome::of_cause(cause),
-                (None, None, None) => Outcome::OwnFault,
-            };
-            return (outcome, self.failed, None);
+        let sip_code = match self.failed {
+            Some(Failed::Status { code, .. }) if self.answered.is_none() => Some(code),
+            _ => None,
+        };
+        let (outcome, wish) = match (self.answered, self.machine) {
+            (None, _) => (self.of_dial(cause), None),
+            (Some(_), Some(kind)) => (self.of_machine(kind), None),
+            (Some(_), None) => self.of_talk(cause),
+        };
+        let may_have_rung = self.answered.is_some() || self.has_rung;
+        let outcome = if may_have_rung { outcome.after_ringing() } else { outcome };
+        (outcome, sip_code, wish)
+    }
+
+    /// Nobody answered.
+    fn of_dial(&self, cause: Option<Cause>) -> Outcome {
+        match (self.failed, self.announcement, cause) {
+            (Some(Failed::NoWay | Failed::Silence), ..) => Outcome::NetworkFault,
+            (Some(Failed::Status { code, q850 }), said, _) => Outcome::of_failure(code, q850, said),
+            (None, Some(said), _) => Outcome::of_announcement(said),
+            (None, None, Some(cause)) => Outcome::of_cause(cause),
+            (None, None, None) => Outcome::OwnFault,
         }
-        if let Some(kind) = self.machine {
-            let outcome = match (kind, self.maybe_said.or(self.announcement)) {
-                (MachineKind::Voicemail, _) => Outcome::Voicemail,
-                // By its sound alone an announcement is an automaton.
-                (_, Some(said)) => Outcome::of_announcement(said),
-                (MachineKind::Announcement, None) => Outcome::NetworkAnnouncement,
-                (MachineKind::Automaton, None) => Outcome::Automaton,
-            };
-            return (outcome, None, None);
+    }
+
+    fn of_machine(&self, kind: MachineKind) -> Outcome {
+        match (kind, self.maybe_said.or(self.announcement)) {
+            (MachineKind::Voicemail, _) => Outcome::Voicemail,
+            // By its sound alone an announcement is an automaton.
+            (_, Some(said)) => Outcome::of_announcement(said),
+            (MachineKind::Announcement, None) => Outcome::NetworkAnnouncement,
+            (MachineKind::Automaton, None) => Outcome::Automaton,
         }
-        match (self.ending, cause) {
+    }
+
+    /// Whoever hangs up while the farewell is being said has come to that end.
+    fn of_talk(&self, cause: Option<Cause>) -> (Outcome, Option<UnixMillis>) {
+        match (self.ending.or_else(|| self.dialogue.ending_under_way()), cause) {
+            (Some(Ending::Seat), cause) if !self.is_served => match cause {
+                Some(Cause::CallerHungUp) => (Outcome::HungUp, None),
+                _ => (Outcome::Unclear, None),
+            },
             (Some(ending), _) => {
                 let wish = match ending {
                     Ending::Script { later, .. } => later.map(LocalTime::to_unix_ms),
                     _ => None,
                 };
-                (Outcome::of_ending(&ending), None, wish)
+                (Outcome::of_ending(&ending), wish)
             }
-            (None, Some(cause)) => (Outcome::of_interruption(cause), None, None),
-            (None, None) => (Outcome::Unknown, None, None),
+            (None, Some(cause)) => (Outcome::of_interruption(cause), None),
+            (None, None) => (Outcome::Unknown, None),
         }
     }
 }

@@ -159,6 +159,8 @@ impl Switchboard {
     /// A machine calls a citizen about a closed ticket; `None` when the number cannot be dialled.
     pub(super) fn machine_calls(&self, errand: Arc<Errand>) -> Option<Beginning> {
         let citizen = errand.follow_up.citizen.clone();
+        let number = Number::read(citizen.expose(), None).ok();
+        number.filter(|number| qingting_callbacks::intake::is_citizens(number.kind()))?;
         let target = self.target(citizen.expose()).filter(|to| matches!(to, Target::Number(_)))?;
         let outgoing = self.outgoing(Origin::Machine { target }, citizen);
         let own = errand.caller_id.clone();

@@ -280,6 +280,6 @@ fn pending(update: bool) -> DialogEvent {
     if update {
         DialogEvent::UpdateFailed { code, reason, retry_after_s }
     } else {
-        DialogEvent::Failed { code, reason, retry_after_s, warning: None }
+        DialogEvent::Failed { code, reason, retry_after_s, warning: None, q850: None }
     }
 }

@@ -138,6 +138,11 @@ impl Agent {
 }
 
 pub(super) fn no_answer() -> DialogEvent {
-    let (retry_after_s, warning) = (None, None);
-    DialogEvent::Failed { code: 408, reason: "Request Timeout".to_owned(), retry_after_s, warning }
+    DialogEvent::Failed {
+        code: 408,
+        reason: "Request Timeout".to_owned(),
+        retry_after_s: None,
+        warning: None,
+        q850: None,
+    }
 }

@@ -138,7 +138,21 @@ fn failure(response: &Response) -> DialogEvent {
         reason: response.reason.clone(),
         retry_after_s: response.retry_after_s(),
         warning: warning(response),
+        q850: q850(response),
     }
+}
+
+/// `Q.850;cause=16;text="…"`, among others of other protocols.
+fn q850(response: &Response) -> Option<u8> {
+    let reasons = response.headers.named("Reason").flat_map(|value| value.split(','));
+    reasons.into_iter().find_map(|reason| {
+        let mut parts = reason.split(';').map(str::trim);
+        parts.next().filter(|protocol| protocol.eq_ignore_ascii_case("Q.850"))?;
+        parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("cause").then(|| value.trim().parse().ok())?
+        })
+    })
 }
 
 fn warning(response: &Response) -> Option<String> {
