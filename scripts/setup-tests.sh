@@ -14,4 +14,8 @@ need pkill procps
 # The seats' page with a real browser.
 need chromium chromium
 need chromedriver chromium-driver
+# The store's other database.
+if ! compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; then
+    need initdb postgresql
+fi
 install_missing "Test telephones"

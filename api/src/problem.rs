@@ -95,6 +95,15 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
             // The cause is for the operator's log, not for strangers.
+            StoreError::Away(_) => {
+                tracing::error!(%error, "a request failed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer")
+            }
+            StoreError::Unknown(_) => {
+                tracing::error!(%error, "a request failed");
+                let detail = "whether this was done is not known: look before you repeat it";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+            }
             error => {
                 tracing::error!(%error, "a request failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; see its log")

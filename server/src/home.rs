@@ -63,9 +63,19 @@ pub fn closed_dir(dir: &Path) -> Result<()> {
     })
 }
 
-/// The database file.
-pub fn database(config: &Config) -> PathBuf {
-    config.data.dir.join("qingting.db")
+/// The name of the server whose data folder this is, made at its first start: of several servers on one
+/// database each knows by it which calls are its own.
+pub fn server_name(data: &Path) -> Result<String> {
+    let path = data.join("server.id");
+    match std::fs::read_to_string(&path) {
+        Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+    let name = uuid::Uuid::now_v7().to_string();
+    std::fs::write(&path, &name).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(name)
 }
 
 /// The folder of recordings.

@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod config;
 mod crash;
+mod database;
 mod ear;
 mod home;
 mod knowledge;

@@ -2,11 +2,11 @@
 
 use crate::error::StoreError;
 use crate::rows::at;
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, clock};
 use qingting_common::UnixMillis;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{AnyConnection, Row};
 
 /// One line of the audit. Edits of tickets are in their revisions, with author and time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +50,14 @@ impl Store {
 
     /// Lines of the audit, newest first.
     pub async fn audit_lines(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> =
-            QueryBuilder::new("SELECT id, at, by, action, subject FROM audit WHERE true");
+        let mut sql: Sql = Sql::new("SELECT id, at, by, action, subject FROM audit WHERE true");
         if let Some(subject) = &query.subject {
             sql.push(" AND subject = ").push_bind(subject.clone());
         }
         if let Some(before) = query.before {
             sql.push(" AND id < ").push_bind(before);
         }
-        sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+        sql.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
         sql.build()
             .fetch_all(self.readers())
             .await?
@@ -87,20 +86,20 @@ impl Command for Audit {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         insert(db, self.at, &self.by, &self.action, &self.subject).await
     }
 }
 
 /// Writes a line in the transaction of the act itself.
 pub(crate) async fn insert(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     at: UnixMillis,
     by: &str,
     action: &str,
     subject: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit (at, by, action, subject) VALUES (?1, ?2, ?3, ?4)")
+    sqlx::query("INSERT INTO audit (at, by, action, subject) VALUES ($1, $2, $3, $4)")
         .bind(at.0)
         .bind(by)
         .bind(action)

@@ -6,8 +6,7 @@ use crate::writer::Command;
 use crate::{Store, calls, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::{AnyConnection, Row};
 
 /// Longest detail of one event as JSON, in bytes; a longer one is left out, the event stays.
 pub const EVENT_DETAIL_BYTES_MAX: usize = 4_096;
@@ -34,7 +33,7 @@ impl Store {
 
     /// The timeline of a call, oldest first; empty for an unknown call.
     pub async fn call_events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError> {
-        sqlx::query("SELECT at, kind, detail FROM call_events WHERE call_id = ?1 ORDER BY id")
+        sqlx::query("SELECT at, kind, detail FROM call_events WHERE call_id = $1 ORDER BY id")
             .bind(call.to_string())
             .fetch_all(self.readers())
             .await?
@@ -57,11 +56,11 @@ impl Command for Add {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let detail = self.event.detail.expose().to_string();
         let inserted = sqlx::query(
             "INSERT INTO call_events (call_id, at, kind, detail)
-             SELECT id, ?2, ?3, ?4 FROM calls WHERE id = ?1",
+             SELECT id, $2, $3, $4 FROM calls WHERE id = $1",
         )
         .bind(self.call.to_string())
         .bind(self.event.at.0)

@@ -1,13 +1,13 @@
 //! The duty list (值班表): departments, their experts, and who is on duty when.
 
 use crate::error::StoreError;
-use crate::rows::{json, pii, to_json};
+use crate::rows::{json, maybe_number, number, pii, to_json};
 use crate::writer::Command;
 use crate::{Store, audit, clock};
 use qingting_common::{Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// A list as it was imported: its parts fit together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-fn department(row: &SqliteRow) -> Result<Department, StoreError> {
+fn department(row: &AnyRow) -> Result<Department, StoreError> {
     Ok(Department {
         code: row.try_get("code")?,
         name: row.try_get("name")?,
@@ -110,23 +110,23 @@ fn department(row: &SqliteRow) -> Result<Department, StoreError> {
     })
 }
 
-fn expert(row: &SqliteRow) -> Result<DutyExpert, StoreError> {
+fn expert(row: &AnyRow) -> Result<DutyExpert, StoreError> {
     Ok(DutyExpert {
         name: pii(row, "name")?,
         targets: json(row.try_get("targets")?, "experts.targets")?,
     })
 }
 
-fn shift(row: &SqliteRow) -> Result<Shift, StoreError> {
+fn shift(row: &AnyRow) -> Result<Shift, StoreError> {
     Ok(Shift {
         department: row.try_get("department")?,
         expert: usize::try_from(row.try_get::<i64, _>("expert")?).unwrap_or(usize::MAX),
-        weekdays: Weekdays(row.try_get("weekdays")?),
-        first: row.try_get::<Option<u32>, _>("first")?.map(Date),
-        last: row.try_get::<Option<u32>, _>("last")?.map(Date),
-        from_minute: row.try_get("from_minute")?,
-        to_minute: row.try_get("to_minute")?,
-        order: row.try_get("rank")?,
+        weekdays: Weekdays(number(row, "weekdays")?),
+        first: maybe_number(row, "first")?.map(Date),
+        last: maybe_number(row, "last")?.map(Date),
+        from_minute: number(row, "from_minute")?,
+        to_minute: number(row, "to_minute")?,
+        order: number(row, "rank")?,
     })
 }
 
@@ -140,12 +140,12 @@ impl Command for Replace {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         for table in ["DELETE FROM shifts", "DELETE FROM experts", "DELETE FROM departments"] {
             sqlx::query(table).execute(&mut *db).await?;
         }
         for department in &self.list.departments {
-            sqlx::query("INSERT INTO departments (code, name, aliases) VALUES (?1, ?2, ?3)")
+            sqlx::query("INSERT INTO departments (code, name, aliases) VALUES ($1, $2, $3)")
                 .bind(&department.code)
                 .bind(&department.name)
                 .bind(to_json(&department.aliases, "departments.aliases")?)
@@ -153,7 +153,7 @@ impl Command for Replace {
                 .await?;
         }
         for (place, expert) in (0i64..).zip(&self.list.experts) {
-            sqlx::query("INSERT INTO experts (id, name, targets) VALUES (?1, ?2, ?3)")
+            sqlx::query("INSERT INTO experts (id, name, targets) VALUES ($1, $2, $3)")
                 .bind(place)
                 .bind(expert.name.expose())
                 .bind(to_json(&expert.targets, "experts.targets")?)
@@ -167,20 +167,20 @@ impl Command for Replace {
     }
 }
 
-async fn insert(db: &mut SqliteConnection, shift: &Shift) -> Result<(), StoreError> {
+async fn insert(db: &mut AnyConnection, shift: &Shift) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO shifts
             (department, expert, weekdays, first, last, from_minute, to_minute, rank)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&shift.department)
     .bind(i64::try_from(shift.expert).unwrap_or(i64::MAX))
-    .bind(shift.weekdays.0)
-    .bind(shift.first.map(|date| date.0))
-    .bind(shift.last.map(|date| date.0))
-    .bind(shift.from_minute)
-    .bind(shift.to_minute)
-    .bind(shift.order)
+    .bind(i64::from(shift.weekdays.0))
+    .bind(shift.first.map(|date| i64::from(date.0)))
+    .bind(shift.last.map(|date| i64::from(date.0)))
+    .bind(i64::from(shift.from_minute))
+    .bind(i64::from(shift.to_minute))
+    .bind(i64::from(shift.order))
     .execute(db)
     .await?;
     Ok(())

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 /// SQLite's primary result code for a full disk or a reached `max_page_count`.
 const SQLITE_FULL: i64 = 13;
 
+/// PostgreSQL's codes (SQLSTATE) have five characters, SQLite's never more than four digits.
+const SQLSTATE_CHARS: usize = 5;
+
 /// A failure of the store. Messages never hold personal data.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -19,6 +22,9 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The thread that writes cannot begin.
+    #[error("cannot begin the thread that writes: {0}. Check the limits of this user")]
+    Thread(#[source] std::io::Error),
     /// SQLite refuses the file.
     #[error(
         "cannot open the database {path:?}: {source}. Check that it is a Qingting database and not in use by another program that locks it; if it is damaged, restore a backup"
@@ -29,23 +35,53 @@ pub enum StoreError {
         /// What SQLite said.
         source: sqlx::Error,
     },
-    /// The file was written by a later version of the product.
+    /// Nobody answers at the server's address.
     #[error(
-        "the database {path:?} has schema version {found}, this program knows up to {known}. Run the newer program, or restore the backup made before the upgrade"
+        "cannot connect to the database {server}: {source}. Check that PostgreSQL runs there and lets this machine in (listen_addresses, pg_hba.conf)"
+    )]
+    Unreachable {
+        /// Host, port and database.
+        server: String,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// The server does not let this user in, or there is no such database.
+    #[error(
+        "the database {server} lets this user not in: {source}. Check user, password and name, and that the user owns the database"
+    )]
+    Refused {
+        /// Host, port and database.
+        server: String,
+        /// What PostgreSQL said.
+        source: sqlx::Error,
+    },
+    /// The server cannot hold what the product keeps.
+    #[error("the database {server} {why}")]
+    Unfit {
+        /// Host, port and database.
+        server: String,
+        /// What is wrong, and what would be right.
+        why: String,
+    },
+    /// The database was written by a later version of the product.
+    #[error(
+        "the database {place} has schema version {found}, this program knows up to {known}. Run the newer program, or restore the backup made before the upgrade"
     )]
     NewerSchema {
-        /// The database file.
-        path: PathBuf,
+        /// Where it is.
+        place: String,
         /// The unknown schema version.
         found: i64,
         /// The latest version that this program has.
         known: i64,
     },
-    /// Bringing the schema up to date failed; the file is as before.
-    #[error("cannot bring the schema of {path:?} up to date: {source}. The file is unchanged")]
+    /// Bringing the schema up to date failed; the database is as before.
+    #[error(
+        "cannot bring the schema of {place} up to date: {source}. Nothing was changed; on PostgreSQL the user must own the database or its schema"
+    )]
     Migrate {
-        /// The database file.
-        path: PathBuf,
+        /// Where it is.
+        place: String,
         /// The failed step.
         source: sqlx::migrate::MigrateError,
     },
@@ -87,24 +123,61 @@ pub enum StoreError {
     /// The write queue stayed full for as long as a caller waits.
     #[error("the database does not keep up: its write queue is full. Check the disk's speed")]
     Overloaded,
+    /// The database does not answer. Nothing was written.
+    #[error("the database does not answer: {0}. Check its server and the network, or its disk")]
+    Away(String),
+    /// The connection broke while a write was being committed.
+    #[error(
+        "the connection to the database broke during a commit: {0}. Whether the write was kept is not known: read before repeating it"
+    )]
+    Unknown(String),
     /// The writer has stopped.
     #[error("the store is closed")]
     Closed,
-    /// Anything else that SQLite reports.
-    #[error("the database failed: {0}. Check the disk and the system log")]
+    /// Anything else that the database reports.
+    #[error("the database failed: {0}. Check its disk and its log")]
     Database(#[source] sqlx::Error),
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let full = error
-            .as_database_error()
-            .and_then(|db| db.code())
-            .and_then(|code| code.parse::<i64>().ok())
-            // The low byte is the primary code, the rest says where it happened.
-            .is_some_and(|code| code & 0xff == SQLITE_FULL);
-        if full { Self::DiskFull } else { Self::Database(error) }
+        let code = code(&error);
+        match code.as_deref() {
+            // disk_full
+            Some("53100") => Self::DiskFull,
+            _ if is_busy(&error) => Self::Overloaded,
+            Some(code) if is_full(code) => Self::DiskFull,
+            _ if is_leaving(&error) => Self::Away(error.to_string()),
+            _ => match error {
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Self::Away(error.to_string()),
+                error => Self::Database(error),
+            },
+        }
     }
+}
+
+/// SQLite's low byte is the primary code, the rest says where it happened.
+fn is_full(code: &str) -> bool {
+    code.len() < SQLSTATE_CHARS && code.parse().is_ok_and(|code: i64| code & 0xff == SQLITE_FULL)
+}
+
+/// Whether another process was writing for longer than anybody waits.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    // PostgreSQL's lock_not_available, SQLite's SQLITE_BUSY.
+    code(error).is_some_and(|code| code == "55P03" || code == "5")
+}
+
+/// What the database calls the error.
+pub(crate) fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(|code| code.into_owned())
+}
+
+/// Whether PostgreSQL ends the connection: it shuts down, starts, or was told to (classes 57P and 08), or we
+/// were silent in a transaction for too long.
+pub(crate) fn is_leaving(error: &sqlx::Error) -> bool {
+    let is_leaving =
+        |code: &str| code.starts_with("57P") || code.starts_with("08") || code == "25P03";
+    code(error).is_some_and(|code| code.len() == SQLSTATE_CHARS && is_leaving(&code))
 }
 
 /// Why an edit or a confirmation was refused.

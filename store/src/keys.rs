@@ -15,8 +15,8 @@ use qingting_common::UnixMillis;
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
@@ -210,7 +210,7 @@ impl Store {
         if !secret.starts_with(SECRET_PREFIX) {
             return Ok(None);
         }
-        sqlx::query("SELECT * FROM api_keys WHERE secret_hash = ?1 AND revoked_at IS NULL")
+        sqlx::query("SELECT * FROM api_keys WHERE secret_hash = $1 AND revoked_at IS NULL")
             .bind(hash(secret))
             .fetch_optional(self.readers())
             .await?
@@ -270,7 +270,7 @@ impl Store {
         match credential {
             Credential::Key(id) => {
                 let row =
-                    sqlx::query("SELECT 1 FROM api_keys WHERE id = ?1 AND revoked_at IS NULL")
+                    sqlx::query("SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL")
                         .bind(id.to_string())
                         .fetch_optional(self.readers())
                         .await?;
@@ -320,7 +320,7 @@ pub(crate) fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
-fn read(row: &SqliteRow) -> Result<KeyInfo, StoreError> {
+fn read(row: &AnyRow) -> Result<KeyInfo, StoreError> {
     Ok(KeyInfo {
         id: parsed(row, "id")?,
         name: row.try_get("name")?,
@@ -340,11 +340,11 @@ impl Command for CreateKey {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let KeyInfo { id, name, created_at, .. } = &self.info;
         let inserted = sqlx::query(
             "INSERT INTO api_keys (id, name, role, secret_hash, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         )
         .bind(id.to_string())
         .bind(name)
@@ -370,9 +370,9 @@ impl Command for RevokeKey {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let updated =
-            sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
+            sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1")
                 .bind(self.id.to_string())
                 .bind(self.at.0)
                 .execute(&mut *db)
@@ -393,9 +393,9 @@ impl Command for SetPassword {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO admin_password (only_row, hash, set_at) VALUES (1, ?1, ?2)
+            "INSERT INTO admin_password (only_row, hash, set_at) VALUES (1, $1, $2)
              ON CONFLICT (only_row) DO UPDATE SET hash = excluded.hash, set_at = excluded.set_at",
         )
         .bind(&self.hash)

@@ -5,10 +5,12 @@
 //! draft that it filled and the outbox row that announces it are all there or none is. The only
 //! crate with sqlx.
 //!
-//! Durability: write-ahead log with `synchronous=NORMAL`. A crash of the process loses nothing that
+//! It is SQLite or PostgreSQL ([`Place`]); the code is one.
+//!
+//! Durability in SQLite: write-ahead log with `synchronous=NORMAL`. A crash of the process loses nothing that
 //! was returned. A power cut may lose the last seconds but never damages the file; the alternative,
 //! an fsync per commit, costs 5 to 10 ms each on ordinary disks, and what the last seconds held is
-//! also in the recording.
+//! also in the recording. PostgreSQL does what its server is set to, by default an fsync per commit.
 
 pub mod audit;
 pub mod call_events;
@@ -17,6 +19,7 @@ pub mod calls;
 mod check;
 pub mod china;
 mod clock;
+mod database;
 pub mod duty;
 mod error;
 pub mod keys;
@@ -25,10 +28,12 @@ pub mod lookups;
 pub mod missed;
 pub mod outbox;
 pub mod passes;
+pub mod place;
 pub mod recordings;
 pub mod repeats;
 mod rows;
 pub mod seats;
+mod sql;
 pub mod tickets;
 pub mod transcript;
 mod writer;
@@ -52,6 +57,7 @@ pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
 pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState, OutboxTotals};
 pub use passes::{Pass, PassEnd, PassKind, PassState};
+pub use place::{DatabaseUrl, Place, UrlError};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };
@@ -65,29 +71,13 @@ pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 
 use qingting_nlu::profile::KindName;
 use qingting_nlu::repeats::Repeats;
-use sqlx::ConnectOptions;
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use sqlx::{AnyPool, Connection};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-/// Connections that read at the same time.
-const READERS_MAX: u32 = 4;
-
-/// How long a statement waits for another process's lock, e.g. a backup.
-const BUSY_MS_MAX: u64 = 5_000;
-
 /// Rows in one page of a list.
 pub const PAGE_ROWS_MAX: u32 = 500;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The database. Clones share it.
 #[derive(Clone)]
@@ -97,8 +87,8 @@ pub struct Store {
 
 struct Inner {
     writer: writer::Writer,
-    readers: SqlitePool,
-    path: PathBuf,
+    readers: AnyPool,
+    place: Place,
     /// The writer's thread; it ends when it is told to or when the last handle is gone.
     task: Mutex<JoinSet<()>>,
     passwords: keys::PasswordCheck,
@@ -106,57 +96,53 @@ struct Inner {
     ranks: Repeats,
     /// Request types under the city's names.
     kinds: OnceLock<Vec<KindName>>,
+    /// Whose calls these are.
+    server: OnceLock<String>,
     /// Counts revocations and new passwords of this process.
     credentials: watch::Sender<u64>,
 }
 
 impl Store {
-    /// Opens the file, creating it with mode 0600 and its folder with 0700 where they are missing,
-    /// and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        create(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
-        let open = |source| StoreError::Open { path: path.to_owned(), source };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_millis(BUSY_MS_MAX))
-            .disable_statement_logging();
-        let mut db = options
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .connect()
-            .await
-            .map_err(open)?;
-        migrate(&mut db, path).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await
-            .map_err(open)?;
-        let (writer, serve) = writer::Writer::new(db);
+    /// Opens the database and brings its schema up to date. SQLite's file is created with mode 0600 and
+    /// its folder with 0700 where they are missing; a database of PostgreSQL must be there.
+    pub async fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
+        let database = database::Database::new(place.into())?;
+        let place = database.place().clone();
+        let mut db = database.writer().await?;
+        database.migrate(&mut db).await?;
+        let readers = database.readers().await?;
+        // A connection to a server lives in the runtime that made it: the writer makes its own.
+        let db = match database.is_file() {
+            true => Some(db),
+            false => {
+                drop(db.close().await);
+                None
+            }
+        };
+        let (writer, serve) = writer::Writer::new(database, db);
         let mut task = JoinSet::new();
         // Each statement goes to SQLite's thread and back: from a thread that only waits for it
         // this costs a third of what it costs a runtime with many workers.
-        let alone = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let alone = alone.map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+        let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let alone = alone.map_err(StoreError::Thread)?;
         task.spawn_blocking(move || alone.block_on(serve));
         Ok(Self {
             inner: Arc::new(Inner {
                 writer,
                 readers,
-                path: path.to_owned(),
+                place,
                 task: Mutex::new(task),
                 passwords: keys::PasswordCheck::new(),
                 ranks: Repeats::new(),
                 kinds: OnceLock::new(),
+                server: OnceLock::new(),
                 credentials: watch::Sender::new(0),
             }),
         })
     }
 
-    /// Lets the queued writes finish and closes the file. Without it nothing committed is lost
-    /// either; the next start then reads the log. Other clones may still exist: their writes
+    /// Lets the queued writes finish and closes the database. Without it nothing committed is lost
+    /// either; SQLite's next start then reads the log. Other clones may still exist: their writes
     /// that come after this one are refused.
     pub async fn close(self) {
         self.inner.writer.stop();
@@ -164,9 +150,9 @@ impl Store {
         self.inner.readers.close().await;
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.inner.path
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
     }
 
     /// Writes that wait now; for metrics.
@@ -188,6 +174,16 @@ impl Store {
         let _ = self.inner.kinds.set(kinds.to_vec());
     }
 
+    /// Takes the name of the server that uses this handle: the calls that it begins are its own. Without a
+    /// name all calls are. The first call counts.
+    pub fn name_server(&self, name: String) {
+        let _ = self.inner.server.set(name);
+    }
+
+    fn server(&self) -> Option<String> {
+        self.inner.server.get().cloned()
+    }
+
     fn kinds(&self) -> &[KindName] {
         self.inner.kinds.get().map_or(&[], Vec::as_slice)
     }
@@ -196,39 +192,12 @@ impl Store {
         &self.inner.ranks
     }
 
-    fn readers(&self) -> &SqlitePool {
+    fn readers(&self) -> &AnyPool {
         &self.inner.readers
     }
 
     async fn write<C: writer::Command>(&self, command: C) -> Result<C::Output, C::Error> {
         self.inner.writer.run(command).await
-    }
-}
-
-/// SQLite gives its log the mode of the file, so the mode is set before SQLite sees it: a file that
-/// holds telephone numbers is never readable by others, not even for a moment.
-fn create(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-}
-
-async fn migrate(db: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    match MIGRATIONS.run(&mut *db).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => {
-            Err(StoreError::NewerSchema { path: path.to_owned(), found, known })
-        }
-        Err(source) => Err(StoreError::Migrate { path: path.to_owned(), source }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who called before: for the seat that knows the matter, and for those who call again and again.
 
 use crate::error::StoreError;
-use crate::rows::{at, parsed};
+use crate::rows::{at, maybe_flag, parsed};
 use crate::{Store, clock};
 use qingting_common::{CallId, UnixMillis};
 use sqlx::Row;
@@ -44,7 +44,7 @@ impl Store {
         }
         let row = sqlx::query(
             "SELECT seat, (SELECT disabled FROM seats WHERE extension = seat) AS disabled FROM calls
-             WHERE caller = ?1 AND started_at >= ?2 AND seat IS NOT NULL
+             WHERE caller = $1 AND started_at >= $2 AND seat IS NOT NULL
              ORDER BY started_at DESC LIMIT 1",
         )
         .bind(caller)
@@ -52,7 +52,7 @@ impl Store {
         .fetch_optional(self.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let works = row.try_get::<Option<bool>, _>("disabled")? == Some(false);
+        let works = maybe_flag(&row, "disabled")? == Some(false);
         Ok(if works { row.try_get("seat")? } else { None })
     }
 
@@ -68,7 +68,7 @@ impl Store {
         sqlx::query(RECENT)
             .bind(caller)
             .bind(since.0)
-            .bind(RECENT_CALLS_MAX)
+            .bind(i64::from(RECENT_CALLS_MAX))
             .fetch_all(self.readers())
             .await?
             .iter()
@@ -86,4 +86,4 @@ impl Store {
 }
 
 const RECENT: &str = "SELECT id, started_at, seat, queue, missed FROM calls
-     WHERE caller = ?1 AND started_at >= ?2 ORDER BY started_at DESC LIMIT ?3";
+     WHERE caller = $1 AND started_at >= $2 ORDER BY started_at DESC LIMIT $3";

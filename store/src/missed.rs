@@ -5,13 +5,14 @@
 //! ring late.
 
 use crate::error::StoreError;
-use crate::rows::{at, maybe_at, named, parsed, pii, unreadable};
+use crate::rows::{at, flag, maybe_at, named, parsed, pii, unreadable};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock};
 use qingting_common::{CallId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// How a citizen reached nobody, told with the end of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,8 +143,8 @@ impl Store {
 pub(crate) const SELECT: &str = "SELECT * FROM missed_calls";
 
 /// Only the filters that are used: a plan is made for the text, not for the values.
-pub(crate) fn list(select: &str, query: &MissedQuery) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new(select);
+pub(crate) fn list(select: &str, query: &MissedQuery) -> Sql {
+    let mut sql = Sql::new(select);
     sql.push(" WHERE true");
     if let Some(state) = query.state {
         sql.push(" AND state = ").push_bind(state.as_str());
@@ -152,11 +153,12 @@ pub(crate) fn list(select: &str, query: &MissedQuery) -> QueryBuilder<Sqlite> {
         sql.push(" AND (at, call_id) < (SELECT at, call_id FROM missed_calls WHERE call_id = ");
         sql.push_bind(before.to_string()).push(")");
     }
-    sql.push(" ORDER BY at DESC, call_id DESC LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+    sql.push(" ORDER BY at DESC, call_id DESC LIMIT ")
+        .push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
     sql
 }
 
-fn read(row: &SqliteRow) -> Result<MissedCall, StoreError> {
+fn read(row: &AnyRow) -> Result<MissedCall, StoreError> {
     let id = |column: &'static str| {
         let text: Option<String> = row.try_get(column)?;
         text.map(|text| text.parse().map_err(|error| unreadable(column, error))).transpose()
@@ -168,7 +170,7 @@ fn read(row: &SqliteRow) -> Result<MissedCall, StoreError> {
         number_name: row.try_get("number_name")?,
         why: row.try_get("why")?,
         at: at(row, "at")?,
-        wanted: row.try_get("wanted")?,
+        wanted: flag(row, "wanted")?,
         state: named(row, "state", MissedState::ALL, MissedState::as_str)?,
         claimed_by: row.try_get("claimed_by")?,
         claimed_at: maybe_at(row, "claimed_at")?,
@@ -179,15 +181,16 @@ fn read(row: &SqliteRow) -> Result<MissedCall, StoreError> {
 
 /// Puts a call on the list.
 pub(crate) async fn put(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     call: CallId,
     missed: &MissedEnd,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     let inserted = sqlx::query(
         "INSERT INTO missed_calls (call_id, caller, called, number_name, why, at, wanted, state)
-         SELECT id, caller, called, number_name, ?2, ?3, ?4, 'open' FROM calls WHERE id = ?1
-         ON CONFLICT (call_id) DO UPDATE SET why = excluded.why, wanted = max(wanted, excluded.wanted)",
+         SELECT id, caller, called, number_name, $2, $3, $4, 'open' FROM calls WHERE id = $1
+         ON CONFLICT (call_id) DO UPDATE SET why = excluded.why,
+            wanted = missed_calls.wanted OR excluded.wanted",
     )
     .bind(call.to_string())
     .bind(&missed.why)
@@ -197,19 +200,19 @@ pub(crate) async fn put(
     .await?;
     crate::calls::found(inserted.rows_affected(), call)?;
     sqlx::query(
-        "UPDATE missed_calls SET state = 'called_again', called_again = ?1
-         FROM (SELECT caller, called FROM calls WHERE id = ?1) AS now
+        "UPDATE missed_calls SET state = 'called_again', called_again = $1
+         FROM (SELECT caller, called FROM calls WHERE id = $1) AS now
          WHERE missed_calls.caller = now.caller AND missed_calls.called = now.called
             AND missed_calls.caller <> '' AND missed_calls.caller <> 'anonymous'
-            AND missed_calls.state = 'open' AND missed_calls.call_id <> ?1",
+            AND missed_calls.state = 'open' AND missed_calls.call_id <> $1",
     )
     .bind(call.to_string())
     .execute(&mut *db)
     .await?;
     // Whoever asked once to be called back still wants it.
     sqlx::query(
-        "UPDATE missed_calls SET wanted = max(wanted, coalesce((SELECT max(wanted)
-            FROM missed_calls AS earlier WHERE earlier.called_again = ?1), 0)) WHERE call_id = ?1",
+        "UPDATE missed_calls SET wanted = wanted OR EXISTS (SELECT 1 FROM missed_calls AS earlier
+            WHERE earlier.called_again = $1 AND earlier.wanted) WHERE call_id = $1",
     )
     .bind(call.to_string())
     .execute(db)
@@ -219,21 +222,18 @@ pub(crate) async fn put(
 
 /// The citizen of this call has reached a seat by itself: for what was missed before, and for this
 /// call, if it was on the list already.
-pub(crate) async fn called_again(
-    db: &mut SqliteConnection,
-    call: CallId,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE missed_calls SET state = 'reached' WHERE call_id = ?1 AND state = 'open'")
+pub(crate) async fn called_again(db: &mut AnyConnection, call: CallId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE missed_calls SET state = 'reached' WHERE call_id = $1 AND state = 'open'")
         .bind(call.to_string())
         .execute(&mut *db)
         .await?;
     sqlx::query(
-        "UPDATE missed_calls SET state = 'called_again', called_again = ?1
+        "UPDATE missed_calls SET state = 'called_again', called_again = $1
          FROM (SELECT caller, started_at FROM calls
-            WHERE id = ?1 AND direction = 'inbound') AS now
+            WHERE id = $1 AND direction = 'inbound') AS now
          WHERE missed_calls.caller = now.caller AND missed_calls.at <= now.started_at
             AND missed_calls.caller <> '' AND missed_calls.caller <> 'anonymous'
-            AND missed_calls.state IN ('open', 'failed') AND missed_calls.call_id <> ?1",
+            AND missed_calls.state IN ('open', 'failed') AND missed_calls.call_id <> $1",
     )
     .bind(call.to_string())
     .execute(db)
@@ -251,7 +251,7 @@ impl Command for Missed {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         put(db, self.call, &self.missed, self.at).await
     }
 }
@@ -266,11 +266,11 @@ impl Command for Claim {
     type Output = Option<MissedCall>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<MissedCall>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Option<MissedCall>, StoreError> {
         let row = sqlx::query(
-            "UPDATE missed_calls SET state = 'calling', claimed_by = ?2, claimed_at = ?3,
+            "UPDATE missed_calls SET state = 'calling', claimed_by = $2, claimed_at = $3,
                 callback_call = NULL
-             WHERE call_id = ?1 AND state = 'open' RETURNING *",
+             WHERE call_id = $1 AND state = 'open' RETURNING *",
         )
         .bind(self.call.to_string())
         .bind(&self.by)
@@ -293,8 +293,8 @@ impl Command for CallingBack {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("UPDATE missed_calls SET callback_call = ?2 WHERE call_id = ?1")
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query("UPDATE missed_calls SET callback_call = $2 WHERE call_id = $1")
             .bind(self.call.to_string())
             .bind(self.callback.to_string())
             .execute(&mut *db)
@@ -312,9 +312,9 @@ impl Command for CalledBack {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let state = if self.reached { MissedState::Reached } else { MissedState::Failed };
-        sqlx::query("UPDATE missed_calls SET state = ?2 WHERE call_id = ?1 AND state = 'calling'")
+        sqlx::query("UPDATE missed_calls SET state = $2 WHERE call_id = $1 AND state = 'calling'")
             .bind(self.call.to_string())
             .bind(state.as_str())
             .execute(&mut *db)
@@ -333,10 +333,10 @@ impl Command for Reopen {
     type Output = Option<MissedCall>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<MissedCall>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Option<MissedCall>, StoreError> {
         let row = sqlx::query(
             "UPDATE missed_calls SET state = 'open', claimed_by = NULL, claimed_at = NULL
-             WHERE call_id = ?1 AND state IN ('calling', 'failed') RETURNING *",
+             WHERE call_id = $1 AND state IN ('calling', 'failed') RETURNING *",
         )
         .bind(self.call.to_string())
         .fetch_optional(&mut *db)
@@ -347,8 +347,8 @@ impl Command for Reopen {
     }
 }
 
-async fn exists(db: &mut SqliteConnection, call: CallId) -> Result<(), StoreError> {
-    sqlx::query("SELECT 1 FROM missed_calls WHERE call_id = ?1")
+async fn exists(db: &mut AnyConnection, call: CallId) -> Result<(), StoreError> {
+    sqlx::query("SELECT 1 FROM missed_calls WHERE call_id = $1")
         .bind(call.to_string())
         .fetch_optional(db)
         .await?

@@ -5,13 +5,14 @@
 //! one with the lease sends.
 
 use crate::error::StoreError;
-use crate::rows::{at, json, maybe_at, named, signed, unsigned};
+use crate::rows::{at, flag, json, maybe_at, named, signed, unsigned};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock};
 use qingting_common::{Pii, UnixMillis};
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 
 /// Longest [`OutboxRow::last_error`], in characters.
@@ -138,7 +139,7 @@ pub struct OutboxTotals {
 impl Store {
     /// Rows in the order of their writing.
     pub async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxRow>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT * FROM outbox WHERE true");
+        let mut sql: Sql = Sql::new("SELECT * FROM outbox WHERE true");
         if let Some(state) = query.state {
             sql.push(" AND state = ").push_bind(state.as_str());
         }
@@ -150,7 +151,7 @@ impl Store {
             sql.push_bind(after);
         }
         sql.push(if query.newest_first { " ORDER BY id DESC" } else { " ORDER BY id" });
-        sql.push(" LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+        sql.push(" LIMIT ").push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
         sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
@@ -175,12 +176,12 @@ impl Store {
     pub async fn outbox_is_due(&self, now: UnixMillis) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT EXISTS (SELECT 1 FROM outbox
-                WHERE state = 'pending' AND not_before <= ?1 AND lease_until <= ?1) AS due",
+                WHERE state = 'pending' AND not_before <= $1 AND lease_until <= $1) AS due",
         )
         .bind(now.0)
         .fetch_one(self.readers())
         .await?;
-        Ok(row.try_get("due")?)
+        flag(&row, "due")
     }
 
     /// Takes the first row of each stream that is due, until the lease is over. Whoever claims must have
@@ -242,7 +243,7 @@ impl Store {
 /// `stream` is the id of the ticket or call whose rows stay in order. A payload with what a citizen said
 /// is personal data: it belongs here, as [`Pii`] behind the reader, and never into a log line.
 pub(crate) async fn put(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     key: &str,
     kind: &str,
     stream: &str,
@@ -250,7 +251,7 @@ pub(crate) async fn put(
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO outbox (key, kind, stream, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO outbox (key, kind, stream, payload, created_at) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(key)
     .bind(kind)
@@ -262,7 +263,7 @@ pub(crate) async fn put(
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
+fn read(row: &AnyRow) -> Result<OutboxRow, StoreError> {
     let tries: i64 = row.try_get("tries")?;
     Ok(OutboxRow {
         id: row.try_get("id")?,
@@ -287,14 +288,14 @@ struct Claim {
 }
 
 impl Claim {
-    fn push_kinds(&self, sql: &mut QueryBuilder<Sqlite>) {
+    fn push_kinds(&self, sql: &mut Sql) {
         sql.push("(false");
         for kind in &self.claim.kinds {
             match kind.strip_suffix('*') {
                 Some(start) => {
-                    sql.push(" OR substr(kind, 1, ");
+                    sql.push(" OR substr(kind, 1, CAST(");
                     sql.push_bind(signed(start.chars().count() as u64));
-                    sql.push(") = ").push_bind(start.to_owned())
+                    sql.push(" AS INTEGER)) = ").push_bind(start.to_owned())
                 }
                 None => sql.push(" OR kind = ").push_bind(kind.clone()),
             };
@@ -303,8 +304,8 @@ impl Claim {
     }
 
     /// What is not sent must not hold back its stream.
-    fn skip(&self) -> QueryBuilder<Sqlite> {
-        let mut sql = QueryBuilder::new(
+    fn skip(&self) -> Sql {
+        let mut sql = Sql::new(
             "UPDATE outbox SET state = 'skipped' WHERE id IN
                 (SELECT id FROM outbox WHERE state = 'pending' AND NOT ",
         );
@@ -313,10 +314,10 @@ impl Claim {
         sql
     }
 
-    fn take(&self) -> QueryBuilder<Sqlite> {
+    fn take(&self) -> Sql {
         let now = self.now.0;
         let until = now.saturating_add(signed(self.claim.lease.as_millis() as u64));
-        let mut sql = QueryBuilder::new("UPDATE outbox SET lease_owner = ");
+        let mut sql = Sql::new("UPDATE outbox SET lease_owner = ");
         sql.push_bind(self.claim.owner.clone()).push(", lease_until = ").push_bind(until);
         sql.push(" WHERE id IN (SELECT id FROM outbox AS due WHERE state = 'pending'");
         sql.push(" AND not_before <= ").push_bind(now);
@@ -327,7 +328,9 @@ impl Claim {
                 AND earlier.id < due.id AND earlier.state IN ('pending', 'parked')) ORDER BY ",
         );
         sql.push(if self.claim.fresh_first { "tries, id" } else { "id" });
-        sql.push(" LIMIT ").push_bind(self.claim.limit.min(PAGE_ROWS_MAX)).push(") RETURNING *");
+        sql.push(" LIMIT ")
+            .push_bind(i64::from(self.claim.limit.min(PAGE_ROWS_MAX)))
+            .push(") RETURNING *");
         sql
     }
 }
@@ -336,7 +339,7 @@ impl Command for Claim {
     type Output = Vec<OutboxRow>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Vec<OutboxRow>, StoreError> {
         self.skip().build().execute(&mut *db).await?;
         let taken = self.take().build().fetch_all(&mut *db).await?;
         let mut rows = taken.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -354,10 +357,10 @@ impl Command for Sent {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET state = 'sent', sent_at = ?2, lease_owner = NULL, lease_until = 0
-             WHERE id = ?1 AND state <> 'sent'",
+            "UPDATE outbox SET state = 'sent', sent_at = $2, lease_owner = NULL, lease_until = 0
+             WHERE id = $1 AND state <> 'sent'",
         )
         .bind(self.id)
         .bind(self.now.0)
@@ -379,16 +382,16 @@ impl Command for Failed {
     type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
         let (state, not_before, parked_at) = match self.then {
             OutboxFailure::Again(at) => (OutboxState::Pending, at, None),
             OutboxFailure::Park => (OutboxState::Parked, UnixMillis(0), Some(self.now.0)),
         };
         let changed = sqlx::query(
-            "UPDATE outbox SET state = ?3, not_before = ?4, parked_at = ?5, last_error = ?6,
-                tries = tries + 1, failing_since = coalesce(failing_since, ?7), lease_owner = NULL,
+            "UPDATE outbox SET state = $3, not_before = $4, parked_at = $5, last_error = $6,
+                tries = tries + 1, failing_since = coalesce(failing_since, $7), lease_owner = NULL,
                 lease_until = 0
-             WHERE id = ?1 AND lease_owner = ?2 AND state = 'pending'",
+             WHERE id = $1 AND lease_owner = $2 AND state = 'pending'",
         )
         .bind(self.id)
         .bind(&self.owner)
@@ -421,17 +424,17 @@ impl Command for Decide {
     type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
         let (action, sql) = match self.decision {
             Decision::Retry => (
                 "outbox.retry",
                 "UPDATE outbox SET state = 'pending', tries = 0, failing_since = NULL,
                     not_before = 0, parked_at = NULL
-                 WHERE id = ?1 AND state IN ('pending', 'parked') RETURNING key",
+                 WHERE id = $1 AND state IN ('pending', 'parked') RETURNING key",
             ),
             Decision::Discard => (
                 "outbox.discard",
-                "UPDATE outbox SET state = 'discarded' WHERE id = ?1 AND state = 'parked'
+                "UPDATE outbox SET state = 'discarded' WHERE id = $1 AND state = 'parked'
                  RETURNING key",
             ),
         };
@@ -452,7 +455,7 @@ impl Command for RetryParked {
     type Output = u64;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<u64, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<u64, StoreError> {
         audit::insert(db, self.now, &self.by, "outbox.retry", "parked").await?;
         let changed = sqlx::query(
             "UPDATE outbox SET state = 'pending', tries = 0, failing_since = NULL, not_before = 0,
@@ -471,10 +474,10 @@ impl Command for Prune {
     type Output = u64;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<u64, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<u64, StoreError> {
         let deleted = sqlx::query(
             "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
-                WHERE state IN ('sent', 'discarded', 'skipped') AND created_at < ?1 LIMIT ?2)",
+                WHERE state IN ('sent', 'discarded', 'skipped') AND created_at < $1 LIMIT $2)",
         )
         .bind(self.0.0)
         .bind(ROWS_AT_ONCE_MAX)
@@ -484,8 +487,8 @@ impl Command for Prune {
     }
 }
 
-async fn exists(db: &mut SqliteConnection, id: i64) -> Result<(), StoreError> {
-    sqlx::query("SELECT 1 FROM outbox WHERE id = ?1")
+async fn exists(db: &mut AnyConnection, id: i64) -> Result<(), StoreError> {
+    sqlx::query("SELECT 1 FROM outbox WHERE id = $1")
         .bind(id)
         .fetch_optional(db)
         .await?

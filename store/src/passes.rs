@@ -4,15 +4,15 @@
 //! is missing until it is there.
 
 use crate::error::StoreError;
-use crate::rows::{at, named, parsed, signed};
+use crate::rows::{at, named, number, parsed, signed};
 use crate::transcript::{DraftUpdate, FinalSegment, Gap, prefill, put_segment};
 use crate::writer::Command;
 use crate::{Store, clock};
 use qingting_common::{CallId, UnixMillis};
 use qingting_nlu::draft::Tag;
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// What a pass is to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -97,7 +97,7 @@ impl Store {
         self.write(Ask { call, kind, at: clock::now() }).await
     }
 
-    /// The pass of a call that ended by `ended_by` which waits the longest; gaps come first.
+    /// The pass of a call of this server that ended by `ended_by` which waits the longest; gaps come first.
     pub async fn next_pass(
         &self,
         now: UnixMillis,
@@ -106,11 +106,13 @@ impl Store {
         let row = sqlx::query(
             "SELECT transcript_passes.* FROM transcript_passes
              JOIN calls ON calls.id = transcript_passes.call_id
-             WHERE state = 'waiting' AND not_before <= ?1 AND calls.ended_at <= ?2
+             WHERE state = 'waiting' AND not_before <= $1 AND calls.ended_at <= $2
+                AND ($3 IS NULL OR calls.server IS NULL OR calls.server = $3)
              ORDER BY kind, asked_at LIMIT 1",
         )
         .bind(now.0)
         .bind(ended_by.0)
+        .bind(self.server())
         .fetch_optional(self.readers())
         .await?;
         row.as_ref().map(read).transpose()
@@ -118,7 +120,7 @@ impl Store {
 
     /// All passes of a call.
     pub async fn passes(&self, call: CallId) -> Result<Vec<Pass>, StoreError> {
-        sqlx::query("SELECT * FROM transcript_passes WHERE call_id = ?1 ORDER BY kind")
+        sqlx::query("SELECT * FROM transcript_passes WHERE call_id = $1 ORDER BY kind")
             .bind(call.to_string())
             .fetch_all(self.readers())
             .await?
@@ -157,14 +159,18 @@ impl Store {
         self.write(PutWhole { call, segments }).await
     }
 
-    /// Calls whose last words may still be missing.
+    /// Calls of this server whose last words may still be missing.
     pub async fn open_captions(&self) -> Result<Vec<CallId>, StoreError> {
-        sqlx::query("SELECT call_id FROM open_captions ORDER BY call_id")
-            .fetch_all(self.readers())
-            .await?
-            .iter()
-            .map(|row| parsed(row, "call_id"))
-            .collect()
+        sqlx::query(
+            "SELECT call_id FROM open_captions JOIN calls ON calls.id = call_id
+             WHERE $1 IS NULL OR server IS NULL OR server = $1 ORDER BY call_id",
+        )
+        .bind(self.server())
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(|row| parsed(row, "call_id"))
+        .collect()
     }
 
     /// Notes that the last words of a call are written, or are a gap.
@@ -183,29 +189,30 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Pass, StoreError> {
+fn read(row: &AnyRow) -> Result<Pass, StoreError> {
     Ok(Pass {
         call: parsed(row, "call_id")?,
         kind: named(row, "kind", PassKind::ALL, PassKind::as_str)?,
         state: named(row, "state", PassState::ALL, PassState::as_str)?,
         asked_at: at(row, "asked_at")?,
-        tries: row.try_get("tries")?,
+        tries: number(row, "tries")?,
         error: row.try_get("error")?,
     })
 }
 
 /// Wants a pass, within a transaction.
 pub(crate) async fn ask(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     call: CallId,
     kind: PassKind,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     let asked = sqlx::query(
         "INSERT INTO transcript_passes (call_id, kind, state, asked_at, not_before)
-         SELECT id, ?2, 'waiting', ?3, ?3 FROM calls WHERE id = ?1
+         SELECT id, $2, 'waiting', $3, $3 FROM calls WHERE id = $1
          ON CONFLICT (call_id, kind) DO UPDATE SET state = 'waiting', tries = 0, error = NULL,
-            asked_at = iif(state = 'waiting', asked_at, excluded.asked_at),
+            asked_at = CASE WHEN transcript_passes.state = 'waiting'
+                THEN transcript_passes.asked_at ELSE excluded.asked_at END,
             not_before = excluded.not_before",
     )
     .bind(call.to_string())
@@ -226,7 +233,7 @@ impl Command for Ask {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         ask(db, self.call, self.kind, self.at).await
     }
 }
@@ -242,14 +249,14 @@ impl Command for Fill {
     type Output = Option<DraftUpdate>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<DraftUpdate>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Option<DraftUpdate>, StoreError> {
         let gone = sqlx::query(
-            "DELETE FROM caption_gaps WHERE call_id = ?1 AND slot = ?2 AND seq = ?3
-                AND from_ms = ?4 AND to_ms = ?5",
+            "DELETE FROM caption_gaps WHERE call_id = $1 AND slot = $2 AND seq = $3
+                AND from_ms = $4 AND to_ms = $5",
         )
         .bind(self.call.to_string())
-        .bind(self.gap.slot)
-        .bind(self.gap.seq)
+        .bind(i64::from(self.gap.slot))
+        .bind(i64::from(self.gap.seq))
         .bind(signed(self.gap.from_ms))
         .bind(signed(self.gap.to_ms))
         .execute(&mut *db)
@@ -273,8 +280,8 @@ impl Command for PutWhole {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM segments WHERE call_id = ?1 AND pass = 'whole'")
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM segments WHERE call_id = $1 AND pass = 'whole'")
             .bind(self.call.to_string())
             .execute(&mut *db)
             .await?;
@@ -291,8 +298,8 @@ impl Command for CloseCaptions {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM open_captions WHERE call_id = ?1")
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM open_captions WHERE call_id = $1")
             .bind(self.0.to_string())
             .execute(db)
             .await?;
@@ -310,18 +317,18 @@ impl Command for End {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let (state, not_before, error) = match &self.end {
             PassEnd::Done => ("done", None, None),
             PassEnd::Again(at, error) => ("waiting", Some(at.0), Some(error)),
             PassEnd::Failed(error) => ("failed", None, Some(error)),
         };
         sqlx::query(
-            "UPDATE transcript_passes SET error = ?4, not_before = coalesce(?5, not_before),
-                tries = tries + iif(?4 IS NULL, 0, 1),
-                state = iif(?3 = 'done' AND kind = 'gaps' AND EXISTS
-                    (SELECT 1 FROM caption_gaps WHERE call_id = ?1), 'waiting', ?3)
-             WHERE call_id = ?1 AND kind = ?2",
+            "UPDATE transcript_passes SET error = $4, not_before = coalesce($5, not_before),
+                tries = tries + CASE WHEN $4 IS NULL THEN 0 ELSE 1 END,
+                state = CASE WHEN $3 = 'done' AND kind = 'gaps' AND EXISTS
+                    (SELECT 1 FROM caption_gaps WHERE call_id = $1) THEN 'waiting' ELSE $3 END
+             WHERE call_id = $1 AND kind = $2",
         )
         .bind(self.call.to_string())
         .bind(self.kind.as_str())

@@ -3,13 +3,13 @@
 //! **Nothing is due for deletion while no retention is set.**
 
 use crate::error::StoreError;
-use crate::rows::{maybe_at, named, parsed, signed, unsigned};
+use crate::rows::{flag, maybe_at, named, number, parsed, signed, unsigned};
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock, rows};
 use qingting_common::{CallId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 
 /// What became of a call's recording.
@@ -113,7 +113,7 @@ impl Store {
 
     /// Recordings of a call, the mix first, deleted ones included.
     pub async fn recordings(&self, call: CallId) -> Result<Vec<RecordingRow>, StoreError> {
-        sqlx::query("SELECT * FROM recordings WHERE call_id = ?1 ORDER BY kind, slot, seq")
+        sqlx::query("SELECT * FROM recordings WHERE call_id = $1 ORDER BY kind, slot, seq")
             .bind(call.to_string())
             .fetch_all(self.readers())
             .await?
@@ -122,7 +122,7 @@ impl Store {
             .collect()
     }
 
-    /// Recordings that must go by now, the longest due first, at most `limit` and at most
+    /// Recordings of this server that must go by now, the longest due first, at most `limit` and at most
     /// [`PAGE_ROWS_MAX`]. Empty while no retention is set.
     pub async fn recordings_due(
         &self,
@@ -130,11 +130,14 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<RecordingRow>, StoreError> {
         sqlx::query(
-            "SELECT * FROM recordings WHERE delete_after IS NOT NULL AND deleted_at IS NULL
-                AND delete_after <= ?1 ORDER BY delete_after LIMIT ?2",
+            "SELECT recordings.* FROM recordings JOIN calls ON calls.id = call_id
+             WHERE delete_after IS NOT NULL AND deleted_at IS NULL AND delete_after <= $1
+                AND ($3 IS NULL OR server IS NULL OR server = $3)
+             ORDER BY delete_after LIMIT $2",
         )
         .bind(now.0)
-        .bind(limit.min(PAGE_ROWS_MAX))
+        .bind(i64::from(limit.min(PAGE_ROWS_MAX)))
+        .bind(self.server())
         .fetch_all(self.readers())
         .await?
         .iter()
@@ -163,13 +166,13 @@ pub(crate) const fn mix(call: CallId) -> RecordingKey {
     RecordingKey { call, kind: RecordingKind::Mix, slot: 0, seq: 0 }
 }
 
-pub(crate) fn read_info(row: &SqliteRow) -> Result<RecordingInfo, StoreError> {
+pub(crate) fn read_info(row: &AnyRow) -> Result<RecordingInfo, StoreError> {
     Ok(RecordingInfo {
         file: row.try_get("file")?,
         duration_ms: row.try_get::<Option<i64>, _>("duration_ms")?.map(unsigned),
         bytes: row.try_get::<Option<i64>, _>("bytes")?.map(unsigned),
         sha256: row.try_get("sha256")?,
-        incomplete: row.try_get("incomplete")?,
+        incomplete: flag(row, "incomplete")?,
         missing_ms: unsigned(row.try_get("missing_ms")?),
         key_id: row.try_get("key_id")?,
         chain_head: row.try_get("chain_head")?,
@@ -177,12 +180,12 @@ pub(crate) fn read_info(row: &SqliteRow) -> Result<RecordingInfo, StoreError> {
     })
 }
 
-fn read(row: &SqliteRow) -> Result<RecordingRow, StoreError> {
+fn read(row: &AnyRow) -> Result<RecordingRow, StoreError> {
     let key = RecordingKey {
         call: parsed(row, "call_id")?,
         kind: named(row, "kind", RecordingKind::ALL, RecordingKind::as_str)?,
-        slot: row.try_get("slot")?,
-        seq: row.try_get("seq")?,
+        slot: number(row, "slot")?,
+        seq: number(row, "seq")?,
     };
     Ok(RecordingRow {
         key,
@@ -194,18 +197,18 @@ fn read(row: &SqliteRow) -> Result<RecordingRow, StoreError> {
 
 /// Notes the file of a recording that begins; a later name replaces an earlier one.
 pub(crate) async fn begin(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     key: RecordingKey,
     file: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO recordings (call_id, kind, slot, seq, file) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO recordings (call_id, kind, slot, seq, file) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (call_id, kind, slot, seq) DO UPDATE SET file = excluded.file",
     )
     .bind(key.call.to_string())
     .bind(key.kind.as_str())
-    .bind(key.slot)
-    .bind(key.seq)
+    .bind(i64::from(key.slot))
+    .bind(i64::from(key.seq))
     .bind(file)
     .execute(db)
     .await?;
@@ -214,22 +217,22 @@ pub(crate) async fn begin(
 
 /// Writes what a finished recording holds.
 pub(crate) async fn put(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     key: RecordingKey,
     info: &RecordingInfo,
 ) -> Result<(), StoreError> {
     begin(db, key, &info.file).await?;
     sqlx::query(
-        "UPDATE recordings SET key_id = ?5, chain_head = ?6, duration_ms = ?7, bytes = ?8,
-            sha256 = ?9, pauses = ?10, incomplete = ?11, missing_ms = ?12,
+        "UPDATE recordings SET key_id = $5, chain_head = $6, duration_ms = $7, bytes = $8,
+            sha256 = $9, pauses = $10, incomplete = $11, missing_ms = $12,
             delete_after = (SELECT calls.ended_at + retention.keep_ms FROM calls, retention
-                WHERE calls.id = ?1)
-         WHERE call_id = ?1 AND kind = ?2 AND slot = ?3 AND seq = ?4",
+                WHERE calls.id = $1)
+         WHERE call_id = $1 AND kind = $2 AND slot = $3 AND seq = $4",
     )
     .bind(key.call.to_string())
     .bind(key.kind.as_str())
-    .bind(key.slot)
-    .bind(key.seq)
+    .bind(i64::from(key.slot))
+    .bind(i64::from(key.seq))
     .bind(&info.key_id)
     .bind(&info.chain_head)
     .bind(info.duration_ms.map(signed))
@@ -243,14 +246,14 @@ pub(crate) async fn put(
     Ok(())
 }
 
-pub(crate) async fn forget(db: &mut SqliteConnection, key: RecordingKey) -> Result<(), StoreError> {
+pub(crate) async fn forget(db: &mut AnyConnection, key: RecordingKey) -> Result<(), StoreError> {
     sqlx::query(
-        "DELETE FROM recordings WHERE call_id = ?1 AND kind = ?2 AND slot = ?3 AND seq = ?4",
+        "DELETE FROM recordings WHERE call_id = $1 AND kind = $2 AND slot = $3 AND seq = $4",
     )
     .bind(key.call.to_string())
     .bind(key.kind.as_str())
-    .bind(key.slot)
-    .bind(key.seq)
+    .bind(i64::from(key.slot))
+    .bind(i64::from(key.seq))
     .execute(db)
     .await?;
     Ok(())
@@ -259,13 +262,13 @@ pub(crate) async fn forget(db: &mut SqliteConnection, key: RecordingKey) -> Resu
 /// The call is over: a recording of which nothing was told counts as incomplete, and each has its
 /// day of deletion where a retention is set.
 pub(crate) async fn end_all(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     call: CallId,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE recordings SET incomplete = incomplete OR (bytes IS NULL AND duration_ms IS NULL),
-            delete_after = ?2 + (SELECT keep_ms FROM retention) WHERE call_id = ?1",
+            delete_after = $2 + (SELECT keep_ms FROM retention) WHERE call_id = $1",
     )
     .bind(call.to_string())
     .bind(at.0)
@@ -280,7 +283,7 @@ impl Command for Retain {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let before: Option<i64> =
             sqlx::query_scalar("SELECT keep_ms FROM retention").fetch_optional(&mut *db).await?;
         if before == self.0 {
@@ -288,7 +291,7 @@ impl Command for Retain {
         }
         sqlx::query("DELETE FROM retention").execute(&mut *db).await?;
         if let Some(keep) = self.0 {
-            sqlx::query("INSERT INTO retention (only_row, keep_ms) VALUES (1, ?1)")
+            sqlx::query("INSERT INTO retention (only_row, keep_ms) VALUES (1, $1)")
                 .bind(keep)
                 .execute(&mut *db)
                 .await?;
@@ -313,7 +316,7 @@ impl Command for Describe {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         put(db, self.key, &self.info).await
     }
 }
@@ -328,16 +331,16 @@ impl Command for Deleted {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let RecordingKey { call, kind, slot, seq } = self.key;
         let updated = sqlx::query(
-            "UPDATE recordings SET deleted_at = ?5
-             WHERE call_id = ?1 AND kind = ?2 AND slot = ?3 AND seq = ?4 AND deleted_at IS NULL",
+            "UPDATE recordings SET deleted_at = $5
+             WHERE call_id = $1 AND kind = $2 AND slot = $3 AND seq = $4 AND deleted_at IS NULL",
         )
         .bind(call.to_string())
         .bind(kind.as_str())
-        .bind(slot)
-        .bind(seq)
+        .bind(i64::from(slot))
+        .bind(i64::from(seq))
         .bind(self.at.0)
         .execute(&mut *db)
         .await?;

@@ -2,13 +2,14 @@
 
 use crate::error::StoreError;
 use crate::rows::pii;
+use crate::sql::Sql;
 use crate::tickets::{self, TicketRow};
 use crate::{Store, lookups};
 use qingting_common::{CallId, Pii, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use qingting_nlu::repeats::{Appeal, Earlier, REPEAT_DAYS_MAX, Reason, Repeat, place_pairs};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 /// Most earlier tickets of one caller, and most of one place, that are compared.
 const CANDIDATES_MAX: u32 = 60;
@@ -74,11 +75,11 @@ impl Store {
 
     /// What calls were about that came in since a time, oldest first, where their tickets have a place.
     pub async fn recent_appeals(&self, since: UnixMillis) -> Result<Vec<RecentAppeal>, StoreError> {
-        let mut sql = QueryBuilder::new(SELECT);
+        let mut sql = Sql::new(SELECT);
         sql.push(" WHERE tickets.id IN (SELECT ticket_id FROM ticket_places WHERE created_at >= ")
             .push_bind(since.0)
             .push(") ORDER BY tickets.id DESC LIMIT ")
-            .push_bind(RECENT_MAX);
+            .push_bind(i64::from(RECENT_MAX));
         let mut found = self.appeals(sql).await?;
         found.reverse();
         Ok(found)
@@ -86,7 +87,7 @@ impl Store {
 
     /// What a call is about so far; none for an unknown call.
     pub async fn appeal_of(&self, call: CallId) -> Result<Option<RecentAppeal>, StoreError> {
-        let mut sql = QueryBuilder::new(SELECT);
+        let mut sql = Sql::new(SELECT);
         sql.push(" WHERE tickets.call_id = ").push_bind(call.to_string());
         Ok(self.appeals(sql).await?.pop())
     }
@@ -98,7 +99,7 @@ impl Store {
         number: Option<&str>,
     ) -> Result<Vec<RecentAppeal>, StoreError> {
         let since = present.ticket.created_at.0.saturating_sub((REPEAT_DAYS_MAX + 1) * DAY_MS);
-        let mut sql = QueryBuilder::new(SELECT);
+        let mut sql = Sql::new(SELECT);
         sql.push(" WHERE tickets.id <> ").push_bind(present.ticket.id.to_string());
         sql.push(" AND (tickets.id IN (");
         of_caller(&mut sql, present.caller.as_ref(), since);
@@ -109,12 +110,9 @@ impl Store {
         self.appeals(sql).await
     }
 
-    async fn appeals(
-        &self,
-        mut sql: QueryBuilder<Sqlite>,
-    ) -> Result<Vec<RecentAppeal>, StoreError> {
+    async fn appeals(&self, sql: Sql) -> Result<Vec<RecentAppeal>, StoreError> {
         let rows = sql.build().fetch_all(self.readers()).await?;
-        let appeal = |row: &SqliteRow| {
+        let appeal = |row: &AnyRow| {
             let caller: Pii<String> = pii(row, "caller")?;
             let shown = !lookups::is_anonymous(caller.expose());
             Ok(RecentAppeal { ticket: tickets::read(row)?, caller: shown.then_some(caller) })
@@ -126,25 +124,21 @@ impl Store {
 const SELECT: &str =
     "SELECT tickets.*, calls.caller FROM tickets JOIN calls ON calls.id = tickets.call_id";
 
-fn of_caller(sql: &mut QueryBuilder<Sqlite>, caller: Option<&Pii<String>>, since: i64) {
+fn of_caller(sql: &mut Sql, caller: Option<&Pii<String>>, since: i64) {
     sql.push("SELECT t.id FROM calls JOIN tickets AS t ON t.call_id = calls.id WHERE caller = ")
         .push_bind(caller.map(|caller| caller.expose().clone()))
         .push(" AND started_at >= ")
         .push_bind(since)
         .push(" ORDER BY started_at DESC LIMIT ")
-        .push_bind(CANDIDATES_MAX);
+        .push_bind(i64::from(CANDIDATES_MAX));
 }
 
 /// Tickets with the most pairs in common.
-fn of_place(sql: &mut QueryBuilder<Sqlite>, place: Option<&str>, since: i64) {
+fn of_place(sql: &mut Sql, place: Option<&str>, since: i64) {
     sql.push("SELECT ticket_id FROM ticket_places WHERE created_at >= ").push_bind(since);
-    sql.push(" AND pair IN (");
-    let mut pairs = sql.separated(", ");
-    for pair in place.map(place_pairs).unwrap_or_default() {
-        pairs.push_bind(pair);
-    }
-    sql.push(") GROUP BY ticket_id ORDER BY count(*) DESC, created_at DESC LIMIT ")
-        .push_bind(CANDIDATES_MAX);
+    sql.push(" AND pair IN (").push_list(place.map(place_pairs).unwrap_or_default());
+    sql.push(") GROUP BY ticket_id, created_at ORDER BY count(*) DESC, created_at DESC LIMIT ")
+        .push_bind(i64::from(CANDIDATES_MAX));
 }
 
 /// A ticket's number as it is stored; callers say the digits alone.
@@ -158,10 +152,10 @@ fn written(said: &str) -> String {
 
 /// Keeps the pairs of a ticket's place.
 pub(crate) async fn index_place(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     ticket: &TicketRow,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM ticket_places WHERE ticket_id = ?1")
+    sqlx::query("DELETE FROM ticket_places WHERE ticket_id = $1")
         .bind(ticket.id.to_string())
         .execute(&mut *db)
         .await?;
@@ -169,10 +163,12 @@ pub(crate) async fn index_place(
     if pairs.is_empty() {
         return Ok(());
     }
-    let mut sql = QueryBuilder::new("INSERT INTO ticket_places (pair, created_at, ticket_id) ");
-    sql.push_values(pairs, |mut row, pair| {
-        row.push_bind(pair).push_bind(ticket.created_at.0).push_bind(ticket.id.to_string());
-    });
+    let mut sql = Sql::new("INSERT INTO ticket_places (ticket_id, created_at, pair) VALUES ");
+    for (number, pair) in pairs.into_iter().enumerate() {
+        sql.push(if number == 0 { "(" } else { ", (" });
+        sql.push_bind(ticket.id.to_string()).push(", ").push_bind(ticket.created_at.0);
+        sql.push(", ").push_bind(pair).push(")");
+    }
     sql.build().execute(db).await?;
     Ok(())
 }

@@ -3,13 +3,14 @@
 use crate::check;
 use crate::error::{EditError, StoreError};
 use crate::rows::{at, maybe_at, parsed, unreadable};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, china, clock, lookups, outbox, repeats, rows};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::any::{AnyExecutor, AnyRow};
+use sqlx::{AnyConnection, Row};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -135,7 +136,7 @@ impl Store {
             "SELECT tickets.*, before.caller FROM calls AS now
              JOIN calls AS before ON before.caller = now.caller AND before.started_at < now.started_at
              JOIN tickets ON tickets.call_id = before.id AND tickets.status = 'confirmed'
-             WHERE now.id = ?1 AND now.direction = 'inbound' AND before.direction = 'inbound'
+             WHERE now.id = $1 AND now.direction = 'inbound' AND before.direction = 'inbound'
              ORDER BY before.started_at DESC LIMIT 1",
         )
         .bind(call.to_string())
@@ -155,7 +156,7 @@ impl Store {
     pub async fn revisions(&self, id: TicketId) -> Result<Vec<Revision>, StoreError> {
         let mut values = Values::new();
         sqlx::query(
-            "SELECT revision, at, by, changes FROM ticket_revisions WHERE ticket_id = ?1
+            "SELECT revision, at, by, changes FROM ticket_revisions WHERE ticket_id = $1
              ORDER BY revision",
         )
         .bind(id.to_string())
@@ -207,8 +208,8 @@ impl Store {
 pub(crate) const SELECT: &str = "SELECT * FROM tickets";
 
 /// Only the filters that are used: a plan is made for the text, not for the values.
-pub(crate) fn list(select: &str, query: &TicketQuery) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new(select);
+pub(crate) fn list(select: &str, query: &TicketQuery) -> Sql {
+    let mut sql = Sql::new(select);
     sql.push(" WHERE true");
     if let Some(status) = query.status {
         sql.push(" AND status = ").push_bind(status.as_str());
@@ -216,7 +217,7 @@ pub(crate) fn list(select: &str, query: &TicketQuery) -> QueryBuilder<Sqlite> {
     if let Some(before) = query.before {
         sql.push(" AND id < ").push_bind(before.to_string());
     }
-    sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
     sql
 }
 
@@ -226,15 +227,15 @@ pub(crate) fn new_id() -> TicketId {
 
 /// Writes an empty draft as revision 0 and gives it the day's next number.
 pub(crate) async fn create(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: TicketId,
     call: CallId,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let day = china::of(now).day_digits();
     let row = sqlx::query(
-        "INSERT INTO ticket_numbers (day, last) VALUES (?1, 1)
-         ON CONFLICT (day) DO UPDATE SET last = last + 1 RETURNING last",
+        "INSERT INTO ticket_numbers (day, last) VALUES ($1, 1)
+         ON CONFLICT (day) DO UPDATE SET last = ticket_numbers.last + 1 RETURNING last",
     )
     .bind(&day)
     .fetch_one(&mut *db)
@@ -242,7 +243,7 @@ pub(crate) async fn create(
     let number = format!("{day}-{:06}", row.try_get::<i64, _>("last")?);
     sqlx::query(
         "INSERT INTO tickets (id, number, call_id, status, revision, draft, created_at, updated_at)
-         VALUES (?1, ?2, ?3, 'draft', 0, '{}', ?4, ?4)",
+         VALUES ($1, $2, $3, 'draft', 0, '{}', $4, $4)",
     )
     .bind(id.to_string())
     .bind(number)
@@ -255,7 +256,7 @@ pub(crate) async fn create(
 
 /// Writes the ticket as the next revision and announces it. `before` is its draft as it was.
 pub(crate) async fn revise(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     ticket: &mut TicketRow,
     before: &TicketDraft,
     changed: &[Field],
@@ -273,8 +274,8 @@ pub(crate) async fn revise(
         .collect();
     let changes = rows::to_json(&changes, "ticket_revisions.changes")?;
     sqlx::query(
-        "UPDATE tickets SET revision = ?2, draft = ?3, updated_at = ?4, status = ?5,
-            confirmed_at = ?6, confirmed_by = ?7 WHERE id = ?1",
+        "UPDATE tickets SET revision = $2, draft = $3, updated_at = $4, status = $5,
+            confirmed_at = $6, confirmed_by = $7 WHERE id = $1",
     )
     .bind(ticket.id.to_string())
     .bind(ticket.revision)
@@ -302,10 +303,10 @@ pub(crate) async fn revise(
 }
 
 pub(crate) async fn of_call(
-    db: impl SqliteExecutor<'_>,
+    db: impl AnyExecutor<'_>,
     call: CallId,
 ) -> Result<Option<TicketRow>, StoreError> {
-    sqlx::query("SELECT * FROM tickets WHERE call_id = ?1")
+    sqlx::query("SELECT * FROM tickets WHERE call_id = $1")
         .bind(call.to_string())
         .fetch_optional(db)
         .await?
@@ -314,8 +315,8 @@ pub(crate) async fn of_call(
         .transpose()
 }
 
-async fn by_id(db: impl SqliteExecutor<'_>, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
-    sqlx::query("SELECT * FROM tickets WHERE id = ?1")
+async fn by_id(db: impl AnyExecutor<'_>, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
+    sqlx::query("SELECT * FROM tickets WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
         .await?
@@ -324,7 +325,7 @@ async fn by_id(db: impl SqliteExecutor<'_>, id: TicketId) -> Result<Option<Ticke
         .transpose()
 }
 
-pub(crate) fn read(row: &SqliteRow) -> Result<TicketRow, StoreError> {
+pub(crate) fn read(row: &AnyRow) -> Result<TicketRow, StoreError> {
     let status: String = row.try_get("status")?;
     Ok(TicketRow {
         id: parsed(row, "id")?,
@@ -378,12 +379,12 @@ fn replay(values: &mut Values, changes: &str) -> Result<Vec<Field>, StoreError> 
 
 /// The values that a person saw at a revision.
 async fn values_at(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: TicketId,
     revision: i64,
 ) -> Result<Values, StoreError> {
     let rows = sqlx::query(
-        "SELECT changes FROM ticket_revisions WHERE ticket_id = ?1 AND revision <= ?2
+        "SELECT changes FROM ticket_revisions WHERE ticket_id = $1 AND revision <= $2
          ORDER BY revision",
     )
     .bind(id.to_string())
@@ -398,7 +399,7 @@ async fn values_at(
 }
 
 async fn insert_revision(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: TicketId,
     revision: i64,
     now: UnixMillis,
@@ -407,7 +408,7 @@ async fn insert_revision(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO ticket_revisions (ticket_id, revision, at, by, changes)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(id.to_string())
     .bind(revision)
@@ -430,7 +431,7 @@ impl Command for EditTicket {
     type Output = TicketRow;
     type Error = EditError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<TicketRow, EditError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<TicketRow, EditError> {
         let mut ticket = by_id(&mut *db, self.id).await?.ok_or(EditError::NotFound)?;
         if ticket.status == TicketStatus::Confirmed {
             return Err(EditError::Confirmed);
@@ -471,7 +472,7 @@ impl Command for ConfirmTicket {
     type Output = Confirmed;
     type Error = EditError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Confirmed, EditError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Confirmed, EditError> {
         let mut ticket = by_id(&mut *db, self.id).await?.ok_or(EditError::NotFound)?;
         if ticket.status == TicketStatus::Confirmed {
             let seen = [ticket.revision - 1, ticket.revision];

@@ -4,14 +4,14 @@
 
 use crate::error::StoreError;
 use crate::passes::{self, PassKind};
-use crate::rows::{parsed, party, pii, signed, unsigned};
+use crate::rows::{number, parsed, party, pii, signed, unsigned};
 use crate::writer::Command;
 use crate::{Store, TicketRow, calls, clock, tickets};
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, Tag, TicketDraft};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// A recognised sentence of one party. Times are milliseconds since the call was answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,15 +103,15 @@ impl Store {
         let segments = self.segments(call, &["live", "completed"]).await?;
         let gaps = sqlx::query(
             "SELECT slot, seq, party, from_ms, to_ms FROM caption_gaps
-             WHERE call_id = ?1 ORDER BY from_ms, slot, seq",
+             WHERE call_id = $1 ORDER BY from_ms, slot, seq",
         )
         .bind(call.to_string())
         .fetch_all(self.readers())
         .await?;
-        let gap = |row: &SqliteRow| {
+        let gap = |row: &AnyRow| {
             Ok::<_, StoreError>(Gap {
-                slot: row.try_get("slot")?,
-                seq: row.try_get("seq")?,
+                slot: number(row, "slot")?,
+                seq: number(row, "seq")?,
                 party: party(row)?,
                 from_ms: unsigned(row.try_get("from_ms")?),
                 to_ms: unsigned(row.try_get("to_ms")?),
@@ -128,12 +128,12 @@ impl Store {
     async fn segments(&self, call: CallId, passes: &[&str]) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, party, start_ms, end_ms, text, raw, confidence, pass FROM segments
-             WHERE call_id = ?1 ORDER BY start_ms, id",
+             WHERE call_id = $1 ORDER BY start_ms, id",
         )
         .bind(call.to_string())
         .fetch_all(self.readers())
         .await?;
-        let segment = |row: &SqliteRow| {
+        let segment = |row: &AnyRow| {
             Ok::<_, StoreError>(Segment {
                 id: parsed(row, "id")?,
                 party: party(row)?,
@@ -141,10 +141,10 @@ impl Store {
                 end_ms: unsigned(row.try_get("end_ms")?),
                 text: pii(row, "text")?,
                 raw: pii(row, "raw")?,
-                confidence: row.try_get("confidence")?,
+                confidence: row.try_get::<f64, _>("confidence")? as f32,
             })
         };
-        let is_wanted = |row: &&SqliteRow| {
+        let is_wanted = |row: &&AnyRow| {
             row.try_get::<String, _>("pass").map_or(true, |pass| passes.contains(&&*pass))
         };
         rows.iter().filter(is_wanted).map(segment).collect()
@@ -161,7 +161,7 @@ impl Command for RecordFinal {
     type Output = DraftUpdate;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<DraftUpdate, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<DraftUpdate, StoreError> {
         // A call without a ticket is no call: nothing of it is kept.
         ticket(&mut *db, self.call).await?;
         put_segment(&mut *db, self.call, &self.segment, "live").await?;
@@ -178,26 +178,26 @@ impl Command for Refill {
     type Output = DraftUpdate;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<DraftUpdate, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<DraftUpdate, StoreError> {
         prefill(db, self.call, &self.tags).await
     }
 }
 
-async fn ticket(db: &mut SqliteConnection, call: CallId) -> Result<TicketRow, StoreError> {
+async fn ticket(db: &mut AnyConnection, call: CallId) -> Result<TicketRow, StoreError> {
     let ticket = tickets::of_call(db, call).await?;
     ticket.ok_or_else(|| StoreError::NotFound { what: "call", id: call.to_string() })
 }
 
 /// Writes a sentence of a call; the same again replaces it.
 pub(crate) async fn put_segment(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     call: CallId,
     segment: &FinalSegment,
     pass: &'static str,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO segments (id, call_id, party, start_ms, end_ms, text, confidence, raw, pass)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (id) DO UPDATE SET start_ms = excluded.start_ms,
             end_ms = excluded.end_ms, text = excluded.text, raw = excluded.raw,
             confidence = excluded.confidence",
@@ -218,7 +218,7 @@ pub(crate) async fn put_segment(
 
 /// Fills the call's draft; what a person set and a confirmed ticket stay as they are.
 pub(crate) async fn prefill(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     call: CallId,
     tags: &[Tag],
 ) -> Result<DraftUpdate, StoreError> {
@@ -244,15 +244,15 @@ struct RecordGap {
 impl RecordGap {
     /// The gap with those of its leg that it overlaps, which are taken away: what lies in two gaps would
     /// be heard twice.
-    async fn united(&self, db: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
+    async fn united(&self, db: &mut AnyConnection) -> Result<(i64, i64), StoreError> {
         let (from_ms, to_ms) = (signed(self.gap.from_ms), signed(self.gap.to_ms));
         let overlapped = sqlx::query(
-            "DELETE FROM caption_gaps WHERE call_id = ?1 AND slot = ?2 AND seq = ?3
-                AND from_ms < ?5 AND to_ms > ?4 RETURNING from_ms, to_ms",
+            "DELETE FROM caption_gaps WHERE call_id = $1 AND slot = $2 AND seq = $3
+                AND from_ms < $5 AND to_ms > $4 RETURNING from_ms, to_ms",
         )
         .bind(self.call.to_string())
-        .bind(self.gap.slot)
-        .bind(self.gap.seq)
+        .bind(i64::from(self.gap.slot))
+        .bind(i64::from(self.gap.seq))
         .bind(from_ms)
         .bind(to_ms)
         .fetch_all(db)
@@ -269,17 +269,18 @@ impl Command for RecordGap {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let (from_ms, to_ms) = self.united(&mut *db).await?;
         let inserted = sqlx::query(
             "INSERT INTO caption_gaps (call_id, slot, seq, party, from_ms, to_ms)
-             SELECT id, ?2, ?3, ?4, ?5, ?6 FROM calls WHERE id = ?1
+             SELECT id, $2, $3, $4, $5, $6 FROM calls WHERE id = $1
              ON CONFLICT (call_id, slot, seq, from_ms)
-                DO UPDATE SET to_ms = max(to_ms, excluded.to_ms)",
+                DO UPDATE SET to_ms = CASE WHEN excluded.to_ms > caption_gaps.to_ms
+                    THEN excluded.to_ms ELSE caption_gaps.to_ms END",
         )
         .bind(self.call.to_string())
-        .bind(self.gap.slot)
-        .bind(self.gap.seq)
+        .bind(i64::from(self.gap.slot))
+        .bind(i64::from(self.gap.seq))
         .bind(self.gap.party.as_str())
         .bind(from_ms)
         .bind(to_ms)

@@ -4,10 +4,13 @@
 //! costs the same for one command as for a hundred, and a command that fails undoes only itself.
 //! When the group as a whole fails (a full disk rolls back everything in SQLite), each command is
 //! run again alone, so that each learns its own fate. A caller hears of success after the commit.
+//!
+//! A server's connection may break. What certainly was not kept may be done again on a new one; **a write
+//! whose commit was under way is reported as [`StoreError::Unknown`] and never repeated here.**
 
-use crate::error::StoreError;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Executor};
+use crate::database::{Database, WAIT_MAX};
+use crate::error::{StoreError, is_busy, is_leaving};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,11 +20,18 @@ use tokio::sync::{Notify, mpsc, oneshot};
 /// Commands in one transaction.
 const GROUP_COMMANDS_MAX: usize = 256;
 
+/// The same on a server, where each statement is a way through the network and others wait for the lock.
+const SERVER_GROUP_COMMANDS_MAX: usize = 64;
+
 /// Commands waiting for the writer.
 const QUEUE_COMMANDS_MAX: usize = 4_096;
 
 /// How long a caller waits for a place in a full queue.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a server may take for one group, whose first wait is for the lock.
+const SERVER_ANSWER_MAX: Duration = Duration::from_secs(30);
+const _: () = assert!(SERVER_ANSWER_MAX.as_secs() > 2 * WAIT_MAX.as_secs());
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -33,7 +43,7 @@ pub(crate) trait Command: Send + Sync + 'static {
 
     fn run(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
 
@@ -46,10 +56,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// The handle, and the task to run until it is stopped or the last handle is gone.
-    pub(crate) fn new(db: SqliteConnection) -> (Self, impl Future<Output = ()> + Send) {
+    /// `db` is the connection that writes; without one it is made for the first write.
+    pub(crate) fn new(
+        database: Database,
+        db: Option<AnyConnection>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, jobs) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let stop = Arc::new(Notify::new());
-        (Self { queue, stop: stop.clone() }, serve(db, jobs, stop))
+        let session = Session { database, db };
+        (Self { queue, stop: stop.clone() }, serve(session, jobs, stop))
     }
 
     /// Runs a command and returns after its commit.
@@ -85,10 +100,10 @@ impl Writer {
 /// A command with its caller, its types erased.
 trait Job: Send {
     /// Runs the command and keeps the outcome; true when it succeeded.
-    fn attempt<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, bool>;
+    fn attempt<'a>(&'a mut self, db: &'a mut AnyConnection) -> BoxFuture<'a, bool>;
     /// Tells the caller the outcome.
     fn deliver(self: Box<Self>);
-    /// Tells the caller that the transaction failed.
+    /// Tells the caller its own error or, if it has none, that the transaction failed.
     fn fail(self: Box<Self>, error: StoreError);
 }
 
@@ -99,7 +114,7 @@ struct Queued<C: Command> {
 }
 
 impl<C: Command> Job for Queued<C> {
-    fn attempt<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, bool> {
+    fn attempt<'a>(&'a mut self, db: &'a mut AnyConnection) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             let outcome = self.command.run(db).await;
             let succeeded = outcome.is_ok();
@@ -115,16 +130,20 @@ impl<C: Command> Job for Queued<C> {
     }
 
     fn fail(self: Box<Self>, error: StoreError) {
-        let _ = self.reply.send(Err(error.into()));
+        let outcome = match self.outcome {
+            Some(Err(own)) => Err(own),
+            _ => Err(error.into()),
+        };
+        let _ = self.reply.send(outcome);
     }
 }
 
-async fn serve(
-    mut db: SqliteConnection,
-    mut jobs: mpsc::Receiver<Box<dyn Job>>,
-    stop: Arc<Notify>,
-) {
-    let mut group = Vec::with_capacity(GROUP_COMMANDS_MAX);
+async fn serve(mut session: Session, mut jobs: mpsc::Receiver<Box<dyn Job>>, stop: Arc<Notify>) {
+    let commands_max = match session.database.is_file() {
+        true => GROUP_COMMANDS_MAX,
+        false => SERVER_GROUP_COMMANDS_MAX,
+    };
+    let mut group = Vec::with_capacity(commands_max);
     loop {
         tokio::select! {
             biased;
@@ -132,71 +151,166 @@ async fn serve(
                 jobs.close();
                 continue;
             }
-            received = jobs.recv_many(&mut group, GROUP_COMMANDS_MAX) => {
+            received = jobs.recv_many(&mut group, commands_max) => {
                 if received == 0 {
                     break;
                 }
             }
         }
-        if group.len() > 1 && together(&mut db, &mut group).await.is_ok() {
-            group.drain(..).for_each(|job| job.deliver());
-            continue;
-        }
-        for job in group.drain(..) {
-            alone(&mut db, job).await;
-        }
+        session.run(&mut group).await;
     }
-    if let Err(error) = db.close().await {
-        tracing::warn!(%error, "the database was not closed cleanly; the next start recovers its log");
-    }
+    session.close().await;
 }
 
-/// One transaction for all; on error nothing of it is kept.
-async fn together(
-    db: &mut SqliteConnection,
-    group: &mut [Box<dyn Job>],
-) -> Result<(), sqlx::Error> {
-    let outcome = async {
+/// Why a transaction failed.
+enum Failure {
+    /// Nothing of it was kept.
+    Undone(sqlx::Error),
+    /// There was no transaction to begin with, and there will be none for the next command.
+    NotBegun {
+        /// Whether another process was writing all the time.
+        is_busy: bool,
+        cause: String,
+    },
+    /// The connection broke when the commit was under way.
+    Unknown(String),
+}
+
+/// The connection that writes; a server's is replaced when it breaks.
+struct Session {
+    database: Database,
+    db: Option<AnyConnection>,
+}
+
+impl Session {
+    /// Runs commands and tells their callers; none is left in the group.
+    async fn run(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        if group.len() > 1 {
+            match self.transaction(group).await {
+                Ok(()) => return group.drain(..).for_each(|job| job.deliver()),
+                // Alone, each learns its own fate.
+                Err(Failure::Undone(_)) => {}
+                Err(Failure::NotBegun { is_busy, cause }) => {
+                    return not_begun(group.drain(..), is_busy, &cause);
+                }
+                Err(Failure::Unknown(cause)) => {
+                    return group
+                        .drain(..)
+                        .for_each(|job| job.fail(StoreError::Unknown(cause.clone())));
+                }
+            }
+        }
+        let mut jobs = group.drain(..);
+        while let Some(mut job) = jobs.next() {
+            match self.transaction(std::slice::from_mut(&mut job)).await {
+                Ok(()) => job.deliver(),
+                Err(Failure::Undone(error)) => job.fail(error.into()),
+                Err(Failure::Unknown(cause)) => job.fail(StoreError::Unknown(cause)),
+                Err(Failure::NotBegun { is_busy, cause }) => {
+                    return not_begun(std::iter::once(job).chain(jobs), is_busy, &cause);
+                }
+            }
+        }
+    }
+
+    /// One transaction for all.
+    async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        if self.database.is_file() {
+            return self.steps(group).await;
+        }
+        match tokio::time::timeout(SERVER_ANSWER_MAX, self.steps(group)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.db = None;
+                Err(Failure::Unknown("no answer".to_owned()))
+            }
+        }
+    }
+
+    async fn steps(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let db = self.begin().await?;
         let last = group.len() - 1;
-        db.execute("BEGIN IMMEDIATE; SAVEPOINT command").await?;
         for (number, job) in group.iter_mut().enumerate() {
-            // One step to SQLite's thread where the statements need no answer in between.
+            // One step where the statements need no answer in between.
             let steps = match (job.attempt(db).await, number == last) {
                 (true, false) => "RELEASE command; SAVEPOINT command",
                 (true, true) => "RELEASE command; COMMIT",
                 (false, false) => "ROLLBACK TO command",
                 (false, true) => "ROLLBACK TO command; RELEASE command; COMMIT",
             };
-            db.execute(steps).await?;
+            if let Err(error) = db.execute(steps).await {
+                self.roll_back().await;
+                return Err(match number == last && is_silence(&error) {
+                    true => Failure::Unknown(error.to_string()),
+                    false => Failure::Undone(error),
+                });
+            }
         }
         Ok(())
     }
-    .await;
-    if outcome.is_err() {
-        roll_back(db).await;
-    }
-    outcome
-}
 
-async fn alone(db: &mut SqliteConnection, mut job: Box<dyn Job>) {
-    if let Err(error) = db.execute("BEGIN IMMEDIATE").await {
-        return job.fail(error.into());
+    /// A transaction. A connection may have died while nobody used it: nothing was asked of it yet, so
+    /// that a new one can be asked.
+    async fn begin(&mut self) -> Result<&mut AnyConnection, Failure> {
+        let begin = self.database.begin();
+        if let Some(db) = &mut self.db {
+            match db.execute(AssertSqlSafe(begin.as_str())).await {
+                Ok(_) => {}
+                Err(error) if is_silence(&error) => self.db = None,
+                Err(error) => {
+                    self.roll_back().await;
+                    return Err(error.into());
+                }
+            }
+        }
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => {
+                let mut db = self.database.writer().await.map_err(|error| Failure::NotBegun {
+                    is_busy: false,
+                    cause: error.to_string(),
+                })?;
+                db.execute(AssertSqlSafe(begin)).await?;
+                db
+            }
+        };
+        Ok(self.db.insert(db))
     }
-    if !job.attempt(db).await {
-        roll_back(db).await;
-        return job.deliver();
+
+    /// Undoes what is left of a transaction. SQLite rolls back by itself on a full disk; then there is
+    /// nothing left to undo and its error has no meaning. A server that does not even roll back has lost
+    /// the connection.
+    async fn roll_back(&mut self) {
+        let Some(db) = &mut self.db else { return };
+        if db.execute("ROLLBACK").await.is_err() && !self.database.is_file() {
+            self.db = None;
+        }
     }
-    match db.execute("COMMIT").await {
-        Ok(_) => job.deliver(),
-        Err(error) => {
-            roll_back(db).await;
-            job.fail(error.into());
+
+    async fn close(self) {
+        let Some(db) = self.db else { return };
+        if let Err(error) = db.close().await {
+            tracing::warn!(%error, "the database was not closed cleanly; SQLite's next start recovers its log");
         }
     }
 }
 
-async fn roll_back(db: &mut SqliteConnection) {
-    // SQLite rolls back by itself on a full disk; then there is nothing left to undo and this is
-    // an error without meaning.
-    let _ = db.execute("ROLLBACK").await;
+/// A transaction did not begin.
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::NotBegun { is_busy: is_busy(&error), cause: error.to_string() }
+    }
+}
+
+fn not_begun(jobs: impl Iterator<Item = Box<dyn Job>>, is_busy: bool, cause: &str) {
+    jobs.for_each(|job| match is_busy {
+        true => job.fail(StoreError::Overloaded),
+        false => job.fail(StoreError::Away(cause.to_owned())),
+    });
+}
+
+/// Whether the database did not answer, or only said that it is leaving: what it did with the last
+/// statement is not known then.
+fn is_silence(error: &sqlx::Error) -> bool {
+    !matches!(error, sqlx::Error::Database(_)) || is_leaving(error)
 }

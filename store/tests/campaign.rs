@@ -1,4 +1,7 @@
-//! A thousand citizens in simulated time: the real dialogue, the real database, two servers.
+//! A thousand citizens in simulated time: the real dialogue, the real databases, two servers.
+
+#[path = "support/postgres.rs"]
+mod server;
 
 use qingting_callbacks::attempt::{Outcome, Status};
 use qingting_callbacks::campaign::Settings;
@@ -9,12 +12,15 @@ use qingting_common::{CallId, CampaignId, FollowUpId, Millis, Pii, UnixMillis};
 use qingting_nlu::LocalTime;
 use qingting_nlu::answers::AnswerReader;
 use qingting_store::{
-    AttemptEnd, BeginAttempt, Begun, CampaignState, FollowUpQuery, FollowUpState, NewFollowUp,
-    Store,
+    AttemptEnd, BeginAttempt, Begun, CampaignState, DatabaseUrl, FollowUpQuery, FollowUpState,
+    NewFollowUp, Place, Store,
 };
 use serde_json::Value;
+use server::{On, on_both};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -54,7 +60,8 @@ fn does(citizen: usize, attempt: u32) -> Does {
 }
 
 struct World {
-    store: Store,
+    /// Two servers on one database.
+    stores: [Store; 2],
     campaign: CampaignId,
     rules: Rules,
     script: Arc<Script>,
@@ -70,16 +77,75 @@ struct World {
     renewed: UnixMillis,
 }
 
-#[tokio::test]
-async fn a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result() {
+on_both!(a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result);
+async fn a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_result(on: On) {
     let folder = tempfile::tempdir().expect("a folder");
+    a_thousand_citizens(place(on, folder.path())).await;
+}
+
+on_both!(servers_that_ask_at_once_never_dial_the_same_citizen);
+async fn servers_that_ask_at_once_never_dial_the_same_citizen(on: On) {
+    let folder = tempfile::tempdir().expect("a folder");
+    ask_at_once(place(on, folder.path())).await;
+}
+
+fn place(on: On, folder: &Path) -> Place {
+    match on {
+        On::Sqlite => Place::File(folder.join("qingting.db")),
+        On::Postgres => server::database().parse::<DatabaseUrl>().expect("an address").into(),
+    }
+}
+
+/// Three servers, each of which asks twice at the same time and goes on asking when nobody is left or may be
+/// called.
+async fn ask_at_once(place: Place) {
+    const MAY_RUN: usize = 40;
+    const ASKS: usize = 20;
+    let settings =
+        Settings { concurrent_max: MAY_RUN as u32, per_second_max: 1_000.0, ..Settings::default() };
+    let world = World::new(&place, settings).await;
+    let third = Store::open(place).await.expect("a third");
+    let campaign = world.campaign;
+    // Each asks at a time of its own: the pace is kept too.
+    let now = Arc::new(AtomicI64::new(world.now.0 + 4 * 3_600_000));
+    let mut asking = tokio::task::JoinSet::new();
+    for (number, store) in world.stores.iter().chain([&third]).enumerate() {
+        for _ in 0..2 {
+            let (store, now, server) =
+                (store.clone(), Arc::clone(&now), format!("server-{number}"));
+            asking.spawn(async move {
+                let mut dialled = Vec::new();
+                for _ in 0..ASKS {
+                    let call = CallId::new(Uuid::now_v7());
+                    let now = UnixMillis(now.fetch_add(1, Ordering::Relaxed));
+                    let (server, lease) = (server.clone(), LEASE);
+                    let ask = BeginAttempt { campaign, server, lease, call, lines_free: None, now };
+                    if let Begun::Dial(follow_up, _) =
+                        store.begin_attempt(ask).await.expect("asked")
+                    {
+                        dialled.push(follow_up.citizen);
+                    }
+                }
+                dialled
+            });
+        }
+    }
+    let mut dialled: Vec<String> =
+        asking.join_all().await.into_iter().flatten().map(|pii| pii.expose().clone()).collect();
+    assert_eq!(dialled.len(), MAY_RUN, "as many as may be called at once");
+    dialled.sort();
+    dialled.dedup();
+    assert_eq!(dialled.len(), MAY_RUN, "each once");
+}
+
+async fn a_thousand_citizens(place: Place) {
     let settings = Settings {
         concurrent_max: 20,
         per_second_max: 0.5,
         spacing_min: 120,
         ..Settings::default()
     };
-    let mut world = World::new(&folder.path().join("qingting.db"), settings).await;
+    let mut world = World::new(&place, settings).await;
     let end = UnixMillis(world.now.0 + 20 * 86_400_000);
     let mut server = 0;
     while world.open().await > 0 {
@@ -93,8 +159,9 @@ async fn a_thousand_citizens_are_called_by_the_rules_and_each_comes_to_one_resul
 }
 
 impl World {
-    async fn new(path: &std::path::Path, settings: Settings) -> Self {
-        let store = Store::open(path).await.expect("a store");
+    async fn new(place: &Place, settings: Settings) -> Self {
+        let store = Store::open(place.clone()).await.expect("a store");
+        let other = Store::open(place.clone()).await.expect("a second");
         let now = LocalTime { year: 2026, month: 9, day: 7, hour: 8, minute: 0 }.to_unix_ms();
         let rules = settings.rules(Rules::default_hours());
         let campaign = store.create_campaign("九月", settings, "admin", now).await.expect("made");
@@ -108,7 +175,7 @@ impl World {
         let state = Some(CampaignState::Running);
         store.change_campaign(campaign.id, None, None, state, "admin", now).await.expect("started");
         Self {
-            store,
+            stores: [store, other],
             campaign: campaign.id,
             rules,
             script: Arc::new(Script::read(SATISFACTION).expect("a good script")),
@@ -123,9 +190,14 @@ impl World {
         }
     }
 
+    /// Whichever server it is.
+    fn store(&self) -> &Store {
+        &self.stores[usize::from(self.now.0 % 2_000 < 1_000)]
+    }
+
     /// Follow-ups that are not over; those that wait for a redo wait for somebody else.
     async fn open(&self) -> u64 {
-        let counts = self.store.campaign_counts(self.campaign).await.expect("counts");
+        let counts = self.store().campaign_counts(self.campaign).await.expect("counts");
         counts.waiting + counts.calling
     }
 
@@ -143,7 +215,8 @@ impl World {
             lines_free: None,
             now: self.now,
         };
-        let Begun::Dial(follow_up, number) = self.store.begin_attempt(ask).await.expect("asked")
+        let Begun::Dial(follow_up, number) =
+            self.stores[server].begin_attempt(ask).await.expect("asked")
         else {
             let next = self.calls.iter().map(|call| call.0).min();
             let soon = UnixMillis(self.now.0 + 1_000);
@@ -205,7 +278,7 @@ impl World {
                     Output::Play { id, text } => played = Some((id, text.0.concat())),
                     Output::StopPrompts => {}
                     Output::Store(answered) => {
-                        self.store
+                        self.store()
                             .put_answer(id, number, answered, self.now)
                             .await
                             .expect("stored");
@@ -248,9 +321,9 @@ impl World {
         let ended: Vec<_> = self.calls.extract_if(.., |call| call.0 <= now).collect();
         for (at, follow_up, number, outcome, wish, _) in ended {
             let end = self.end(follow_up, number, outcome, wish, at);
-            self.store.end_attempt(end.clone()).await.expect("ended");
+            self.store().end_attempt(end.clone()).await.expect("ended");
             // Said twice, as after a crash between the two: it counts once.
-            let again = self.store.end_attempt(end).await.expect("asked");
+            let again = self.store().end_attempt(end).await.expect("asked");
             assert_eq!(again, qingting_store::Ended::Nothing);
         }
     }
@@ -261,13 +334,13 @@ impl World {
             self.renewed = self.now;
             let until = UnixMillis(self.now.0 + 60_000);
             let calls = self.calls.iter().map(|call| call.5).collect();
-            self.store.renew_attempts(calls, until).await.expect("renewed");
+            self.store().renew_attempts(calls, until).await.expect("renewed");
         }
-        for (_, attempt) in self.store.expired_attempts(self.now).await.expect("read") {
+        for (_, attempt) in self.store().expired_attempts(self.now).await.expect("read") {
             let mut end =
                 self.end(attempt.follow_up, attempt.number, Outcome::Unknown, None, self.now);
             end.only_expired = true;
-            self.store.end_attempt(end).await.expect("ended");
+            self.store().end_attempt(end).await.expect("ended");
         }
     }
 
@@ -316,7 +389,7 @@ impl World {
         let mut after = None;
         loop {
             let query = FollowUpQuery { after, limit: 500, ..FollowUpQuery::default() };
-            let page = self.store.follow_ups(&query).await.expect("read");
+            let page = self.store().follow_ups(&query).await.expect("read");
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for follow_up in page {
@@ -326,7 +399,7 @@ impl World {
                 }
                 assert_eq!(follow_up.state, FollowUpState::Ended, "{}", follow_up.ticket);
                 assert_eq!(follow_up.result_revision, 1, "told once");
-                let attempts = self.store.attempts(follow_up.id).await.expect("read");
+                let attempts = self.store().attempts(follow_up.id).await.expect("read");
                 assert!(attempts.iter().all(|attempt| attempt.outcome.is_some()));
                 let counted =
                     attempts.iter().filter_map(|it| it.outcome).filter(|it| it.counts()).count();
@@ -352,7 +425,7 @@ impl World {
 
     /// One message for each follow-up that has ended, and none for others.
     async fn check_outbox(&self, by_status: &BTreeMap<&str, u32>) {
-        let pending = self.store.outbox_totals().await.expect("read").pending;
+        let pending = self.store().outbox_totals().await.expect("read").pending;
         let ended: u32 =
             by_status.iter().filter(|(k, _)| **k != "awaiting_redo").map(|(_, n)| n).sum();
         assert_eq!(pending, u64::from(ended));

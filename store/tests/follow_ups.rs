@@ -1,5 +1,8 @@
 //! What becomes of follow-ups when things happen in another order than one would like.
 
+#[path = "support/postgres.rs"]
+mod server;
+
 use qingting_callbacks::attempt::{Outcome, Status};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::dialogue::{Answered, By};
@@ -9,10 +12,11 @@ use qingting_common::{CallId, CampaignId, Pii, UnixMillis};
 use qingting_nlu::LocalTime;
 use qingting_nlu::answers::Question;
 use qingting_store::{
-    AttemptEnd, BeginAttempt, Begun, CampaignError, CampaignState, Correction, Ended, FollowUp,
-    FollowUpQuery, FollowUpState, NewFollowUp, Store,
+    AttemptEnd, BeginAttempt, Begun, CampaignError, CampaignState, Correction, DatabaseUrl, Ended,
+    FollowUp, FollowUpQuery, FollowUpState, NewFollowUp, Place, Store,
 };
 use serde_json::Value;
+use server::{On, on_both};
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -29,9 +33,13 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open() -> Self {
+    async fn open(on: On) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("qingting.db")).await.expect("a store");
+        let place = match on {
+            On::Sqlite => Place::File(folder.path().join("qingting.db")),
+            On::Postgres => server::database().parse::<DatabaseUrl>().expect("an address").into(),
+        };
+        let store = Store::open(place).await.expect("a store");
         let now = LocalTime { year: 2026, month: 9, day: 7, hour: 9, minute: 30 }.to_unix_ms();
         let settings = Settings { days_min: 1, ..Settings::default() };
         let rules = settings.rules(Rules::default_hours());
@@ -143,10 +151,10 @@ impl Desk {
     }
 }
 
-#[tokio::test]
-async fn a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_call() {
+on_both!(a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_call);
+async fn a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_call(on: On) {
     for outcome in [Outcome::HungUp, Outcome::Automaton, Outcome::OwnFault] {
-        let mut desk = Desk::open().await;
+        let mut desk = Desk::open(on).await;
         desk.import("e1", "T1", false).await.expect("taken");
         let call = desk.dial().await.expect("due");
         desk.said(&call, Question::RightPerson, AnswerName::StopCalling).await;
@@ -157,7 +165,7 @@ async fn a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_cal
         assert!(desk.dial().await.is_none(), "another ticket of the same citizen");
     }
     // A server that died says nothing: the lease runs out.
-    let mut desk = Desk::open().await;
+    let mut desk = Desk::open(on).await;
     desk.import("e1", "T1", false).await.expect("taken");
     let call = desk.dial().await.expect("due");
     desk.said(&call, Question::RightPerson, AnswerName::StopCalling).await;
@@ -166,9 +174,9 @@ async fn a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_cal
     assert_eq!(end, Ended::Finished(Status::Refused));
 }
 
-#[tokio::test]
-async fn an_attempt_that_was_given_up_for_lost_gets_its_real_end() {
-    let mut desk = Desk::open().await;
+on_both!(an_attempt_that_was_given_up_for_lost_gets_its_real_end);
+async fn an_attempt_that_was_given_up_for_lost_gets_its_real_end(on: On) {
+    let mut desk = Desk::open(on).await;
     desk.import("e1", "T1", false).await.expect("taken");
     let call = desk.dial().await.expect("due");
     desk.later(2);
@@ -185,9 +193,9 @@ async fn an_attempt_that_was_given_up_for_lost_gets_its_real_end() {
     assert_eq!((follow_up.status, follow_up.attempts), (Some(Status::Completed), 1));
 }
 
-#[tokio::test]
-async fn a_late_end_changes_nothing_once_somebody_was_called_again() {
-    let mut desk = Desk::open().await;
+on_both!(a_late_end_changes_nothing_once_somebody_was_called_again);
+async fn a_late_end_changes_nothing_once_somebody_was_called_again(on: On) {
+    let mut desk = Desk::open(on).await;
     desk.import("e1", "T1", false).await.expect("taken");
     let first = desk.dial().await.expect("due");
     desk.later(2);
@@ -198,9 +206,9 @@ async fn a_late_end_changes_nothing_once_somebody_was_called_again() {
     assert_eq!(desk.end(&first, Outcome::Completed).await, Ended::Nothing);
 }
 
-#[tokio::test]
-async fn a_redo_is_checked_once_however_often_it_is_announced() {
-    let mut desk = Desk::open().await;
+on_both!(a_redo_is_checked_once_however_often_it_is_announced);
+async fn a_redo_is_checked_once_however_often_it_is_announced(on: On) {
+    let mut desk = Desk::open(on).await;
     let first = desk.dissatisfied().await;
     assert_eq!(desk.all().await.last().map(|it| it.state), Some(FollowUpState::AwaitingRedo));
     for event in ["redone-1", "redone-2"] {
@@ -215,7 +223,7 @@ async fn a_redo_is_checked_once_however_often_it_is_announced() {
     assert_eq!(desk.all().await.len(), 2, "the second answer is final");
 
     // Announced before the citizen was asked at all.
-    let mut desk = Desk::open().await;
+    let mut desk = Desk::open(on).await;
     desk.import("early", "T1", true).await.expect("taken");
     let early = desk.dial().await.expect("due");
     assert_eq!(desk.end(&early, Outcome::Completed).await, Ended::Finished(Status::Completed));
@@ -224,9 +232,9 @@ async fn a_redo_is_checked_once_however_often_it_is_announced() {
     assert_eq!(desk.all().await.len(), 3);
 }
 
-#[tokio::test]
-async fn a_misread_dissatisfaction_takes_its_second_call_back() {
-    let mut desk = Desk::open().await;
+on_both!(a_misread_dissatisfaction_takes_its_second_call_back);
+async fn a_misread_dissatisfaction_takes_its_second_call_back(on: On) {
+    let mut desk = Desk::open(on).await;
     desk.import("e0", "T0", false).await.expect("taken");
     let open = desk.all().await.remove(0);
     let correction = Correction {
@@ -247,9 +255,9 @@ async fn a_misread_dissatisfaction_takes_its_second_call_back() {
     assert_eq!((second.previous, second.status), (Some(first.id), Some(Status::Cancelled)));
 }
 
-#[tokio::test]
-async fn nothing_vanishes_in_a_stopped_campaign() {
-    let desk = Desk::open().await;
+on_both!(nothing_vanishes_in_a_stopped_campaign);
+async fn nothing_vanishes_in_a_stopped_campaign(on: On) {
+    let desk = Desk::open(on).await;
     desk.import("e1", "T1", false).await.expect("taken");
     desk.set(CampaignState::Stopped).await;
     let refused = desk.import("e2", "T2", false).await;

@@ -116,6 +116,7 @@ impl Server {
             .env("XDG_RUNTIME_DIR", self.home())
             // The level is the configuration's: some tests read the log.
             .env_remove("RUST_LOG")
+            .env_remove("DATABASE_URL")
             .env("QINGTING_CRASH_AT", crash_at)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

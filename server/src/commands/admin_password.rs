@@ -2,19 +2,14 @@
 
 use crate::cli::ConfigFile;
 use crate::config::Config;
-use crate::{home, serve};
-use anyhow::{Result, bail};
-use qingting_store::Store;
+use crate::{database, home, serve};
+use anyhow::Result;
 
 pub fn run(args: &ConfigFile) -> Result<()> {
     let config = Config::load(&home::path(args))?;
-    let database = home::database(&config);
-    if !database.exists() {
-        bail!("there is no database at {} yet: `qingting serve` makes one", database.display());
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let password = runtime.block_on(async {
-        let store = Store::open(&database).await?;
+        let store = database::open_existing(&config).await?;
         let password = serve::new_admin_password(&store).await?;
         store.audit("admin", "admin.password", "command line").await?;
         store.close().await;

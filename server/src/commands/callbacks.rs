@@ -5,8 +5,7 @@
 use crate::cli;
 use crate::clock;
 use crate::config::Config;
-use crate::home;
-use crate::serve;
+use crate::{database, home, serve};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use qingting_callbacks::attempt::{Outcome, Status};
@@ -47,7 +46,7 @@ pub fn run(command: &cli::Callbacks) -> Result<()> {
     home::private_dir(&config.data.dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = Store::open(&home::database(&config)).await?;
+        let store = database::open(&config).await?;
         let done = act(&config, &store, command).await;
         store.close().await;
         done

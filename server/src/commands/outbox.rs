@@ -3,8 +3,8 @@
 use crate::cli::{self, OutboxStateName};
 use crate::clock;
 use crate::config::Config;
-use crate::home;
 use crate::serve::relay::Link;
+use crate::{database, home};
 use anyhow::{Context, Result, bail};
 use qingting_store::keys::ADMIN;
 use qingting_store::{OutboxQuery, OutboxRow, OutboxState, PAGE_ROWS_MAX, Store, china};
@@ -30,13 +30,9 @@ pub fn run(command: &cli::Outbox) -> Result<ExitCode> {
 }
 
 fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> Result<T>) -> Result<T> {
-    let database = home::database(config);
-    if !database.exists() {
-        bail!("there is no database at {} yet: `qingting serve` makes one", database.display());
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = Store::open(&database).await?;
+        let store = database::open_existing(config).await?;
         let done = work(&store).await;
         store.close().await;
         done

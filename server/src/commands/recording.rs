@@ -2,8 +2,8 @@
 
 use crate::cli::{ConfigFile, Recording, RecordingExport, RecordingFiles};
 use crate::config::Config;
-use crate::{home, serve};
-use anyhow::{Context, Result, bail, ensure};
+use crate::{database, home, serve};
+use anyhow::{Context, Result, ensure};
 use qingting_common::CallId;
 use qingting_recording::{MasterKeys, Reader, State, Verified, export_wav, rewrap};
 use qingting_store::{RecordingInfo, RecordingRow, Store};
@@ -46,10 +46,6 @@ impl Shelf {
     async fn open(file: &ConfigFile) -> Result<Self> {
         let path = home::path(file);
         let config = Config::load(&path)?;
-        let database = home::database(&config);
-        if !database.exists() {
-            bail!("there is no database at {} yet: `qingting serve` makes one", database.display());
-        }
         let key_hint = format!(
             "there is no key for it: put `recording.key` back into {} from your copy, or name the key file in `recording.key_file` of {}",
             config.data.dir.display(),
@@ -58,7 +54,7 @@ impl Shelf {
         Ok(Self {
             root: home::recordings(&config),
             keys: serve::recording_keys(&config)?,
-            store: Store::open(&database).await?,
+            store: database::open_existing(&config).await?,
             key_hint,
         })
     }

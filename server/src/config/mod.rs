@@ -263,6 +263,7 @@ pub struct Http {
 pub struct Data {
     pub dir: PathBuf,
     pub models: PathBuf,
+    pub database_url_file: PathBuf,
 }
 
 /// Where models come from. Their folder is [`Data::models`].

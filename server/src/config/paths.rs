@@ -47,6 +47,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut ticket_system.mapping_file,
         &mut data.dir,
         &mut data.models,
+        &mut data.database_url_file,
         &mut models.folder,
     ];
     for worker in &mut asr.workers {

@@ -192,9 +192,14 @@ impl Captions {
         loop {
             tried += 1;
             match self.hotline.store.record_final(self.call, segment.clone(), tags).await {
-                Err(StoreError::DiskFull | StoreError::Overloaded | StoreError::Database(_))
-                    if tried < TRIES_MAX =>
-                {
+                // A sentence that was kept after all is replaced by itself.
+                Err(
+                    StoreError::DiskFull
+                    | StoreError::Overloaded
+                    | StoreError::Away(_)
+                    | StoreError::Unknown(_)
+                    | StoreError::Database(_),
+                ) if tried < TRIES_MAX => {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
                 outcome => return outcome,

@@ -43,7 +43,7 @@ use crate::cli::{self, ModelsDir};
 use crate::clock::{self, Clock};
 use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores, is_told_to_others};
-use crate::{commands, home, logging};
+use crate::{commands, database, home, logging};
 use anyhow::{Context, Result};
 use qingting_api::{ApiState, EventBus, Pending};
 use qingting_asr::AsrClient;
@@ -139,7 +139,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let (feeder, feeds) = feeder::Feeder::new();
     let (aids, news) = aids::Aids::new(&config.llm)?;
     let link = relay::Link::new(&config.ticket_system)?;
-    let store = app.block_on(Store::open(&home::database(&config)))?;
+    let store = app.block_on(database::open(&config))?;
+    store.name_server(home::server_name(&config.data.dir)?);
     store.name_kinds(reader.kinds());
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;

@@ -2,7 +2,7 @@
 
 use super::{follow_ups, results};
 use crate::error::StoreError;
-use crate::rows::{at, pii, unreadable};
+use crate::rows::{at, flag, number, pii, unreadable};
 use crate::writer::Command;
 use crate::{Store, audit};
 use qingting_callbacks::dialogue::{Answered, By};
@@ -10,8 +10,8 @@ use qingting_callbacks::result::Counted;
 use qingting_callbacks::script::{AnswerName, question, question_name};
 use qingting_common::{FollowUpId, UnixMillis};
 use qingting_nlu::answers::{Cause, Question};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// An answer as the machine read it.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,12 +86,12 @@ impl Store {
 }
 
 const READ: &str =
-    "SELECT * FROM follow_up_answers WHERE follow_up_id = ?1 ORDER BY attempt, at, rowid";
-const CORRECTIONS: &str = "SELECT * FROM answer_corrections WHERE follow_up_id = ?1 ORDER BY id";
+    "SELECT * FROM follow_up_answers WHERE follow_up_id = $1 ORDER BY attempt, at, rowid";
+const CORRECTIONS: &str = "SELECT * FROM answer_corrections WHERE follow_up_id = $1 ORDER BY id";
 
 /// The answers as they count: a person's reading in the place of the machine's.
 pub(super) async fn counted(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     of: FollowUpId,
 ) -> Result<Vec<Counted>, StoreError> {
     let rows = sqlx::query(READ).bind(of.to_string()).fetch_all(&mut *db).await?;
@@ -116,28 +116,28 @@ pub(super) async fn counted(
 /// What the citizen said to a question of this attempt in the place of an answer: not to be called any more,
 /// that he is another person.
 pub(super) async fn exit_of(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     of: FollowUpId,
     attempt: u32,
 ) -> Result<Option<AnswerName>, StoreError> {
     let rows = sqlx::query(
-        "SELECT answer FROM follow_up_answers WHERE follow_up_id = ?1 AND attempt = ?2
+        "SELECT answer FROM follow_up_answers WHERE follow_up_id = $1 AND attempt = $2
          ORDER BY at DESC, rowid DESC",
     )
     .bind(of.to_string())
-    .bind(attempt)
+    .bind(i64::from(attempt))
     .fetch_all(db)
     .await?;
     let given: Vec<Option<AnswerName>> = rows.iter().map(read_answer).collect::<Result<_, _>>()?;
     Ok(given.into_iter().flatten().find(|answer| AnswerName::EXITS.contains(answer)))
 }
 
-fn read(row: &SqliteRow) -> Result<StoredAnswer, StoreError> {
+fn read(row: &AnyRow) -> Result<StoredAnswer, StoreError> {
     let clip = |column: &str| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?);
     let clip = clip("clip_from_ms")?.zip(clip("clip_to_ms")?);
     let by: &str = row.try_get("by")?;
     Ok(StoredAnswer {
-        attempt: row.try_get("attempt")?,
+        attempt: number(row, "attempt")?,
         answered: Answered {
             question: read_question(row)?,
             answer: read_answer(row)?.ok_or_else(|| unreadable("answer", "nothing"))?,
@@ -145,7 +145,7 @@ fn read(row: &SqliteRow) -> Result<StoredAnswer, StoreError> {
             text: pii(row, "text")?,
             confidence: row.try_get::<f64, _>("confidence")? as f32,
             by: if by == "key" { By::Key } else { By::Speech },
-            confirmed: row.try_get("confirmed")?,
+            confirmed: flag(row, "confirmed")?,
             clip_ms: clip
                 .map(|(from, to)| (crate::rows::unsigned(from), crate::rows::unsigned(to))),
         },
@@ -153,7 +153,7 @@ fn read(row: &SqliteRow) -> Result<StoredAnswer, StoreError> {
     })
 }
 
-fn read_correction(row: &SqliteRow) -> Result<CorrectionRow, StoreError> {
+fn read_correction(row: &AnyRow) -> Result<CorrectionRow, StoreError> {
     Ok(CorrectionRow {
         correction: Correction {
             question: read_question(row)?,
@@ -166,18 +166,18 @@ fn read_correction(row: &SqliteRow) -> Result<CorrectionRow, StoreError> {
     })
 }
 
-fn read_question(row: &SqliteRow) -> Result<Question, StoreError> {
+fn read_question(row: &AnyRow) -> Result<Question, StoreError> {
     let name: &str = row.try_get("question")?;
     question(name).ok_or_else(|| unreadable("question", name))
 }
 
-fn read_answer(row: &SqliteRow) -> Result<Option<AnswerName>, StoreError> {
+fn read_answer(row: &AnyRow) -> Result<Option<AnswerName>, StoreError> {
     let name: Option<&str> = row.try_get("answer")?;
     let known = |name: &str| AnswerName::ALL.into_iter().find(|answer| answer.as_str() == name);
     name.map(|name| known(name).ok_or_else(|| unreadable("answer", name))).transpose()
 }
 
-fn read_cause(row: &SqliteRow) -> Result<Option<Cause>, StoreError> {
+fn read_cause(row: &AnyRow) -> Result<Option<Cause>, StoreError> {
     let name: Option<&str> = row.try_get("cause")?;
     name.map(|name| Cause::from_name(name).ok_or_else(|| unreadable("cause", name))).transpose()
 }
@@ -193,7 +193,7 @@ impl Command for Put {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let answered = &self.answered;
         let clip = answered.clip_ms;
         if answered.answer == AnswerName::StopCalling {
@@ -204,7 +204,7 @@ impl Command for Put {
         sqlx::query(
             "INSERT INTO follow_up_answers (follow_up_id, attempt, question, answer, cause, text,
                 confidence, by, confirmed, clip_from_ms, clip_to_ms, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (follow_up_id, question, attempt) DO UPDATE SET answer = excluded.answer,
                 cause = excluded.cause, text = excluded.text, confidence = excluded.confidence,
                 by = excluded.by, confirmed = excluded.confirmed,
@@ -212,7 +212,7 @@ impl Command for Put {
                 at = excluded.at",
         )
         .bind(self.of.to_string())
-        .bind(self.attempt)
+        .bind(i64::from(self.attempt))
         .bind(question_name(answered.question))
         .bind(answered.answer.as_str())
         .bind(answered.cause.map(Cause::as_str))
@@ -240,7 +240,7 @@ impl Command for Correct {
     type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
         let follow_up = follow_ups::load(db, self.of).await?;
         if follow_up.status.is_none() {
             return Ok(false);
@@ -248,7 +248,7 @@ impl Command for Correct {
         let Correction { question, answer, cause, note } = &self.correction;
         sqlx::query(
             "INSERT INTO answer_corrections (follow_up_id, question, answer, cause, note, by, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(self.of.to_string())
         .bind(question_name(*question))

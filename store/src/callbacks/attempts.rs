@@ -3,15 +3,15 @@
 use super::follow_ups::{self, FollowUp, FollowUpState, NewFollowUp};
 use super::{answers, campaigns, results};
 use crate::error::StoreError;
-use crate::rows::{at, maybe_at, parsed};
+use crate::rows::{at, flag, maybe_at, maybe_number, number, parsed};
 use crate::writer::Command;
 use crate::{Store, audit};
 use qingting_callbacks::attempt::{Next, Outcome, Status, Tried, next};
 use qingting_callbacks::result::Round;
 use qingting_callbacks::schedule::Rules;
 use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -146,7 +146,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT attempts.*, follow_ups.campaign_id FROM attempts
              JOIN follow_ups ON follow_ups.id = attempts.follow_up_id
-             WHERE outcome IS NULL AND lease_until < ?1 ORDER BY lease_until LIMIT 100",
+             WHERE outcome IS NULL AND lease_until < $1 ORDER BY lease_until LIMIT 100",
         )
         .bind(now.0)
         .fetch_all(self.readers())
@@ -156,7 +156,7 @@ impl Store {
 
     /// The attempts of a follow-up.
     pub async fn attempts(&self, of: FollowUpId) -> Result<Vec<AttemptRow>, StoreError> {
-        sqlx::query("SELECT * FROM attempts WHERE follow_up_id = ?1 ORDER BY number")
+        sqlx::query("SELECT * FROM attempts WHERE follow_up_id = $1 ORDER BY number")
             .bind(of.to_string())
             .fetch_all(self.readers())
             .await?
@@ -169,7 +169,7 @@ impl Store {
     pub async fn follow_up_of_call(&self, call: CallId) -> Result<Option<FollowUp>, StoreError> {
         let row = sqlx::query(
             "SELECT follow_ups.* FROM follow_ups JOIN attempts ON follow_up_id = follow_ups.id
-             WHERE call_id = ?1",
+             WHERE call_id = $1",
         )
         .bind(call.to_string())
         .fetch_optional(self.readers())
@@ -178,7 +178,7 @@ impl Store {
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<AttemptRow, StoreError> {
     let outcome: Option<String> = row.try_get("outcome")?;
     let outcome = outcome.map(|name| {
         let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);
@@ -186,7 +186,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
     });
     Ok(AttemptRow {
         follow_up: parsed(row, "follow_up_id")?,
-        number: row.try_get("number")?,
+        number: number(row, "number")?,
         call: parsed(row, "call_id")?,
         server: row.try_get("server")?,
         began_at: at(row, "began_at")?,
@@ -194,7 +194,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
         notified_at: maybe_at(row, "notified_at")?,
         ended_at: maybe_at(row, "ended_at")?,
         outcome: outcome.transpose()?,
-        sip_code: row.try_get("sip_code")?,
+        sip_code: maybe_number(row, "sip_code")?,
     })
 }
 
@@ -204,7 +204,7 @@ impl Command for Begin {
     type Output = Begun;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Begun, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Begun, StoreError> {
         let ask = &self.0;
         let campaign = campaigns::load(db, ask.campaign).await?;
         if campaign.state != campaigns::CampaignState::Running
@@ -215,7 +215,7 @@ impl Command for Begin {
         loop {
             let Some(row) = self.next(db, &campaign).await? else { return Ok(Begun::Nobody) };
             let follow_up = follow_ups::read(&row)?;
-            if row.try_get::<bool, _>("refused")? {
+            if flag(&row, "refused")? {
                 results::finish(db, follow_up.id, Status::Refused, ask.now).await?;
                 continue;
             }
@@ -228,14 +228,14 @@ impl Command for Begin {
 impl Begin {
     async fn may_begin(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         campaign: &campaigns::Campaign,
     ) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT last_began_at AS last,
                 (SELECT count(*) FROM attempts JOIN follow_ups ON follow_ups.id = follow_up_id
-                 WHERE outcome IS NULL AND campaign_id = ?1) AS running
-             FROM campaigns WHERE id = ?1",
+                 WHERE outcome IS NULL AND campaign_id = $1) AS running
+             FROM campaigns WHERE id = $1",
         )
         .bind(campaign.id.to_string())
         .fetch_one(db)
@@ -252,9 +252,9 @@ impl Begin {
     /// spacing, for whatever follow-up.
     async fn next(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         campaign: &campaigns::Campaign,
-    ) -> Result<Option<SqliteRow>, StoreError> {
+    ) -> Result<Option<AnyRow>, StoreError> {
         let mut below = None;
         while let Some(priority) = follow_ups::next_priority(db, campaign.id, below).await? {
             let found = self.next_of(db, campaign, priority).await?;
@@ -268,19 +268,19 @@ impl Begin {
 
     async fn next_of(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         campaign: &campaigns::Campaign,
         priority: i64,
-    ) -> Result<Option<SqliteRow>, StoreError> {
+    ) -> Result<Option<AnyRow>, StoreError> {
         let spacing_ms = i64::from(campaign.settings.spacing_min) * 60_000;
         let row = sqlx::query(
             "SELECT follow_ups.*, do_not_call.number IS NOT NULL AS refused FROM follow_ups
              LEFT JOIN do_not_call ON do_not_call.number = follow_ups.citizen
-             WHERE campaign_id = ?1 AND state = 'waiting' AND priority = ?4 AND not_before <= ?2
+             WHERE campaign_id = $1 AND state = 'waiting' AND priority = $4 AND not_before <= $2
                 AND (do_not_call.number IS NOT NULL OR NOT EXISTS (
                     SELECT 1 FROM attempts WHERE attempts.citizen = follow_ups.citizen
                         AND (outcome IS NULL
-                            OR (follow_ups.wish IS NULL AND attempts.began_at > ?3
+                            OR (follow_ups.wish IS NULL AND attempts.began_at > $3
                                 AND outcome NOT IN ('network_fault', 'own_fault')))))
              ORDER BY not_before, id LIMIT 1",
         )
@@ -295,15 +295,15 @@ impl Begin {
 
     async fn insert(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         follow_up: &FollowUp,
     ) -> Result<u32, StoreError> {
         let ask = &self.0;
-        let number: u32 = sqlx::query(
+        let inserted = sqlx::query(
             "INSERT INTO attempts
                 (follow_up_id, number, call_id, citizen, server, lease_until, wished, began_at)
-             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7
-             FROM attempts WHERE follow_up_id = ?1 RETURNING number",
+             SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7
+             FROM attempts WHERE follow_up_id = $1 RETURNING number",
         )
         .bind(follow_up.id.to_string())
         .bind(ask.call.to_string())
@@ -313,18 +313,17 @@ impl Begin {
         .bind(follow_up.wish.is_some())
         .bind(ask.now.0)
         .fetch_one(&mut *db)
-        .await?
-        .try_get("number")?;
-        sqlx::query("UPDATE follow_ups SET state = 'calling' WHERE id = ?1")
+        .await?;
+        sqlx::query("UPDATE follow_ups SET state = 'calling' WHERE id = $1")
             .bind(follow_up.id.to_string())
             .execute(&mut *db)
             .await?;
-        sqlx::query("UPDATE campaigns SET last_began_at = ?2 WHERE id = ?1")
+        sqlx::query("UPDATE campaigns SET last_began_at = $2 WHERE id = $1")
             .bind(follow_up.campaign.to_string())
             .bind(ask.now.0)
             .execute(db)
             .await?;
-        Ok(number)
+        number(&inserted, "number")
     }
 }
 
@@ -337,11 +336,11 @@ impl Command for Renew {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         for call in &self.calls {
             sqlx::query(
-                "UPDATE attempts SET lease_until = max(lease_until, ?2)
-                 WHERE outcome IS NULL AND call_id = ?1",
+                "UPDATE attempts SET lease_until = $2
+                 WHERE outcome IS NULL AND call_id = $1 AND lease_until < $2",
             )
             .bind(call.to_string())
             .bind(self.until.0)
@@ -358,9 +357,9 @@ impl Command for DropDraft {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let untouched = "SELECT id FROM tickets WHERE call_id = ?1 AND status = 'draft'
-            AND revision = 0 AND EXISTS (SELECT 1 FROM attempts WHERE attempts.call_id = ?1)";
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        let untouched = "SELECT id FROM tickets WHERE call_id = $1 AND status = 'draft'
+            AND revision = 0 AND EXISTS (SELECT 1 FROM attempts WHERE attempts.call_id = $1)";
         for sql in [
             format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})"),
             format!("DELETE FROM tickets WHERE id IN ({untouched})"),
@@ -384,13 +383,13 @@ impl Command for Note {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let sql = match self.notified {
             true => {
-                "UPDATE attempts SET notified_at = coalesce(notified_at, ?2) WHERE call_id = ?1"
+                "UPDATE attempts SET notified_at = coalesce(notified_at, $2) WHERE call_id = $1"
             }
             false => {
-                "UPDATE attempts SET answered_at = coalesce(answered_at, ?2) WHERE call_id = ?1"
+                "UPDATE attempts SET answered_at = coalesce(answered_at, $2) WHERE call_id = $1"
             }
         };
         sqlx::query(sql).bind(self.call.to_string()).bind(self.at.0).execute(db).await?;
@@ -413,20 +412,20 @@ impl Command for End {
     type Output = Ended;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Ended, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Ended, StoreError> {
         let end = &self.0;
         let Some(before) = self.before(db).await? else { return Ok(Ended::Nothing) };
         let follow_up = follow_ups::load(db, end.follow_up).await?;
         let said = answers::exit_of(db, end.follow_up, end.number).await?;
         let outcome = end.outcome.with(said);
         sqlx::query(
-            "UPDATE attempts SET outcome = ?3, sip_code = ?4, ended_at = ?5
-             WHERE follow_up_id = ?1 AND number = ?2",
+            "UPDATE attempts SET outcome = $3, sip_code = $4, ended_at = $5
+             WHERE follow_up_id = $1 AND number = $2",
         )
         .bind(end.follow_up.to_string())
-        .bind(end.number)
+        .bind(i64::from(end.number))
         .bind(outcome.as_str())
-        .bind(end.sip_code)
+        .bind(end.sip_code.map(i64::from))
         .bind(end.now.0)
         .execute(&mut *db)
         .await?;
@@ -446,15 +445,15 @@ impl Command for End {
 impl End {
     /// Whether this end counts: an attempt ends once. One that was given up for lost gets its real end if
     /// nobody was called since.
-    async fn before(&self, db: &mut SqliteConnection) -> Result<Option<Before>, StoreError> {
+    async fn before(&self, db: &mut AnyConnection) -> Result<Option<Before>, StoreError> {
         let end = &self.0;
         let row = sqlx::query(
             "SELECT outcome, lease_until, NOT EXISTS (SELECT 1 FROM attempts AS later
-                WHERE later.follow_up_id = ?1 AND later.number > ?2) AS is_last
-             FROM attempts WHERE follow_up_id = ?1 AND number = ?2",
+                WHERE later.follow_up_id = $1 AND later.number > $2) AS is_last
+             FROM attempts WHERE follow_up_id = $1 AND number = $2",
         )
         .bind(end.follow_up.to_string())
-        .bind(end.number)
+        .bind(i64::from(end.number))
         .fetch_optional(db)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -465,7 +464,7 @@ impl End {
             Some("unknown")
                 if !end.only_expired
                     && end.outcome != Outcome::Unknown
-                    && row.try_get("is_last")? =>
+                    && flag(&row, "is_last")? =>
             {
                 Some(Before::GivenUp)
             }
@@ -476,7 +475,7 @@ impl End {
     /// Counts the attempt.
     async fn count(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         follow_up: &FollowUp,
         outcome: Outcome,
         before: Before,
@@ -485,8 +484,8 @@ impl End {
         // What was given up for lost was counted then.
         let attempts = i64::from(counts) - i64::from(before == Before::GivenUp);
         let row = sqlx::query(
-            "UPDATE follow_ups SET attempts = attempts + ?2, faults = faults + ?3,
-                wishes = wishes + ?4 WHERE id = ?1 RETURNING attempts, faults, wishes",
+            "UPDATE follow_ups SET attempts = attempts + $2, faults = faults + $3,
+                wishes = wishes + $4 WHERE id = $1 RETURNING attempts, faults, wishes",
         )
         .bind(follow_up.id.to_string())
         .bind(attempts)
@@ -496,16 +495,16 @@ impl End {
         .await?;
         let given = answers::counted(db, follow_up.id).await?;
         Ok(Tried {
-            attempts: row.try_get("attempts")?,
-            faults: row.try_get("faults")?,
-            wishes: row.try_get("wishes")?,
+            attempts: number(&row, "attempts")?,
+            faults: number(&row, "faults")?,
+            wishes: number(&row, "wishes")?,
             has_answers: qingting_callbacks::result::has_answers(&given),
         })
     }
 
     async fn finish(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         follow_up: &FollowUp,
         status: Status,
     ) -> Result<Ended, StoreError> {
@@ -515,14 +514,14 @@ impl End {
 
     async fn again(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut AnyConnection,
         follow_up: &FollowUp,
         outcome: Outcome,
         wish: Option<UnixMillis>,
         tried: Tried,
     ) -> Result<Ended, StoreError> {
         let rows = sqlx::query(
-            "SELECT began_at FROM attempts WHERE follow_up_id = ?1
+            "SELECT began_at FROM attempts WHERE follow_up_id = $1
                 AND outcome NOT IN ('network_fault', 'own_fault')",
         )
         .bind(follow_up.id.to_string())
@@ -539,8 +538,8 @@ impl End {
             return self.finish(db, follow_up, status).await;
         };
         sqlx::query(
-            "UPDATE follow_ups SET state = 'waiting', not_before = ?2, wish = ?3, status = NULL,
-                ended_at = NULL WHERE id = ?1",
+            "UPDATE follow_ups SET state = 'waiting', not_before = $2, wish = $3, status = NULL,
+                ended_at = NULL WHERE id = $1",
         )
         .bind(follow_up.id.to_string())
         .bind(not_before.0)
@@ -553,12 +552,12 @@ impl End {
 
 /// Takes the second follow-up of one whose citizen was satisfied after all, if nobody has been called for it.
 pub(super) async fn unschedule_second(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     first: FollowUpId,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let row = sqlx::query(
-        "SELECT id FROM follow_ups WHERE previous = ?1 AND attempts = 0 AND faults = 0
+        "SELECT id FROM follow_ups WHERE previous = $1 AND attempts = 0 AND faults = 0
             AND state IN ('awaiting_redo', 'waiting')",
     )
     .bind(first.to_string())
@@ -572,13 +571,13 @@ pub(super) async fn unschedule_second(
 
 /// The second follow-up of a ticket whose citizen is not satisfied.
 pub(super) async fn schedule_second(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     first: &FollowUp,
     redo_after_days: Option<u32>,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     debug_assert_eq!(first.round, Round::First);
-    let exists = sqlx::query("SELECT 1 FROM follow_ups WHERE previous = ?1")
+    let exists = sqlx::query("SELECT 1 FROM follow_ups WHERE previous = $1")
         .bind(first.id.to_string())
         .fetch_optional(&mut *db)
         .await?;

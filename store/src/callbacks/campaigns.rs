@@ -7,8 +7,8 @@ use crate::{Store, audit};
 use qingting_callbacks::campaign::Settings;
 use qingting_common::{CampaignId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 /// Whether a campaign calls.
@@ -141,7 +141,7 @@ impl Store {
 
     /// A campaign by its id or its name.
     pub async fn campaign(&self, which: &str) -> Result<Option<Campaign>, StoreError> {
-        let row = sqlx::query("SELECT * FROM campaigns WHERE id = ?1 OR name = ?1")
+        let row = sqlx::query("SELECT * FROM campaigns WHERE id = $1 OR lower(name) = lower($1)")
             .bind(which)
             .fetch_optional(self.readers())
             .await?;
@@ -152,7 +152,7 @@ impl Store {
     pub async fn campaign_counts(&self, id: CampaignId) -> Result<CampaignCounts, StoreError> {
         let mut counts = CampaignCounts::default();
         let rows = sqlx::query(
-            "SELECT state, status, count(*) AS n FROM follow_ups WHERE campaign_id = ?1
+            "SELECT state, status, count(*) AS n FROM follow_ups WHERE campaign_id = $1
              GROUP BY state, status ORDER BY status",
         )
         .bind(id.to_string())
@@ -173,7 +173,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT outcome, count(*) AS n FROM attempts
              WHERE outcome IS NOT NULL AND follow_up_id IN
-                (SELECT id FROM follow_ups WHERE campaign_id = ?1)
+                (SELECT id FROM follow_ups WHERE campaign_id = $1)
              GROUP BY outcome ORDER BY outcome",
         )
         .bind(id.to_string())
@@ -186,7 +186,7 @@ impl Store {
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<Campaign, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<Campaign, StoreError> {
     Ok(Campaign {
         id: parsed(row, "id")?,
         name: row.try_get("name")?,
@@ -198,11 +198,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<Campaign, StoreError> {
     })
 }
 
-pub(super) async fn load(
-    db: &mut SqliteConnection,
-    id: CampaignId,
-) -> Result<Campaign, StoreError> {
-    let row = sqlx::query("SELECT * FROM campaigns WHERE id = ?1")
+pub(super) async fn load(db: &mut AnyConnection, id: CampaignId) -> Result<Campaign, StoreError> {
+    let row = sqlx::query("SELECT * FROM campaigns WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
         .await?;
@@ -216,11 +213,11 @@ impl Command for Create {
     type Output = ();
     type Error = CampaignError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), CampaignError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), CampaignError> {
         let Campaign { id, name, state, settings, revision, created_at, created_by } = &self.0;
         let made = sqlx::query(
             "INSERT INTO campaigns (id, name, state, settings, revision, created_at, created_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         )
         .bind(id.to_string())
         .bind(name)
@@ -253,7 +250,7 @@ impl Command for Change {
     type Output = Campaign;
     type Error = CampaignError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Campaign, CampaignError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Campaign, CampaignError> {
         let mut campaign = load(db, self.id).await?;
         if self.revision.is_some_and(|revision| revision != campaign.revision) {
             return Err(CampaignError::Changed { now: campaign.revision });
@@ -264,7 +261,7 @@ impl Command for Change {
         campaign.revision += 1;
         campaign.settings = self.settings.clone().unwrap_or(campaign.settings);
         campaign.state = self.state.unwrap_or(campaign.state);
-        sqlx::query("UPDATE campaigns SET state = ?2, settings = ?3, revision = ?4 WHERE id = ?1")
+        sqlx::query("UPDATE campaigns SET state = $2, settings = $3, revision = $4 WHERE id = $1")
             .bind(self.id.to_string())
             .bind(campaign.state.as_str())
             .bind(to_json(&campaign.settings, "campaigns.settings")?)

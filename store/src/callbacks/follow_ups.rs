@@ -3,7 +3,8 @@
 use super::campaigns::{CampaignError, CampaignState};
 use super::results;
 use crate::error::StoreError;
-use crate::rows::{at, json, maybe_at, named, parsed, pii, to_json};
+use crate::rows::{at, flag, json, maybe_at, named, number, parsed, pii, to_json};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit};
 use qingting_callbacks::attempt::Status;
@@ -12,8 +13,8 @@ use qingting_callbacks::result::Round;
 use qingting_common::{CampaignId, FollowUpId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 /// What the priority of a second follow-up has more than its ticket's, of which none has so much: redo
@@ -208,7 +209,7 @@ impl Store {
 
     /// Where the next page begins of what is fetched from an address.
     pub async fn poll_cursor(&self, url: &str) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query("SELECT cursor FROM poll_cursors WHERE url = ?1")
+        let row = sqlx::query("SELECT cursor FROM poll_cursors WHERE url = $1")
             .bind(url)
             .fetch_optional(self.readers())
             .await?;
@@ -217,8 +218,7 @@ impl Store {
 
     /// Follow-ups, oldest first.
     pub async fn follow_ups(&self, query: &FollowUpQuery) -> Result<Vec<FollowUp>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> =
-            QueryBuilder::new("SELECT * FROM follow_ups WHERE true");
+        let mut sql: Sql = Sql::new("SELECT * FROM follow_ups WHERE true");
         if let Some(campaign) = query.campaign {
             sql.push(" AND campaign_id = ").push_bind(campaign.to_string());
         }
@@ -234,7 +234,7 @@ impl Store {
         if let Some(after) = query.after {
             sql.push(" AND id > ").push_bind(after.to_string());
         }
-        sql.push(" ORDER BY id LIMIT ").push_bind(query.limit.min(PAGE_ROWS_MAX));
+        sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
         sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
@@ -270,13 +270,13 @@ impl Store {
         let (mut due, mut below) = (Vec::new(), None);
         while let Some(priority) = next_priority(&mut db, campaign, below).await? {
             let sql = format!(
-                "SELECT * FROM follow_ups WHERE campaign_id = ?1 AND state = 'waiting'
-                    AND priority = ?4 AND not_before <= ?2{and} ORDER BY not_before, id LIMIT ?3"
+                "SELECT * FROM follow_ups WHERE campaign_id = $1 AND state = 'waiting'
+                    AND priority = $4 AND not_before <= $2{and} ORDER BY not_before, id LIMIT $3"
             );
             let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(campaign.to_string())
                 .bind(now.0)
-                .bind(limit - u32::try_from(due.len()).unwrap_or(limit))
+                .bind(i64::from(limit - u32::try_from(due.len()).unwrap_or(limit)))
                 .bind(priority)
                 .fetch_all(&mut *db)
                 .await?;
@@ -293,7 +293,7 @@ impl Store {
 
     /// Whether a number is on the list of those that are not called.
     pub async fn is_refused(&self, number: &Pii<String>) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM do_not_call WHERE number = ?1")
+        let row = sqlx::query("SELECT 1 FROM do_not_call WHERE number = $1")
             .bind(number.expose())
             .fetch_optional(self.readers())
             .await?;
@@ -302,7 +302,7 @@ impl Store {
 
     /// A follow-up.
     pub async fn follow_up(&self, id: FollowUpId) -> Result<Option<FollowUp>, StoreError> {
-        let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")
+        let row = sqlx::query("SELECT * FROM follow_ups WHERE id = $1")
             .bind(id.to_string())
             .fetch_optional(self.readers())
             .await?;
@@ -334,7 +334,7 @@ impl Store {
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<FollowUp, StoreError> {
     let previous: Option<String> = row.try_get("previous")?;
     let status: Option<String> = row.try_get("status")?;
     let status = status.map(|name| {
@@ -350,7 +350,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
         opened_at: maybe_at(row, "opened_at")?,
         closed_at: at(row, "closed_at")?,
         citizen: pii(row, "citizen")?,
-        confidential: row.try_get("confidential")?,
+        confidential: flag(row, "confidential")?,
         earlier: Pii::new(json(row.try_get("earlier")?, "follow_ups.earlier")?),
         round: if row.try_get::<i64, _>("round")? == 1 { Round::First } else { Round::AfterRedo },
         previous: previous
@@ -360,9 +360,9 @@ pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
         state: named(row, "state", FollowUpState::ALL, FollowUpState::as_str)?,
         not_before: at(row, "not_before")?,
         wish: maybe_at(row, "wish")?,
-        attempts: row.try_get("attempts")?,
-        faults: row.try_get("faults")?,
-        wishes: row.try_get("wishes")?,
+        attempts: number(row, "attempts")?,
+        faults: number(row, "faults")?,
+        wishes: number(row, "wishes")?,
         status: status.transpose()?,
         ended_at: maybe_at(row, "ended_at")?,
         result_revision: crate::rows::unsigned(row.try_get("result_revision")?),
@@ -373,13 +373,13 @@ pub(super) fn read(row: &SqliteRow) -> Result<FollowUp, StoreError> {
 /// The highest priority of those that wait, below this one where there is one: few priorities are in use, and
 /// within one the index leads to who is due.
 pub(super) async fn next_priority(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     campaign: CampaignId,
     below: Option<i64>,
 ) -> Result<Option<i64>, StoreError> {
     let row = sqlx::query(
         "SELECT max(priority) AS next FROM follow_ups
-         WHERE campaign_id = ?1 AND state = 'waiting' AND priority < ?2",
+         WHERE campaign_id = $1 AND state = 'waiting' AND priority < $2",
     )
     .bind(campaign.to_string())
     .bind(below.unwrap_or(i64::MAX))
@@ -388,11 +388,8 @@ pub(super) async fn next_priority(
     Ok(row.try_get("next")?)
 }
 
-pub(super) async fn load(
-    db: &mut SqliteConnection,
-    id: FollowUpId,
-) -> Result<FollowUp, StoreError> {
-    let row = sqlx::query("SELECT * FROM follow_ups WHERE id = ?1")
+pub(super) async fn load(db: &mut AnyConnection, id: FollowUpId) -> Result<FollowUp, StoreError> {
+    let row = sqlx::query("SELECT * FROM follow_ups WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
         .await?;
@@ -412,7 +409,7 @@ impl Command for Import {
     type Output = Imported;
     type Error = CampaignError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Imported, CampaignError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Imported, CampaignError> {
         let campaign = super::campaigns::load(db, self.campaign).await?;
         if campaign.state == CampaignState::Stopped {
             return Err(CampaignError::Stopped);
@@ -426,10 +423,10 @@ impl Command for Import {
             {
                 // One that is on the telephone, or waits for its next attempt, is not hurried.
                 sqlx::query(
-                    "UPDATE follow_ups SET closed_at = ?3,
-                        not_before = CASE WHEN attempts = 0 AND faults = 0 THEN ?2 ELSE not_before END,
+                    "UPDATE follow_ups SET closed_at = $3,
+                        not_before = CASE WHEN attempts = 0 AND faults = 0 THEN $2 ELSE not_before END,
                         state = CASE WHEN state = 'awaiting_redo' THEN 'waiting' ELSE state END
-                     WHERE id = ?1",
+                     WHERE id = $1",
                 )
                 .bind(&id)
                 .bind(self.at.0)
@@ -458,7 +455,7 @@ impl Command for Import {
         }
         if let Some(Polled { url, next: Some(next) }) = &self.polled {
             sqlx::query(
-                "INSERT INTO poll_cursors (url, cursor, at) VALUES (?1, ?2, ?3)
+                "INSERT INTO poll_cursors (url, cursor, at) VALUES ($1, $2, $3)
                  ON CONFLICT (url) DO UPDATE SET cursor = excluded.cursor, at = excluded.at",
             )
             .bind(url)
@@ -480,8 +477,8 @@ impl Command for Import {
     }
 }
 
-async fn is_known(db: &mut SqliteConnection, event_id: &str) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM follow_up_events WHERE event_id = ?1")
+async fn is_known(db: &mut AnyConnection, event_id: &str) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM follow_up_events WHERE event_id = $1")
         .bind(event_id)
         .fetch_optional(db)
         .await?;
@@ -490,11 +487,11 @@ async fn is_known(db: &mut SqliteConnection, event_id: &str) -> Result<bool, Sto
 
 /// The second follow-up of a ticket that has not ended.
 pub(super) async fn open_second(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     ticket: &str,
 ) -> Result<Option<String>, StoreError> {
     let row = sqlx::query(
-        "SELECT id FROM follow_ups WHERE ticket = ?1 AND round = 2 AND state <> 'ended'
+        "SELECT id FROM follow_ups WHERE ticket = $1 AND round = 2 AND state <> 'ended'
          ORDER BY id LIMIT 1",
     )
     .bind(ticket)
@@ -504,12 +501,12 @@ pub(super) async fn open_second(
 }
 
 async fn note_event(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     event_id: &str,
     follow_up: &str,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO follow_up_events (event_id, follow_up_id, at) VALUES (?1, ?2, ?3)")
+    sqlx::query("INSERT INTO follow_up_events (event_id, follow_up_id, at) VALUES ($1, $2, $3)")
         .bind(event_id)
         .bind(follow_up)
         .bind(at.0)
@@ -520,7 +517,7 @@ async fn note_event(
 
 #[allow(clippy::too_many_arguments, reason = "a row")]
 pub(super) async fn insert(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: FollowUpId,
     campaign: CampaignId,
     ticket: &NewFollowUp,
@@ -534,7 +531,7 @@ pub(super) async fn insert(
     sqlx::query(
         "INSERT INTO follow_ups (id, campaign_id, ticket, title, unit, opened_at, closed_at, citizen,
             confidential, earlier, round, previous, priority, state, not_before, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(id.to_string())
     .bind(campaign.to_string())
@@ -568,16 +565,16 @@ impl Command for CancelWaiting {
     type Output = u32;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<u32, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<u32, StoreError> {
         if super::campaigns::load(db, self.campaign).await?.state != CampaignState::Stopped {
             return Ok(0);
         }
         let rows = sqlx::query(
-            "SELECT id FROM follow_ups WHERE campaign_id = ?1
-                AND state IN ('waiting', 'awaiting_redo') ORDER BY id LIMIT ?2",
+            "SELECT id FROM follow_ups WHERE campaign_id = $1
+                AND state IN ('waiting', 'awaiting_redo') ORDER BY id LIMIT $2",
         )
         .bind(self.campaign.to_string())
-        .bind(self.limit)
+        .bind(i64::from(self.limit))
         .fetch_all(&mut *db)
         .await?;
         for row in &rows {
@@ -597,7 +594,7 @@ impl Command for Cancel {
     type Output = Option<FollowUp>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Option<FollowUp>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Option<FollowUp>, StoreError> {
         let follow_up = load(db, self.id).await?;
         if !matches!(follow_up.state, FollowUpState::Waiting | FollowUpState::AwaitingRedo) {
             return Ok(None);

@@ -6,8 +6,7 @@ use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit};
 use qingting_common::{Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::{AnyConnection, Row};
 
 /// Why a number is not called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,9 +35,9 @@ impl Store {
     /// The list, newest first; at most [`PAGE_ROWS_MAX`] rows after `offset`.
     pub async fn refusals(&self, offset: u32) -> Result<Vec<Refusal>, StoreError> {
         let rows =
-            sqlx::query("SELECT * FROM do_not_call ORDER BY at DESC, number LIMIT ?1 OFFSET ?2")
-                .bind(PAGE_ROWS_MAX)
-                .bind(offset)
+            sqlx::query("SELECT * FROM do_not_call ORDER BY at DESC, number LIMIT $1 OFFSET $2")
+                .bind(i64::from(PAGE_ROWS_MAX))
+                .bind(i64::from(offset))
                 .fetch_all(self.readers())
                 .await?;
         rows.iter()
@@ -76,14 +75,14 @@ impl Store {
 }
 
 pub(super) async fn put(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     number: &str,
     why: &str,
     by: &str,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO do_not_call (number, why, by, at) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO do_not_call (number, why, by, at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (number) DO NOTHING",
     )
     .bind(number)
@@ -105,7 +104,7 @@ impl Command for Refuse {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         for number in &self.numbers {
             put(db, number.expose(), "listed", &self.by, self.at).await?;
         }
@@ -124,8 +123,8 @@ impl Command for Unrefuse {
     type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
-        let gone = sqlx::query("DELETE FROM do_not_call WHERE number = ?1")
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+        let gone = sqlx::query("DELETE FROM do_not_call WHERE number = $1")
             .bind(self.number.expose())
             .execute(&mut *db)
             .await?;

@@ -11,8 +11,7 @@ use qingting_callbacks::script::AnswerName;
 use qingting_common::{CampaignId, FollowUpId, UnixMillis};
 use qingting_nlu::answers::Cause;
 use serde_json::{Value, json};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::{AnyConnection, Row};
 
 /// A follow-up that has ended, with what it came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +28,7 @@ impl Store {
         // One transaction, so that all are of one moment.
         let mut db = self.readers().begin().await?;
         let rows = sqlx::query(
-            "SELECT * FROM follow_ups WHERE campaign_id = ?1 AND status IS NOT NULL ORDER BY id",
+            "SELECT * FROM follow_ups WHERE campaign_id = $1 AND status IS NOT NULL ORDER BY id",
         )
         .bind(of.to_string())
         .fetch_all(&mut *db)
@@ -55,7 +54,7 @@ impl Store {
     }
 }
 
-async fn verdict(db: &mut SqliteConnection, follow_up: &FollowUp) -> Result<Verdict, StoreError> {
+async fn verdict(db: &mut AnyConnection, follow_up: &FollowUp) -> Result<Verdict, StoreError> {
     let counted = answers::counted(db, follow_up.id).await?;
     let status = follow_up.status.unwrap_or(Status::Cancelled);
     Ok(Verdict::of(status, follow_up.round, &counted))
@@ -63,12 +62,12 @@ async fn verdict(db: &mut SqliteConnection, follow_up: &FollowUp) -> Result<Verd
 
 /// Ends a follow-up with a status and tells the ticket system, in the transaction of the caller.
 pub(super) async fn finish(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: FollowUpId,
     status: Status,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE follow_ups SET state = 'ended', status = ?2, ended_at = ?3 WHERE id = ?1")
+    sqlx::query("UPDATE follow_ups SET state = 'ended', status = $2, ended_at = $3 WHERE id = $1")
         .bind(id.to_string())
         .bind(status.as_str())
         .bind(now.0)
@@ -79,12 +78,12 @@ pub(super) async fn finish(
 
 /// Writes the message with the result as it is now: a new revision under a key of its own.
 pub(super) async fn tell(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: FollowUpId,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let revision: i64 = sqlx::query(
-        "UPDATE follow_ups SET result_revision = result_revision + 1 WHERE id = ?1
+        "UPDATE follow_ups SET result_revision = result_revision + 1 WHERE id = $1
          RETURNING result_revision",
     )
     .bind(id.to_string())
@@ -109,23 +108,23 @@ pub(super) async fn tell(
 }
 
 async fn payload(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     follow_up: &FollowUp,
     verdict: &Verdict,
     revision: i64,
 ) -> Result<Value, StoreError> {
-    let rows = sqlx::query("SELECT * FROM attempts WHERE follow_up_id = ?1 ORDER BY number")
+    let rows = sqlx::query("SELECT * FROM attempts WHERE follow_up_id = $1 ORDER BY number")
         .bind(follow_up.id.to_string())
         .fetch_all(&mut *db)
         .await?;
     let tried: Vec<_> = rows.iter().map(attempts::read).collect::<Result<_, _>>()?;
-    let event = sqlx::query("SELECT event_id FROM follow_up_events WHERE follow_up_id = ?1")
+    let event = sqlx::query("SELECT event_id FROM follow_up_events WHERE follow_up_id = $1")
         .bind(follow_up.id.to_string())
         .fetch_optional(&mut *db)
         .await?;
     let event: Option<String> = event.map(|row| row.try_get("event_id")).transpose()?;
     let time = |at: UnixMillis| china::of(at).rfc3339();
-    let corrected = sqlx::query("SELECT 1 FROM answer_corrections WHERE follow_up_id = ?1")
+    let corrected = sqlx::query("SELECT 1 FROM answer_corrections WHERE follow_up_id = $1")
         .bind(follow_up.id.to_string())
         .fetch_optional(&mut *db)
         .await?
@@ -176,9 +175,9 @@ fn answer(value: Option<AnswerName>) -> Value {
     json!({ "value": value.map(AnswerName::as_str), "valid": value.is_some() })
 }
 
-async fn recording(db: &mut SqliteConnection, call: &str) -> Result<Value, StoreError> {
+async fn recording(db: &mut AnyConnection, call: &str) -> Result<Value, StoreError> {
     let row = sqlx::query(
-        "SELECT sha256, chain_head, duration_ms FROM recordings WHERE call_id = ?1 AND kind = 'mix'",
+        "SELECT sha256, chain_head, duration_ms FROM recordings WHERE call_id = $1 AND kind = 'mix'",
     )
     .bind(call)
     .fetch_optional(db)

@@ -9,10 +9,10 @@ pub(crate) use write::found;
 use crate::error::StoreError;
 use crate::missed::MissedEnd;
 use crate::recordings::{RecordingEnd, RecordingInfo};
+use crate::sql::Sql;
 use crate::{Store, tickets};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::{QueryBuilder, Sqlite};
 
 /// The cause of a call that was running when the server stopped.
 pub const SERVER_RESTARTED: &str = "server_restarted";
@@ -234,7 +234,7 @@ impl Store {
     /// draft: a call that is answered always has a draft, however it ends.
     pub async fn begin_call(&self, call: NewCall) -> Result<TicketId, StoreError> {
         let ticket = tickets::new_id();
-        self.write(write::BeginCall { call, ticket }).await
+        self.write(write::BeginCall { call, ticket, server: self.server() }).await
     }
 
     /// Notes that the call was answered, and where it is being recorded, so that a recording is
@@ -259,11 +259,11 @@ impl Store {
         self.write(write::EndCall(end)).await
     }
 
-    /// At start: ends every call that the last run left open, with its legs, with cause
-    /// [`SERVER_RESTARTED`] and `now` as the end, which is later than the true one. Where there are
-    /// seats, a caller who had reached none of them is on the list of missed calls.
+    /// At start: ends every call that the last run of this server left open, with its legs, with
+    /// cause [`SERVER_RESTARTED`] and `now` as the end, which is later than the true one. Calls of
+    /// other servers on the same database go on. Where there are seats, a caller who had reached none of them is on the list of missed calls.
     pub async fn close_orphans(&self, now: UnixMillis) -> Result<Vec<CallId>, StoreError> {
-        self.write(write::CloseOrphans(now)).await
+        self.write(write::CloseOrphans { now, server: self.server() }).await
     }
 
     /// Calls, newest first.
@@ -279,14 +279,8 @@ impl Store {
 
     /// One call.
     pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
-        QueryBuilder::<Sqlite>::new(SELECT)
-            .push(" WHERE calls.id = ")
-            .push_bind(id.to_string())
-            .build()
-            .fetch_optional(self.readers())
-            .await?
-            .as_ref()
-            .map(query::read)
-            .transpose()
+        let mut sql = Sql::new(SELECT);
+        sql.push(" WHERE calls.id = ").push_bind(id.to_string());
+        sql.build().fetch_optional(self.readers()).await?.as_ref().map(query::read).transpose()
     }
 }

@@ -2,13 +2,14 @@
 
 use super::{CallQuery, CallRow, CallState, Direction};
 use crate::error::StoreError;
-use crate::rows::{at, maybe_at, maybe_parsed, named, parsed, pii, unsigned};
+use crate::rows::{at, flag, maybe_at, maybe_number, maybe_parsed, named, parsed, pii, unsigned};
+use crate::sql::Sql;
 use crate::{PAGE_ROWS_MAX, recordings, rows};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
+use sqlx::any::AnyRow;
 
-/// A callback has no ticket of its own. LEFT JOIN also keeps SQLite from starting at the tickets, which it would
-/// then have to read and sort all.
+/// A callback has no ticket of its own. With its filters and its order SQLite starts at the calls and follows an
+/// index (`tests::lists_follow_…`).
 pub(crate) const SELECT: &str = "SELECT calls.*, legs.sip_call_id, legs.remote, recordings.file,
         recordings.key_id, recordings.chain_head, recordings.duration_ms, recordings.bytes,
         recordings.sha256, recordings.pauses, recordings.incomplete, recordings.missing_ms,
@@ -20,8 +21,8 @@ pub(crate) const SELECT: &str = "SELECT calls.*, legs.sip_call_id, legs.remote, 
         AND recordings.slot = 0 AND recordings.seq = 0 AND recordings.deleted_at IS NULL";
 
 /// Only the filters that are used: a plan is made for the text, not for the values.
-pub(crate) fn list(select: &str, query: &CallQuery) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new(select);
+pub(crate) fn list(select: &str, query: &CallQuery) -> Sql {
+    let mut sql = Sql::new(select);
     sql.push(match query.state {
         None => " WHERE true",
         Some(CallState::Ended) => " WHERE calls.ended_at IS NOT NULL",
@@ -53,11 +54,11 @@ pub(crate) fn list(select: &str, query: &CallQuery) -> QueryBuilder<Sqlite> {
         sql.push_bind(extension.clone()).push(")");
     }
     sql.push(" ORDER BY calls.started_at DESC, calls.id DESC LIMIT ");
-    sql.push_bind(query.limit.min(PAGE_ROWS_MAX));
+    sql.push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
     sql
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<CallRow, StoreError> {
     let quality: Option<String> = row.try_get("quality")?;
     let has_recording = row.try_get::<Option<&str>, _>("file")?.is_some();
     Ok(CallRow {
@@ -66,7 +67,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
         caller: pii(row, "caller")?,
         called: row.try_get("called")?,
         number_name: row.try_get("number_name")?,
-        enterprise: row.try_get("enterprise")?,
+        enterprise: flag(row, "enterprise")?,
         queue: row.try_get("queue")?,
         queue_wait_ms: row.try_get::<Option<i64>, _>("queue_wait_ms")?.map(unsigned),
         seat: row.try_get("seat")?,
@@ -78,7 +79,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<CallRow, StoreError> {
         ended_at: maybe_at(row, "ended_at")?,
         hung_up_by: row.try_get("hung_up_by")?,
         cause: row.try_get("cause")?,
-        sip_code: row.try_get("sip_code")?,
+        sip_code: maybe_number(row, "sip_code")?,
         recording: has_recording.then(|| recordings::read_info(row)).transpose()?,
         quality: quality.map(|text| rows::json(&text, "quality")).transpose()?,
         ticket: maybe_parsed(row, "ticket_id")?,

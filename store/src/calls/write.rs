@@ -4,27 +4,28 @@ use super::{CallEnd, CallRoute, Direction, NewCall, SERVER_RESTARTED};
 use crate::error::StoreError;
 use crate::legs::{self, LegRef, LegRole};
 use crate::recordings::{self, RecordingEnd};
-use crate::rows::{parsed, signed};
+use crate::rows::{flag, parsed, signed};
 use crate::writer::Command;
 use crate::{clock, missed, outbox, rows, tickets};
 use qingting_common::{CallId, TicketId, UnixMillis};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 
 pub(super) struct BeginCall {
     pub(super) call: NewCall,
     pub(super) ticket: TicketId,
+    pub(super) server: Option<String>,
 }
 
 impl Command for BeginCall {
     type Output = TicketId;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<TicketId, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<TicketId, StoreError> {
         let call = &self.call;
         let inserted = sqlx::query(
-            "INSERT INTO calls (id, direction, caller, called, number_name, enterprise, started_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO calls (id, direction, caller, called, number_name, enterprise,
+                started_at, server)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
         )
         .bind(call.id.to_string())
         .bind(call.direction.as_str())
@@ -33,6 +34,7 @@ impl Command for BeginCall {
         .bind(&call.number_name)
         .bind(call.enterprise)
         .bind(call.started_at.0)
+        .bind(&self.server)
         .execute(&mut *db)
         .await?;
         if inserted.rows_affected() == 0 {
@@ -50,7 +52,7 @@ impl Command for BeginCall {
             };
             legs::insert(db, &leg).await?;
         }
-        sqlx::query("INSERT INTO open_captions (call_id) VALUES (?1)")
+        sqlx::query("INSERT INTO open_captions (call_id) VALUES ($1)")
             .bind(call.id.to_string())
             .execute(&mut *db)
             .await?;
@@ -68,11 +70,11 @@ impl Command for RouteCall {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let updated = sqlx::query(
-            "UPDATE calls SET queue = coalesce(?2, queue),
-                queue_wait_ms = coalesce(?3, queue_wait_ms),
-                enterprise = coalesce(?4, enterprise) WHERE id = ?1",
+            "UPDATE calls SET queue = coalesce($2, queue),
+                queue_wait_ms = coalesce($3, queue_wait_ms),
+                enterprise = coalesce($4, enterprise) WHERE id = $1",
         )
         .bind(self.id.to_string())
         .bind(&self.route.queue)
@@ -94,17 +96,17 @@ impl Command for AnswerCall {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let updated =
-            sqlx::query("UPDATE calls SET answered_at = coalesce(answered_at, ?2) WHERE id = ?1")
+            sqlx::query("UPDATE calls SET answered_at = coalesce(answered_at, $2) WHERE id = $1")
                 .bind(self.id.to_string())
                 .bind(self.at.0)
                 .execute(&mut *db)
                 .await?;
         found(updated.rows_affected(), self.id)?;
         sqlx::query(
-            "UPDATE legs SET answered_at = coalesce(answered_at, ?2)
-             WHERE call_id = ?1 AND slot = 0 AND seq = 0 AND role = 'citizen'",
+            "UPDATE legs SET answered_at = coalesce(answered_at, $2)
+             WHERE call_id = $1 AND slot = 0 AND seq = 0 AND role = 'citizen'",
         )
         .bind(self.id.to_string())
         .bind(self.at.0)
@@ -123,20 +125,20 @@ impl Command for EndCall {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let end = &self.0;
         let quality =
             end.quality.as_ref().map(|quality| rows::to_json(quality, "quality")).transpose()?;
         let updated = sqlx::query(
-            "UPDATE calls SET ended_at = ?2, hung_up_by = ?3, cause = ?4, sip_code = ?5,
-                quality = ?6, answered_at = iif(?7, answered_at, NULL), missed = ?8
-             WHERE id = ?1 AND ended_at IS NULL",
+            "UPDATE calls SET ended_at = $2, hung_up_by = $3, cause = $4, sip_code = $5,
+                quality = $6, answered_at = CASE WHEN $7 THEN answered_at END, missed = $8
+             WHERE id = $1 AND ended_at IS NULL",
         )
         .bind(end.id.to_string())
         .bind(end.ended_at.0)
         .bind(&end.hung_up_by)
         .bind(&end.cause)
-        .bind(end.sip_code)
+        .bind(end.sip_code.map(i64::from))
         .bind(quality)
         .bind(end.answered)
         .bind(end.missed.as_ref().map(|missed| &missed.why))
@@ -146,7 +148,7 @@ impl Command for EndCall {
             return exists(db, end.id).await;
         }
         if !end.answered {
-            sqlx::query("UPDATE legs SET answered_at = NULL WHERE call_id = ?1 AND slot = 0")
+            sqlx::query("UPDATE legs SET answered_at = NULL WHERE call_id = $1 AND slot = 0")
                 .bind(end.id.to_string())
                 .execute(&mut *db)
                 .await?;
@@ -164,32 +166,38 @@ impl Command for EndCall {
     }
 }
 
-pub(super) struct CloseOrphans(pub(super) UnixMillis);
+pub(super) struct CloseOrphans {
+    pub(super) now: UnixMillis,
+    pub(super) server: Option<String>,
+}
 
 impl Command for CloseOrphans {
     type Output = Vec<CallId>;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<Vec<CallId>, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Vec<CallId>, StoreError> {
         let open = sqlx::query(
-            "UPDATE calls SET ended_at = max(?1, started_at), hung_up_by = 'system', cause = ?2,
-                missed = iif(direction = ?3 AND seat IS NULL AND EXISTS (SELECT 1 FROM seats),
-                    ?2, missed)
-             WHERE ended_at IS NULL RETURNING id, missed IS NOT NULL AS missed",
+            "UPDATE calls SET hung_up_by = 'system', cause = $2,
+                ended_at = CASE WHEN $1 > started_at THEN $1 ELSE started_at END,
+                missed = CASE WHEN direction = $3 AND seat IS NULL
+                    AND EXISTS (SELECT 1 FROM seats) THEN $2 ELSE missed END
+             WHERE ended_at IS NULL AND ($4 IS NULL OR server IS NULL OR server = $4)
+             RETURNING id, missed IS NOT NULL AS missed",
         )
-        .bind(self.0.0)
+        .bind(self.now.0)
         .bind(SERVER_RESTARTED)
         .bind(Direction::Inbound.as_str())
+        .bind(&self.server)
         .fetch_all(&mut *db)
         .await?;
         let mut ids = Vec::with_capacity(open.len());
         for row in &open {
             let id = parsed(row, "id")?;
-            if row.try_get("missed")? {
+            if flag(row, "missed")? {
                 let missed = missed::MissedEnd { why: SERVER_RESTARTED.into(), wanted: false };
-                missed::put(db, id, &missed, self.0).await?;
+                missed::put(db, id, &missed, self.now).await?;
             }
-            finish(db, id, self.0, "system", SERVER_RESTARTED).await?;
+            finish(db, id, self.now, "system", SERVER_RESTARTED).await?;
             ids.push(id);
         }
         Ok(ids)
@@ -198,7 +206,7 @@ impl Command for CloseOrphans {
 
 /// Ends the call's legs and recordings and announces the end.
 async fn finish(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: CallId,
     at: UnixMillis,
     by: &str,
@@ -211,8 +219,8 @@ async fn finish(
     outbox::put(db, &key, "call.ended", &stream, &payload, clock::now()).await
 }
 
-async fn exists(db: &mut SqliteConnection, id: CallId) -> Result<(), StoreError> {
-    let row = sqlx::query("SELECT 1 FROM calls WHERE id = ?1")
+async fn exists(db: &mut AnyConnection, id: CallId) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT 1 FROM calls WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
         .await?;

@@ -7,12 +7,12 @@ pub(crate) use write::{end_all, insert};
 use crate::calls::MediaQuality;
 use crate::error::StoreError;
 use crate::recordings::RecordingInfo;
-use crate::rows::{at, maybe_at, named, pii};
+use crate::rows::{at, maybe_at, maybe_number, named, number, pii};
 use crate::{Store, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 /// What somebody is in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -174,7 +174,7 @@ impl Store {
 
     /// The legs of a call by their start; empty for an unknown call.
     pub async fn legs(&self, call: CallId) -> Result<Vec<LegRow>, StoreError> {
-        sqlx::query("SELECT * FROM legs WHERE call_id = ?1 ORDER BY started_at, slot, seq")
+        sqlx::query("SELECT * FROM legs WHERE call_id = $1 ORDER BY started_at, slot, seq")
             .bind(call.to_string())
             .fetch_all(self.readers())
             .await?
@@ -192,7 +192,7 @@ impl Store {
         since: UnixMillis,
     ) -> Result<bool, StoreError> {
         let row = sqlx::query(
-            "SELECT 1 FROM legs WHERE call_id = ?1 AND target = ?2 AND started_at >= ?3
+            "SELECT 1 FROM legs WHERE call_id = $1 AND target = $2 AND started_at >= $3
                 AND role IN ('seat', 'seat_second_line', 'supervisor')
                 AND (answered_at IS NOT NULL OR slot = 0) LIMIT 1",
         )
@@ -205,11 +205,11 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<LegRow, StoreError> {
+fn read(row: &AnyRow) -> Result<LegRow, StoreError> {
     let quality: Option<String> = row.try_get("quality")?;
     Ok(LegRow {
-        slot: row.try_get("slot")?,
-        seq: row.try_get("seq")?,
+        slot: number(row, "slot")?,
+        seq: number(row, "seq")?,
         role: named(row, "role", LegRole::ALL, LegRole::as_str)?,
         target: pii(row, "target")?,
         name: row.try_get::<Option<String>, _>("name")?.map(Pii::new),
@@ -220,7 +220,7 @@ fn read(row: &SqliteRow) -> Result<LegRow, StoreError> {
         ended_at: maybe_at(row, "ended_at")?,
         hung_up_by: row.try_get("hung_up_by")?,
         cause: row.try_get("cause")?,
-        sip_code: row.try_get("sip_code")?,
+        sip_code: maybe_number(row, "sip_code")?,
         quality: quality.map(|text| rows::json(&text, "legs.quality")).transpose()?,
         shift_ms: row.try_get("shift_ms")?,
     })

@@ -7,7 +7,7 @@ use crate::rows::named;
 use crate::writer::Command;
 use crate::{missed, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 
 pub(super) struct Began(pub(super) LegBegin);
 
@@ -15,23 +15,23 @@ impl Command for Began {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         insert(db, &self.0).await
     }
 }
 
 /// Writes a leg; its call must exist.
-pub(crate) async fn insert(db: &mut SqliteConnection, leg: &LegBegin) -> Result<(), StoreError> {
+pub(crate) async fn insert(db: &mut AnyConnection, leg: &LegBegin) -> Result<(), StoreError> {
     let LegRef { call, slot, seq } = leg.leg;
     let inserted = sqlx::query(
         "INSERT INTO legs
             (call_id, slot, seq, role, target, name, sip_call_id, remote, started_at)
-         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM calls WHERE id = ?1
+         SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM calls WHERE id = $1
          ON CONFLICT (call_id, slot, seq) DO NOTHING",
     )
     .bind(call.to_string())
-    .bind(slot)
-    .bind(seq)
+    .bind(i64::from(slot))
+    .bind(i64::from(seq))
     .bind(leg.role.as_str())
     .bind(leg.target.expose())
     .bind(leg.name.as_ref().map(Pii::expose))
@@ -59,15 +59,15 @@ impl Command for Answered {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let LegRef { call, slot, seq } = self.leg;
         let row = sqlx::query(
-            "UPDATE legs SET answered_at = coalesce(answered_at, ?4)
-             WHERE call_id = ?1 AND slot = ?2 AND seq = ?3 RETURNING role",
+            "UPDATE legs SET answered_at = coalesce(answered_at, $4)
+             WHERE call_id = $1 AND slot = $2 AND seq = $3 RETURNING role",
         )
         .bind(call.to_string())
-        .bind(slot)
-        .bind(seq)
+        .bind(i64::from(slot))
+        .bind(i64::from(seq))
         .bind(self.at.0)
         .fetch_optional(&mut *db)
         .await?
@@ -75,11 +75,11 @@ impl Command for Answered {
         if named(&row, "role", LegRole::ALL, LegRole::as_str)? == LegRole::Seat {
             sqlx::query(
                 "UPDATE calls SET seat = coalesce(seat, (SELECT target FROM legs
-                    WHERE call_id = ?1 AND slot = ?2 AND seq = ?3)) WHERE id = ?1",
+                    WHERE call_id = $1 AND slot = $2 AND seq = $3)) WHERE id = $1",
             )
             .bind(call.to_string())
-            .bind(slot)
-            .bind(seq)
+            .bind(i64::from(slot))
+            .bind(i64::from(seq))
             .execute(&mut *db)
             .await?;
             missed::called_again(db, call).await?;
@@ -100,14 +100,14 @@ impl Command for Heard {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let LegRef { call, slot, seq } = self.leg;
         let updated = sqlx::query(
-            "UPDATE legs SET shift_ms = ?4 WHERE call_id = ?1 AND slot = ?2 AND seq = ?3",
+            "UPDATE legs SET shift_ms = $4 WHERE call_id = $1 AND slot = $2 AND seq = $3",
         )
         .bind(call.to_string())
-        .bind(slot)
-        .bind(seq)
+        .bind(i64::from(slot))
+        .bind(i64::from(seq))
         .bind(self.shift_ms)
         .execute(db)
         .await?;
@@ -124,21 +124,21 @@ impl Command for Ended {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let end = &self.0;
         let LegRef { call, slot, seq } = end.leg;
         let quality = end.quality.as_ref().map(|quality| rows::to_json(quality, "legs.quality"));
         let updated = sqlx::query(
-            "UPDATE legs SET ended_at = ?4, hung_up_by = ?5, cause = ?6, sip_code = ?7, quality = ?8
-             WHERE call_id = ?1 AND slot = ?2 AND seq = ?3 AND ended_at IS NULL",
+            "UPDATE legs SET ended_at = $4, hung_up_by = $5, cause = $6, sip_code = $7, quality = $8
+             WHERE call_id = $1 AND slot = $2 AND seq = $3 AND ended_at IS NULL",
         )
         .bind(call.to_string())
-        .bind(slot)
-        .bind(seq)
+        .bind(i64::from(slot))
+        .bind(i64::from(seq))
         .bind(end.at.0)
         .bind(&end.hung_up_by)
         .bind(&end.cause)
-        .bind(end.sip_code)
+        .bind(end.sip_code.map(i64::from))
         .bind(quality.transpose()?)
         .execute(&mut *db)
         .await?;
@@ -155,15 +155,16 @@ impl Command for Ended {
 
 /// Ends what is still open of a call that is over.
 pub(crate) async fn end_all(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     call: CallId,
     at: UnixMillis,
     by: &str,
     cause: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE legs SET ended_at = max(?2, started_at), hung_up_by = coalesce(hung_up_by, ?3),
-            cause = coalesce(cause, ?4) WHERE call_id = ?1 AND ended_at IS NULL",
+        "UPDATE legs SET ended_at = CASE WHEN $2 > started_at THEN $2 ELSE started_at END,
+            hung_up_by = coalesce(hung_up_by, $3),
+            cause = coalesce(cause, $4) WHERE call_id = $1 AND ended_at IS NULL",
     )
     .bind(call.to_string())
     .bind(at.0)
@@ -174,11 +175,11 @@ pub(crate) async fn end_all(
     Ok(())
 }
 
-async fn exists(db: &mut SqliteConnection, leg: LegRef) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM legs WHERE call_id = ?1 AND slot = ?2 AND seq = ?3")
+async fn exists(db: &mut AnyConnection, leg: LegRef) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM legs WHERE call_id = $1 AND slot = $2 AND seq = $3")
         .bind(leg.call.to_string())
-        .bind(leg.slot)
-        .bind(leg.seq)
+        .bind(i64::from(leg.slot))
+        .bind(i64::from(leg.seq))
         .fetch_optional(db)
         .await?;
     Ok(row.is_some())

@@ -11,14 +11,14 @@ mod write;
 pub use sessions::{NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};
 
 use crate::error::StoreError;
-use crate::rows::{at, named};
+use crate::rows::{at, flag, named};
 use crate::{Store, clock, keys, rows};
 use md5::Md5;
 use qingting_common::{Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
 /// What a seat may do.
@@ -196,7 +196,7 @@ impl Store {
 
     /// One seat.
     pub async fn seat(&self, extension: &str) -> Result<Option<SeatInfo>, StoreError> {
-        sqlx::query("SELECT * FROM seats WHERE extension = ?1")
+        sqlx::query("SELECT * FROM seats WHERE extension = $1")
             .bind(extension)
             .fetch_optional(self.readers())
             .await?
@@ -233,13 +233,13 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<SeatInfo, StoreError> {
+fn read(row: &AnyRow) -> Result<SeatInfo, StoreError> {
     Ok(SeatInfo {
         extension: row.try_get("extension")?,
         name: row.try_get("name")?,
         role: named(row, "role", SeatRole::ALL, SeatRole::as_str)?,
         skills: rows::json(row.try_get("skills")?, "seats.skills")?,
-        disabled: row.try_get("disabled")?,
+        disabled: flag(row, "disabled")?,
         created_at: at(row, "created_at")?,
         updated_at: at(row, "updated_at")?,
     })

@@ -7,8 +7,7 @@ use crate::writer::Command;
 use crate::{Store, audit, clock, keys};
 use qingting_common::{Pii, UnixMillis};
 use rand::RngCore;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::{AnyConnection, Row};
 use std::fmt;
 use uuid::Uuid;
 
@@ -52,7 +51,7 @@ impl Store {
         extension: &str,
         password: &Pii<String>,
     ) -> Result<Option<NewSession>, StoreError> {
-        let row = sqlx::query("SELECT * FROM seats WHERE extension = ?1 AND NOT disabled")
+        let row = sqlx::query("SELECT * FROM seats WHERE extension = $1 AND NOT disabled")
             .bind(extension)
             .fetch_optional(self.readers())
             .await?;
@@ -87,7 +86,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT seats.*, seat_sessions.id AS session_id, seat_sessions.expires_at
              FROM seat_sessions JOIN seats ON seats.extension = seat_sessions.extension
-             WHERE secret_hash = ?1 AND revoked_at IS NULL AND expires_at > ?2 AND NOT disabled",
+             WHERE secret_hash = $1 AND revoked_at IS NULL AND expires_at > $2 AND NOT disabled",
         )
         .bind(keys::hash(token))
         .bind(clock::now().0)
@@ -114,7 +113,7 @@ impl Store {
     pub(crate) async fn session_stands(&self, id: Uuid) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT 1 FROM seat_sessions JOIN seats ON seats.extension = seat_sessions.extension
-             WHERE seat_sessions.id = ?1 AND revoked_at IS NULL AND expires_at > ?2
+             WHERE seat_sessions.id = $1 AND revoked_at IS NULL AND expires_at > $2
                 AND NOT disabled",
         )
         .bind(id.to_string())
@@ -137,18 +136,18 @@ impl Command for Open {
     type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
         let extension = &self.session.seat.extension;
         // A token of a session that is long over proves nothing: it need not be kept.
-        sqlx::query("DELETE FROM seat_sessions WHERE expires_at < ?1")
+        sqlx::query("DELETE FROM seat_sessions WHERE expires_at < $1")
             .bind(self.now.0)
             .execute(&mut *db)
             .await?;
         // Meanwhile the password may have been changed or the seat disabled.
         let inserted = sqlx::query(
             "INSERT INTO seat_sessions (id, extension, secret_hash, created_at, expires_at)
-             SELECT ?1, extension, ?3, ?4, ?5 FROM seats
-             WHERE extension = ?2 AND NOT disabled AND password_hash = ?6",
+             SELECT $1, extension, $3, $4, $5 FROM seats
+             WHERE extension = $2 AND NOT disabled AND password_hash = $6",
         )
         .bind(self.session.id.to_string())
         .bind(extension)
@@ -175,8 +174,8 @@ impl Command for Close {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query("UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1")
             .bind(self.id.to_string())
             .bind(self.now.0)
             .execute(db)

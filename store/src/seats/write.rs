@@ -4,7 +4,7 @@ use super::{SeatChange, SeatError, SeatInfo, Secrets, read};
 use crate::writer::Command;
 use crate::{audit, rows};
 use qingting_common::UnixMillis;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 
 pub(super) struct Create {
     pub(super) info: SeatInfo,
@@ -16,12 +16,12 @@ impl Command for Create {
     type Output = ();
     type Error = SeatError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), SeatError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), SeatError> {
         let (info, secrets) = (&self.info, &self.secrets);
         let inserted = sqlx::query(
             "INSERT INTO seats (extension, name, role, skills, realm, ha1_md5, ha1_sha256,
                 password_hash, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT (extension) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (extension) DO NOTHING",
         )
         .bind(&info.extension)
         .bind(&info.name)
@@ -53,16 +53,16 @@ impl Command for Change {
     type Output = SeatInfo;
     type Error = SeatError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<SeatInfo, SeatError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<SeatInfo, SeatError> {
         let (change, secrets) = (&self.change, self.secrets.as_ref());
         let skills = change.skills.as_ref().map(|skills| rows::to_json(skills, "seats.skills"));
         let row = sqlx::query(
-            "UPDATE seats SET name = coalesce(?2, name), role = coalesce(?3, role),
-                skills = coalesce(?4, skills), disabled = coalesce(?5, disabled),
-                realm = coalesce(?6, realm), ha1_md5 = coalesce(?7, ha1_md5),
-                ha1_sha256 = coalesce(?8, ha1_sha256),
-                password_hash = coalesce(?9, password_hash), updated_at = ?10
-             WHERE extension = ?1 RETURNING *",
+            "UPDATE seats SET name = coalesce($2, name), role = coalesce($3, role),
+                skills = coalesce($4, skills), disabled = coalesce($5, disabled),
+                realm = coalesce($6, realm), ha1_md5 = coalesce($7, ha1_md5),
+                ha1_sha256 = coalesce($8, ha1_sha256),
+                password_hash = coalesce($9, password_hash), updated_at = $10
+             WHERE extension = $1 RETURNING *",
         )
         .bind(&self.extension)
         .bind(&change.name)
@@ -80,7 +80,7 @@ impl Command for Change {
         let seat = read(&row)?;
         if secrets.is_some() || change.role.is_some() || seat.disabled {
             sqlx::query(
-                "UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, ?2) WHERE extension = ?1",
+                "UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, $2) WHERE extension = $1",
             )
             .bind(&self.extension)
             .bind(self.now.0)
@@ -102,8 +102,8 @@ impl Command for Delete {
     type Output = ();
     type Error = SeatError;
 
-    async fn run(&self, db: &mut SqliteConnection) -> Result<(), SeatError> {
-        let deleted = sqlx::query("DELETE FROM seats WHERE extension = ?1")
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), SeatError> {
+        let deleted = sqlx::query("DELETE FROM seats WHERE extension = $1")
             .bind(&self.extension)
             .execute(&mut *db)
             .await?;

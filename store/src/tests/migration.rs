@@ -1,6 +1,7 @@
 //! A database of the first schema becomes one of the newest without loss.
 
 use super::*;
+use crate::database::Database;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
@@ -12,7 +13,8 @@ use std::path::Path;
 async fn of_the_first_schema(path: &Path) {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut db: SqliteConnection = options.connect().await.unwrap();
-    let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
+    let all = Database::new(path.into()).unwrap().migrations();
+    let first = all.iter().filter(|migration| migration.version == 1).cloned().collect();
     let first = Migrator { migrations: Cow::Owned(first), ..Migrator::DEFAULT };
     first.run(&mut db).await.unwrap();
     db.execute(

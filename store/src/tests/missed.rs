@@ -22,9 +22,9 @@ async fn one(store: &Store, call: CallId) -> MissedCall {
     all.into_iter().find(|missed| missed.call == call).unwrap()
 }
 
-#[tokio::test]
-async fn of_many_claims_one_succeeds() {
-    let (_dir, store) = fresh().await;
+on_both!(of_many_claims_one_succeeds);
+async fn of_many_claims_one_succeeds(on: On) {
+    let (_dir, store) = fresh(on).await;
     let call = missed_by(&store, "13800138001", false).await;
     let row = one(&store, call).await;
     assert_eq!((row.state, row.why.as_str(), row.wanted), (MissedState::Open, "abandoned", false));
@@ -41,9 +41,9 @@ async fn of_many_claims_one_succeeds() {
     assert!(store.claim_missed(stranger, "1001").await.is_err());
 }
 
-#[tokio::test]
-async fn what_a_crash_left_claimed_is_opened_again_by_a_person_alone() {
-    let (_dir, store) = fresh().await;
+on_both!(what_a_crash_left_claimed_is_opened_again_by_a_person_alone);
+async fn what_a_crash_left_claimed_is_opened_again_by_a_person_alone(on: On) {
+    let (_dir, store) = fresh(on).await;
     let call = missed_by(&store, "13800138001", true).await;
     store.claim_missed(call, "1001").await.unwrap().unwrap();
     let callback = CallId::new(Uuid::now_v7());
@@ -72,9 +72,9 @@ async fn what_a_crash_left_claimed_is_opened_again_by_a_person_alone() {
     assert_eq!(store.audit_lines(&query).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn who_calls_again_is_not_called_back_for_the_earlier_calls() {
-    let (_dir, store) = fresh().await;
+on_both!(who_calls_again_is_not_called_back_for_the_earlier_calls);
+async fn who_calls_again_is_not_called_back_for_the_earlier_calls(on: On) {
+    let (_dir, store) = fresh(on).await;
     let first = missed_by(&store, "13800138001", true).await;
     let other = missed_by(&store, "13800138002", false).await;
     let second = missed_by(&store, "13800138001", false).await;
@@ -106,9 +106,9 @@ async fn who_calls_again_is_not_called_back_for_the_earlier_calls() {
     assert_eq!(one(&store, b).await.state, MissedState::Open);
 }
 
-#[tokio::test]
-async fn a_restart_lists_who_waited_for_a_seat_and_nobody_else() {
-    let (_dir, store) = fresh().await;
+on_both!(a_restart_lists_who_waited_for_a_seat_and_nobody_else);
+async fn a_restart_lists_who_waited_for_a_seat_and_nobody_else(on: On) {
+    let (_dir, store) = fresh(on).await;
     seats::make(&store, "1001").await;
     let (waiting, _) = begun(&store).await;
     let (talking, _) = begun(&store).await;
@@ -122,9 +122,9 @@ async fn a_restart_lists_who_waited_for_a_seat_and_nobody_else() {
     assert_eq!((row.call, row.why.as_str(), row.wanted), (waiting, SERVER_RESTARTED, true));
 }
 
-#[tokio::test]
-async fn missed_calls_come_in_pages() {
-    let (_dir, store) = fresh().await;
+on_both!(missed_calls_come_in_pages);
+async fn missed_calls_come_in_pages(on: On) {
+    let (_dir, store) = fresh(on).await;
     let mut expected = Vec::new();
     for n in 0..5 {
         expected.insert(0, missed_by(&store, &format!("1380013800{n}"), false).await);

@@ -17,7 +17,7 @@ impl Command for Put {
     type Output = ();
     type Error = StoreError;
 
-    async fn run(&self, db: &mut sqlx::SqliteConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut sqlx::AnyConnection) -> Result<(), StoreError> {
         let payload = json!({ "satisfied": "很满意" });
         crate::outbox::put(db, self.key, self.kind, self.stream, &payload, NOW).await
     }
@@ -49,9 +49,9 @@ async fn state_of(store: &Store, id: i64) -> OutboxState {
     rows.into_iter().find(|row| row.id == id).unwrap().state
 }
 
-#[tokio::test]
-async fn a_row_never_overtakes_an_earlier_one_of_its_stream() {
-    let (_dir, store) = fresh().await;
+on_both!(a_row_never_overtakes_an_earlier_one_of_its_stream);
+async fn a_row_never_overtakes_an_earlier_one_of_its_stream(on: On) {
+    let (_dir, store) = fresh(on).await;
     for (key, stream) in [("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a")] {
         put(&store, key, stream).await;
     }
@@ -71,10 +71,10 @@ async fn a_row_never_overtakes_an_earlier_one_of_its_stream() {
     assert_eq!(keys(&claimed(&store, "x", later(5)).await), ["a3"]);
 }
 
-#[tokio::test]
-async fn two_processes_on_one_database_never_send_the_same_row() {
-    let (_dir, one) = fresh().await;
-    let two = Store::open(one.path()).await.unwrap();
+on_both!(two_processes_on_one_database_never_send_the_same_row);
+async fn two_processes_on_one_database_never_send_the_same_row(on: On) {
+    let (_dir, one) = fresh(on).await;
+    let two = again(&one).await;
     let streams: Vec<&'static str> = (0..40).map(|n| &*format!("s{n}").leak()).collect();
     for stream in &streams {
         put(&one, stream, stream).await;
@@ -91,9 +91,9 @@ async fn two_processes_on_one_database_never_send_the_same_row() {
     assert_eq!(taken.len(), streams.len(), "a row was given out twice");
 }
 
-#[tokio::test]
-async fn a_lease_that_is_over_is_anothers_and_the_late_report_of_a_failure_changes_nothing() {
-    let (_dir, store) = fresh().await;
+on_both!(a_lease_that_is_over_is_anothers_and_the_late_report_of_a_failure_changes_nothing);
+async fn a_lease_that_is_over_is_anothers_and_the_late_report_of_a_failure_changes_nothing(on: On) {
+    let (_dir, store) = fresh(on).await;
     put(&store, "a1", "a").await;
     let id = claimed(&store, "dead", NOW).await[0].id;
     assert!(claimed(&store, "x", later(14)).await.is_empty());
@@ -107,9 +107,9 @@ async fn a_lease_that_is_over_is_anothers_and_the_late_report_of_a_failure_chang
     assert!(!store.outbox_failed(id, "x", "late", OutboxFailure::Park, NOW).await.unwrap());
 }
 
-#[tokio::test]
-async fn a_parked_row_blocks_its_stream_until_a_person_decides() {
-    let (_dir, store) = fresh().await;
+on_both!(a_parked_row_blocks_its_stream_until_a_person_decides);
+async fn a_parked_row_blocks_its_stream_until_a_person_decides(on: On) {
+    let (_dir, store) = fresh(on).await;
     for (key, stream) in [("a1", "a"), ("a2", "a"), ("b1", "b")] {
         put(&store, key, stream).await;
     }
@@ -148,9 +148,9 @@ async fn a_parked_row_blocks_its_stream_until_a_person_decides() {
     assert!(matches!(unknown, Err(StoreError::NotFound { what: "outbox row", .. })), "{unknown:?}");
 }
 
-#[tokio::test]
-async fn kinds_that_are_not_sent_hold_back_nobody() {
-    let (_dir, store) = fresh().await;
+on_both!(kinds_that_are_not_sent_hold_back_nobody);
+async fn kinds_that_are_not_sent_hold_back_nobody(on: On) {
+    let (_dir, store) = fresh(on).await;
     for (key, kind) in [("c1", "call.began"), ("c2", "call.ended"), ("t1", "ticketing")] {
         store.write(Put { key, kind, stream: "c" }).await.unwrap();
     }
@@ -163,9 +163,9 @@ async fn kinds_that_are_not_sent_hold_back_nobody() {
     assert_eq!(store.prune_outbox(later(1)).await.unwrap(), 3);
 }
 
-#[tokio::test]
-async fn a_probe_takes_what_failed_least() {
-    let (_dir, store) = fresh().await;
+on_both!(a_probe_takes_what_failed_least);
+async fn a_probe_takes_what_failed_least(on: On) {
+    let (_dir, store) = fresh(on).await;
     put(&store, "a1", "a").await;
     let id = claimed(&store, "x", NOW).await[0].id;
     let again = OutboxFailure::Again(later(1));

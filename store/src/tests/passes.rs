@@ -16,9 +16,9 @@ async fn next(store: &Store) -> Option<Pass> {
     store.next_pass(far, ended_by).await.unwrap()
 }
 
-#[tokio::test]
-async fn gaps_wait_for_the_end_of_the_call_and_are_filled_one_by_one() {
-    let (_dir, store) = fresh().await;
+on_both!(gaps_wait_for_the_end_of_the_call_and_are_filled_one_by_one);
+async fn gaps_wait_for_the_end_of_the_call_and_are_filled_one_by_one(on: On) {
+    let (_dir, store) = fresh(on).await;
     let call = with_gaps(&store).await;
     assert_eq!(next(&store).await, None, "the call runs");
     store.end_call(ended(call)).await.unwrap();
@@ -47,9 +47,9 @@ async fn gaps_wait_for_the_end_of_the_call_and_are_filled_one_by_one() {
     assert_eq!(store.passes_waiting().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn a_value_that_a_person_set_survives_what_is_heard_later() {
-    let (_dir, store) = fresh().await;
+on_both!(a_value_that_a_person_set_survives_what_is_heard_later);
+async fn a_value_that_a_person_set_survives_what_is_heard_later(on: On) {
+    let (_dir, store) = fresh(on).await;
     let (call, ticket) = begun(&store).await;
     store.record_gap(call, gap(0, 900)).await.unwrap();
     store.end_call(ended(call)).await.unwrap();
@@ -60,9 +60,9 @@ async fn a_value_that_a_person_set_survives_what_is_heard_later() {
     assert_eq!(update.unwrap().changed, []);
 }
 
-#[tokio::test]
-async fn a_try_that_failed_waits_and_one_that_was_given_up_is_asked_for_again() {
-    let (_dir, store) = fresh().await;
+on_both!(a_try_that_failed_waits_and_one_that_was_given_up_is_asked_for_again);
+async fn a_try_that_failed_waits_and_one_that_was_given_up_is_asked_for_again(on: On) {
+    let (_dir, store) = fresh(on).await;
     let call = with_gaps(&store).await;
     store.end_call(ended(call)).await.unwrap();
     let later = UnixMillis(START.0 + 90_000);
@@ -79,9 +79,9 @@ async fn a_try_that_failed_waits_and_one_that_was_given_up_is_asked_for_again() 
     assert!(store.ask_pass(CallId::new(Uuid::now_v7()), PassKind::Whole).await.is_err());
 }
 
-#[tokio::test]
-async fn a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_before() {
-    let (_dir, store) = fresh().await;
+on_both!(a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_before);
+async fn a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_before(on: On) {
+    let (_dir, store) = fresh(on).await;
     let call = with_gaps(&store).await;
     for text in ["第一遍", "第二遍"] {
         store.put_whole(call, vec![said(text)]).await.unwrap();
@@ -91,9 +91,9 @@ async fn a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_befor
     assert_eq!(store.transcript(call).await.unwrap().segments.len(), 1);
 }
 
-#[tokio::test]
-async fn gaps_that_overlap_are_one() {
-    let (_dir, store) = fresh().await;
+on_both!(gaps_that_overlap_are_one);
+async fn gaps_that_overlap_are_one(on: On) {
+    let (_dir, store) = fresh(on).await;
     let (call, _) = begun(&store).await;
     for (from_ms, to_ms) in [(10_000, 15_000), (9_000, 20_000), (30_000, 31_000)] {
         store.record_gap(call, gap(from_ms, to_ms)).await.unwrap();
@@ -104,9 +104,9 @@ async fn gaps_that_overlap_are_one() {
     assert_eq!(spans, [(0, 9_000, 20_000), (1, 12_000, 13_000), (0, 30_000, 31_000)]);
 }
 
-#[tokio::test]
-async fn a_call_is_open_until_its_last_words_are_written() {
-    let (_dir, store) = fresh().await;
+on_both!(a_call_is_open_until_its_last_words_are_written);
+async fn a_call_is_open_until_its_last_words_are_written(on: On) {
+    let (_dir, store) = fresh(on).await;
     let (call, _) = begun(&store).await;
     store.end_call(ended(call)).await.unwrap();
     assert_eq!(store.open_captions().await.unwrap(), [call]);

@@ -21,9 +21,9 @@ async fn calls(store: &Store, call: CallId) -> Vec<CallId> {
     store.repeats(call).await.unwrap().iter().map(|repeat| repeat.ticket.call).collect()
 }
 
-#[tokio::test]
-async fn repeats_are_found_by_caller_place_and_number() {
-    let (_dir, store) = fresh().await;
+on_both!(repeats_are_found_by_caller_place_and_number);
+async fn repeats_are_found_by_caller_place_and_number(on: On) {
+    let (_dir, store) = fresh(on).await;
     let smoke = [(Field::Place, "阳光花园小区三栋"), (Field::Title, "楼下饭店油烟很大")];
     let of_caller = told(&store, "13800138001", 0, &smoke[1..]).await;
     let of_place = told(&store, "13800138002", 1, &smoke).await;
@@ -46,9 +46,9 @@ async fn repeats_are_found_by_caller_place_and_number() {
     assert_eq!(calls(&store, said).await, [other]);
 }
 
-#[tokio::test]
-async fn callers_without_a_number_are_not_one_caller_and_a_corrected_place_is_found_alone() {
-    let (_dir, store) = fresh().await;
+on_both!(callers_without_a_number_are_not_one_caller_and_a_corrected_place_is_found_alone);
+async fn callers_without_a_number_are_not_one_caller_and_a_corrected_place_is_found_alone(on: On) {
+    let (_dir, store) = fresh(on).await;
     let lamp = [(Field::Title, "路灯坏了没人修")];
     told(&store, "anonymous", 0, &lamp).await;
     let present = told(&store, "anonymous", 1, &lamp).await;
@@ -65,9 +65,9 @@ async fn callers_without_a_number_are_not_one_caller_and_a_corrected_place_is_fo
     assert_eq!(calls(&store, here).await, [corrected]);
 }
 
-#[tokio::test]
-async fn recent_appeals_are_those_with_a_place() {
-    let (_dir, store) = fresh().await;
+on_both!(recent_appeals_are_those_with_a_place);
+async fn recent_appeals_are_those_with_a_place(on: On) {
+    let (_dir, store) = fresh(on).await;
     let water = [(Field::Place, "幸福里小区"), (Field::Title, "停水了")];
     told(&store, "13800138001", 0, &water).await;
     told(&store, "13800138002", 5, &water[1..]).await;
@@ -78,13 +78,13 @@ async fn recent_appeals_are_those_with_a_place() {
     assert_eq!(recent[0].words(), "停水了");
 }
 
-#[tokio::test]
-async fn an_earlier_ticket_is_meant_under_the_city_s_name_for_it_too() {
+on_both!(an_earlier_ticket_is_meant_under_the_city_s_name_for_it_too);
+async fn an_earlier_ticket_is_meant_under_the_city_s_name_for_it_too(on: On) {
     let kind =
         |name: &str| KindName { name: name.into(), kind: "催办".into(), meaning: String::new() };
     let lamp = [(Field::Title, "路灯坏了没人修")];
     let scores = async |kinds: &[KindName], said: &str| {
-        let (_dir, store) = fresh().await;
+        let (_dir, store) = fresh(on).await;
         store.name_kinds(kinds);
         told(&store, "13800138001", 0, &lamp).await;
         let urging = [(Field::Title, "路灯坏了没人修"), (Field::AppealKind, said)];
@@ -96,9 +96,9 @@ async fn an_earlier_ticket_is_meant_under_the_city_s_name_for_it_too() {
     assert!(named > scores(&[], "催单").await);
 }
 
-#[tokio::test]
-async fn the_last_ticket_of_a_caller_is_the_last_that_a_person_confirmed() {
-    let (_dir, store) = fresh().await;
+on_both!(the_last_ticket_of_a_caller_is_the_last_that_a_person_confirmed);
+async fn the_last_ticket_of_a_caller_is_the_last_that_a_person_confirmed(on: On) {
+    let (_dir, store) = fresh(on).await;
     let unit = |name| [(Field::HandlingUnit, name)];
     let confirmed = async |caller, day, name| {
         let call = told(&store, caller, day, &unit(name)).await;

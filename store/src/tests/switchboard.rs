@@ -37,9 +37,9 @@ pub(super) async fn seat_answers(store: &Store, call: CallId, extension: &str) -
     at
 }
 
-#[tokio::test]
-async fn a_slot_is_used_again_and_every_leg_stays() {
-    let (_dir, store) = fresh().await;
+on_both!(a_slot_is_used_again_and_every_leg_stays);
+async fn a_slot_is_used_again_and_every_leg_stays(on: On) {
+    let (_dir, store) = fresh(on).await;
     let (call, _) = begun(&store).await;
     let first = leg(call, 1, LegRole::Seat, "1001");
     store.leg_began(first.clone()).await.unwrap();
@@ -84,9 +84,9 @@ async fn a_slot_is_used_again_and_every_leg_stays() {
     assert!(!format!("{legs:?}").contains("1002"));
 }
 
-#[tokio::test]
-async fn legs_of_unknown_calls_are_refused_and_the_end_of_a_call_ends_its_legs() {
-    let (_dir, store) = fresh().await;
+on_both!(legs_of_unknown_calls_are_refused_and_the_end_of_a_call_ends_its_legs);
+async fn legs_of_unknown_calls_are_refused_and_the_end_of_a_call_ends_its_legs(on: On) {
+    let (_dir, store) = fresh(on).await;
     let stranger = CallId::new(Uuid::now_v7());
     let unknown = leg(stranger, 1, LegRole::Seat, "1001");
     assert!(matches!(
@@ -108,9 +108,9 @@ async fn legs_of_unknown_calls_are_refused_and_the_end_of_a_call_ends_its_legs()
     }
 }
 
-#[tokio::test]
-async fn an_outbound_call_has_a_ticket_and_no_leg_yet() {
-    let (_dir, store) = fresh().await;
+on_both!(an_outbound_call_has_a_ticket_and_no_leg_yet);
+async fn an_outbound_call_has_a_ticket_and_no_leg_yet(on: On) {
+    let (_dir, store) = fresh(on).await;
     let call = NewCall { direction: Direction::Callback, dialog: None, ..new_call() };
     let id = call.id;
     store.begin_call(call).await.unwrap();
@@ -120,9 +120,9 @@ async fn an_outbound_call_has_a_ticket_and_no_leg_yet() {
     assert!(store.legs(id).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_call_keeps_its_way_and_its_timeline() {
-    let (_dir, store) = fresh().await;
+on_both!(a_call_keeps_its_way_and_its_timeline);
+async fn a_call_keeps_its_way_and_its_timeline(on: On) {
+    let (_dir, store) = fresh(on).await;
     let (call, _) = begun(&store).await;
     let queued = CallRoute { queue: Some("general".into()), ..CallRoute::default() };
     store.route_call(call, queued).await.unwrap();
@@ -149,9 +149,9 @@ async fn a_call_keeps_its_way_and_its_timeline() {
     assert_eq!(timeline[1], event("transfer", json!(null)));
 }
 
-#[tokio::test]
-async fn recordings_go_when_the_operator_said_so_and_never_before() {
-    let (_dir, store) = fresh().await;
+on_both!(recordings_go_when_the_operator_said_so_and_never_before);
+async fn recordings_go_when_the_operator_said_so_and_never_before(on: On) {
+    let (_dir, store) = fresh(on).await;
     let (call, _) = begun(&store).await;
     store.answer_call(call, START, Some("a.wav".into())).await.unwrap();
     store.end_call(ended(call)).await.unwrap();
@@ -181,9 +181,9 @@ async fn recordings_go_when_the_operator_said_so_and_never_before() {
     assert!(store.recordings_due(ever, 9).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_citizen_goes_back_to_the_seat_that_knows_the_matter() {
-    let (_dir, store) = fresh().await;
+on_both!(a_citizen_goes_back_to_the_seat_that_knows_the_matter);
+async fn a_citizen_goes_back_to_the_seat_that_knows_the_matter(on: On) {
+    let (_dir, store) = fresh(on).await;
     seats::make(&store, "1001").await;
     let now = crate::clock::now();
     let ago = |ms: i64| UnixMillis(now.0 - ms);
@@ -212,9 +212,9 @@ async fn a_citizen_goes_back_to_the_seat_that_knows_the_matter() {
     assert_eq!(store.last_seat_of(caller).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn the_duty_list_is_replaced_as_a_whole() {
-    let (_dir, store) = fresh().await;
+on_both!(the_duty_list_is_replaced_as_a_whole);
+async fn the_duty_list_is_replaced_as_a_whole(on: On) {
+    let (_dir, store) = fresh(on).await;
     assert_eq!(store.duty().await.unwrap(), DutyList::default());
     let department =
         Department {

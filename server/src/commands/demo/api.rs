@@ -1,7 +1,7 @@
 //! The server's API, asked as any client asks it.
 
 use crate::config::Config;
-use crate::home;
+use crate::database;
 use anyhow::{Context, Result};
 use qingting_store::{Role, Store};
 use serde_json::Value;
@@ -35,7 +35,7 @@ impl OwnKey {
 impl Api {
     /// Makes a reader's key in the server's database, which only the server's own user can do.
     pub async fn with_own_key(config: &Config) -> Result<(Self, OwnKey)> {
-        let store = Store::open(&home::database(config)).await?;
+        let store = database::open(config).await?;
         let name = format!("demo {}", Uuid::now_v7());
         let key = store.create_key(&name, Role::Reader, "demo").await?;
         let own = OwnKey { store, id: key.info.id };

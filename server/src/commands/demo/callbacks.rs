@@ -7,14 +7,14 @@ use crate::clock::unix_now;
 use crate::commands::answer;
 use crate::commands::callbacks::{spoken_answer, spoken_status};
 use crate::config::Config;
-use crate::home;
-use anyhow::{Context, Result};
+use crate::{database, home};
+use anyhow::{Context, Result, ensure};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::intake;
-use qingting_common::CampaignId;
+use qingting_common::{CampaignId, UnixMillis};
 use qingting_nlu::answers::Cause;
 use qingting_nlu::table::Table;
-use qingting_store::{CampaignState, FollowUpResult, Store};
+use qingting_store::{CampaignState, FollowUpResult, Place, Store};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +25,7 @@ const CITIZENS: &str = include_str!("callbacks/citizens.toml");
 const TRUNK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 0);
 const NAME: &str = "演示";
 const BY: &str = "demo";
+const SOON_MS: i64 = 3_600_000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Tells the story with a server of its own, in a folder of its own below the data.
@@ -41,7 +42,9 @@ pub fn run(config: &Config) -> Result<()> {
         let trunk = exchange.address().context("the citizens have no address")?;
         let path = configuration(&folder, config, trunk)?;
         let own = Config::load(&path)?;
-        let store = Store::open(&home::database(&own)).await?;
+        let is_own = matches!(database::place(&own)?, Place::File(_));
+        ensure!(is_own, "the demo makes a database of its own: run it without DATABASE_URL");
+        let store = database::open(&own).await?;
         let campaign = campaign(&store).await?;
         let server = server::running_or_started(&own, &path).await?;
         println!("\nTwenty closed tickets are called, two at a time. Calls that are over:\n");
@@ -116,11 +119,12 @@ fn tickets() -> Result<Table> {
     Ok(Table::from_csv("tickets.csv", TICKETS.as_bytes())?)
 }
 
-/// Until nobody is to be called.
+/// Until nobody is to be called within an hour: one citizen wants to be called tomorrow.
 async fn all_called(store: &Store, campaign: CampaignId) -> Result<()> {
     loop {
         let counts = store.campaign_counts(campaign).await?;
-        if counts.waiting + counts.calling == 0 {
+        let soon = UnixMillis(unix_now().0 + SOON_MS);
+        if counts.calling == 0 && store.due_follow_ups(campaign, soon, 1).await?.is_empty() {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -1,0 +1,203 @@
+//! What differs between the two databases: how they are opened, and how a write begins. Everything else is
+//! SQL that both understand, through sqlx's driver that is chosen at run time:
+//!
+//! * values are `$1`, `$2`; of two one is chosen by `CASE`: neither `max(a, b)` nor `iif` is in PostgreSQL;
+//! * an upsert names the table of the row that is there: `excluded` makes plain names ambiguous;
+//! * `yes or no` is BOOLEAN in PostgreSQL and a number in SQLite ([`crate::rows::flag`]), and there are no
+//!   unsigned numbers ([`crate::rows::number`]); sums are cast to BIGINT, which they are not in PostgreSQL.
+
+use crate::error::{StoreError, code};
+use crate::place::{DatabaseUrl, Place};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor, Row};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Connections of one server that read at the same time.
+const READERS_MAX: u32 = 4;
+
+/// How long a write waits for that of another process, and PostgreSQL's connection to be made.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long PostgreSQL keeps a transaction of a process that says nothing more: others wait for its lock.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// The oldest PostgreSQL that the tests run on, as `server_version_num` says it.
+const POSTGRES_MIN: u32 = 150_000;
+
+/// Any number, as long as it is the same in all processes: whoever has this lock writes.
+const WRITE_LOCK: i64 = 0x7169_6e67_7469_6e67;
+
+static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
+
+/// A database and how to reach it.
+#[derive(Clone)]
+pub(crate) struct Database {
+    place: Place,
+    options: AnyConnectOptions,
+}
+
+impl Database {
+    /// Makes SQLite's file where it is missing. Nothing is connected yet.
+    pub(crate) fn new(place: Place) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let options = match &place {
+            Place::File(path) => {
+                create(path)
+                    .map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+                let url = SqliteConnectOptions::new().filename(path).to_url_lossy();
+                let options = AnyConnectOptions::from_url(&url);
+                options.map_err(|source| StoreError::Open { path: path.to_owned(), source })?
+            }
+            Place::Server(url) => url.options().clone(),
+        };
+        Ok(Self { place, options: options.disable_statement_logging() })
+    }
+
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) const fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    /// The steps of the schema, in the order of their numbers, which both databases share.
+    pub(crate) fn migrations(&self) -> &'static Migrator {
+        if self.is_file() { &SQLITE } else { &POSTGRES }
+    }
+
+    /// Begins a transaction that writes, and a savepoint in it. **Writes come one after the other, whoever
+    /// writes**: SQLite has one writer, in PostgreSQL each takes the same lock first and sees what those
+    /// before it have committed. So what is decided by reading and then writing is right without more.
+    pub(crate) fn begin(&self) -> String {
+        match self.place {
+            Place::File(_) => "BEGIN IMMEDIATE; SAVEPOINT command".to_owned(),
+            Place::Server(_) => {
+                format!("BEGIN; SELECT pg_advisory_xact_lock({WRITE_LOCK}); SAVEPOINT command")
+            }
+        }
+    }
+
+    /// A connection that writes, once it is known that the database is ours.
+    pub(crate) async fn writer(&self) -> Result<AnyConnection, StoreError> {
+        let connected = async {
+            let mut db = self.options.connect().await?;
+            db.execute(AssertSqlSafe(self.session())).await?;
+            if self.is_file() {
+                db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL").await?;
+            }
+            Ok(db)
+        };
+        match tokio::time::timeout(WAIT_MAX, connected).await {
+            Ok(connected) => connected.map_err(|source| self.refused(source)),
+            Err(_) => Err(self.refused(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+        }
+    }
+
+    /// Connections that only read.
+    pub(crate) async fn readers(&self) -> Result<AnyPool, StoreError> {
+        let reads_only = match self.place {
+            Place::File(_) => "PRAGMA query_only = ON",
+            Place::Server(_) => "SET default_transaction_read_only = on",
+        };
+        let session = format!("{}; {reads_only}", self.session());
+        let pool = AnyPoolOptions::new().max_connections(READERS_MAX);
+        // A file's readers wait for each other alone.
+        let pool = if self.is_file() { pool } else { pool.acquire_timeout(WAIT_MAX) };
+        pool.after_connect(move |db, _| {
+            let session = session.clone();
+            Box::pin(async move { db.execute(AssertSqlSafe(session)).await.map(drop) })
+        })
+        .connect_with(self.options.clone())
+        .await
+        .map_err(|source| self.refused(source))
+    }
+
+    fn session(&self) -> String {
+        let wait = WAIT_MAX.as_millis();
+        match self.place {
+            Place::File(_) => format!("PRAGMA busy_timeout = {wait}; PRAGMA foreign_keys = ON"),
+            Place::Server(_) => format!(
+                "SET lock_timeout = {wait}; SET client_min_messages = 'warning';
+                 SET idle_in_transaction_session_timeout = {}",
+                SILENCE_MAX.as_millis(),
+            ),
+        }
+    }
+
+    /// Brings the schema up to date. Of several processes that begin at once one does it.
+    pub(crate) async fn migrate(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        if let Place::Server(url) = &self.place {
+            check_server(url, db).await?;
+        }
+        let migrations = self.migrations();
+        let place = || self.place.to_string();
+        match migrations.run(&mut *db).await {
+            Ok(()) => Ok(()),
+            Err(MigrateError::VersionMissing(found)) => {
+                let known = migrations.iter().map(|step| step.version).max().unwrap_or_default();
+                Err(StoreError::NewerSchema { place: place(), found, known })
+            }
+            Err(source) => Err(StoreError::Migrate { place: place(), source }),
+        }
+    }
+
+    fn refused(&self, source: sqlx::Error) -> StoreError {
+        match &self.place {
+            Place::File(path) => StoreError::Open { path: path.clone(), source },
+            Place::Server(url) => {
+                let server = url.to_string();
+                // Class 28: who it is; class 3D: no such database; 42501: not allowed.
+                let is_refusal = |code: &str| {
+                    code.starts_with("28") || code.starts_with("3D") || code == "42501"
+                };
+                match code(&source).is_some_and(|code| is_refusal(&code)) {
+                    true => StoreError::Refused { server, source },
+                    false => StoreError::Unreachable { server, source },
+                }
+            }
+        }
+    }
+}
+
+async fn check_server(url: &DatabaseUrl, db: &mut AnyConnection) -> Result<(), StoreError> {
+    let unfit = |why| Err(StoreError::Unfit { server: url.to_string(), why });
+    let row = sqlx::query(
+        "SELECT current_setting('server_version_num') AS number,
+            current_setting('server_version') AS version,
+            current_setting('server_encoding') AS encoding",
+    )
+    .fetch_one(db)
+    .await?;
+    let number: String = row.try_get("number")?;
+    if number.parse().is_ok_and(|number: u32| number < POSTGRES_MIN) {
+        let (version, min) = (row.try_get::<String, _>("version")?, POSTGRES_MIN / 10_000);
+        return unfit(format!("is PostgreSQL {version}; {min} or newer is needed"));
+    }
+    let encoding: String = row.try_get("encoding")?;
+    if encoding != "UTF8" {
+        return unfit(format!("keeps text as {encoding}; create it with ENCODING 'UTF8'"));
+    }
+    Ok(())
+}
+
+/// SQLite gives its log the mode of the file, so the mode is set before SQLite sees it: a file that
+/// holds telephone numbers is never readable by others, not even for a moment.
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+}
