@@ -237,11 +237,12 @@ fn closed_tickets_are_fetched_and_their_results_arrive_once() {
     );
     assert_eq!(citizens.wait_for_calls("13800000001", 1).len(), 1);
     assert!(!server.log().contains("13800000001") && !server.log().contains("110\""));
-    // Each list begins where the one before ended.
-    let listed = wait_until("it goes on asking", || {
-        Some(system.listed()).filter(|listed| listed.len() >= 4)
+    // Each list begins where the one before ended; the first was asked for until there was a campaign.
+    let mut listed = wait_until("it goes on asking", || {
+        Some(system.listed()).filter(|listed| listed.iter().filter(|at| *at == "2").count() >= 2)
     });
-    assert_eq!(listed[..3], ["", "1", "2"]);
+    listed.dedup();
+    assert_eq!(listed, ["", "1", "2"]);
     assert_eq!(system.booked().len(), 2);
 }
 
