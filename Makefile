@@ -37,14 +37,17 @@ check:
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
+# Formatting, lints and docs are checked beside the tests, which leave the processor idle, and at the least priority.
 test:
 	@scripts/setup.sh
 	@scripts/setup-tests.sh
 	@scripts/console.sh
 	@$(CARGO) build --release --locked --workspace --all-targets
 	@$(BIN) models fetch
-	@$(MAKE) --no-print-directory check
-	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --locked --workspace
+	@{ sleep 10; nice -n 19 $(MAKE) --no-print-directory check; } >target/check.log 2>&1 & check=$$!; \
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --locked --workspace; tests=$$?; \
+	wait $$check; checks=$$?; cat target/check.log; \
+	test $$tests -eq 0 -a $$checks -eq 0
 
 clean:
 	$(CARGO) clean
