@@ -18,6 +18,24 @@ pub const QUEUE: &str = "综合";
 /// The number of the citizen.
 pub const CITIZEN: &str = "13800138000";
 
+/// What the seats of [`with_browser_seats`] sign in with.
+pub const BROWSER_PASSWORD: &str = "qingting-801";
+
+/// A server whose seats use browsers: their extensions and names. 12345 leads to the queue.
+pub fn with_browser_seats(plan: ServerPlan, seats: &[(&str, &str)]) -> Server {
+    let ws = free_port(0);
+    let queue = format!("[[queues]]\nname = \"{QUEUE}\"\nskill = \"{QUEUE}\"\n");
+    let plan = plan.with("sip.listen_ws", format!("[\"127.0.0.1:{ws}\"]")).and(NUMBER).and(&queue);
+    let server = Server::start(&plan);
+    for (extension, name) in seats {
+        let seat = json!({ "extension": extension, "name": name, "role": "seat",
+            "skills": { QUEUE: 1 }, "password": BROWSER_PASSWORD });
+        let (status, body) = server.request("POST", "/api/v1/seats", Some(&seat));
+        assert_eq!(status, 201, "{body}");
+    }
+    server
+}
+
 /// A server, and who was hired there.
 #[derive(Debug)]
 pub struct House {

@@ -2,9 +2,9 @@
 
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::clock::Deadline;
+use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
 use qingting_tests::peers::browser::{Browser, ENTER, ESCAPE};
 use qingting_tests::peers::talker::Talker;
-use qingting_tests::ports::free_port;
 use qingting_tests::server::{Server, ServerPlan, wait_until};
 use qingting_tests::spoken;
 use qingting_tests::ticket_system::TicketSystem;
@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-const PASSWORD: &str = "qingting-801";
 const SEAT_HZ: f64 = 700.0;
 const CITIZEN_HZ: f64 = 1_150.0;
 /// From here on a tone is there, in dB.
@@ -25,25 +24,8 @@ const FIRST_LOAD_BYTES_MAX: f64 = 300_000.0;
 /// What would run, or load, were it ever markup.
 const MARKUP: &str = "<img src=x onerror=harmed=1>路灯";
 
-const LISTS: &str = r#"
-[[numbers]]
-number = "12345"
-name = "热线"
-queue = "综合"
-[[queues]]
-name = "综合"
-skill = "综合"
-"#;
-
 fn server(plan: ServerPlan, seat_name: &str) -> Server {
-    let ws = free_port(0);
-    let plan = plan.with("sip.listen_ws", format!("[\"127.0.0.1:{ws}\"]")).and(LISTS);
-    let server = Server::start(&plan);
-    let seat = json!({ "extension": "801", "name": seat_name, "role": "seat",
-        "skills": { "综合": 1 }, "password": PASSWORD });
-    let (status, body) = server.request("POST", "/api/v1/seats", Some(&seat));
-    assert_eq!(status, 201, "{body}");
-    server
+    with_browser_seats(plan, &[("801", seat_name)])
 }
 
 /// The console of a seat that waits for calls, on the smallest screen that offices have.
@@ -55,7 +37,7 @@ fn seat_page(server: &Server) -> Browser {
     page.open(&format!("http://{}/console/", server.http()));
     appears(&page, "extension");
     page.type_into("extension", "801");
-    page.type_into("password", PASSWORD);
+    page.type_into("password", BROWSER_PASSWORD);
     page.press(ENTER);
     shows(&page, "line", "话机已注册");
     shows(&page, "seat-state", "空闲");

@@ -3,6 +3,7 @@
 
 use qingting_tests::audio::{Wav, beeps, level};
 use qingting_tests::clock::{Deadline, Stopwatch};
+use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
 use qingting_tests::peers::baresip::{Answer, Answering};
 use qingting_tests::peers::browser::{Browser, ENTER, ESCAPE};
 use qingting_tests::peers::talker::Talker;
@@ -20,17 +21,6 @@ const EXPERT_HZ: f64 = 1_700.0;
 /// its microphone's tone quieter.
 const HEARD: f64 = -50.0;
 const UNHEARD: f64 = -58.0;
-const PASSWORD: &str = "qingting-801";
-
-const LISTS: &str = r#"
-[[numbers]]
-number = "12345"
-name = "热线"
-queue = "综合"
-[[queues]]
-name = "综合"
-skill = "综合"
-"#;
 
 fn seconds(count: f64) -> Duration {
     Duration::from_secs_f64(count)
@@ -43,15 +33,8 @@ struct House {
 
 impl House {
     fn open(plan: ServerPlan, seats: &[&str]) -> Self {
-        let ws = free_port(0);
-        let plan = plan.with("sip.listen_ws", format!("[\"127.0.0.1:{ws}\"]")).and(LISTS);
-        let server = Server::start(&plan);
-        for extension in seats {
-            let seat = json!({ "extension": extension, "name": "王芳", "role": "seat",
-                "skills": { "综合": 1 }, "password": PASSWORD });
-            let (status, body) = server.request("POST", "/api/v1/seats", Some(&seat));
-            assert_eq!(status, 201, "{body}");
-        }
+        let seats: Vec<_> = seats.iter().map(|extension| (*extension, "王芳")).collect();
+        let server = with_browser_seats(plan, &seats);
         Self { server }
     }
 
@@ -67,7 +50,7 @@ impl House {
     /// The page of a seat that waits for calls.
     fn seat(&self, extension: &str, hz: f64) -> Browser {
         let page = self.page(hz);
-        sign_in(&page, extension, PASSWORD);
+        sign_in(&page, extension, BROWSER_PASSWORD);
         shows(&page, "line", "话机已注册");
         shows(&page, "seat-state", "空闲");
         page
@@ -288,7 +271,7 @@ fn whoever_hangs_up_first_the_other_side_hears_of_it_and_a_closed_page_is_gone()
     sign_in(&page, "801", "a wrong password");
     shows(&page, "sign-in-error", "分机号或密码不对");
     page.run("document.getElementById('password').value = ''");
-    page.type_into("password", PASSWORD);
+    page.type_into("password", BROWSER_PASSWORD);
     page.press(ENTER);
     shows(&page, "line", "话机已注册");
     shows(&page, "seat-state", "空闲");
@@ -402,7 +385,7 @@ fn a_browser_registers_over_an_encrypted_connection() {
         phone.start();
         const { registered, why } = await told;
         return registered || why;";
-    let connect = connect.replace("PORT", &wss.to_string()).replace("WORD", PASSWORD);
+    let connect = connect.replace("PORT", &wss.to_string()).replace("WORD", BROWSER_PASSWORD);
     assert_eq!(page.run(&connect), true, "{}", page.console());
     let citizen = Talker::call(house.server.sip(), CITIZEN_HZ);
     page.wait_until("they talk", "return window.qingtingCall?.state === 'talking'");

@@ -319,9 +319,7 @@ impl Store {
     ) -> Result<Option<FollowUp>, StoreError> {
         self.write(Cancel { id, by: by.to_owned(), at: now }).await
     }
-}
 
-impl Store {
     /// Ends what waits in a stopped campaign as cancelled, at most so many at once; the ticket system hears
     /// of each. How many there were.
     pub async fn cancel_waiting(

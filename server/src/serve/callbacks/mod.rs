@@ -14,6 +14,7 @@ use crate::cli::ModelsDir;
 use crate::clock;
 use crate::config::Config;
 use crate::serve::Hotline;
+use crate::serve::relay::secrets;
 use crate::serve::switchboard::hours_named;
 use anyhow::{Context, Result};
 use qingting_callbacks::campaign::Settings;
@@ -45,6 +46,9 @@ const SOME_MATTER: &str = "一件事";
 const SOME_UNIT: &str = "承办单位";
 /// What is said of the day where the citizen does not want to be known.
 const SOME_DAY: &str = "前些时候";
+
+/// The setting with the secret that closed tickets come in under.
+const INTAKE_SECRET: &str = "callbacks.intake_secret_file";
 
 /// What callbacks work with.
 pub struct Callbacks {
@@ -130,15 +134,8 @@ impl Office {
         let mut rates = qingting_callbacks::rates::defaults();
         rates.extend(config.callbacks.rates.clone());
         let file = &config.callbacks.intake_secret_file;
-        let secrets = if file.as_os_str().is_empty() {
-            None
-        } else {
-            let text = std::fs::read_to_string(file).with_context(|| {
-                format!("callbacks.intake_secret_file: cannot read {}", file.display())
-            })?;
-            let read = Secrets::parse(&text);
-            Some(read.with_context(|| format!("callbacks.intake_secret_file {}", file.display()))?)
-        };
+        let is_set = !file.as_os_str().is_empty();
+        let secrets = is_set.then(|| secrets(INTAKE_SECRET, file)).transpose()?;
         Ok(Self { config: config.clone(), scripts: scripts(config)?, rates, secrets })
     }
 }

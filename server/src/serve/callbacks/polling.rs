@@ -3,12 +3,13 @@
 //! What a page holds and where the next one begins are kept in one transaction: a crash repeats a page, whose
 //! events are known then, and loses none.
 
+use super::INTAKE_SECRET;
 use crate::clock;
 use crate::serve::Hotline;
+use crate::serve::relay::secrets;
 use anyhow::{Context, Result};
 use qingting_callbacks::intake::ClosedTicket;
 use qingting_store::{NewFollowUp, Polled};
-use qingting_tickets::signature::Secrets;
 use qingting_tickets::{Page, TicketSystem};
 use serde_json::Value;
 use std::sync::Arc;
@@ -53,9 +54,7 @@ pub async fn run(hotline: Arc<Hotline>) {
 /// Fetches what is new; whether there is more. Blocks.
 fn poll(hotline: &Arc<Hotline>, runtime: &Handle) -> Result<bool> {
     let settings = &hotline.config.callbacks;
-    let secrets = std::fs::read_to_string(&settings.intake_secret_file)
-        .context("callbacks.intake_secret_file cannot be read")?;
-    let secrets = Secrets::parse(&secrets).context("callbacks.intake_secret_file")?;
+    let secrets = secrets(INTAKE_SECRET, &settings.intake_secret_file)?;
     let url = settings.poll_url.as_str();
     let system = TicketSystem::new(url, secrets, ANSWER_WITHIN);
     let after = runtime.block_on(hotline.store.poll_cursor(url))?;

@@ -131,7 +131,16 @@ async fn look_at(
         }
         return Ok(false);
     }
-    let Some(rules) = callable(hotline, memory, campaign)? else { return Ok(false) };
+    let rules = match callable(hotline, campaign)? {
+        Callable::Now(rules) => rules,
+        Callable::Not => return Ok(false),
+        Callable::Faulty(faults) => {
+            if memory.told.insert((campaign.id, campaign.revision)) {
+                tracing::error!(campaign = campaign.name, faults, "a campaign cannot run");
+            }
+            return Ok(false);
+        }
+    };
     let due = hotline.store.due_follow_ups(campaign.id, now, AHEAD).await?;
     let is_spoken = {
         let spoken = spoken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,21 +150,27 @@ async fn look_at(
     if is_spoken { dial_next(hotline, campaign, rules).await } else { Ok(false) }
 }
 
-/// The rules of a campaign that may call now; what is wrong with one is said once.
-fn callable(hotline: &Hotline, memory: &mut Memory, campaign: &Campaign) -> Result<Option<Rules>> {
+/// Whether a campaign may call.
+enum Callable {
+    /// By these rules.
+    Now(Rules),
+    /// It does not run, or its hours are over.
+    Not,
+    /// It runs, and this is wrong with it.
+    Faulty(String),
+}
+
+fn callable(hotline: &Hotline, campaign: &Campaign) -> Result<Callable> {
     if campaign.state != CampaignState::Running {
-        return Ok(None);
+        return Ok(Callable::Not);
     }
     let faults = super::faults(&hotline.config, &hotline.callbacks.scripts, &campaign.settings);
     if !faults.is_empty() {
-        if memory.told.insert((campaign.id, campaign.revision)) {
-            let faults = faults.join("; ");
-            tracing::error!(campaign = campaign.name, faults, "a campaign cannot run");
-        }
-        return Ok(None);
+        return Ok(Callable::Faulty(faults.join("; ")));
     }
     let rules = rules(&hotline.config, &campaign.settings)?;
-    Ok(rules.is_open(clock::unix_now()).then_some(rules))
+    let is_open = rules.is_open(clock::unix_now());
+    Ok(if is_open { Callable::Now(rules) } else { Callable::Not })
 }
 
 /// Attempts whose server is gone: nobody knows whether they rang, so they count.
@@ -186,37 +201,33 @@ async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
 
 /// What the next ones hear is spoken before their turn: it takes seconds.
 async fn speak(hotline: &Arc<Hotline>, spoken: &Spoken) {
-    let mut memory = Memory::default();
     loop {
-        if let Err(error) = speak_next(hotline, spoken, &mut memory).await {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "sentences of callbacks cannot be spoken"
-            );
-            tokio::time::sleep(FAULT_WAIT).await;
+        let mut wait = LOOK_EVERY;
+        // One that cannot be spoken holds up no other; a fault of the database is told where it is dialled.
+        for campaign in hotline.store.campaigns().await.unwrap_or_default() {
+            if let Err(error) = speak_next(hotline, spoken, &campaign).await {
+                let error = format!("{error:#}");
+                tracing::error!(campaign = campaign.name, error, "its sentences cannot be spoken");
+                wait = FAULT_WAIT;
+            }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(wait).await;
     }
 }
 
-async fn speak_next(hotline: &Arc<Hotline>, spoken: &Spoken, memory: &mut Memory) -> Result<()> {
-    for campaign in hotline.store.campaigns().await? {
-        if callable(hotline, memory, &campaign)?.is_none() {
+async fn speak_next(hotline: &Arc<Hotline>, spoken: &Spoken, campaign: &Campaign) -> Result<()> {
+    let Callable::Now(_) = callable(hotline, campaign)? else { return Ok(()) };
+    for follow_up in hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await? {
+        let known = || spoken.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&follow_up.id) {
             continue;
         }
-        let due = hotline.store.due_follow_ups(campaign.id, clock::unix_now(), AHEAD).await?;
-        for follow_up in due {
-            let known = || spoken.lock().unwrap_or_else(PoisonError::into_inner);
-            if known().contains(&follow_up.id) {
-                continue;
-            }
-            sounds(hotline, &campaign, &follow_up).await?;
-            let mut known = known();
-            if known.len() > SPOKEN_MAX {
-                known.clear();
-            }
-            known.insert(follow_up.id);
+        sounds(hotline, campaign, &follow_up).await?;
+        let mut known = known();
+        if known.len() > SPOKEN_MAX {
+            known.clear();
         }
+        known.insert(follow_up.id);
     }
     Ok(())
 }

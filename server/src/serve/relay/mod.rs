@@ -18,6 +18,7 @@ use qingting_tickets::{
     Circuit, Mapping, Outgoing, Reply, Retry, Scope, Secrets, TicketSystem, Verdict,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,11 +51,7 @@ impl Link {
         if config.url.is_empty() {
             return Ok(None);
         }
-        let file = &config.secret_file;
-        let secrets = std::fs::read_to_string(file)
-            .map_err(anyhow::Error::from)
-            .and_then(|text| Ok(Secrets::parse(&text)?))
-            .with_context(|| format!("ticket_system.secret_file = {}", file.display()))?;
+        let secrets = secrets("ticket_system.secret_file", &config.secret_file)?;
         let mapping = config.mapping().map_err(anyhow::Error::msg)?;
         let answer_within = Duration::from_secs(config.answer_within_s);
         Ok(Some(Self {
@@ -84,6 +81,14 @@ impl Link {
     pub async fn outgoing(&self, store: &Store, row: &OutboxRow) -> Result<Outgoing, Unsendable> {
         Ok(event(store, row).await?.outgoing(&self.mapping, &self.source)?)
     }
+}
+
+/// The secrets in the file that a setting names.
+pub fn secrets(setting: &str, file: &Path) -> Result<Secrets> {
+    std::fs::read_to_string(file)
+        .map_err(anyhow::Error::from)
+        .and_then(|text| Ok(Secrets::parse(&text)?))
+        .with_context(|| format!("{setting} = {}", file.display()))
 }
 
 /// What happened since the start; for metrics.
