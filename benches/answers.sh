@@ -10,6 +10,8 @@ BIN=${BIN:-target/release/qingting}
 cargo build --release --locked --quiet -p qingting-nlu --example spoken_answers -p qingting-voice --example prompts
 mkdir -p "$OUT"
 target/release/examples/spoken_answers prepare > "$OUT/texts.tsv"
+# What the recogniser is told to expect is that column.
 target/release/examples/prompts "$MODELS" "$OUT/texts.tsv" "$OUT" jf_alpha,jf_nezumi,jm_kumo 1.0,1.1,1.2
+sed -i '1s/.*/file\ttext\tquestion\tanswer\tset\texpected/' "$OUT/list.tsv"
 "$BIN" asr eval --tsv "$OUT/list.tsv" --telephone --heard "$OUT/heard.tsv" --models "$MODELS"
 target/release/examples/spoken_answers score "$OUT/list.tsv" "$OUT/heard.tsv"

@@ -13,6 +13,7 @@ mod stream;
 
 use crate::bias::Hotwords;
 use crate::degradation::Level;
+use crate::recognizer::Expected;
 use crate::text::Text;
 use pool::Shared;
 use qingting_common::Pii;
@@ -76,6 +77,9 @@ pub struct Heard {
     pub display: Pii<Text>,
     /// Mean token probability, 0 to 1.
     pub confidence: f32,
+    /// Of a final of a stream that something is expected of ([`AsrClient::expect`]): the same as a seat reads
+    /// it, if it says that; none where there is no difference or the voice does not bear it.
+    pub expected: Option<Pii<Expected>>,
 }
 
 /// How one worker is doing.
@@ -205,6 +209,13 @@ impl AsrClient {
     /// partials, and is never given up. Its producer must not be far ahead of its finals.
     pub fn open_offline_stream(&self, key: u64) -> (StreamSender, mpsc::Receiver<AsrEvent>) {
         self.open(key, true)
+    }
+
+    /// Says what the stream's audio may say from here on: a question that is being asked, then likely
+    /// answers, of which the first [`crate::wire::EXPECTED_CHARS_MAX`] characters count. It biases the
+    /// recogniser and does not bind it; empty: anything.
+    pub fn expect(&self, key: u64, words: &str) {
+        self.shared.streams().expect(key, words);
     }
 
     fn open(&self, key: u64, is_offline: bool) -> (StreamSender, mpsc::Receiver<AsrEvent>) {

@@ -228,7 +228,11 @@ mod tests {
                     true => Err(AsrError::Engine { engine: "fragile", reason: reason() }),
                     false => {
                         let span = 0..*samples as u64 / SAMPLES_PER_MS;
-                        Ok(Decoded { text: Text::over("一", &[span]), confidence: 1.0 })
+                        Ok(Decoded {
+                            text: Text::over("一", &[span]),
+                            confidence: 1.0,
+                            expected: None,
+                        })
                     }
                 },
                 is_last: *is_last,

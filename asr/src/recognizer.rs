@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::text::Text;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,6 +18,18 @@ pub struct Decoded {
     /// Simplified Chinese with times since the first sample; empty when nothing was said.
     pub text: Text,
     /// Mean token probability, 0 to 1; [`CONFIDENCE_UNKNOWN`] where the engine hands none out.
+    pub confidence: f32,
+    /// What it says if it says something that is expected ([`Decoder::expect`]), where that differs and the
+    /// voice bears it. The text above was heard without any expectation.
+    pub expected: Option<Expected>,
+}
+
+/// What was heard by an engine that knew what might be said. It tends to hear just that.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// As [`Decoded::text`].
+    pub text: Text,
+    /// As [`Decoded::confidence`].
     pub confidence: f32,
 }
 
@@ -67,6 +80,9 @@ impl Interrupt {
 pub trait Decoder: Send {
     /// How many processor cores the next decodes may use; engines that know one way only leave it.
     fn use_cores(&mut self, _cores: usize) {}
+    /// What the next decodes may say ([`crate::wire::Message::Expect`]); empty: anything. An engine that
+    /// cannot be told leaves it.
+    fn expect(&mut self, _words: &str) {}
     /// What ends a decode early, with any text; an engine that cannot stop decodes to its end.
     fn interrupt(&self) -> Interrupt {
         Interrupt::default()

@@ -29,6 +29,8 @@ pub struct Job {
     pub utterance: Utterance,
     /// 16 kHz.
     pub samples: Arc<[f32]>,
+    /// What it may say; empty: anything.
+    pub expected: Arc<str>,
     /// How much care.
     pub effort: Effort,
     /// Its text will be replaced.
@@ -429,6 +431,7 @@ mod tests {
             key: Key { connection: 0, stream, segment },
             utterance: Utterance { audio: 0..end, speech: 0..end },
             samples: Arc::from([]),
+            expected: Arc::default(),
             effort,
             is_partial: effort == Effort::Partial,
             is_offline: false,
@@ -439,7 +442,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Decoded {
-        Decoded { text: Text::over(text, &[]), confidence: 1.0 }
+        Decoded { text: Text::over(text, &[]), confidence: 1.0, expected: None }
     }
 
     #[test]

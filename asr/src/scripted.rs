@@ -64,7 +64,7 @@ impl Decoder for Scripted {
     fn decode(&mut self, samples: &[f32], _effort: Effort) -> Result<Decoded> {
         std::thread::sleep(self.decode);
         let text = "一".repeat(samples.len().div_ceil(STEP_SAMPLES));
-        Ok(Decoded { text: Text::over(&text, &voiced(samples)), confidence: 0.9 })
+        Ok(Decoded { text: Text::over(&text, &voiced(samples)), confidence: 0.9, expected: None })
     }
 }
 
@@ -96,7 +96,11 @@ impl Utterance {
         let recent = &heard[heard.len().saturating_sub(ENDPOINT_SAMPLES)..];
         LiveText {
             id,
-            decoded: Ok(Decoded { text: Text::over(&text, &[span]), confidence: 0.8 }),
+            decoded: Ok(Decoded {
+                text: Text::over(&text, &[span]),
+                confidence: 0.8,
+                expected: None,
+            }),
             is_last: self.is_finished && self.taken == self.samples.len(),
             is_endpoint: recent.len() == ENDPOINT_SAMPLES && level(recent) < LEVEL_OF_WORDS,
         }

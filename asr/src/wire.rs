@@ -5,13 +5,14 @@
 //! one that listens for other machines speaks to who has sent it the right [`Message::Token`].
 
 use crate::degradation::Level;
+use crate::recognizer::Expected;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use tokio::io::AsyncReadExt;
 
 /// Version of this protocol; both sides must have the same.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 /// Largest frame, in bytes, length field excluded.
 pub const FRAME_BYTES_MAX: usize = 65_536;
 /// Most samples in one [`Message::Audio`].
@@ -19,6 +20,8 @@ pub const AUDIO_SAMPLES_MAX: usize = 16_000;
 
 /// Length of a token, in bytes.
 pub const TOKEN_BYTES_MIN: usize = 32;
+/// Longest [`Message::Expect`], in characters; more is cut.
+pub const EXPECTED_CHARS_MAX: usize = 120;
 /// Longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 256;
 
@@ -57,6 +60,13 @@ pub enum Message {
         start_sample: u64,
         /// Linear samples.
         samples: Vec<i16>,
+    },
+    /// Client: what is decoded from here on may say this. Engines that can be told then hear each final twice.
+    Expect {
+        /// The stream.
+        stream: u64,
+        /// Context and likely words in the order of a talk; empty: anything may be said again.
+        words: String,
     },
     /// Client: no more audio; remaining finals and [`Event::Ended`] follow.
     Close {
@@ -97,6 +107,9 @@ pub enum Event {
         text: Text,
         /// Mean token probability.
         confidence: f32,
+        /// Of a final: the same by [`crate::recognizer::Decoded::expected`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<Expected>,
     },
     /// Instead of a final: it was given up because the worker is too far behind.
     Skipped {
@@ -157,6 +170,7 @@ const AUDIO: u8 = 3;
 const CLOSE: u8 = 4;
 const EVENT: u8 = 5;
 const TOKEN: u8 = 6;
+const EXPECT: u8 = 7;
 
 impl Message {
     /// The frame, length included.
@@ -187,6 +201,12 @@ impl Message {
                 out.extend(stream.to_le_bytes());
                 out.extend(start_sample.to_le_bytes());
                 samples.iter().for_each(|sample| out.extend(sample.to_le_bytes()));
+            }
+            Self::Expect { stream, words } => {
+                out.push(EXPECT);
+                out.extend(stream.to_le_bytes());
+                let words: String = words.chars().take(EXPECTED_CHARS_MAX).collect();
+                out.extend(words.as_bytes());
             }
             Self::Close { stream } => {
                 out.push(CLOSE);
@@ -242,6 +262,14 @@ impl Message {
                     .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
                     .collect();
                 Self::Audio { stream, start_sample, samples }
+            }
+            EXPECT => {
+                let stream = u64::from_le_bytes(take(body)?);
+                let words = std::str::from_utf8(std::mem::take(body)).ok()?;
+                if words.chars().count() > EXPECTED_CHARS_MAX {
+                    return None;
+                }
+                Self::Expect { stream, words: words.to_owned() }
             }
             CLOSE => Self::Close { stream: u64::from_le_bytes(take(body)?) },
             EVENT => Self::Event(serde_json::from_slice(std::mem::take(body)).ok()?),
@@ -362,6 +390,16 @@ mod tests {
             let read = read_message(&mut &message.encode()[..]).expect("well-formed");
             prop_assert!(read == Some(message));
         }
+    }
+
+    #[test]
+    fn expected_words_survive_the_wire_and_too_many_are_cut() {
+        let message = |chars: usize| Message::Expect { stream: 7, words: "满".repeat(chars) };
+        let sent = message(EXPECTED_CHARS_MAX + 1).encode();
+        let read = read_message(&mut &sent[..]).expect("well-formed");
+        assert!(read == Some(message(EXPECTED_CHARS_MAX)));
+        let bad = [&[EXPECT][..], &7u64.to_le_bytes(), &[0xff]].concat();
+        assert!(matches!(Message::decode(&bad), Err(WireError::Malformed(EXPECT))));
     }
 
     #[test]

@@ -213,6 +213,14 @@ struct Board {
     streams: u32,
 }
 
+/// A stream of a client.
+struct Open {
+    stream: Stream,
+    is_offline: bool,
+    /// What its next decodes may say.
+    expected: Arc<str>,
+}
+
 struct Client {
     events: SyncSender<Event>,
     socket: UnixStream,
@@ -271,7 +279,7 @@ impl Shared {
         &self,
         connection: u64,
         socket: UnixStream,
-        streams: &mut BTreeMap<u64, (Stream, bool)>,
+        streams: &mut BTreeMap<u64, Open>,
     ) -> Result<()> {
         let mut reader = BufReader::new(socket);
         while let Some(message) = wire::read_message(&mut reader)? {
@@ -295,21 +303,29 @@ impl Shared {
                     let opened = if is_longer { opened.offline() } else { opened };
                     let opened =
                         if self.recognizer.is_equalised() { opened.equalised() } else { opened };
-                    streams.insert(stream, (opened, is_offline));
+                    let expected = Arc::default();
+                    streams.insert(stream, Open { stream: opened, is_offline, expected });
                 }
                 Message::Audio { stream, start_sample, samples } => {
-                    if let Some((open, is_offline)) = streams.get_mut(&stream) {
-                        let segment = open.segment();
+                    if let Some(open) = streams.get_mut(&stream) {
+                        let segment = open.stream.segment();
                         if self.takes_endpoint(Key { connection, stream, segment }) {
-                            self.act(connection, stream, *is_offline, open.flush());
+                            let ended = open.stream.flush();
+                            self.act(connection, stream, open, ended);
                         }
-                        let actions = open.push(start_sample, &samples)?;
-                        self.act(connection, stream, *is_offline, actions);
+                        let actions = open.stream.push(start_sample, &samples)?;
+                        self.act(connection, stream, open, actions);
+                    }
+                }
+                Message::Expect { stream, words } => {
+                    if let Some(open) = streams.get_mut(&stream) {
+                        open.expected = words.into();
                     }
                 }
                 Message::Close { stream } => {
-                    if let Some((mut open, is_offline)) = streams.remove(&stream) {
-                        self.act(connection, stream, is_offline, open.flush());
+                    if let Some(mut open) = streams.remove(&stream) {
+                        let ended = open.stream.flush();
+                        self.act(connection, stream, &open, ended);
                         let mut board = self.board();
                         board.streams -= 1;
                         board
@@ -331,9 +347,10 @@ impl Shared {
         &self,
         connection: u64,
         stream: u64,
-        is_offline: bool,
+        open: &Open,
         actions: impl IntoIterator<Item = Action>,
     ) {
+        let is_offline = open.is_offline;
         let mut board = self.board();
         for action in actions {
             let key = |segment| Key { connection, stream, segment };
@@ -341,6 +358,7 @@ impl Shared {
                 key: key(piece.segment),
                 utterance: piece.utterance,
                 samples: piece.samples,
+                expected: Arc::clone(&open.expected),
                 effort,
                 is_partial: effort == Effort::Partial,
                 is_offline,
@@ -396,6 +414,7 @@ impl Shared {
         loop {
             let job = self.wait_for_job(&interrupt);
             decoder.use_cores(job.cores);
+            decoder.expect(&job.expected);
             let outcome = decoder.decode(&job.samples, job.effort);
             let is_failed = outcome.is_err();
             let decoded = outcome.unwrap_or_else(|error| {
@@ -520,5 +539,6 @@ fn said(key: Key, utterance: &Utterance, decoded: Decoded, is_final: bool) -> Ev
         end_ms,
         text: decoded.text,
         confidence: decoded.confidence,
+        expected: decoded.expected,
     }
 }

@@ -36,6 +36,23 @@ fn a_satisfied_citizen_is_through_in_five_answers() {
 }
 
 #[test]
+fn who_listens_knows_the_question_that_is_being_asked() {
+    let mut talk = Talk::begin();
+    assert_eq!(talk.listens, None);
+    talk.prompt_ends();
+    assert_eq!(talk.listens, Some(Q::RightPerson));
+    talk.answer("是的");
+    talk.prompt_ends();
+    assert_eq!(talk.listens, Some(Q::Contacted));
+    talk.answer("联系过");
+    assert_eq!(talk.listens, Some(Q::Resolved));
+    talk.answer("嗯");
+    assert_eq!(talk.listens, Some(Q::Confirm));
+    talk.answer("不对");
+    assert_eq!(talk.listens, Some(Q::Resolved));
+}
+
+#[test]
 fn a_dissatisfied_citizen_is_asked_why_and_his_words_are_kept() {
     let mut talk = Talk::at_question("满意吗");
     talk.answer("不满意");
@@ -137,6 +154,18 @@ fn an_answer_that_was_hardly_heard_is_repeated_once() {
     talk.answer("对");
     let kept = talk.stored.last().expect("an answer");
     assert_eq!((kept.answer, kept.confirmed), (A::Yes, true));
+}
+
+#[test]
+fn what_was_heard_only_because_it_was_expected_is_repeated_and_kept_as_it_was_meant() {
+    let mut talk = Talk::at_question("满意吗");
+    talk.answer_twice("蛮耶", "满意。");
+    assert!(talk.said().contains("您是说，满意，对吗"), "{}", talk.said());
+    assert!(talk.stored.iter().all(|kept| kept.question != Q::Satisfied), "nothing is guessed");
+    talk.answer_twice("队", "对。");
+    let kept = talk.stored.last().expect("an answer");
+    assert_eq!((kept.question, kept.answer, kept.confirmed), (Q::Satisfied, A::Satisfied, true));
+    assert_eq!(kept.text.expose(), "满意。");
 }
 
 #[test]

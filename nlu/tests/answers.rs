@@ -3,9 +3,9 @@
 
 mod support;
 
-use qingting_nlu::answers::AnswerReader;
+use qingting_nlu::answers::{ACCEPT_MIN, AnswerReader};
 use std::collections::BTreeMap;
-use support::answers::{is_right, lines, read};
+use support::answers::{is_right, lines, read, read_both};
 use support::score::{self, Score, assert_floors};
 
 const DEV: &str = include_str!("answers/dev.txt");
@@ -65,4 +65,31 @@ fn what_is_not_clear_is_not_guessed() {
         .map(|(question, words, found)| format!("{question} | {words} -> {found}"))
         .collect();
     assert!(guessed.is_empty(), "{} guessed\n{}", guessed.len(), guessed.join("\n"));
+}
+
+/// One who was heard twice: what both bear is the answer, what one of them bears is repeated to him.
+#[test]
+fn what_two_hearings_do_not_agree_on_is_doubted() {
+    let reader = AnswerReader::new();
+    let read = |question: &str, plain: &str, expecting: &str| {
+        let (answer, sure) = read_both(&reader, question, (plain, 0.6), (expecting, 0.9));
+        (answer, sure >= ACCEPT_MIN)
+    };
+    let told = |answer: &str, is_sure: bool| (answer.to_owned(), is_sure);
+    // What was not understood, and sounds like an answer.
+    assert_eq!(read("satisfied", "蛮耶", "满意。"), told("满意", false));
+    assert_eq!(read("resolved", "姐姐呢", "解决了。"), told("yes", false));
+    assert_eq!(read("satisfied", "不满意", "不满意。"), told("不满意", true));
+    // Two answers, of which the surer is asked about; and one where the surer hears none.
+    assert_eq!(read("satisfied", "自不满意吧", "十分满意吧。"), told("非常满意", false));
+    let neither = "不能说解决也不能说没解决。";
+    assert!(!read("resolved", "不能说姐姐也不能说没解决", neither).1);
+    // A reason is never repeated: it is read without expectation.
+    assert_eq!(read("reason", "除了两个多月", "太慢，拖了两个多月。").0, "unclear");
+    assert_eq!(
+        read("reason", "没人来修", "太慢，没人来修。").0,
+        read("reason", "没人来修", "没人来修").0
+    );
+    // Nothing in either.
+    assert_eq!(read("resolved", "这个不好说", "这个不好说。"), told("unclear", false));
 }

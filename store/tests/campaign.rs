@@ -276,7 +276,7 @@ impl World {
             while let Some(output) = dialogue.poll_output() {
                 match output {
                     Output::Play { id, text } => played = Some((id, text.0.concat())),
-                    Output::StopPrompts => {}
+                    Output::StopPrompts | Output::Listen(_) => {}
                     Output::Store(answered) => {
                         self.store()
                             .put_answer(id, number, answered, self.now)
@@ -309,6 +309,7 @@ impl World {
         Words {
             text: Pii::new(text.to_owned()),
             confidence: 0.9,
+            expected: None,
             is_final: true,
             spoken: (Millis(now.0 - 900), Millis(now.0 - 300)),
             clip_ms: (now.0 - 900, now.0 - 300),

@@ -74,14 +74,26 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it takes calls.
     pub fn start(plan: &ServerPlan) -> Self {
+        let mut server = Self::planned(plan);
+        server.start_again();
+        server
+    }
+
+    /// One that is to crash at this point, on the database of another, whose password it has.
+    pub fn start_beside(other: &Self, plan: &ServerPlan, crash_at: &str) -> Self {
+        let mut server = Self::planned(plan);
+        server.password.clone_from(&other.password);
+        server.start_crashing_at(crash_at);
+        server
+    }
+
+    fn planned(plan: &ServerPlan) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let (sip, http) = (free_port(), free_port());
         std::fs::write(home.path().join("config.toml"), configuration(plan, sip, http))
             .expect("writable");
         share_prompts(home.path());
-        let mut server = Self { child: None, home, sip, http, password: String::new() };
-        server.start_again();
-        server
+        Self { child: None, home, sip, http, password: String::new() }
     }
 
     /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
@@ -162,6 +174,11 @@ impl Server {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// Whether it has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// What it has logged.

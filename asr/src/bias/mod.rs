@@ -5,7 +5,10 @@
 //! the same or nearly so and the sentence falls into fewer, longer words with it**; a sentence that is
 //! made of words as it is stays. Numbers are never touched: a wrong digit is worse than a wrong name.
 
+mod likeness;
 mod sound;
+
+pub(crate) use likeness::{likeness, said_once};
 
 use crate::text::Text;
 use jieba_rs::Jieba;

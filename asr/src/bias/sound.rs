@@ -70,6 +70,16 @@ pub(super) fn distance(a: &[Sound], b: &[Sound]) -> f32 {
     pairs.fold(DIFFERENT, f32::min)
 }
 
+/// The same, where one half of a syllable counts although the other is different.
+pub(super) fn halves(a: &[Sound], b: &[Sound]) -> f32 {
+    let both = |a: &Sound, b: &Sound| {
+        let initials = cost(&INITIALS_ALIKE, a.initial, b.initial);
+        f32::midpoint(initials, cost(&RESTS_ALIKE, a.rest, b.rest))
+    };
+    let pairs = a.iter().flat_map(|a| b.iter().map(move |b| both(a, b)));
+    pairs.fold(DIFFERENT, f32::min)
+}
+
 impl Sound {
     fn of(syllable: &'static str) -> Self {
         let initial = INITIALS.into_iter().find(|initial| syllable.starts_with(initial));

@@ -5,6 +5,7 @@ use super::stream::Stream;
 use super::{CARRY_EVERY, FINISHED_STREAMS_MAX, UP_SILENT_MAX, WorkerStatus};
 use crate::bias::Hotwords;
 use crate::degradation::Level;
+use crate::recognizer::Expected;
 use crate::text::{self, Stage, Text};
 use crate::wire::{Event, Message};
 use std::collections::BTreeMap;
@@ -103,8 +104,11 @@ impl Shared {
         self.streams().place(&statuses);
     }
 
-    pub(super) fn heard(&self, worker: WorkerIndex, event: Event) {
+    pub(super) fn heard(&self, worker: WorkerIndex, mut event: Event) {
         self.is_not_silent(worker);
+        if let Event::Result { expected: Some(Expected { text, .. }), .. } = &mut event {
+            *text = text::display(text, Stage::Final);
+        }
         match &event {
             Event::Started { stream: key, .. }
             | Event::Result { stream: key, .. }
@@ -152,6 +156,12 @@ impl Streams {
     pub(super) fn push(&mut self, key: u64, index: u64, samples: &[i16]) {
         if let Some(placed) = self.by_key.get_mut(&key) {
             placed.stream.push(index, samples);
+        }
+    }
+
+    pub(super) fn expect(&mut self, key: u64, words: &str) {
+        if let Some(placed) = self.by_key.get_mut(&key) {
+            placed.stream.expect(words);
         }
     }
 

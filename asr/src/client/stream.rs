@@ -39,6 +39,9 @@ pub(super) struct Stream {
     /// No more audio comes; the number tells which stream finished first.
     finished: Option<u64>,
     is_offline: bool,
+    /// What may be said next, and whether the present worker knows.
+    expected: String,
+    is_told: bool,
     /// Segments begun without a final, and where they began.
     unfinished: BTreeMap<u32, u64>,
     next_segment: u32,
@@ -62,6 +65,8 @@ impl Stream {
             is_closed: false,
             finished: None,
             is_offline,
+            expected: String::new(),
+            is_told: true,
             unfinished: BTreeMap::new(),
             next_segment: 0,
             losses: 0,
@@ -115,6 +120,12 @@ impl Stream {
         self.drop_first(self.audio.len().saturating_sub(KEPT_SAMPLES_MAX));
     }
 
+    /// What is sent from here on may say this.
+    pub(super) fn expect(&mut self, words: &str) {
+        words.clone_into(&mut self.expected);
+        self.is_told = false;
+    }
+
     /// No more audio comes. `number` grows from one finished stream to the next.
     pub(super) fn finish(&mut self, number: u64) {
         self.finished = Some(number);
@@ -140,6 +151,12 @@ impl Stream {
                 is_offline: self.is_offline,
             };
             out.extend(open.encode());
+            self.is_told = self.expected.is_empty();
+        }
+        if !self.is_told {
+            self.is_told = true;
+            let words = self.expected.clone();
+            out.extend(Message::Expect { stream: key, words }.encode());
         }
         while self.sent < self.end() {
             let from = (self.sent - self.base) as usize;
@@ -187,9 +204,19 @@ impl Stream {
                 self.next_segment = self.next_segment.max(segment.saturating_add(1));
                 self.tell(AsrEvent::SpeechStarted { at_ms });
             }
-            Event::Result { segment, is_final, start_ms, end_ms, text, confidence, .. } => {
+            Event::Result {
+                segment,
+                is_final,
+                start_ms,
+                end_ms,
+                text,
+                confidence,
+                expected,
+                ..
+            } => {
+                let expected = expected.map(Pii::new);
                 let (display, raw) = (Pii::new(display), Pii::new(text));
-                let heard = Heard { segment, start_ms, end_ms, raw, display, confidence };
+                let heard = Heard { segment, start_ms, end_ms, raw, display, confidence, expected };
                 if !is_final {
                     // A live engine may still speak of a segment that another has finished.
                     if self.unfinished.contains_key(&segment) {
@@ -327,7 +354,16 @@ mod tests {
     fn result(segment: u32, start_ms: u64, end_ms: u64) -> Event {
         let text = Text::over("一", &[start_ms..end_ms]);
         let (stream, is_final, confidence) = (1, true, 0.9);
-        Event::Result { stream, segment, is_final, start_ms, end_ms, text, confidence }
+        Event::Result {
+            stream,
+            segment,
+            is_final,
+            start_ms,
+            end_ms,
+            text,
+            confidence,
+            expected: None,
+        }
     }
 
     fn seconds(stream: &mut Stream, count: u64) {
@@ -356,6 +392,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_expected_is_told_before_the_audio_that_may_say_it_and_to_the_next_worker_again() {
+        let (mut stream, _events) = stream();
+        let told = |stream: &mut Stream| {
+            stream.push(stream.end(), &[0; 800]);
+            let mut out = Vec::new();
+            stream.outgoing(1, &mut out);
+            let mut reading = &out[..];
+            let messages = std::iter::from_fn(|| crate::wire::read_message(&mut reading).ok()?);
+            let kind = |message| match message {
+                Message::Open { .. } => "open".to_owned(),
+                Message::Expect { words, .. } => words,
+                _ => "audio".to_owned(),
+            };
+            messages.map(kind).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut stream), ["open", "audio"]);
+        stream.expect("满意吗");
+        assert_eq!(told(&mut stream), ["满意吗", "audio"]);
+        assert_eq!(told(&mut stream), ["audio"]);
+        stream.rewind();
+        assert_eq!(told(&mut stream), ["open", "满意吗", "audio"]);
+        stream.expect("");
+        assert_eq!(told(&mut stream), ["", "audio"]);
+        stream.rewind();
+        assert_eq!(told(&mut stream), ["open", "audio"]);
+    }
+
+    #[test]
     fn a_partial_that_comes_after_its_final_is_not_told() {
         let (mut stream, mut events) = stream();
         let partial = Event::Result {
@@ -366,6 +430,7 @@ mod tests {
             end_ms: 900,
             text: Text::default(),
             confidence: 1.0,
+            expected: None,
         };
         stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 0 }, Text::default());
         stream.heard(result(0, 0, 900), Text::default());

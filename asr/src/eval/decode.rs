@@ -12,9 +12,8 @@ use crate::bias::Hotwords;
 use crate::clock::process_cpu_ms;
 use crate::error::{AsrError, Result};
 use crate::noise::NoiseSuppression;
-use crate::recognizer::{Decoder, Effort, Recognizer};
+use crate::recognizer::{Decoded, Decoder, Effort, Recognizer};
 use crate::stream::{Action, Stream};
-use crate::text::Text;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,13 +73,10 @@ pub struct Report {
     pub heard: Vec<Heard>,
 }
 
-/// A segment's text, and the recogniser's confidence in it.
-pub(super) type Piece = (Text, f32);
-
 /// One utterance's result.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    pieces: Vec<Piece>,
+    pieces: Vec<Decoded>,
     /// Errors in it.
     pub errors: Errors,
     /// Characters of the reference.
@@ -90,7 +86,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    fn new(pieces: Vec<Piece>, reference: &str, samples: usize) -> Self {
+    fn new(pieces: Vec<Decoded>, reference: &str, samples: usize) -> Self {
         let reference = normalise(reference);
         let heard = Self {
             pieces,
@@ -103,17 +99,32 @@ impl Heard {
 
     /// What was heard, segment after segment.
     pub fn text(&self) -> String {
-        self.pieces.iter().map(|(text, _)| text.to_string()).collect()
+        self.pieces.iter().map(|piece| piece.text.to_string()).collect()
     }
 
     /// The recogniser's confidence in the least sure segment; 0 where nothing was heard.
     pub fn confidence(&self) -> f32 {
-        self.pieces.iter().map(|(_, confidence)| *confidence).reduce(f32::min).unwrap_or(0.0)
+        self.pieces.iter().map(|piece| piece.confidence).reduce(f32::min).unwrap_or(0.0)
+    }
+
+    /// The same as one heard it who expected it, where that differs.
+    pub fn expected(&self) -> Option<(String, f32)> {
+        let expected = |piece: &Decoded| match &piece.expected {
+            Some(expected) => (expected.text.to_string(), expected.confidence),
+            None => (piece.text.to_string(), piece.confidence),
+        };
+        let differs = self.pieces.iter().any(|piece| piece.expected.is_some());
+        let both = |(text, sure): (String, f32), (more, confidence): (String, f32)| {
+            (text + &more, sure.min(confidence))
+        };
+        self.pieces.iter().map(expected).reduce(both).filter(|_| differs)
     }
 
     fn corrected(&self, reference: &str, hotwords: &Hotwords) -> Self {
-        let corrected =
-            |(text, confidence): &Piece| (hotwords.correct(text, *confidence), *confidence);
+        let corrected = |piece: &Decoded| Decoded {
+            text: hotwords.correct(&piece.text, piece.confidence),
+            ..piece.clone()
+        };
         let pieces = self.pieces.iter().map(corrected).collect();
         Self { seconds: self.seconds, ..Self::new(pieces, reference, 0) }
     }
@@ -157,6 +168,7 @@ pub fn measure(
             let sound = Sound::read(&utterance.file)?;
             let (heard, rate_hz) = sound.hear(condition, number as u64, conceal);
             let call = in_silence(&heard, rate_hz);
+            decoder.expect(&utterance.expected);
             let pieces = transcribe(recognizer, &mut *decoder, setup, rate_hz, &call)?;
             done.push((number, Heard::new(pieces, &utterance.text, sound.samples.len())));
         }
@@ -193,7 +205,8 @@ pub fn measure_worker(
     for (stream, utterance) in (0u64..).zip(table) {
         let sound = Sound::read(&utterance.file)?;
         let (heard, rate_hz) = sound.hear(condition, stream, conceal);
-        let pieces = worker.finals(stream, rate_hz, &in_silence(&heard, rate_hz))?;
+        let pieces =
+            worker.finals(stream, rate_hz, &utterance.expected, &in_silence(&heard, rate_hz))?;
         all.push(Heard::new(pieces, &utterance.text, sound.samples.len()));
     }
     let cpu_seconds = worker.cpu_ms()?.saturating_sub(cpu_before_ms) as f64 / 1_000.0;
@@ -229,7 +242,7 @@ fn transcribe(
     setup: Setup,
     rate_hz: u32,
     call: &[i16],
-) -> Result<Vec<Piece>> {
+) -> Result<Vec<Decoded>> {
     let (is_offline, effort) = match setup.pass {
         Pass::Streaming => (false, Effort::Final),
         Pass::Whole => (true, Effort::Offline),
@@ -247,8 +260,7 @@ fn transcribe(
     let mut pieces = Vec::new();
     for action in actions {
         if let Action::Ended(piece) = action {
-            let decoded = decoder.decode(&piece.samples, effort)?;
-            pieces.push((decoded.text, decoded.confidence));
+            pieces.push(decoder.decode(&piece.samples, effort)?);
         }
     }
     Ok(pieces)

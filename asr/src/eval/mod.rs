@@ -20,6 +20,8 @@ pub struct Utterance {
     pub file: PathBuf,
     /// The reference.
     pub text: String,
+    /// What the recogniser was told to expect ([`crate::AsrClient::expect`]); may be empty.
+    pub expected: String,
 }
 
 /// [`table`] of a file in UTF-8.
@@ -31,7 +33,8 @@ pub fn read_table(tsv: &Path, limit: usize) -> Result<Vec<Utterance>> {
 }
 
 /// The first `limit` rows of a tab-separated table whose heading names the columns `file` (relative to
-/// the table, which is at `tsv`) and `text`, in any order and among others. Blank lines are skipped.
+/// the table, which is at `tsv`), `text` and perhaps `expected`, in any order and among others. Blank lines
+/// are skipped.
 ///
 /// # Errors
 /// Naming the line: no heading, a row without the two columns, a sound file that cannot be heard.
@@ -56,6 +59,7 @@ pub fn table(text: &str, tsv: &Path, limit: usize) -> Result<Vec<Utterance>> {
         })
     };
     let (file_at, text_at) = (column("file")?, column("text")?);
+    let expected_at = heading.split('\t').position(|column| column.trim() == "expected");
     let folder = tsv.parent().unwrap_or(Path::new("."));
     let row = |(line, row): (usize, &str)| {
         let cells: Vec<&str> = row.split('\t').map(str::trim).collect();
@@ -67,7 +71,8 @@ pub fn table(text: &str, tsv: &Path, limit: usize) -> Result<Vec<Utterance>> {
         }
         let file = folder.join(file);
         sound::check(&file).map_err(|error| bad(line, error.to_string()))?;
-        Ok(Utterance { file, text: (*text).to_owned() })
+        let expected = expected_at.and_then(|at| cells.get(at)).copied().unwrap_or_default();
+        Ok(Utterance { file, text: (*text).to_owned(), expected: expected.to_owned() })
     };
     let rows: Vec<Utterance> = lines.take(limit).map(row).collect::<Result<_>>()?;
     if rows.is_empty() {

@@ -1,7 +1,7 @@
 //! A running worker, as the measurements see it.
 
-use super::decode::Piece;
 use crate::error::{AsrError, Result};
+use crate::recognizer::Decoded;
 use crate::wire::{self, Event, Message};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -53,8 +53,15 @@ impl Worker {
     }
 
     /// The finals of a whole stream, one after the other.
-    pub(super) fn finals(&mut self, stream: u64, rate_hz: u32, call: &[i16]) -> Result<Vec<Piece>> {
+    pub(super) fn finals(
+        &mut self,
+        stream: u64,
+        rate_hz: u32,
+        expected: &str,
+        call: &[i16],
+    ) -> Result<Vec<Decoded>> {
         self.open(stream, rate_hz)?;
+        self.send(&Message::Expect { stream, words: expected.to_owned() })?;
         for (number, chunk) in (0u64..).zip(call.chunks(wire::AUDIO_SAMPLES_MAX)) {
             let start_sample = number * wire::AUDIO_SAMPLES_MAX as u64;
             self.send(&Message::Audio { stream, start_sample, samples: chunk.to_vec() })?;
@@ -63,8 +70,8 @@ impl Worker {
         let mut pieces = Vec::new();
         loop {
             match self.next()? {
-                Event::Result { is_final: true, text, confidence, .. } => {
-                    pieces.push((text, confidence));
+                Event::Result { is_final: true, text, confidence, expected, .. } => {
+                    pieces.push(Decoded { text, confidence, expected });
                 }
                 Event::Ended { .. } => return Ok(pieces),
                 _ => {}

@@ -6,7 +6,7 @@ use crate::script::{AnswerName, Ask, EndingName, Facts, Node, NodeName, Script};
 use qingting_common::{Millis, Pii};
 use qingting_nlu::LocalTime;
 use qingting_nlu::answers::{
-    ACCEPT_MIN, Answer, AnswerReader, AnswerReading, CONFIRM_MIN, Question, Said,
+    ACCEPT_MIN, Answer, AnswerReader, AnswerReading, CONFIRM_MIN, Hearing, Question, Said,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -342,6 +342,7 @@ impl Dialogue {
 
     fn ask(&mut self, now: Millis, at: NodeName, ask: &Ask, mut asking: Asking) {
         asking.since.get_or_insert(now);
+        self.outputs.push_back(Output::Listen(ask.question));
         let id = self.play(asking.wording(ask), "");
         self.state = State::Asking { at, asking, turn: Turn::new(id, now) };
     }
@@ -426,7 +427,7 @@ impl Dialogue {
             self.state = State::Asking { at, asking, turn };
             return;
         }
-        let reading = self.understand(ask.question, &turn.said);
+        let (reading, hearing) = self.understand(ask.question, &turn.said);
         let is_answer = reading.confidence >= CONFIRM_MIN;
         if !is_answer && turn.playing.is_some() {
             // Talk beside the telephone does not cut a question.
@@ -437,33 +438,43 @@ impl Dialogue {
         self.stop(&turn);
         match AnswerName::of(&reading.answer) {
             Some(answer) if is_answer && self.script.way(ask, answer).is_some() => {
-                self.understood(now, at, ask, asking, answer, &reading, turn.said);
+                let said = heard_so(turn.said, hearing);
+                self.understood(now, at, ask, asking, answer, &reading, said);
             }
             _ => self.ask_again(now, at, ask, asking, Why::Unclear),
         }
     }
 
     /// The last sentence alone, or all of the turn together: 解决了 … 一半.
-    fn understand(&self, question: Question, said: &[Words]) -> AnswerReading {
+    fn understand(&self, question: Question, said: &[Words]) -> (AnswerReading, Hearing) {
         let whole = joined(said);
-        let all = whole.as_ref().map(|words| self.read(question, words));
-        let last = said.last().map(|words| self.read(question, words));
+        let all = whole.as_ref().map(|words| self.read_both(question, words));
+        let last = said.last().map(|words| self.read_both(question, words));
         match (all, last) {
-            (Some(all), _) if all.answer != Answer::Unclear => all,
+            (Some(all), _) if all.0.answer != Answer::Unclear => all,
             // Sentences that contradict each other are not an answer: only a later one that stands for
             // itself after one that said nothing is.
             (Some(all), Some(last)) => {
                 let before = &said[..said.len() - 1];
-                let said_nothing =
-                    before.iter().all(|words| self.read(question, words).answer == Answer::Unclear);
-                if said_nothing { last } else { all }
+                let is_nothing =
+                    |words| self.read_both(question, words).0.answer == Answer::Unclear;
+                if before.iter().all(is_nothing) { last } else { all }
             }
-            (all, last) => last.or(all).unwrap_or(AnswerReading {
-                answer: Answer::Unclear,
-                confidence: 0.0,
-                span: 0..0,
+            (all, last) => last.or(all).unwrap_or_else(|| {
+                let nothing =
+                    AnswerReading { answer: Answer::Unclear, confidence: 0.0, span: 0..0 };
+                (nothing, Hearing::Plain)
             }),
         }
+    }
+
+    fn read_both(&self, question: Question, words: &Words) -> (AnswerReading, Hearing) {
+        let Some((text, confidence)) = &words.expected else {
+            return (self.read(question, words), Hearing::Plain);
+        };
+        let plain = Said { text: words.text.expose(), confidence: words.confidence, at: words.at };
+        let expecting = Said { text: text.expose(), confidence: *confidence, at: words.at };
+        self.reader.read_both(question, &plain, &expecting)
     }
 
     fn read(&self, question: Question, words: &Words) -> AnswerReading {
@@ -506,6 +517,7 @@ impl Dialogue {
             Some(spoken) => {
                 asking.confirmed_once = true;
                 let say = self.script.confirm.say.clone();
+                self.outputs.push_back(Output::Listen(Question::Confirm));
                 let turn = Turn::new(self.play(&say, spoken), now);
                 let guess = Box::new(answered);
                 self.state = State::Confirming { at, asking, turn, guess, later };
@@ -634,12 +646,12 @@ impl Dialogue {
 
     /// What was said to 您是说…，对吗: yes or no, or the answer itself, which may be another one.
     fn confirmed(&self, ask: &Ask, words: &Words, guess: &Answered) -> Confirmed {
-        let plain = self.read(Question::Confirm, words);
+        let (plain, _) = self.read_both(Question::Confirm, words);
         let exit = AnswerName::of(&plain.answer).filter(|name| AnswerName::EXITS.contains(name));
         if let Some(exit) = exit.filter(|exit| self.script.way(ask, *exit).is_some()) {
             return Confirmed::Instead(exit, plain);
         }
-        let itself = self.read(ask.question, words);
+        let (itself, _) = self.read_both(ask.question, words);
         match AnswerName::of(&itself.answer) {
             // 对 is read as a yes to many questions: said to a confirmation it is one to that.
             _ if plain.answer == Answer::Yes => Confirmed::Yes,
@@ -668,12 +680,12 @@ impl Dialogue {
         let Some(Node::Ask(ask)) = script.node(&taken.at) else { return false };
         let mut said = taken.words;
         said.push(words);
-        let reading = self.understand(ask.question, &said);
+        let (reading, _) = self.understand(ask.question, &said);
         if AnswerName::of(&reading.answer) == Some(taken.answer) {
             self.taken = Some(Taken { words: said, ..taken });
             return false;
         }
-        if self.understand(ask.question, &said[said.len() - 1..]).answer == Answer::Unclear
+        if self.understand(ask.question, &said[said.len() - 1..]).0.answer == Answer::Unclear
             && reading.answer == Answer::Unclear
             && !self.revokes(&said)
         {
@@ -746,14 +758,37 @@ fn is_too_early(words: &Words, since: Millis) -> bool {
     words.spoken.0 < since + BELATED
 }
 
+/// What was said as it was heard when it was understood.
+fn heard_so(mut said: Vec<Words>, hearing: Hearing) -> Vec<Words> {
+    let of_words = |words: &mut Words| {
+        if let Some((text, confidence)) = words.expected.take() {
+            (words.text, words.confidence) = (text, confidence);
+        }
+    };
+    if hearing == Hearing::Expecting {
+        said.iter_mut().for_each(of_words);
+    }
+    said
+}
+
 /// Sentences as one.
 fn joined(said: &[Words]) -> Option<Words> {
     let (first, last) = (said.first()?, said.last()?);
     let text: Vec<&str> = said.iter().map(|words| words.text.expose().as_str()).collect();
     let lowest = said.iter().map(|words| words.confidence).fold(f32::INFINITY, f32::min);
+    let expected = said.iter().any(|words| words.expected.is_some()).then(|| {
+        let each = said.iter().map(|words| match &words.expected {
+            Some((text, confidence)) => (text.expose().as_str(), *confidence),
+            None => (words.text.expose().as_str(), words.confidence),
+        });
+        let (text, confidence): (Vec<&str>, Vec<f32>) = each.unzip();
+        let lowest = confidence.into_iter().fold(f32::INFINITY, f32::min);
+        (Pii::new(text.join("，")), lowest)
+    });
     Some(Words {
         text: Pii::new(text.join("，")),
         confidence: lowest,
+        expected,
         is_final: true,
         spoken: (first.spoken.0, last.spoken.1),
         clip_ms: (first.clip_ms.0, last.clip_ms.1),

@@ -46,6 +46,8 @@ pub struct Words {
     pub text: Pii<String>,
     /// 0 to 1.
     pub confidence: f32,
+    /// The same and its confidence, heard as an answer to [`Output::Listen`], where that differs.
+    pub expected: Option<(Pii<String>, f32)>,
     /// They will change no more.
     pub is_final: bool,
     /// When they began and ended, on the clock of the inputs.
@@ -59,6 +61,8 @@ pub struct Words {
 /// One thing to do, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
+    /// A question comes next: what is said from here on answers it.
+    Listen(Question),
     /// Play these sentences.
     Play {
         /// Comes back in [`Input::PromptDone`].

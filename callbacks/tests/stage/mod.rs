@@ -21,6 +21,7 @@ pub(crate) struct Talk {
     pub(crate) ending: Option<Ending>,
     pub(crate) endings: u32,
     pub(crate) stops: u32,
+    pub(crate) listens: Option<Question>,
     pub(crate) hold_stores: bool,
     pub(crate) everything_said: String,
     playing: Option<(PlayId, String)>,
@@ -55,6 +56,7 @@ impl Talk {
             ending: None,
             endings: 0,
             stops: 0,
+            listens: None,
             hold_stores: false,
             everything_said: String::new(),
             playing: None,
@@ -81,6 +83,7 @@ impl Talk {
         while let Some(output) = self.dialogue.poll_output() {
             assert!(self.ending.is_none(), "{output:?} after the end");
             match output {
+                Output::Listen(question) => self.listens = Some(question),
                 Output::Play { id, text } => {
                     self.everything_said.push_str(&text.0.concat());
                     self.playing = Some((id, text.0.concat()));
@@ -160,12 +163,23 @@ impl Talk {
         self.feed(Input::Words(words));
     }
 
+    /// The same of words that were heard in two ways.
+    pub(crate) fn answer_twice(&mut self, plain: &str, expecting: &str) {
+        self.prompt_ends();
+        let expected = Some((Pii::new(expecting.to_owned()), 0.9));
+        let words = Words { confidence: 0.6, expected, ..self.spoken(plain) };
+        self.feed(Input::Voice);
+        self.now = words.spoken.1 + RECOGNISED_AFTER;
+        self.feed(Input::Words(words));
+    }
+
     /// Words that begin now.
     pub(crate) fn spoken(&self, words: &str) -> Words {
         let ends = self.now + SPEAKS;
         Words {
             text: Pii::new(words.to_owned()),
             confidence: 0.95,
+            expected: None,
             is_final: true,
             spoken: (self.now, ends),
             clip_ms: (self.now.0, ends.0),

@@ -9,7 +9,7 @@
 #[path = "../../tests/support/answers.rs"]
 mod answers;
 
-use answers::{is_right, lines, read};
+use answers::{is_right, lines, read, read_both};
 use qingting_nlu::answers::{ACCEPT_MIN, AnswerReader};
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -37,7 +37,8 @@ fn prepare() {
         // Lines with errors of recognition cannot be spoken.
         for line in file.lines().filter(|line| !line.starts_with(['#', '~']) && !line.is_empty()) {
             let (words, question, expected) = line_of(line);
-            println!("{words}\t{question}\t{expected}\t{set}");
+            let likely = answers::question(question).expected();
+            println!("{words}\t{question}\t{expected}\t{set}\t{likely}");
         }
     }
 }
@@ -63,36 +64,45 @@ struct Tally {
     wrong: usize,
 }
 
-/// `list` has file, words, question, answer and set; `heard` is what `qingting asr eval --heard` wrote.
+/// `list` has file, words, question, answer, set and what the recogniser was told to expect; `heard` is what `qingting asr eval --heard` wrote.
 fn score(list: &Path, heard: &Path) -> Result<(), Box<dyn Error>> {
     let heard = std::fs::read_to_string(heard)?;
     let mut rows = heard.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let heading = rows.next().ok_or("nothing was heard")?;
     let at = |name| heading.iter().position(|it| *it == name).ok_or(format!("no column {name}"));
     let (file_at, heard_at, confidence_at) = (at("file")?, at("heard")?, at("confidence")?);
-    let mut words = HashMap::new();
+    let (expected_at, expected_confidence_at) = (at("expected")?, at("expected_confidence")?);
+    let mut words: HashMap<String, ((String, f32), (String, f32))> = HashMap::new();
     for row in rows {
         let name = Path::new(row[file_at]).file_name().and_then(|name| name.to_str());
         let confidence: f32 = row[confidence_at].parse()?;
-        words.insert(name.unwrap_or_default().to_owned(), (row[heard_at].to_owned(), confidence));
+        let expecting = (row[expected_at].to_owned(), row[expected_confidence_at].parse()?);
+        let plain = (row[heard_at].to_owned(), confidence);
+        words.insert(name.unwrap_or_default().to_owned(), (plain, expecting));
     }
     let reader = AnswerReader::new();
     let mut tallies: BTreeMap<(String, String), Tally> = BTreeMap::new();
     for line in std::fs::read_to_string(list)?.lines().skip(1) {
-        let [file, written, question, expected, set] = line.split('\t').collect::<Vec<_>>()[..]
+        let [file, written, question, expected, set, _] = line.split('\t').collect::<Vec<_>>()[..]
         else {
-            return Err(format!("not file, words, question, answer and set: {line}").into());
+            return Err(format!("not six columns: {line}").into());
         };
-        let Some((said, confidence)) = words.get(file) else { continue };
+        let Some(((said, confidence), (likely, likely_confidence))) = words.get(file) else {
+            continue;
+        };
         let on_paper = is_right(expected, &read(&reader, question, written, SURE).0);
-        let (found, sure) = read(&reader, question, said, *confidence);
+        let plain = (said.as_str(), *confidence);
+        let (found, sure) = match likely.is_empty() {
+            true => read(&reader, question, plain.0, plain.1),
+            false => read_both(&reader, question, plain, (likely, *likely_confidence)),
+        };
         for group in [question, "all"] {
             let tally = tallies.entry((set.to_owned(), group.to_owned())).or_default();
             tally.add(expected, on_paper, &found, sure);
         }
         if found != "unclear" && !is_right(expected, &found) {
             println!(
-                "  {set}, {question} | {written}, heard {said} ({confidence:.2}) -> {found} ({sure:.2}), expected {expected}"
+                "  {set}, {question} | {written}, heard {said} ({confidence:.2}), {likely} -> {found} ({sure:.2}), expected {expected}"
             );
         }
     }

@@ -25,6 +25,9 @@ use std::ops::Range;
 pub const ACCEPT_MIN: f32 = 0.7;
 /// Below this confidence a reading is [`Answer::Unclear`]; between the two it wants a confirmation.
 pub const CONFIRM_MIN: f32 = 0.5;
+/// How sure an answer is at most that only one of two hearings bears: it is repeated to the citizen.
+const DOUBTED: f32 = 0.65;
+const _: () = assert!(CONFIRM_MIN <= DOUBTED && DOUBTED < ACCEPT_MIN);
 /// Most characters of one answer that are read.
 pub const ANSWER_CHARS_MAX: usize = 400;
 
@@ -47,6 +50,23 @@ pub enum Question {
     WhenToCall,
     /// 您是说…，对吗: [`Answer::Yes`] or [`Answer::No`].
     Confirm,
+}
+
+impl Question {
+    /// The question and what most answer to it, for a recogniser that can be told what to expect. The answers
+    /// are given evenly, so that none is preferred. Nothing for a reason: it is told freely and never repeated.
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::RightPerson => "请问您是本人吗？是的，我是。不是，你打错了。",
+            Self::Contacted => "有没有联系过您？有，联系过。没有，没联系过。",
+            Self::Resolved => "问题解决了吗？解决了。没有解决。解决了一部分。",
+            Self::Satisfied => "您对处理结果满意吗？非常满意。满意。基本满意。不满意。非常不满意。",
+            Self::Reason => "",
+            Self::AnythingElse => "您还有其他问题要反映吗？没有了。有，还有一个问题。",
+            Self::WhenToCall => "什么时候方便再打给您？明天上午。晚上八点以后。",
+            Self::Confirm => "对吗？对，是的。不对，不是。",
+        }
+    }
 }
 
 /// The five levels of the service.
@@ -194,6 +214,15 @@ pub struct AnswerReading {
 impl AnswerReading {
     /// Nothing certain.
     pub(crate) const UNCLEAR: Self = Self { answer: Answer::Unclear, confidence: 0.0, span: 0..0 };
+}
+
+/// Which of two hearings an answer was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// Without any expectation.
+    Plain,
+    /// With [`Question::expected`] in the ear.
+    Expecting,
 }
 
 /// What the citizen said.

@@ -1,7 +1,8 @@
 //! From words to an answer: what he says to any question first, then what he says to this one.
 
 use super::{
-    ANSWER_CHARS_MAX, Answer, AnswerReading, CONFIRM_MIN, Cause, Question, Said, Satisfaction,
+    ANSWER_CHARS_MAX, Answer, AnswerReading, CONFIRM_MIN, Cause, DOUBTED, Hearing, Question, Said,
+    Satisfaction,
 };
 use crate::reader::lexicon::{Hit, Lexicon};
 use crate::reader::sounds::Sounds;
@@ -87,6 +88,33 @@ impl AnswerReader {
             .unwrap_or(AnswerReading::UNCLEAR);
         reading.confidence *= 0.7 + 0.3 * heard(said.confidence);
         if reading.confidence < CONFIRM_MIN { AnswerReading::UNCLEAR } else { reading }
+    }
+
+    /// The answer of one who was heard twice: without expectation, and as an answer to the question, which an ear
+    /// that expects it hears too readily. What both bear is the answer; what one of them bears, or they bear
+    /// differently, is [`DOUBTED`]. A reason, which is never repeated, is read without expectation alone.
+    pub fn read_both(
+        &self,
+        question: Question,
+        plain: &Said<'_>,
+        expecting: &Said<'_>,
+    ) -> (AnswerReading, Hearing) {
+        let (own, other) = (self.read(question, plain), self.read(question, expecting));
+        let doubted = |reading: AnswerReading| AnswerReading {
+            confidence: reading.confidence.min(DOUBTED),
+            ..reading
+        };
+        let is_surer = expecting.confidence > plain.confidence;
+        match (own.answer, other.answer) {
+            (Answer::Because(_), _) | (_, Answer::Because(_)) => (own, Hearing::Plain),
+            (a, b) if a == b && own.confidence >= other.confidence => (own, Hearing::Plain),
+            (a, b) if a == b => (other, Hearing::Expecting),
+            (Answer::Unclear, _) => (doubted(other), Hearing::Expecting),
+            (_, Answer::Unclear) if is_surer => (doubted(own), Hearing::Plain),
+            (_, Answer::Unclear) => (own, Hearing::Plain),
+            _ if is_surer => (doubted(other), Hearing::Expecting),
+            _ => (doubted(own), Hearing::Plain),
+        }
     }
 
     /// What the words answer to the question itself; none where they answer nothing or two things.

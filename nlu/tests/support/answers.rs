@@ -2,7 +2,9 @@
 #![allow(dead_code)]
 
 use qingting_nlu::LocalTime;
-use qingting_nlu::answers::{Answer, AnswerReader, Question, Said};
+use qingting_nlu::answers::{Answer, AnswerReader, AnswerReading, Hearing, Question, Said};
+
+const AT: LocalTime = LocalTime { year: 2026, month: 3, day: 11, hour: 15, minute: 20 };
 
 pub(crate) fn question(name: &str) -> Question {
     match name {
@@ -25,9 +27,11 @@ pub(crate) fn read(
     text: &str,
     confidence: f32,
 ) -> (String, f32) {
-    let at = LocalTime { year: 2026, month: 3, day: 11, hour: 15, minute: 20 };
-    let said = Said { text, confidence, at };
-    let reading = reader.read(question(name), &said);
+    let reading = reader.read(question(name), &Said { text, confidence, at: AT });
+    written(&reading, text)
+}
+
+fn written(reading: &AnswerReading, text: &str) -> (String, f32) {
     let words: String = text.chars().skip(reading.span.start).take(reading.span.len()).collect();
     let answer = match reading.answer {
         Answer::Yes => "yes".into(),
@@ -43,6 +47,19 @@ pub(crate) fn read(
         Answer::Unclear => "unclear".into(),
     };
     (answer, reading.confidence)
+}
+
+/// The same of what was heard twice: words and confidence without expectation, and with it.
+pub(crate) fn read_both(
+    reader: &AnswerReader,
+    name: &str,
+    plain: (&str, f32),
+    expecting: (&str, f32),
+) -> (String, f32) {
+    let of = |(text, confidence)| Said { text, confidence, at: AT };
+    let (reading, hearing) = reader.read_both(question(name), &of(plain), &of(expecting));
+    let text = if hearing == Hearing::Plain { plain.0 } else { expecting.0 };
+    written(&reading, text)
 }
 
 /// Question, words and expected answer of each line.

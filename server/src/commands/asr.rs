@@ -240,12 +240,15 @@ fn ramp_row(step: &Step) -> String {
 /// A row for every utterance, condition and pass.
 fn heard(table: &[Utterance], reports: &[Report]) -> String {
     let mut rows =
-        "condition\tpass\thotwords\tfile\terrors\tcharacters\ttext\theard\tconfidence\n".to_owned();
+        "condition\tpass\thotwords\tfile\terrors\tcharacters\ttext\theard\tconfidence\texpected\t\
+         expected_confidence\n"
+            .to_owned();
     for report in reports {
         for (utterance, heard) in table.iter().zip(&report.heard) {
+            let (expected, sure) = heard.expected().unwrap_or_default();
             let _ = writeln!(
                 rows,
-                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}\t{}\t{:.3}",
+                "{}\t{:?}\t{}\t{}\t{}\t{}\t{}\t{}\t{:.3}\t{expected}\t{sure:.3}",
                 report.condition.name(),
                 report.pass,
                 report.has_hotwords,

@@ -116,6 +116,10 @@ impl Captions {
         Spoken {
             text: Pii::new(heard.display.expose().to_string()),
             confidence: heard.confidence,
+            expected: heard.expected.as_ref().map(|expected| {
+                let expected = expected.expose();
+                (Pii::new(expected.text.to_string()), expected.confidence)
+            }),
             is_final,
             in_leg_ms: (heard.start_ms, heard.end_ms),
             in_call_ms: (self.in_call(heard.start_ms), self.in_call(heard.end_ms)),

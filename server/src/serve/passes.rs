@@ -379,6 +379,7 @@ mod tests {
             raw: Pii::default(),
             display: Pii::default(),
             confidence: 1.0,
+            expected: None,
         };
         for event in [
             AsrEvent::SpeechStarted { at_ms: 1_000 },

@@ -35,6 +35,8 @@ impl Word {
 pub struct Spoken {
     pub text: Pii<String>,
     pub confidence: f32,
+    /// The same, heard as an answer to what was asked, where that differs.
+    pub expected: Option<(Pii<String>, f32)>,
     /// A whole sentence, which changes no more.
     pub is_final: bool,
     /// Where they begin and end, in ms of the leg's samples …
@@ -81,9 +83,8 @@ impl Driver {
         if ear.is_none() {
             tap.skip_past();
         }
+        let stream = self.stream(number);
         let to = self.hotline.asr.as_ref().map(|asr| {
-            // Streams are told apart by call and leg.
-            let stream = (self.id.0.as_u128() as u64).rotate_left(8) ^ u64::from(number);
             let (to, events) = asr.open_stream(stream);
             let speaker = Speaker {
                 leg,
@@ -105,6 +106,18 @@ impl Driver {
             to
         });
         self.hotline.feeder.add(Feed { tap, to, leg, voice: self.words.0.clone(), ear });
+    }
+
+    /// What a party may say from here on; empty: anything.
+    pub(super) fn expect(&self, leg: LegId, words: &str) {
+        if let (Some(asr), Some(io)) = (&self.hotline.asr, self.legs.get(leg)) {
+            asr.expect(self.stream(io.number), words);
+        }
+    }
+
+    /// Streams are told apart by call and leg.
+    const fn stream(&self, number: u32) -> u64 {
+        (self.id.0.as_u128() as u64).rotate_left(8) ^ number as u64
     }
 
     pub(super) fn word_input(&mut self, word: Word) -> Option<Input> {

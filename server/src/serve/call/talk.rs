@@ -152,6 +152,7 @@ impl Driver {
 
     fn talk_step(&mut self, step: Step) {
         match step {
+            Step::Expect(words) => self.expect(CITIZEN, words),
             Step::Play(id, samples) => {
                 if let Some(media) = self.media(CITIZEN) {
                     media.play(TALK_PROMPTS + id, samples);

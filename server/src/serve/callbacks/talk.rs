@@ -23,6 +23,8 @@ const LISTENS_FOR: Duration = Duration::from_secs(13);
 
 /// What is to be done next.
 pub enum Step {
+    /// Tell the recogniser what may be said from here on; empty: anything.
+    Expect(&'static str),
     /// Play these samples under this number.
     Play(u32, Arc<[i16]>),
     /// Stop what plays.
@@ -178,6 +180,7 @@ impl Talk {
         let words = Words {
             text: spoken.text.clone(),
             confidence: spoken.confidence,
+            expected: spoken.expected.clone(),
             is_final: spoken.is_final,
             spoken: (on_clock(from), on_clock(to)),
             clip_ms: spoken.in_call_ms,
@@ -261,6 +264,7 @@ impl Talk {
 
     fn over(&mut self, ending: Ending) {
         self.ending = Some(ending);
+        self.steps.push_back(Step::Expect(""));
         self.steps.push_back(Step::Over(ending));
     }
 
@@ -271,6 +275,9 @@ impl Talk {
         self.dialogue.handle_input(now, input);
         while let Some(output) = self.dialogue.poll_output() {
             match output {
+                Output::Listen(question) => {
+                    self.steps.push_back(Step::Expect(question.expected()));
+                }
                 Output::Play { id, text } => {
                     let samples = self.errand.sounds.of(&text);
                     self.steps.push_back(Step::Play(id.0, samples));
