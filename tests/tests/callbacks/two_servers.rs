@@ -1,10 +1,6 @@
 //! Two servers on one PostgreSQL call the citizens of one campaign, and one of them dies at a crash point.
 
-#[allow(dead_code, unused_imports, unused_macros, reason = "one database is all it needs")]
-#[path = "../../store/tests/support/postgres.rs"]
-mod postgres;
-
-use qingting_tests::audio::{Wav, speech_like};
+use super::{postgres, said};
 use qingting_tests::campaign::{self, answers, ended, outcomes};
 use qingting_tests::citizens::Citizens;
 use qingting_tests::clock::Deadline;
@@ -22,14 +18,7 @@ const TURN_MAX: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 fn plan(citizens: &Citizens, database: &Path) -> ServerPlan {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let weekly = days.map(|name| format!("{name} = [\"00:00-24:00\"]")).join(", ");
-    ServerPlan::deaf()
-        .with("callbacks.scripts", format!("\"{}\"", scripts.display()))
-        .with("data.database_url_file", format!("\"{}\"", database.display()))
-        .and(&citizens.trunk())
-        .and(&format!("[[hours]]\nname = \"总是\"\nweekly = {{ {weekly} }}\n"))
+    super::plan(citizens).with("data.database_url_file", format!("\"{}\"", database.display()))
 }
 
 fn number(n: usize) -> String {
@@ -48,8 +37,7 @@ struct City {
 impl City {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let hello = folder.path().join("hello.wav");
-        Wav::mono(speech_like(7, Duration::from_millis(700))).write(&hello);
+        let hello = said(folder.path(), "hello", Duration::from_millis(700));
         let hello = hello.display();
         let file: String = (1..=CITIZENS_MAX)
             .map(|n| {
