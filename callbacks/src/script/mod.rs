@@ -265,6 +265,41 @@ impl Script {
         &self.name
     }
 
+    fn questions(&self) -> impl Iterator<Item = &Ask> {
+        self.nodes.values().filter_map(|node| match node {
+            Node::Ask(ask) => Some(ask),
+            _ => None,
+        })
+    }
+
+    /// Every wording of every question, and of every repeated answer to it.
+    pub fn question_texts(
+        &self,
+        facts: &Facts,
+    ) -> impl Iterator<Item = (Question, Option<AnswerName>, Rendered)> {
+        self.questions().flat_map(move |ask| {
+            let wordings = [&ask.say, &ask.by_keys].into_iter().chain(&ask.again);
+            let wordings = wordings.filter(|text| !text.is_empty());
+            let asked = wordings.map(move |text| (ask.question, None, facts.fill(text)));
+            let answers = check::answers_of(ask.question).iter().chain(&AnswerName::EXITS);
+            let repeated = answers.filter_map(move |answer| {
+                let text = self.confirmation(ask.question, *answer, facts)?;
+                Some((ask.question, Some(*answer), text))
+            });
+            asked.chain(repeated)
+        })
+    }
+
+    /// How an answer to a question is repeated to the citizen; none where it is not.
+    pub fn confirmation(
+        &self,
+        question: Question,
+        answer: AnswerName,
+        facts: &Facts,
+    ) -> Option<Rendered> {
+        answer.spoken(question).map(|spoken| facts.fill_with(&self.confirm.say, spoken))
+    }
+
     pub(crate) fn node(&self, name: &NodeName) -> Option<&Node> {
         self.nodes.get(name)
     }

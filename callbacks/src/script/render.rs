@@ -1,7 +1,7 @@
 //! Texts of a script as one citizen hears them.
 
 use super::read::error_at;
-use super::{AnswerName, Node, Script, ScriptError, check};
+use super::{Node, Script, ScriptError};
 use std::collections::BTreeSet;
 
 /// What a text may have in braces. `{answer}` is for `confirm` alone.
@@ -50,13 +50,8 @@ impl Script {
             for text in texts(node) {
                 all.extend(facts.fill(text).0);
             }
-            if let Node::Ask(ask) = node {
-                let answers = check::answers_of(ask.question).iter().chain(&AnswerName::EXITS);
-                for spoken in answers.filter_map(|answer| answer.spoken(ask.question)) {
-                    all.extend(facts.fill_with(&self.confirm.say, spoken).0);
-                }
-            }
         }
+        all.extend(self.question_texts(facts).flat_map(|(.., text)| text.0));
         all.into_iter().collect()
     }
 }

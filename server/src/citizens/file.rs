@@ -3,6 +3,8 @@
 use crate::caller::KEYS;
 use crate::commands::speech::Saying;
 use crate::config::Problem;
+use qingting_callbacks::script::question;
+use qingting_nlu::answers::Question;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -68,6 +70,8 @@ pub struct Person {
     pub greeting: Option<Reply>,
     /// To the 1st, 2nd, … prompt that is heard.
     pub answers: Vec<Reply>,
+    /// What is said to 您是说…，对吗: when it is right, and when it is not. None when no answer says what it is to.
+    pub confirms: Option<[Reply; 2]>,
     /// Hangs up when the prompt after so many answers has begun.
     pub hangs_up_after: Option<usize>,
 }
@@ -75,6 +79,8 @@ pub struct Person {
 /// The answer to a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
+    /// To which question, where that is known; else to whatever is heard.
+    pub to: Option<Question>,
     /// What.
     pub act: Act,
     /// Into the prompt, not after it.
@@ -157,6 +163,7 @@ struct RawPerson {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawReply {
+    to: Option<String>,
     says: Option<String>,
     plays: Option<PathBuf>,
     keys: Option<String>,
@@ -186,6 +193,14 @@ impl Citizens {
             reading.wrong(0..0, "citizens", "there are none", "Give at least one [[citizens]]");
         }
         if reading.problems.is_empty() { Ok(reading.citizens) } else { Err(reading.problems) }
+    }
+}
+
+impl Citizens {
+    /// Whether answers are given to questions, not in their order.
+    pub fn say_what_they_answer(&self) -> bool {
+        let calls = self.by_number.values().flat_map(|citizen| &citizen.calls);
+        calls.into_iter().any(|call| matches!(call, Does::Talk(Person { confirms: Some(_), .. })))
     }
 }
 
@@ -264,7 +279,7 @@ impl Reading<'_> {
             Some(raw) => {
                 let at = raw.span();
                 let act = Act::Say(self.sound(at, "greeting", raw.into_inner(), voice)?);
-                Some(Reply { act, interrupts: false })
+                Some(Reply { to: None, act, interrupts: false })
             }
         };
         let answers = raw.answers.into_iter();
@@ -276,7 +291,10 @@ impl Reading<'_> {
             self.wrong(after.span(), "hangs_up_after", &what, remedy);
         }
         let hangs_up_after = raw.hangs_up_after.map(Spanned::into_inner);
-        Some(Person { greeting, answers, hangs_up_after })
+        let is_asked = answers.iter().any(|reply| reply.to.is_some());
+        let confirms =
+            is_asked.then(|| ["对，是的。", "不对。"].map(|text| self.said(text, voice)));
+        Some(Person { greeting, answers, confirms, hangs_up_after })
     }
 
     fn sound(
@@ -287,7 +305,7 @@ impl Reading<'_> {
         voice: Option<&str>,
     ) -> Option<SoundId> {
         match self.reply(at.clone(), raw, voice)? {
-            Reply { act: Act::Say(sound), interrupts: false } => Some(sound),
+            Reply { to: None, act: Act::Say(sound), interrupts: false } => Some(sound),
             _ => {
                 let remedy = "Give says = \"TEXT\" or plays = \"FILE.wav\", and nothing else";
                 self.wrong(at, key, "it is no sound", remedy);
@@ -298,11 +316,17 @@ impl Reading<'_> {
 
     fn reply(&mut self, at: Range<usize>, raw: RawReply, voice: Option<&str>) -> Option<Reply> {
         let interrupts = raw.interrupts;
+        let to = match raw.to.as_deref().map(question) {
+            Some(None) => {
+                let what = format!("{:?} is no question", raw.to.unwrap_or_default());
+                self.wrong(at, "to", &what, "Give a question of callback scripts: satisfied");
+                return None;
+            }
+            known => known.flatten(),
+        };
         let act = match (raw.says, raw.plays, raw.keys, raw.silence) {
             (Some(text), None, None, false) if !text.trim().is_empty() => {
-                let voice = raw.voice.as_deref().or(voice).or(self.voice.as_deref());
-                let voice = voice.unwrap_or("qingting").to_owned();
-                Act::Say(self.source(Source::Voice(Saying { text, voice, speed: 1.0 })))
+                self.said(&text, raw.voice.as_deref().or(voice)).act
             }
             (None, Some(path), None, false) => {
                 let at = line(self.text, at);
@@ -321,7 +345,14 @@ impl Reading<'_> {
                 return None;
             }
         };
-        Some(Reply { act, interrupts })
+        Some(Reply { to, act, interrupts })
+    }
+
+    fn said(&mut self, text: &str, voice: Option<&str>) -> Reply {
+        let voice = voice.or(self.voice.as_deref()).unwrap_or("qingting").to_owned();
+        let saying = Saying { text: text.to_owned(), voice, speed: 1.0 };
+        let act = Act::Say(self.source(Source::Voice(saying)));
+        Reply { to: None, act, interrupts: false }
     }
 
     /// A sound that several use is made once.

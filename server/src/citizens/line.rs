@@ -1,16 +1,19 @@
 //! One call to a citizen.
 
 use super::Sounds;
-use super::file::{Act, Citizen, Citizens, Does, SoundId};
+use super::file::{Act, Citizen, Citizens, Does, SoundId, Source};
+use super::questions::{Asked, KEPT_SAMPLES, Questions};
 use crate::clock::{Clock, unix_now};
 use crate::ear::{Ear, TICK, VOICE_LEVEL};
 use crate::serve::remote_media;
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use qingting_callbacks::script::AnswerName;
 use qingting_common::limits::{SAMPLES_PER_TICK, TELEPHONE_RATE_HZ};
 use qingting_common::{Millis, UnixMillis};
 use qingting_core::sdp::{Codec, LocalMedia, LocalSecurity, Session, SessionDescription};
 use qingting_media::{LegConfig, LegHandle, MediaEngine, MediaEvent, RecogniserTap};
+use qingting_nlu::answers::Question;
 use qingting_sip::message::HeaderName;
 use qingting_sip::{Dialog, DialogEvent, IncomingCall, Reply};
 use serde::Serialize;
@@ -35,6 +38,7 @@ const BEEP_LEVEL: f32 = 8_000.0;
 pub struct Called {
     pub citizens: Arc<Citizens>,
     pub sounds: Arc<Sounds>,
+    pub questions: Arc<Questions>,
     pub media: Arc<MediaEngine>,
     pub number: String,
     /// From 1.
@@ -170,6 +174,9 @@ pub struct Line {
     ticks: Interval,
     sounds: Arc<Sounds>,
     citizens: Arc<Citizens>,
+    questions: Arc<Questions>,
+    /// The newest of what was heard.
+    heard: Vec<i16>,
     played: u32,
     answered: Option<Millis>,
     pub ear: Ear,
@@ -210,6 +217,8 @@ impl Line {
             ticks,
             sounds: Arc::clone(&called.sounds),
             citizens: Arc::clone(&called.citizens),
+            questions: Arc::clone(&called.questions),
+            heard: Vec::new(),
             played: 0,
             answered: None,
             ear: Ear::default(),
@@ -268,6 +277,19 @@ impl Line {
 
     fn sound(&self, id: SoundId) -> Arc<[i16]> {
         Arc::clone(&self.sounds[id.0])
+    }
+
+    /// What the prompt asked that was heard last; none when that is not known.
+    pub fn asked(&self) -> Option<Asked> {
+        self.questions.asked(&self.heard)
+    }
+
+    /// Whether whoever says this means that answer.
+    pub fn is_meant(&self, question: Question, sound: SoundId, answer: AnswerName) -> bool {
+        match &self.citizens.sources[sound.0] {
+            Source::Voice(saying) => self.questions.is_meant(question, &saying.text, answer),
+            Source::File(..) => false,
+        }
     }
 
     /// Does something after this prompt and notes it.
@@ -346,6 +368,10 @@ impl Line {
         let now = self.clock.now();
         while let Some(frame) = self.tap.pop() {
             self.ear.hear(now, frame.level());
+            self.heard.extend(frame.samples);
+        }
+        if self.heard.len() > 2 * KEPT_SAMPLES {
+            self.heard.drain(..self.heard.len() - KEPT_SAMPLES);
         }
         if let (Some(ended), Some(began)) = (self.turn_ended, self.ear.began()) {
             self.turn_ended = None;

@@ -3,9 +3,11 @@
 mod file;
 mod line;
 mod person;
+mod questions;
 
 pub use file::{Citizens, Source};
 pub use line::{CallReport, End, Turn};
+pub use questions::Questions;
 
 use crate::caller;
 use crate::cli::ModelsDir;
@@ -64,6 +66,7 @@ fn saying(source: &Source) -> Option<&Saying> {
 pub struct Exchange {
     citizens: Arc<Citizens>,
     sounds: Arc<Sounds>,
+    questions: Arc<Questions>,
     endpoint: Endpoint,
     calls: mpsc::Receiver<IncomingCall>,
     media: Arc<MediaEngine>,
@@ -72,8 +75,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Listens, UDP and TCP.
-    pub async fn open(citizens: Citizens, sounds: Sounds, listen: SocketAddr) -> Result<Self> {
+    /// Listens, UDP and TCP. Answers that say what they are to are given to the `questions` that are known.
+    pub async fn open(
+        citizens: Citizens,
+        sounds: Sounds,
+        questions: Questions,
+        listen: SocketAddr,
+    ) -> Result<Self> {
         let (endpoint, calls) = Endpoint::bind(EndpointConfig {
             udp: vec![listen],
             tcp: vec![listen],
@@ -84,7 +92,8 @@ impl Exchange {
         .await?;
         let media = Arc::new(caller::engine(listen.ip(), 2 * CALLS_MAX)?);
         let (citizens, sounds) = (Arc::new(citizens), Arc::new(sounds));
-        Ok(Self { citizens, sounds, endpoint, calls, media, called: HashMap::new() })
+        let questions = Arc::new(questions);
+        Ok(Self { citizens, sounds, questions, endpoint, calls, media, called: HashMap::new() })
     }
 
     /// Where it listens, by UDP.
@@ -129,6 +138,7 @@ impl Exchange {
         Called {
             citizens: Arc::clone(&self.citizens),
             sounds: Arc::clone(&self.sounds),
+            questions: Arc::clone(&self.questions),
             media: Arc::clone(&self.media),
             number,
             nth: *count,

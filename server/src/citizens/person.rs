@@ -1,7 +1,8 @@
 //! A person on the telephone.
 
-use super::file::{Person, Reply};
+use super::file::{Act, Person, Reply};
 use super::line::{End, Line, STAYS_MAX};
+use super::questions::Asked;
 use crate::ear::{Ear, TICK};
 use std::time::Duration;
 
@@ -20,30 +21,51 @@ pub async fn talk(line: &mut Line, person: &Person) -> Result<End, End> {
         line.stay(GREETS_AFTER).await?;
         line.act(0, act).await?;
     }
-    for (before, reply) in person.answers.iter().enumerate() {
-        if person.hangs_up_after == Some(before) {
-            return hang_up(line).await;
+    let (mut prompt, mut given) = (0, 0);
+    loop {
+        if person.hangs_up_after == Some(given) {
+            hear_some(line, HANGS_UP_AFTER).await?;
+            return Ok(line.hang_up());
         }
-        let heard = match reply.interrupts {
-            true => hear_some(line, INTERRUPTS_AFTER).await?,
-            false => line.wait(PROMPT_MAX, |ear, _| ear.is_over()).await?,
+        let planned = person.answers.get(given);
+        if planned.is_none() && person.confirms.is_none() {
+            line.stay(STAYS_MAX).await?;
+            return Ok(line.hang_up());
+        }
+        let heard = match planned {
+            Some(Reply { interrupts: true, .. }) => hear_some(line, INTERRUPTS_AFTER).await?,
+            _ => line.wait(PROMPT_MAX, |ear, _| ear.is_over()).await?,
         };
         if !heard {
             // Nobody waits for ever on a silent line.
             return Ok(line.hang_up());
         }
-        line.act(before + 1, &reply.act).await?;
+        prompt += 1;
+        let asked = line.asked();
+        if let Some(reply) = asked.and_then(|asked| confirmed(line, person, given, asked)) {
+            line.act(prompt, &reply.act).await?;
+            continue;
+        }
+        let to = asked.and_then(|asked| {
+            person.answers.iter().position(|reply| reply.to == Some(asked.question))
+        });
+        match to.or(planned.map(|_| given)) {
+            Some(index) => {
+                given = given.max(index + 1);
+                line.act(prompt, &person.answers[index].act).await?;
+            }
+            None => line.ear.wait_for_next(),
+        }
     }
-    if person.hangs_up_after.is_some() {
-        return hang_up(line).await;
-    }
-    line.stay(STAYS_MAX).await?;
-    Ok(line.hang_up())
 }
 
-async fn hang_up(line: &mut Line) -> Result<End, End> {
-    hear_some(line, HANGS_UP_AFTER).await?;
-    Ok(line.hang_up())
+/// Yes or no, when what he said last is repeated to him.
+fn confirmed<'a>(line: &Line, person: &'a Person, given: usize, asked: Asked) -> Option<&'a Reply> {
+    let (answer, [yes, no]) = (asked.repeated?, person.confirms.as_ref()?);
+    let is_to = |reply: &&Reply| reply.to == Some(asked.question);
+    let said = person.answers[..given].iter().rev().find(is_to)?;
+    let Act::Say(sound) = said.act else { return None };
+    Some(if line.is_meant(asked.question, sound, answer) { yes } else { no })
 }
 
 /// Hears so much of the next prompt; false when there is none.

@@ -1,6 +1,6 @@
 //! `qingting answer`: citizens who answer the telephone, for tests and demonstrations of callbacks.
 
-use crate::citizens::{self, CallReport, Citizens, End, Exchange, Turn};
+use crate::citizens::{self, CallReport, Citizens, End, Exchange, Questions, Turn};
 use crate::cli::{self, ModelsDir};
 use crate::config::Config;
 use crate::home;
@@ -16,6 +16,11 @@ pub fn run(args: &cli::Answer) -> Result<()> {
         let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
         anyhow::anyhow!("{} problem(s) in {}:{list}", problems.len(), path.display())
     })?;
+    if citizens.say_what_they_answer() {
+        bail!(
+            "`to` needs the questions of a script, which the demo alone has: give answers in order"
+        );
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     let cache = match &args.speech {
         Some(cache) => cache.clone(),
@@ -29,7 +34,7 @@ pub fn run(args: &cli::Answer) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let numbers = citizens.by_number.len();
-        let exchange = Exchange::open(citizens, sounds, args.listen).await?;
+        let exchange = Exchange::open(citizens, sounds, Questions::default(), args.listen).await?;
         let Some(address) = exchange.address() else { bail!("there is no address to listen on") };
         if args.json {
             println!("{}", json!({ "listening": address.to_string(), "numbers": numbers }));

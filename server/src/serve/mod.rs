@@ -7,7 +7,7 @@ mod aids;
 mod arrivals;
 mod books;
 mod call;
-mod callbacks;
+pub mod callbacks;
 mod captions;
 mod edge;
 mod feeder;

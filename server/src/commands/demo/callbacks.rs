@@ -1,20 +1,23 @@
 //! `qingting demo --callbacks`: twenty closed tickets, twenty citizens, and what became of each call.
 
 use super::server;
-use crate::citizens::{self, CallReport, Citizens, Exchange};
+use crate::citizens::{self, CallReport, Citizens, Exchange, Questions};
 use crate::cli::ModelsDir;
 use crate::clock::unix_now;
 use crate::commands::answer;
 use crate::commands::callbacks::{spoken_answer, spoken_status};
 use crate::config::Config;
+use crate::serve::callbacks::Sounds;
 use crate::{database, home};
 use anyhow::{Context, Result, ensure};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::intake;
+use qingting_callbacks::script::{Facts, Rendered, SATISFACTION, Script};
 use qingting_common::{CampaignId, UnixMillis};
 use qingting_nlu::answers::Cause;
 use qingting_nlu::table::Table;
 use qingting_store::{CampaignState, FollowUpResult, Place, Store};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,9 +39,10 @@ pub fn run(config: &Config) -> Result<()> {
     let citizens = Citizens::read(CITIZENS)
         .map_err(|problems| anyhow::anyhow!("the demo's citizens: {problems:?}"))?;
     let sounds = citizens::sounds(&citizens, &folder, &folder.join("citizens"), &models)?;
+    let questions = questions(config, &folder, &models)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let exchange = Exchange::open(citizens, sounds, TRUNK).await?;
+        let exchange = Exchange::open(citizens, sounds, questions, TRUNK).await?;
         let trunk = exchange.address().context("the citizens have no address")?;
         let path = configuration(&folder, config, trunk)?;
         let own = Config::load(&path)?;
@@ -90,6 +94,27 @@ fn configuration(folder: &Path, of: &Config, trunk: SocketAddr) -> Result<PathBu
     let path = folder.join("config.toml");
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
+}
+
+/// What the citizens will be asked, spoken into the folder of the server's prompts.
+fn questions(config: &Config, folder: &Path, models: &ModelsDir) -> Result<Questions> {
+    let script = Script::read(SATISFACTION)
+        .map_err(|errors| anyhow::anyhow!("the shipped script: {errors:?}"))?;
+    let mut own = config.clone();
+    own.data.dir = folder.to_owned();
+    let table = tickets()?;
+    let unit = table.column("承办单位")?;
+    // The title is told, not asked.
+    let units: BTreeSet<&str> = table.rows().iter().map(|row| row.cell(&unit)).collect();
+    let fact = |unit: &str| Facts { unit: unit.to_owned(), ..Facts::default() };
+    let facts: Vec<Facts> = units.into_iter().map(fact).collect();
+    let spoken = facts.iter().map(|facts| Sounds::of_questions(&own, models, &script, facts));
+    let spoken: Vec<Sounds> = spoken.collect::<Result<_>>()?;
+    let sound = |of: &Facts, text: &Rendered| {
+        let at = facts.iter().position(|facts| facts == of).unwrap_or_default();
+        spoken[at].of(text)
+    };
+    Ok(Questions::of(&script, &facts, sound))
 }
 
 /// A port that nobody uses now.

@@ -6,7 +6,7 @@ use crate::config::Config;
 use anyhow::Result;
 use qingting_callbacks::script::{Facts, Rendered, Script};
 use qingting_common::limits::TELEPHONE_RATE_HZ;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What lies between two sentences: 200 ms.
@@ -23,7 +23,22 @@ impl Sounds {
         script: &Script,
         facts: &Facts,
     ) -> Result<Self> {
-        let sentences = script.sentences(facts);
+        Self::speak(config, models, script.sentences(facts))
+    }
+
+    /// The same of its questions alone, for who is asked.
+    pub fn of_questions(
+        config: &Config,
+        models: &ModelsDir,
+        script: &Script,
+        facts: &Facts,
+    ) -> Result<Self> {
+        let sentences = script.question_texts(facts).flat_map(|(.., text)| text.0);
+        let sentences: BTreeSet<String> = sentences.collect();
+        Self::speak(config, models, sentences.into_iter().collect())
+    }
+
+    fn speak(config: &Config, models: &ModelsDir, sentences: Vec<String>) -> Result<Self> {
         let sayings: Vec<Saying> = sentences
             .iter()
             .map(|text| Saying {
