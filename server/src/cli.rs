@@ -56,6 +56,10 @@ pub enum Command {
     /// The city's ticket system: show what would be sent there
     #[command(subcommand)]
     Tickets(Tickets),
+    /// Copy database and recordings into a folder, while the server runs
+    Backup(Backup),
+    /// Bring a backup back to where there is nothing yet
+    Restore(Restore),
     /// Say a text in Mandarin into a WAV file (8 kHz)
     Speak(Speak),
     /// Check a configuration file and explain every mistake
@@ -152,6 +156,25 @@ pub struct CallbacksExport {
     /// Corrected answers as test cases of the reader instead: question, words, machine's and person's answer
     #[arg(long)]
     pub corrections: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Folder to make; one that an interrupted backup has left is gone on with
+    pub dir: PathBuf,
+    /// Put the recordings' keys into it, too: whoever has the folder then hears every recording
+    #[arg(long)]
+    pub with_keys: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// Folder of a backup
+    pub dir: PathBuf,
     #[command(flatten)]
     pub config: ConfigFile,
 }

@@ -13,6 +13,7 @@
 //! also in the recording. PostgreSQL does what its server is set to, by default an fsync per commit.
 
 pub mod audit;
+pub mod backup;
 pub mod call_events;
 pub mod callbacks;
 pub mod calls;
@@ -39,6 +40,7 @@ pub mod transcript;
 mod writer;
 
 pub use audit::{AuditEntry, AuditQuery};
+pub use backup::{Counts, KnownRecording, Proof, Source};
 pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use callbacks::{
     AttemptEnd, AttemptRow, BeginAttempt, Begun, Campaign, CampaignCounts, CampaignError,

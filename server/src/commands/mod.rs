@@ -3,6 +3,7 @@
 mod admin_password;
 mod answer;
 mod asr;
+mod backup;
 mod bench;
 mod call;
 mod callbacks;
@@ -52,6 +53,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Callbacks(command) => callbacks::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Outbox(command) => outbox::run(&command),
         Command::Tickets(cli::Tickets::DryRun(args)) => outbox::dry_run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),
