@@ -53,7 +53,7 @@ pub enum Command {
     /// Messages to the city's ticket system: list, try again, discard
     #[command(subcommand)]
     Outbox(Outbox),
-    /// The city's ticket system: show what would be sent there
+    /// Tickets: take past ones of another system, show what would be sent to the city's
     #[command(subcommand)]
     Tickets(Tickets),
     /// Copy database and recordings into a folder, while the server runs
@@ -378,6 +378,20 @@ pub struct OutboxDiscard {
 pub enum Tickets {
     /// Show the newest messages as they would be sent; sends nothing
     DryRun(DryRun),
+    /// Take past tickets of another system from a table, all or none: they are found beside our own
+    Import(TicketsImport),
+}
+
+#[derive(Debug, Args)]
+pub struct TicketsImport {
+    /// The table: CSV (UTF-8 or GB 18030) or XLSX with ticket number and time of receipt
+    pub file: PathBuf,
+    /// How columns are called here, such as number=编号,phone=电话. Fields: number, received_at, closed_at, title,
+    /// description, appeal_kind, category, handling_unit, caller_name, phone, place, respondent, occurred_at
+    #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',')]
+    pub map: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
 }
 
 #[derive(Debug, Args)]

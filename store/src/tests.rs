@@ -6,6 +6,7 @@ mod outbox;
 mod passes;
 mod postgres;
 mod repeats;
+mod search;
 mod seats;
 mod switchboard;
 

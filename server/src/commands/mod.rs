@@ -8,11 +8,13 @@ mod bench;
 mod call;
 mod callbacks;
 mod check_config;
+mod columns;
 mod demo;
 mod knowledge;
 pub mod models;
 pub mod nlu;
 mod outbox;
+mod past_tickets;
 mod profile;
 pub mod recogniser;
 mod recording;
@@ -53,6 +55,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Callbacks(command) => callbacks::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Outbox(command) => outbox::run(&command),
         Command::Tickets(cli::Tickets::DryRun(args)) => outbox::dry_run(&args),
+        Command::Tickets(cli::Tickets::Import(args)) => past_tickets::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
