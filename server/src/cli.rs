@@ -56,6 +56,9 @@ pub enum Command {
     /// Tickets: take past ones of another system, show what would be sent to the city's
     #[command(subcommand)]
     Tickets(Tickets),
+    /// The audit: verify that no line was changed or removed
+    #[command(subcommand)]
+    Audit(Audit),
     /// Copy database and recordings into a folder, while the server runs
     Backup(Backup),
     /// Bring a backup back to where there is nothing yet
@@ -156,6 +159,21 @@ pub struct CallbacksExport {
     /// Corrected answers as test cases of the reader instead: question, words, machine's and person's answer
     #[arg(long)]
     pub corrections: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Walk along the chain of lines and name the first that is not as it was written; exit code 1 then
+    Verify(AuditVerify),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// A hash that an earlier run has printed and somebody has kept: it must still be in the chain
+    #[arg(long, value_name = "HASH")]
+    pub head: Option<String>,
     #[command(flatten)]
     pub config: ConfigFile,
 }

@@ -14,6 +14,9 @@ use std::path::Path;
 /// The oldest schema that is read.
 const SCHEMA_MIN: i64 = 9;
 
+/// The first schema whose audit is a chain.
+const SCHEMA_OF_CHAIN: i64 = 11;
+
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -88,7 +91,11 @@ impl Source {
     /// Writes a line of the audit, as [`crate::Store::audit`] does.
     pub async fn note(&mut self, by: &str, action: &str, subject: &str) -> Result<(), StoreError> {
         self.db.execute(AssertSqlSafe(self.database.begin())).await?;
-        let noted = audit::insert(&mut self.db, clock::now(), by, action, subject).await;
+        let (db, at) = (&mut self.db, clock::now());
+        let noted = match self.schema >= SCHEMA_OF_CHAIN {
+            true => audit::insert(db, at, by, action, subject).await,
+            false => audit::insert_unchained(db, at, by, action, subject).await,
+        };
         let end = if noted.is_ok() { "RELEASE command; COMMIT" } else { "ROLLBACK" };
         self.db.execute(end).await?;
         noted

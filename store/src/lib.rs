@@ -41,7 +41,7 @@ pub mod tickets;
 pub mod transcript;
 mod writer;
 
-pub use audit::{AuditEntry, AuditQuery};
+pub use audit::{AuditChain, AuditEntry, AuditQuery};
 pub use backup::{Counts, KnownRecording, Proof, Source};
 pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use callbacks::{
@@ -146,6 +146,7 @@ impl Store {
             }),
         };
         store.index_what_waits().await?;
+        store.chain_what_waits().await?;
         Ok(store)
     }
 

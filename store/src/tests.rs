@@ -1,5 +1,6 @@
 //! The store on real databases, the same tests on both: editors that race, a full disk, a newer schema, a flood of writes.
 
+mod audit;
 mod migration;
 mod missed;
 mod outbox;

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[allow(unused, reason = "its macro makes tests that are asynchronous")]
 #[path = "../../store/tests/support/postgres.rs"]
 mod postgres;
 

@@ -3,6 +3,7 @@
 mod admin_password;
 mod answer;
 mod asr;
+mod audit;
 mod backup;
 mod bench;
 mod call;
@@ -56,6 +57,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Outbox(command) => outbox::run(&command),
         Command::Tickets(cli::Tickets::DryRun(args)) => outbox::dry_run(&args),
         Command::Tickets(cli::Tickets::Import(args)) => past_tickets::run(&args),
+        Command::Audit(cli::Audit::Verify(args)) => audit::verify(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
