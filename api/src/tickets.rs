@@ -11,8 +11,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_common::TicketId;
-use qingting_nlu::draft::{Field, FieldValue, Source};
-use qingting_store::{EditError, TicketQuery, TicketRow, TicketStatus};
+use qingting_nlu::draft::{Field, FieldValue, Source, TicketDraft};
+use qingting_nlu::history::NUMBER_CHARS_MAX;
+use qingting_store::{
+    EditError, FoundStatus, FoundTicket, PastRow, PhoneEnd, TicketQuery, TicketRow, TicketSearch,
+    TicketStatus, Words,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -26,8 +30,17 @@ pub(crate) struct ListQuery {
     before: Option<String>,
     /// Rows, 1 to 500; 50 when absent.
     limit: Option<u32>,
-    /// `draft` or `confirmed`.
+    /// `draft`, `confirmed` or, of another system, `imported`.
     status: Option<String>,
+    /// 工单编号, whole; of our own also its digits alone.
+    number: Option<String>,
+    /// The number that called or that the ticket names: whole, or its last 4 digits or more.
+    phone: Option<String>,
+    /// Words of title, description or party complained of, each of 2 characters or more, with blanks
+    /// between them. Marks, width and case do not count.
+    text: Option<String>,
+    /// Words of the place, likewise.
+    place: Option<String>,
 }
 
 /// A page of tickets, newest first.
@@ -44,8 +57,9 @@ pub(crate) struct TicketView {
     id: String,
     /// 工单编号.
     number: String,
-    call: String,
-    /// `draft` or `confirmed`.
+    /// The call that it came from; none of an imported one.
+    call: Option<String>,
+    /// `draft`, `confirmed` or `imported`: of another system, to be read alone.
     status: &'static str,
     /// Also the `ETag`.
     revision: i64,
@@ -57,6 +71,8 @@ pub(crate) struct TicketView {
     updated_at: i64,
     confirmed_at: Option<i64>,
     confirmed_by: Option<String>,
+    /// When an imported one was closed.
+    closed_at: Option<i64>,
 }
 
 /// One field's value.
@@ -97,7 +113,8 @@ pub(crate) struct Confirmation {
     revision: Option<i64>,
 }
 
-/// Tickets, newest first.
+/// Tickets, newest first; all of what is given must be true. Imported ones come where something is looked
+/// for, and by `status=imported`.
 #[utoipa::path(get, path = "/api/v1/tickets", params(ListQuery),
     responses((status = 200, body = TicketPage), (status = 400, body = Problem)))]
 pub(crate) async fn list(
@@ -107,18 +124,89 @@ pub(crate) async fn list(
 ) -> Result<Json<TicketPage>, Problem> {
     let Query(query) = query?;
     let limit = page_limit(query.limit)?;
-    let wanted = TicketQuery {
-        before: query.before.map(|text| parameter("before", &text)).transpose()?,
-        limit,
-        status: query.status.map(|text| status(&text)).transpose()?,
+    let before = query.before.as_deref().map(|text| parameter("before", text)).transpose()?;
+    let status = query.status.as_deref().map(status).transpose()?;
+    let looked_for = LookedFor::read(&query)?;
+    let rows = match status {
+        Some(FoundStatus::Own(status)) if looked_for.is_nothing() => {
+            own_page(&state, TicketQuery { before, limit, status: Some(status) }).await?
+        }
+        None if looked_for.is_nothing() => {
+            own_page(&state, TicketQuery { before, limit, status: None }).await?
+        }
+        status => {
+            let LookedFor { number, phone, text, place } = looked_for.clone();
+            let search = TicketSearch { number, phone, text, place, status, before, limit };
+            state.store.find_tickets(&search).await?
+        }
     };
-    let rows = state.store.tickets(&wanted).await?;
-    if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
-        let page = format!("{}..{}", newest.id, oldest.id);
-        state.store.audit(&who.name, "ticket.list", &page).await?;
+    let page = match (rows.first(), rows.last()) {
+        (Some(newest), Some(oldest)) => Some(format!("{}..{}", newest.id(), oldest.id())),
+        _ => None,
+    };
+    match (looked_for.told(), page) {
+        (None, None) => {}
+        (None, Some(page)) => state.store.audit(&who.name, "ticket.list", &page).await?,
+        // What was looked for in vain was looked for.
+        (Some(told), page) => {
+            let subject = format!("{told}: {}", page.as_deref().unwrap_or("nothing"));
+            state.store.audit(&who.name, "ticket.search", &subject).await?;
+        }
     }
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string()));
-    Ok(Json(TicketPage { tickets: rows.iter().map(view).collect(), next: next.flatten() }))
+    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id().to_string()));
+    Ok(Json(TicketPage { tickets: rows.iter().map(found).collect(), next: next.flatten() }))
+}
+
+async fn own_page(state: &ApiState, query: TicketQuery) -> Result<Vec<FoundTicket>, Problem> {
+    Ok(state.store.tickets(&query).await?.into_iter().map(FoundTicket::Own).collect())
+}
+
+/// What is looked for in tickets.
+#[derive(Clone)]
+struct LookedFor {
+    number: Option<String>,
+    phone: Option<PhoneEnd>,
+    text: Option<Words>,
+    place: Option<Words>,
+}
+
+impl LookedFor {
+    fn read(query: &ListQuery) -> Result<Self, Problem> {
+        fn given<T: std::str::FromStr<Err: std::fmt::Display>>(
+            name: &str,
+            text: Option<&String>,
+        ) -> Result<Option<T>, Problem> {
+            let text = text.filter(|text| !text.trim().is_empty());
+            text.map(|text| parameter(name, text)).transpose()
+        }
+        if let Some(number) = query.number.as_deref() {
+            let chars = number.chars().count();
+            if chars > NUMBER_CHARS_MAX {
+                let detail = format!("number: {chars} characters are more than {NUMBER_CHARS_MAX}");
+                return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("number"));
+            }
+        }
+        Ok(Self {
+            number: given("number", query.number.as_ref())?,
+            phone: given("phone", query.phone.as_ref())?,
+            text: given("text", query.text.as_ref())?,
+            place: given("place", query.place.as_ref())?,
+        })
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.told().is_none()
+    }
+
+    /// For the audit: of a citizen's number its end, and no words, which may name one.
+    fn told(&self) -> Option<String> {
+        let mut told = Vec::new();
+        told.extend(self.number.as_ref().map(|number| format!("number {}", number.trim())));
+        told.extend(self.phone.as_ref().map(|phone| format!("phone …{}", phone.last_digits())));
+        told.extend(self.text.as_ref().map(|_| "text".to_owned()));
+        told.extend(self.place.as_ref().map(|_| "place".to_owned()));
+        (!told.is_empty()).then(|| told.join(", "))
+    }
 }
 
 /// One ticket.
@@ -130,7 +218,13 @@ pub(crate) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: TicketId = parameter("id", &id)?;
-    let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    let Some(row) = state.store.ticket(id).await? else {
+        let past = state.store.past_ticket(id).await?;
+        let past = past.filter(|_| who.seat_alone().is_none());
+        let past = past.ok_or_else(|| Problem::not_found("ticket"))?;
+        state.store.audit(&who.name, "ticket.read", &past.id.to_string()).await?;
+        return Ok(Json(past_view(&past)).into_response());
+    };
     access::may_read(&state, &who, row.call).await?;
     state.store.audit(&who.name, "ticket.read", &row.id.to_string()).await?;
     Ok(answer(&row))
@@ -249,33 +343,65 @@ impl Expected {
     }
 }
 
-fn status(name: &str) -> Result<TicketStatus, Problem> {
-    [TicketStatus::Draft, TicketStatus::Confirmed]
-        .into_iter()
-        .find(|status| status.as_str() == name)
-        .ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, "status must be draft or confirmed")
-                .of_field("status")
-        })
+/// The status of past tickets of another system.
+const IMPORTED: &str = "imported";
+
+fn status(name: &str) -> Result<FoundStatus, Problem> {
+    if name == IMPORTED {
+        return Ok(FoundStatus::Past);
+    }
+    let mut own = [TicketStatus::Draft, TicketStatus::Confirmed].into_iter();
+    own.find(|status| status.as_str() == name).map(FoundStatus::Own).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "status must be draft, confirmed or imported")
+            .of_field("status")
+    })
 }
 
 fn answer(row: &TicketRow) -> Response {
     ([(ETAG, format!("\"{}\"", row.revision))], Json(view(row))).into_response()
 }
 
+fn found(ticket: &FoundTicket) -> TicketView {
+    match ticket {
+        FoundTicket::Own(row) => view(row),
+        FoundTicket::Past(row) => past_view(row),
+    }
+}
+
 fn view(row: &TicketRow) -> TicketView {
     TicketView {
         id: row.id.to_string(),
         number: row.number.clone(),
-        call: row.call.to_string(),
+        call: Some(row.call.to_string()),
         status: row.status.as_str(),
         revision: row.revision,
-        fields: row.draft.fields().map(|(field, value)| (field.as_str(), shown(value))).collect(),
+        fields: fields(&row.draft),
         created_at: row.created_at.0,
         updated_at: row.updated_at.0,
         confirmed_at: row.confirmed_at.map(|at| at.0),
         confirmed_by: row.confirmed_by.clone(),
+        closed_at: None,
     }
+}
+
+fn past_view(row: &PastRow) -> TicketView {
+    TicketView {
+        id: row.id.to_string(),
+        number: row.number.clone(),
+        call: None,
+        status: IMPORTED,
+        revision: 0,
+        fields: fields(&row.draft),
+        created_at: row.received_at.0,
+        updated_at: row.closed_at.unwrap_or(row.received_at).0,
+        confirmed_at: None,
+        confirmed_by: None,
+        closed_at: row.closed_at.map(|at| at.0),
+    }
+}
+
+fn fields(draft: &TicketDraft) -> BTreeMap<&'static str, FieldView> {
+    draft.fields().map(|(field, value)| (field.as_str(), shown(value))).collect()
 }
 
 fn shown(value: &FieldValue) -> FieldView {

@@ -2,8 +2,7 @@
 
 use qingting_common::{Pii, UnixMillis};
 use qingting_core::numbers::{Number, NumberKind};
-use qingting_nlu::LocalTime;
-use qingting_nlu::table::{Column, Row, Table, TableError};
+use qingting_nlu::table::{Fields, Known, Row, Table, TableError, TableFaults};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -123,32 +122,16 @@ fn fault(field: &'static str, what: &str) -> TicketFault {
     TicketFault { field, what: what.to_owned() }
 }
 
-/// All that is wrong with a table, row by row.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", told(.0))]
-pub struct TableFaults(pub Vec<TableError>);
-
-/// Faults that are told; the rest is counted.
-const FAULTS_TOLD: usize = 20;
-
-fn told(faults: &[TableError]) -> String {
-    let mut lines: Vec<String> = faults.iter().take(FAULTS_TOLD).map(ToString::to_string).collect();
-    if faults.len() > FAULTS_TOLD {
-        lines.push(format!("… and {} more", faults.len() - FAULTS_TOLD));
-    }
-    lines.join("\n")
-}
-
 /// Tickets from a table; the errors name their rows. Columns by their usual names, or as `map` says:
 /// `ticket=单号,citizen=电话`.
 pub fn from_table(
     table: &Table,
     map: &[(String, String)],
 ) -> Result<Vec<ClosedTicket>, TableFaults> {
-    let columns = Columns::of(table, map).map_err(|fault| TableFaults(vec![fault]))?;
+    let columns = Fields::of(table, &KNOWN, map).map_err(|fault| TableFaults(vec![fault]))?;
     let (mut tickets, mut faults) = (Vec::new(), Vec::new());
     for row in table.rows() {
-        match columns.read(table, row) {
+        match read(table, &columns, row) {
             Ok(ticket) => tickets.push(ticket),
             Err(fault) => faults.push(fault),
         }
@@ -158,113 +141,52 @@ pub fn from_table(
 
 /// The fields that a table's columns fill.
 pub fn fields() -> impl Iterator<Item = &'static str> {
-    NAMES.into_iter().map(|(field, _)| field)
+    KNOWN.into_iter().map(|known| known.field)
 }
 
-/// What a column may be called, the product's name first.
-const NAMES: [(&str, &[&str]); 10] = [
-    ("ticket", &["ticket", "工单编号", "工单号", "单号", "受理编号"]),
-    ("event_id", &["event_id", "事件编号", "流水号"]),
-    ("title", &["title", "标题", "工单标题", "诉求标题"]),
-    ("unit", &["unit", "承办单位", "办理单位", "处置单位"]),
-    ("citizen", &["citizen", "联系电话", "来电号码", "电话", "手机号"]),
-    ("closed_at", &["closed_at", "办结时间", "结案时间"]),
-    ("opened_at", &["opened_at", "受理时间", "来电时间", "登记时间"]),
-    ("confidential", &["confidential", "是否保密", "保密"]),
-    ("after_redo", &["after_redo", "重办", "二次办理"]),
-    ("priority", &["priority", "优先级"]),
+/// What a column may be called. Without those that are needed nobody can be called.
+const KNOWN: [Known; 10] = [
+    known("ticket", &["工单编号", "工单号", "单号", "受理编号"], true),
+    known("event_id", &["事件编号", "流水号"], false),
+    known("title", &["标题", "工单标题", "诉求标题"], false),
+    known("unit", &["承办单位", "办理单位", "处置单位"], false),
+    known("citizen", &["联系电话", "来电号码", "电话", "手机号"], true),
+    known("closed_at", &["办结时间", "结案时间"], true),
+    known("opened_at", &["受理时间", "来电时间", "登记时间"], false),
+    known("confidential", &["是否保密", "保密"], false),
+    known("after_redo", &["重办", "二次办理"], false),
+    known("priority", &["优先级"], false),
 ];
 
-struct Columns(Vec<(&'static str, Column)>);
-
-impl Columns {
-    fn of(table: &Table, map: &[(String, String)]) -> Result<Self, TableError> {
-        let mut found = Vec::new();
-        for (field, usual) in NAMES {
-            let mapped = map.iter().find(|(of, _)| of == field).map(|(_, name)| name.as_str());
-            if let Some(name) = mapped {
-                found.push((field, table.column(name)?));
-                continue;
-            }
-            let here =
-                usual.iter().find(|name| table.header().iter().any(|head| head.trim() == **name));
-            match here {
-                Some(name) => found.push((field, table.column(name)?)),
-                // Without these nobody can be called: the error names the column and those there are.
-                None if matches!(field, "ticket" | "citizen" | "closed_at") => {
-                    table.column(usual[1])?;
-                }
-                None => {}
-            }
-        }
-        Ok(Self(found))
-    }
-
-    fn column(&self, field: &str) -> Option<&Column> {
-        self.0.iter().find(|(of, _)| *of == field).map(|(_, column)| column)
-    }
-
-    fn read(&self, table: &Table, row: &Row) -> Result<ClosedTicket, TableError> {
-        let text = |field: &str| {
-            self.column(field).map(|column| row.cell(column).trim().to_owned()).unwrap_or_default()
-        };
-        let time = |field: &str| match (self.column(field), text(field)) {
-            (Some(column), text) if !text.is_empty() => minute(&text).map(Some).ok_or_else(|| {
-                table.cell_error(row, column, "it is no time such as 2026-09-12 08:30")
-            }),
-            _ => Ok(None),
-        };
-        let flag =
-            |field: &str| matches!(text(field).as_str(), "是" | "1" | "true" | "Y" | "y" | "保密");
-        let ticket = text("ticket");
-        let closed_at = time("closed_at")?.ok_or_else(|| self.lacking(table, row, "closed_at"))?;
-        let event_id = match text("event_id") {
-            // A ticket is closed once at a time.
-            empty if empty.is_empty() => format!("{ticket}@{}", closed_at.0),
-            event_id => event_id,
-        };
-        let ticket = ClosedTicket {
-            event_id,
-            ticket,
-            title: text("title"),
-            unit: text("unit"),
-            opened_at: time("opened_at")?,
-            closed_at,
-            citizen: Pii::new(text("citizen")),
-            confidential: flag("confidential"),
-            earlier: Value::Null,
-            after_redo: flag("after_redo"),
-            priority: text("priority").parse().unwrap_or_default(),
-        };
-        ticket.checked().map_err(|fault| match self.column(fault.field) {
-            Some(column) => table.cell_error(row, column, fault.what),
-            None => self.lacking(table, row, fault.field),
-        })
-    }
-
-    fn lacking(&self, table: &Table, row: &Row, field: &str) -> TableError {
-        let column = self.column(field).or(self.column("ticket")).unwrap_or(&self.0[0].1);
-        table.cell_error(row, column, format!("`{field}` is missing"))
-    }
+const fn known(field: &'static str, usual: &'static [&'static str], needed: bool) -> Known {
+    Known { field, usual, needed }
 }
 
-/// `2026-09-12 08:30`, with seconds or without a time; slashes as well.
-fn minute(text: &str) -> Option<UnixMillis> {
-    let text = text.replace('/', "-").replace('T', " ");
-    let (date, time) = text.split_once(' ').unwrap_or((&text, "00:00"));
-    let mut date = date.split('-').map(|part| part.parse::<i32>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let mut time = time.split(':').map(|part| part.trim().parse::<u8>().ok());
-    let (hour, minute) = (time.next()??, time.next()??);
-    let at = LocalTime {
-        year,
-        month: u8::try_from(month).ok().filter(|month| (1..=12).contains(month))?,
-        day: u8::try_from(day).ok()?,
-        hour: Some(hour).filter(|hour| *hour < 24)?,
-        minute: Some(minute).filter(|minute| *minute < 60)?,
+fn read(table: &Table, columns: &Fields, row: &Row) -> Result<ClosedTicket, TableError> {
+    let text = |field: &str| columns.text(row, field).to_owned();
+    let ticket = text("ticket");
+    let closed_at = columns.time(table, row, "closed_at")?;
+    let closed_at = closed_at
+        .ok_or_else(|| columns.fault(table, row, "closed_at", "`closed_at` is missing"))?;
+    let event_id = match text("event_id") {
+        // A ticket is closed once at a time.
+        empty if empty.is_empty() => format!("{ticket}@{}", closed_at.0),
+        event_id => event_id,
     };
-    // A day that there is not comes back as another one.
-    (LocalTime::from_unix_ms(at.to_unix_ms()) == at).then(|| at.to_unix_ms())
+    let ticket = ClosedTicket {
+        event_id,
+        ticket,
+        title: text("title"),
+        unit: text("unit"),
+        opened_at: columns.time(table, row, "opened_at")?,
+        closed_at,
+        citizen: Pii::new(text("citizen")),
+        confidential: columns.flag(row, "confidential"),
+        earlier: Value::Null,
+        after_redo: columns.flag(row, "after_redo"),
+        priority: text("priority").parse().unwrap_or_default(),
+    };
+    ticket.checked().map_err(|fault| columns.fault(table, row, fault.field, fault.what))
 }
 
 #[cfg(test)]

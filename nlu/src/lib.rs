@@ -4,6 +4,7 @@ pub mod address;
 pub mod answers;
 pub mod classifier;
 pub mod draft;
+pub mod history;
 pub mod incidents;
 pub mod knowledge;
 pub mod llm;

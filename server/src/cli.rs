@@ -53,9 +53,16 @@ pub enum Command {
     /// Messages to the city's ticket system: list, try again, discard
     #[command(subcommand)]
     Outbox(Outbox),
-    /// The city's ticket system: show what would be sent there
+    /// Tickets: take past ones of another system, show what would be sent to the city's
     #[command(subcommand)]
     Tickets(Tickets),
+    /// The audit: verify that no line was changed or removed
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Copy database and recordings into a folder, while the server runs
+    Backup(Backup),
+    /// Bring a backup back to where there is nothing yet
+    Restore(Restore),
     /// Say a text in Mandarin into a WAV file (8 kHz)
     Speak(Speak),
     /// Check a configuration file and explain every mistake
@@ -152,6 +159,40 @@ pub struct CallbacksExport {
     /// Corrected answers as test cases of the reader instead: question, words, machine's and person's answer
     #[arg(long)]
     pub corrections: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Walk along the chain of lines and name the first that is not as it was written; exit code 1 then
+    Verify(AuditVerify),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// A hash that an earlier run has printed and somebody has kept: it must still be in the chain
+    #[arg(long, value_name = "HASH")]
+    pub head: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Folder to make; one that an interrupted backup has left is gone on with
+    pub dir: PathBuf,
+    /// Put the recordings' keys into it, too: whoever has the folder then hears every recording
+    #[arg(long)]
+    pub with_keys: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// Folder of a backup
+    pub dir: PathBuf,
     #[command(flatten)]
     pub config: ConfigFile,
 }
@@ -355,6 +396,20 @@ pub struct OutboxDiscard {
 pub enum Tickets {
     /// Show the newest messages as they would be sent; sends nothing
     DryRun(DryRun),
+    /// Take past tickets of another system from a table, all or none: they are found beside our own
+    Import(TicketsImport),
+}
+
+#[derive(Debug, Args)]
+pub struct TicketsImport {
+    /// The table: CSV (UTF-8 or GB 18030) or XLSX with ticket number and time of receipt
+    pub file: PathBuf,
+    /// How columns are called here, such as number=编号,phone=电话. Fields: number, received_at, closed_at, title,
+    /// description, appeal_kind, category, handling_unit, caller_name, phone, place, respondent, occurred_at
+    #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',')]
+    pub map: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
 }
 
 #[derive(Debug, Args)]

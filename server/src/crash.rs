@@ -1,5 +1,5 @@
 //! Places at which a test stops the process as a power cut would: `before-attempt`, `attempt-committed`,
-//! `ringing`, `answer-stored`, `hung-up`, `attempt-ended`.
+//! `ringing`, `answer-stored`, `hung-up`, `attempt-ended`, `backup-copied`.
 
 /// Ends the process here when `QINGTING_CRASH_AT` names this place: for tests of what a crash leaves.
 pub fn point(name: &str) {

@@ -14,13 +14,18 @@ pub async fn open(config: &Config) -> Result<Store> {
 
 /// Opens a database that a server has used before.
 pub async fn open_existing(config: &Config) -> Result<Store> {
+    Ok(Store::open(existing(config)?).await?)
+}
+
+/// Where a database is that a server has used before.
+pub fn existing(config: &Config) -> Result<Place> {
     let place = place(config)?;
     if let Place::File(file) = &place
         && !file.exists()
     {
         bail!("there is no database at {place} yet: `qingting serve` makes one");
     }
-    Ok(Store::open(place).await?)
+    Ok(place)
 }
 
 /// What `DATABASE_URL` says, else the file that `data.database_url_file` names, else a file in `data.dir`.

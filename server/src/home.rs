@@ -63,19 +63,29 @@ pub fn closed_dir(dir: &Path) -> Result<()> {
     })
 }
 
+/// The file of a server's name, in its data folder.
+pub const SERVER_ID: &str = "server.id";
+
 /// The name of the server whose data folder this is, made at its first start: of several servers on one
 /// database each knows by it which calls are its own.
 pub fn server_name(data: &Path) -> Result<String> {
-    let path = data.join("server.id");
-    match std::fs::read_to_string(&path) {
-        Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    if let Some(name) = known_server_name(data)? {
+        return Ok(name);
     }
+    let path = data.join(SERVER_ID);
     let name = uuid::Uuid::now_v7().to_string();
     std::fs::write(&path, &name).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(name)
+}
+
+/// The same, where a server has started.
+pub fn known_server_name(data: &Path) -> Result<Option<String>> {
+    let path = data.join(SERVER_ID);
+    match std::fs::read_to_string(&path) {
+        Ok(name) => Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 /// The folder of recordings.
@@ -96,24 +106,7 @@ impl RunDir {
     /// first one's calls; then makes the run's folder, and removes the one that a killed server
     /// left behind.
     pub fn create(data: &Path) -> Result<Self> {
-        let path = data.join("lock");
-        let lock = || {
-            OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .mode(0o600)
-                .open(&path)
-        };
-        let mut lock = lock()
-            .with_context(|| format!("cannot write to the data folder: {}", path.display()))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            anyhow::anyhow!(
-                "another qingting server uses {}: stop it, or give this one its own folder with data.dir",
-                data.display()
-            )
-        })?;
+        let mut lock = hold(data)?;
         let mut left = String::new();
         lock.read_to_string(&mut left).unwrap_or_default();
         let left = Path::new(left.trim());
@@ -133,6 +126,22 @@ impl RunDir {
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Makes sure that no server uses a data folder, until the file is closed.
+pub fn hold(data: &Path) -> Result<File> {
+    let path = data.join("lock");
+    let mut file = OpenOptions::new();
+    let file = file.create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
+    let file =
+        file.with_context(|| format!("cannot write to the data folder: {}", path.display()))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        anyhow::anyhow!(
+            "another qingting server uses {}: stop it, or give this one its own folder with data.dir",
+            data.display()
+        )
+    })?;
+    Ok(file)
 }
 
 const RUN_DIR_PREFIX: &str = "qingting-";

@@ -1,4 +1,9 @@
 //! Who looked at or did what, for the things that a city must be able to account for.
+//!
+//! **Lines are only added, and each is chained to the one before**: its hash is SHA-256, in hex, of the hash
+//! before (64 zeros for the first), a line feed, and the JSON array of time (Unix milliseconds), who, what and
+//! on what. Triggers refuse to change or remove lines; who gets past them breaks the chain at that line, or must
+//! write all lines behind it anew, which a hash that was kept elsewhere tells.
 
 use crate::error::StoreError;
 use crate::rows::at;
@@ -6,6 +11,8 @@ use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, clock};
 use qingting_common::UnixMillis;
+use sha2::{Digest, Sha256};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// One line of the audit. Edits of tickets are in their revisions, with author and time.
@@ -23,6 +30,22 @@ pub struct AuditEntry {
     /// On what: an id or an extension; of a page of tickets, the newest id and the oldest,
     /// `newest..oldest`; of a list of calls, its filter.
     pub subject: String,
+}
+
+/// Lines that are read or chained at a time.
+const PAGE_LINES: i64 = 1_000;
+
+/// What a walk along the chain found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditChain {
+    /// Lines that are as they were written, from the first on.
+    pub lines: u64,
+    /// The hash of the last of them: kept elsewhere, it tells later whether a line up to here was changed.
+    pub head: String,
+    /// The first line that is not as it was written, or that does not follow the one before it.
+    pub broken: Option<AuditEntry>,
+    /// The line with the hash that was asked for.
+    pub known: Option<AuditEntry>,
 }
 
 /// Which lines, newest first.
@@ -58,21 +81,108 @@ impl Store {
             sql.push(" AND id < ").push_bind(before);
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(query.limit.min(PAGE_ROWS_MAX)));
-        sql.build()
-            .fetch_all(self.readers())
-            .await?
-            .iter()
-            .map(|row| {
-                Ok(AuditEntry {
-                    id: row.try_get("id")?,
-                    at: at(row, "at")?,
-                    by: row.try_get("by")?,
-                    action: row.try_get("action")?,
-                    subject: row.try_get("subject")?,
-                })
-            })
-            .collect()
+        sql.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
+
+    /// Walks along the whole chain, up to the first line that breaks it. `head` is the hash of a line, kept
+    /// elsewhere, that is looked for.
+    pub async fn verify_audit(&self, head: Option<&str>) -> Result<AuditChain, StoreError> {
+        let mut chain = AuditChain { lines: 0, head: START.to_owned(), broken: None, known: None };
+        let mut after = i64::MIN;
+        loop {
+            let rows = sqlx::query(
+                "SELECT id, at, by, action, subject, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+            )
+            .bind(after)
+            .bind(PAGE_LINES)
+            .fetch_all(self.readers())
+            .await?;
+            for row in &rows {
+                let line = read(row)?;
+                let hash: Option<String> = row.try_get("hash")?;
+                let expected = hash_after(&chain.head, &line);
+                if hash.as_ref() != Some(&expected) {
+                    chain.broken = Some(line);
+                    return Ok(chain);
+                }
+                after = line.id;
+                (chain.lines, chain.head) = (chain.lines + 1, expected);
+                if head == Some(chain.head.as_str()) {
+                    chain.known = Some(line);
+                }
+            }
+            if rows.is_empty() {
+                return Ok(chain);
+            }
+        }
+    }
+
+    /// Chains lines of before the chain.
+    pub(crate) async fn chain_what_waits(&self) -> Result<(), StoreError> {
+        let waiting = sqlx::query("SELECT 1 FROM audit WHERE hash IS NULL LIMIT 1");
+        if waiting.fetch_optional(self.readers()).await?.is_none() {
+            return Ok(());
+        }
+        while self.write(ChainWaiting).await? {}
+        Ok(())
+    }
+}
+
+/// What stands before the first line.
+const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+fn read(row: &AnyRow) -> Result<AuditEntry, StoreError> {
+    Ok(AuditEntry {
+        id: row.try_get("id")?,
+        at: at(row, "at")?,
+        by: row.try_get("by")?,
+        action: row.try_get("action")?,
+        subject: row.try_get("subject")?,
+    })
+}
+
+fn hash_after(before: &str, line: &AuditEntry) -> String {
+    let AuditEntry { at, by, action, subject, .. } = line;
+    let content = serde_json::json!([at.0, by, action, subject]).to_string();
+    let hash = Sha256::new().chain_update(before).chain_update(b"\n").chain_update(content);
+    hex::encode(hash.finalize())
+}
+
+struct ChainWaiting;
+
+impl Command for ChainWaiting {
+    type Output = bool;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+        chain_some(db).await
+    }
+}
+
+/// Chains some of the lines at the end that are not chained; whether there were any. Those that a server of
+/// before the chain writes beside us come into it with the next line.
+async fn chain_some(db: &mut AnyConnection) -> Result<bool, StoreError> {
+    let last = "SELECT id, hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
+    let last = sqlx::query(last).fetch_optional(&mut *db).await?;
+    let (after, mut head) = match last {
+        Some(row) => (row.try_get("id")?, row.try_get("hash")?),
+        None => (i64::MIN, START.to_owned()),
+    };
+    let rows = sqlx::query("SELECT * FROM audit WHERE id > $1 ORDER BY id LIMIT $2")
+        .bind(after)
+        .bind(PAGE_LINES)
+        .fetch_all(&mut *db)
+        .await?;
+    for row in &rows {
+        let line = read(row)?;
+        head = hash_after(&head, &line);
+        sqlx::query("UPDATE audit SET hash = $2 WHERE id = $1")
+            .bind(line.id)
+            .bind(&head)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(!rows.is_empty())
 }
 
 struct Audit {
@@ -93,6 +203,41 @@ impl Command for Audit {
 
 /// Writes a line in the transaction of the act itself.
 pub(crate) async fn insert(
+    db: &mut AnyConnection,
+    at: UnixMillis,
+    by: &str,
+    action: &str,
+    subject: &str,
+) -> Result<(), StoreError> {
+    let last = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
+    let mut last: Option<Option<String>> =
+        sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
+    if last == Some(None) {
+        while chain_some(&mut *db).await? {}
+        let chained = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
+        last = sqlx::query_scalar(chained).fetch_optional(&mut *db).await?;
+    }
+    let before = last.flatten().unwrap_or_else(|| START.to_owned());
+    let line = AuditEntry {
+        id: 0,
+        at,
+        by: by.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+    };
+    sqlx::query("INSERT INTO audit (at, by, action, subject, hash) VALUES ($1, $2, $3, $4, $5)")
+        .bind(at.0)
+        .bind(by)
+        .bind(action)
+        .bind(subject)
+        .bind(hash_after(&before, &line))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The same, into a schema of before the chain: it comes into it when the schema is brought up to date.
+pub(crate) async fn insert_unchained(
     db: &mut AnyConnection,
     at: UnixMillis,
     by: &str,

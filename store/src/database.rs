@@ -68,7 +68,12 @@ impl Database {
 
     /// The steps of the schema, in the order of their numbers, which both databases share.
     pub(crate) fn migrations(&self) -> &'static Migrator {
-        if self.is_file() { &SQLITE } else { &POSTGRES }
+        migrations(self.is_file())
+    }
+
+    /// The schema that this program brings a database to.
+    pub(crate) fn newest(&self) -> i64 {
+        newest(self.is_file())
     }
 
     /// Begins a transaction that writes, and a savepoint in it. **Writes come one after the other, whoever
@@ -85,11 +90,25 @@ impl Database {
 
     /// A connection that writes, once it is known that the database is ours.
     pub(crate) async fn writer(&self) -> Result<AnyConnection, StoreError> {
+        let how = if self.is_file() {
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
+        } else {
+            ""
+        };
+        self.connection(how).await
+    }
+
+    /// A connection that leaves a file as it is.
+    pub(crate) async fn visitor(&self) -> Result<AnyConnection, StoreError> {
+        self.connection("").await
+    }
+
+    async fn connection(&self, how: &'static str) -> Result<AnyConnection, StoreError> {
         let connected = async {
             let mut db = self.options.connect().await?;
             db.execute(AssertSqlSafe(self.session())).await?;
-            if self.is_file() {
-                db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL").await?;
+            if !how.is_empty() {
+                db.execute(how).await?;
             }
             Ok(db)
         };
@@ -140,8 +159,7 @@ impl Database {
         match migrations.run(&mut *db).await {
             Ok(()) => Ok(()),
             Err(MigrateError::VersionMissing(found)) => {
-                let known = migrations.iter().map(|step| step.version).max().unwrap_or_default();
-                Err(StoreError::NewerSchema { place: place(), found, known })
+                Err(StoreError::NewerSchema { place: place(), found, known: self.newest() })
             }
             Err(source) => Err(StoreError::Migrate { place: place(), source }),
         }
@@ -163,6 +181,15 @@ impl Database {
             }
         }
     }
+}
+
+fn migrations(is_file: bool) -> &'static Migrator {
+    if is_file { &SQLITE } else { &POSTGRES }
+}
+
+/// The schema that this program brings such a database to.
+pub(crate) fn newest(is_file: bool) -> i64 {
+    migrations(is_file).iter().map(|step| step.version).max().unwrap_or_default()
 }
 
 async fn check_server(url: &DatabaseUrl, db: &mut AnyConnection) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@
 //! also in the recording. PostgreSQL does what its server is set to, by default an fsync per commit.
 
 pub mod audit;
+pub mod backup;
 pub mod call_events;
 pub mod callbacks;
 pub mod calls;
@@ -28,17 +29,20 @@ pub mod lookups;
 pub mod missed;
 pub mod outbox;
 pub mod passes;
+pub mod past;
 pub mod place;
 pub mod recordings;
 pub mod repeats;
 mod rows;
+pub mod search;
 pub mod seats;
 mod sql;
 pub mod tickets;
 pub mod transcript;
 mod writer;
 
-pub use audit::{AuditEntry, AuditQuery};
+pub use audit::{AuditChain, AuditEntry, AuditQuery};
+pub use backup::{Counts, KnownRecording, Proof, Source};
 pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use callbacks::{
     AttemptEnd, AttemptRow, BeginAttempt, Begun, Campaign, CampaignCounts, CampaignError,
@@ -57,11 +61,13 @@ pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
 pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState, OutboxTotals};
 pub use passes::{Pass, PassEnd, PassKind, PassState};
+pub use past::{ImportError, PastImport, PastImported, PastRow};
 pub use place::{DatabaseUrl, Place, UrlError};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };
 pub use repeats::{LikelyRepeat, RecentAppeal};
+pub use search::{FoundStatus, FoundTicket, PhoneEnd, TicketSearch, Words};
 pub use seats::{
     NewSeat, NewSession, SeatChange, SeatCredential, SeatError, SeatInfo, SeatRole, SeatSession,
     Skills,
@@ -126,7 +132,7 @@ impl Store {
         let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let alone = alone.map_err(StoreError::Thread)?;
         task.spawn_blocking(move || alone.block_on(serve));
-        Ok(Self {
+        let store = Self {
             inner: Arc::new(Inner {
                 writer,
                 readers,
@@ -138,7 +144,10 @@ impl Store {
                 server: OnceLock::new(),
                 credentials: watch::Sender::new(0),
             }),
-        })
+        };
+        store.index_what_waits().await?;
+        store.chain_what_waits().await?;
+        Ok(store)
     }
 
     /// Lets the queued writes finish and closes the database. Without it nothing committed is lost

@@ -142,7 +142,7 @@ fn of_place(sql: &mut Sql, place: Option<&str>, since: i64) {
 }
 
 /// A ticket's number as it is stored; callers say the digits alone.
-fn written(said: &str) -> String {
+pub(crate) fn written(said: &str) -> String {
     let digits: String = said.chars().filter(char::is_ascii_digit).collect();
     match digits.split_at_checked(8) {
         Some((day, count)) if count.len() == 6 => format!("{day}-{count}"),

@@ -1,11 +1,13 @@
 //! The store on real databases, the same tests on both: editors that race, a full disk, a newer schema, a flood of writes.
 
+mod audit;
 mod migration;
 mod missed;
 mod outbox;
 mod passes;
 mod postgres;
 mod repeats;
+mod search;
 mod seats;
 mod switchboard;
 

@@ -5,7 +5,7 @@ use crate::error::{EditError, StoreError};
 use crate::rows::{at, maybe_at, parsed, unreadable};
 use crate::sql::Sql;
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, china, clock, lookups, outbox, repeats, rows};
+use crate::{PAGE_ROWS_MAX, Store, china, clock, lookups, outbox, repeats, rows, search};
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
@@ -230,6 +230,7 @@ pub(crate) async fn create(
     db: &mut AnyConnection,
     id: TicketId,
     call: CallId,
+    caller: &str,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let day = china::of(now).day_digits();
@@ -246,11 +247,14 @@ pub(crate) async fn create(
          VALUES ($1, $2, $3, 'draft', 0, '{}', $4, $4)",
     )
     .bind(id.to_string())
-    .bind(number)
+    .bind(&number)
     .bind(call.to_string())
     .bind(now.0)
     .execute(&mut *db)
     .await?;
+    let (draft, number) = (TicketDraft::default(), number.as_str());
+    let entry = search::Entry { id, number, import: None, at: now, caller, draft: &draft };
+    search::insert(db, &[entry]).await?;
     insert_revision(db, id, 0, now, MACHINE, "{}").await
 }
 
@@ -290,6 +294,7 @@ pub(crate) async fn revise(
     if changed.contains(&Field::Place) {
         repeats::index_place(db, ticket).await?;
     }
+    search::refresh(db, ticket, changed).await?;
     let kind = match ticket.status {
         TicketStatus::Draft => "ticket.updated",
         TicketStatus::Confirmed => "ticket.confirmed",

@@ -95,6 +95,35 @@ fn a_ticket_model_is_learnt_from_a_table_chosen_and_rolled_back() {
 }
 
 #[test]
+fn past_tickets_are_imported_whole_or_not_at_all_and_once() {
+    let home = tempfile::tempdir().expect("a folder");
+    let table = home.path().join("past.csv");
+    let file = table.display().to_string();
+    let import = |rows: &str, map: &[&str]| {
+        std::fs::write(&table, rows).expect("writable");
+        run(&[&["tickets", "import", &file], map].concat(), home.path())
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows = "编号,登记时间,诉求内容\nA1,2025-03-01 08:00,路灯不亮\nA2,2025-03-02,井盖\n";
+    let output = import(rows, &[]);
+    let message = stderr(&output);
+    assert!(!output.status.success() && message.contains("工单编号"), "{message}");
+    let map = ["--map", "number=编号"];
+    let broken = "编号,登记时间\nA1,2025-03-01\nA2,gestern\nA1,2025-03-01\n";
+    let message = stderr(&import(broken, &map));
+    assert!(message.contains("row 3") && message.contains("row 4"), "{message}");
+    assert!(!home.path().join("qingting.db").exists());
+    let output = import(rows, &map);
+    assert!(
+        output.status.success() && said(&output).starts_with("2 new, 0 known"),
+        "{}",
+        stderr(&output)
+    );
+    let output = import(&format!("{rows}A3,2025-03-03,噪音\n"), &map);
+    assert!(said(&output).starts_with("1 new, 2 known"), "{}", said(&output));
+}
+
+#[test]
 fn a_sentence_is_spoken_into_a_telephone_recording() {
     let home = tempfile::tempdir().expect("a folder");
     let models = models();

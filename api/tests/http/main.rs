@@ -7,6 +7,7 @@ mod callbacks;
 mod outbox;
 mod people;
 mod records;
+mod search;
 mod world;
 
 use qingting_api::{Event, openapi_json};

@@ -6,9 +6,11 @@
 
 mod csv;
 mod encoding;
+mod fields;
 mod formula;
 
 pub use encoding::decode;
+pub use fields::{Fields, Known, TableFaults};
 pub use formula::{guarded, unguarded};
 
 use std::borrow::Cow;

@@ -82,17 +82,8 @@ async fn import(config: &Config, store: &Store, args: &cli::CallbacksImport) -> 
     let bytes = std::fs::read(&args.file)
         .with_context(|| format!("cannot read {}", args.file.display()))?;
     let table = qingting_workbook::table(&args.file.display().to_string(), &bytes)?;
-    let map = args.map.iter().map(|pair| {
-        let (field, column) = pair
-            .split_once('=')
-            .with_context(|| format!("--map {pair}: give FIELD=COLUMN, such as citizen=电话"))?;
-        if !intake::fields().any(|known| known == field) {
-            let known: Vec<&str> = intake::fields().collect();
-            bail!("--map {pair}: {field:?} is no field; there are {}", known.join(", "));
-        }
-        Ok((field.to_owned(), column.to_owned()))
-    });
-    let tickets = intake::from_table(&table, &map.collect::<Result<Vec<_>>>()?)?;
+    let map = super::columns::map(&args.map, intake::fields())?;
+    let tickets = intake::from_table(&table, &map)?;
     if tickets.len() > intake::IMPORT_MAX {
         bail!("{} rows are more than {}: divide the file", tickets.len(), intake::IMPORT_MAX);
     }

@@ -3,15 +3,19 @@
 mod admin_password;
 mod answer;
 mod asr;
+mod audit;
+mod backup;
 mod bench;
 mod call;
 mod callbacks;
 mod check_config;
+mod columns;
 mod demo;
 mod knowledge;
 pub mod models;
 pub mod nlu;
 mod outbox;
+mod past_tickets;
 mod profile;
 pub mod recogniser;
 mod recording;
@@ -52,6 +56,10 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Callbacks(command) => callbacks::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Outbox(command) => outbox::run(&command),
         Command::Tickets(cli::Tickets::DryRun(args)) => outbox::dry_run(&args),
+        Command::Tickets(cli::Tickets::Import(args)) => past_tickets::run(&args),
+        Command::Audit(cli::Audit::Verify(args)) => audit::verify(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::AsrWorker(args) => worker::run(&args).map(|()| ExitCode::SUCCESS),

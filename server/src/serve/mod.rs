@@ -35,7 +35,10 @@ pub use callbacks::{
 };
 pub use llm::LanguageModel;
 pub use ready::new_admin_password;
-pub use recordings::{known_keys as recording_keys, sha256 as recording_hash};
+pub use recordings::{
+    KEY_FILE as RECORDING_KEY_FILE, key_file as recording_key_file, known_keys as recording_keys,
+    sha256 as recording_hash,
+};
 pub use switchboard::faults as switchboard_faults;
 pub use tones::music;
 

@@ -21,7 +21,7 @@ use uuid::Uuid;
 const SEALED: &str = "qtr";
 const PLAIN: &str = "wav";
 /// The master key that is made at the first start, in the data folder.
-const KEY_FILE: &str = "recording.key";
+pub const KEY_FILE: &str = "recording.key";
 /// The name under which systemd may hold it (`LoadCredential=`).
 const CREDENTIAL: &str = "qingting-recording-key";
 
@@ -213,12 +213,27 @@ pub fn known_keys(config: &Config) -> Result<Option<MasterKeys>> {
     if !file.as_os_str().is_empty() {
         return MasterKeys::read(file).map(Some).context("recording.key_file");
     }
-    let is_passed = |folder| Path::new(&folder).join(CREDENTIAL).exists();
-    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(is_passed) {
+    if passed_key().is_some() {
         return Ok(Some(MasterKeys::from_credential(CREDENTIAL)?));
     }
     let path = config.data.dir.join(KEY_FILE);
     Ok(path.exists().then(|| MasterKeys::read(&path)).transpose()?)
+}
+
+/// The file of these keys; none where there is none.
+pub fn key_file(config: &Config) -> Option<PathBuf> {
+    let named = &config.recording.key_file;
+    if !named.as_os_str().is_empty() {
+        return Some(named.clone());
+    }
+    let own = config.data.dir.join(KEY_FILE);
+    passed_key().or_else(|| own.exists().then_some(own))
+}
+
+/// The key file that systemd passes.
+fn passed_key() -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    Some(Path::new(&folder).join(CREDENTIAL)).filter(|file| file.exists())
 }
 
 fn make(path: &Path) -> io::Result<()> {

@@ -56,7 +56,8 @@ impl Command for BeginCall {
             .bind(call.id.to_string())
             .execute(&mut *db)
             .await?;
-        tickets::create(db, self.ticket, call.id, call.started_at).await?;
+        let caller = call.caller.expose();
+        tickets::create(db, self.ticket, call.id, caller, call.started_at).await?;
         Ok(self.ticket)
     }
 }

@@ -98,6 +98,13 @@ impl Fixed {
         debug_assert!(chunk <= CHUNKS_MAX);
         HEADER_BYTES as u64 + chunk * self.chunk_bytes() as u64
     }
+
+    /// How many chunks end exactly here.
+    pub(crate) fn chunks_before(self, offset: u64) -> Option<u64> {
+        let bytes = offset.checked_sub(HEADER_BYTES as u64)?;
+        let chunk = self.chunk_bytes() as u64;
+        (bytes % chunk == 0 && bytes / chunk <= CHUNKS_MAX).then_some(bytes / chunk)
+    }
 }
 
 /// A header and what it opens.
@@ -126,6 +133,12 @@ pub(crate) fn open(file: &File, keys: &MasterKeys) -> Result<Opened, Error> {
     let fixed = Fixed::parse(&bytes)?;
     let (key_id, data_key) = keys.unwrap([&slots[0], &slots[1]], &bytes)?;
     Ok(Opened { fixed, hash: Sha256::digest(bytes).into(), key_id, data_key })
+}
+
+/// The fixed part of a header and its hash, without any key.
+pub(crate) fn fixed(file: &File) -> Result<(Fixed, [u8; 32]), Error> {
+    let (bytes, _) = read(file)?;
+    Ok((Fixed::parse(&bytes)?, Sha256::digest(bytes).into()))
 }
 
 type Read = ([u8; FIXED_BYTES], [[u8; KEY_SLOT_BYTES]; 2]);

@@ -59,6 +59,7 @@
 //! A file without a trailer is unfinished: its tail may be cut off, and only who has kept its chain
 //! head can tell. A closed file that lost its trailer reads as unfinished, never as finished.
 
+mod chain;
 mod chunk;
 mod error;
 mod export;
@@ -72,6 +73,7 @@ mod verify;
 mod wav;
 mod writer;
 
+pub use chain::chain_head;
 pub use error::{Error, Part};
 pub use export::export_wav;
 pub use header::{Channels, RecordingId, rewrap};

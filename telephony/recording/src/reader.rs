@@ -190,7 +190,7 @@ impl Reader {
         let Some(trailer) = trailer::length(&tail) else { return Ok(false) };
         self.trailer_broken = true;
         let start = length.checked_sub(trailer as u64).filter(|_| trailer <= TRAILER_BYTES_MAX);
-        let chunks = start.and_then(|start| self.chunks_before(start));
+        let chunks = start.and_then(|start| self.fixed.chunks_before(start));
         let Some((start, chunks)) = start.zip(chunks) else { return Ok(false) };
         let mut bytes = vec![0; trailer];
         self.file.read_exact_at(&mut bytes, start)?;
@@ -202,13 +202,6 @@ impl Reader {
         self.trailer = Some(trailer);
         self.trailer_broken = false;
         Ok(true)
-    }
-
-    /// How many chunks end exactly here.
-    fn chunks_before(&self, offset: u64) -> Option<u64> {
-        let bytes = offset.checked_sub(HEADER_BYTES as u64)?;
-        let chunk = self.fixed.chunk_bytes() as u64;
-        (bytes % chunk == 0 && bytes / chunk <= CHUNKS_MAX).then_some(bytes / chunk)
     }
 
     /// The end of a file without a trailer: its last chunk that is whole.

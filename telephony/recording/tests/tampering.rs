@@ -4,7 +4,9 @@ mod common;
 
 use common::{bytes, folder, keys, mono, speak};
 use proptest::prelude::*;
-use qingting_recording::{Error, MasterKeys, Part, Reader, State, Verified, export_wav, recover};
+use qingting_recording::{
+    Error, MasterKeys, Part, Reader, State, Verified, chain_head, export_wav, recover,
+};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -181,4 +183,23 @@ proptest! {
         }
         let _ = recover(&path, &keys);
     }
+}
+
+#[test]
+fn without_a_key_the_chain_tells_whether_the_audio_is_what_was_made() {
+    let folder = folder();
+    let keys = keys(&folder, &[1]);
+    let path = recording(&folder, "call.qtr", &keys);
+    let head = verify(&path, &keys).unwrap().head;
+    assert_eq!(chain_head(&path).unwrap(), Some(head));
+    let whole = bytes(&path);
+    let audio = 184 + 44 + 500;
+    let mut changed = whole.clone();
+    changed[audio] ^= 1;
+    std::fs::write(&path, &changed).unwrap();
+    assert_ne!(chain_head(&path).unwrap(), Some(head));
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(chain_head(&path).unwrap(), None, "it was not closed");
+    std::fs::write(&path, b"no recording").unwrap();
+    assert!(matches!(chain_head(&path), Err(Error::NotARecording)));
 }

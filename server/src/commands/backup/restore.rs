@@ -1,0 +1,282 @@
+//! `qingting restore`: a backup comes back to where there is nothing yet.
+//!
+//! **Every file is read and compared with the manifest before the first one is in its place**: a damaged backup
+//! leaves the target as it was.
+
+use super::files;
+use super::manifest::{Copied, Fault, Kind, Manifest, What};
+use super::{HERE, RECORDINGS, postgres, spinner, tell_faults};
+use crate::cli;
+use crate::config::Config;
+use crate::{database, home, serve};
+use anyhow::{Context, Result, bail, ensure};
+use qingting_store::{CampaignState, Counts, Place, Source, Store, backup};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Where files wait until all are there, in the data folder.
+const STAGE: &str = "restore.part";
+/// Damaged files that are named.
+const DAMAGED_TOLD: usize = 20;
+
+/// `qingting restore`.
+pub fn run(args: &cli::Restore) -> Result<ExitCode> {
+    let config = Config::load(&home::path(&args.config))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(bring_back(&config, &args.dir))
+}
+
+async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
+    let began = Instant::now();
+    let manifest = Manifest::read(dir)?;
+    let place = database::place(config)?;
+    let tool = check_target(config, &manifest, &place, dir).await?;
+    home::private_dir(&config.data.dir)?;
+    let held = home::hold(&config.data.dir)?;
+    let stage = Stage::new(config)?;
+    stage.take(dir, &manifest)?;
+    match (&place, tool) {
+        (Place::Server(url), Some(tool)) => {
+            let bar = spinner("Bringing the database back");
+            let args = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"];
+            tool.run(url, &args, &stage.0.join(manifest.database.file()), &bar)?;
+            bar.finish_and_clear();
+        }
+        (Place::File(file), _) => stage.settle(manifest.database.file(), file)?,
+        (Place::Server(_), None) => bail!("no pg_restore"),
+    }
+    for name in [home::SERVER_ID, serve::RECORDING_KEY_FILE] {
+        if stage.0.join(name).exists() {
+            stage.settle(name, &config.data.dir.join(name))?;
+        }
+    }
+    if stage.0.join(RECORDINGS).exists() {
+        let root = home::recordings(config);
+        if root.exists() {
+            std::fs::remove_dir(&root).context("cannot put the recordings in their place")?;
+        }
+        stage.settle(RECORDINGS, &root)?;
+    }
+    drop(stage);
+
+    let (counts, verified, faults) = verify(config, &place).await?;
+    wake(&place, &manifest, dir).await?;
+    drop(held);
+    println!(
+        "Restored the backup of {} in {:.1} s: {} calls, {} tickets; {verified} recordings verified",
+        manifest.made_at,
+        began.elapsed().as_secs_f64(),
+        counts.calls,
+        counts.tickets,
+    );
+    let is_same = (counts.calls, counts.tickets) == (manifest.calls, manifest.tickets);
+    ensure!(
+        is_same,
+        "the backup had {} calls and {} tickets: something else writes into this database",
+        manifest.calls,
+        manifest.tickets
+    );
+    let (old, new): (Vec<Fault>, Vec<Fault>) =
+        faults.into_iter().partition(|fault| manifest.faults.contains(fault));
+    if !old.is_empty() {
+        println!("{} were so already when the backup was made:", old.len());
+        tell_faults(&old);
+    }
+    tell_faults(&new);
+    tell_keys(config, &manifest)?;
+    Ok(if new.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Nothing of ours may be there, and what is needed must be.
+async fn check_target(
+    config: &Config,
+    manifest: &Manifest,
+    place: &Place,
+    dir: &Path,
+) -> Result<Option<postgres::Tool>> {
+    let known = backup::newest_schema(place);
+    ensure!(
+        manifest.schema <= known,
+        "{} has schema version {}, this program knows up to {known}: run the newer program ({} wrote it)",
+        dir.display(),
+        manifest.schema,
+        manifest.program
+    );
+    let recordings = home::recordings(config);
+    let is_filled =
+        std::fs::read_dir(&recordings).is_ok_and(|mut entries| entries.next().is_some());
+    let data = &config.data.dir;
+    let mut there = vec![(is_filled, recordings)];
+    // Those of a server that has started and has no calls yet are made anew by nobody.
+    for name in [home::SERVER_ID, serve::RECORDING_KEY_FILE] {
+        let (own, kept) = (data.join(name), dir.join(name));
+        let is_other = own.exists()
+            && manifest.files.iter().any(|file| file.path == name)
+            && std::fs::read(&own).ok() != std::fs::read(&kept).ok();
+        there.push((is_other, own));
+    }
+    let tool = match (manifest.database, place) {
+        (Kind::Sqlite, Place::File(file)) => {
+            there.push((file.exists(), file.clone()));
+            None
+        }
+        (Kind::Postgresql, Place::Server(url)) => {
+            let (is_empty, major) = backup::look(place).await?;
+            ensure!(
+                is_empty,
+                "the database {url} is not empty: create a new one, and name it in the configuration"
+            );
+            Some(postgres::find("pg_restore", major.max(manifest.postgresql.unwrap_or_default()))?)
+        }
+        (Kind::Sqlite, Place::Server(url)) => bail!(
+            "the backup is of SQLite, and the configuration means {url}: leave DATABASE_URL and data.database_url_file empty"
+        ),
+        (Kind::Postgresql, Place::File(_)) => bail!(
+            "the backup is of PostgreSQL: name an empty database in DATABASE_URL or data.database_url_file"
+        ),
+    };
+    if let Some((_, path)) = there.iter().find(|(is_there, _)| *is_there) {
+        bail!(
+            "{} is there already, and a restore writes over nothing: move it away, or give another data.dir",
+            path.display()
+        );
+    }
+    Ok(tool)
+}
+
+/// The folder in which files wait; gone when dropped.
+struct Stage(PathBuf);
+
+impl Stage {
+    fn new(config: &Config) -> Result<Self> {
+        let path = config.data.dir.join(STAGE);
+        if path.exists() {
+            // Of a restore that was interrupted.
+            std::fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        home::private_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Takes every file of the backup; names those that are not what was copied.
+    fn take(&self, dir: &Path, manifest: &Manifest) -> Result<()> {
+        let bar = files::bar("Files", manifest.files.iter().map(|file| file.bytes).sum())?;
+        let mut damaged = Vec::new();
+        let mut made = HashSet::new();
+        for file in &manifest.files {
+            let to = self.0.join(&file.path);
+            if let Some(folder) = to.parent()
+                && made.insert(folder.to_owned())
+            {
+                home::private_dir(folder)?;
+            }
+            let from = dir.join(&file.path);
+            match files::copy(&from, &to, file.path.clone(), &bar)? {
+                None => damaged.push(format!("{} is missing", file.path)),
+                Some(copied) if copied != *file => damaged.push(difference(&copied, file)),
+                Some(_) => {}
+            }
+        }
+        bar.finish_and_clear();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let more = damaged.len().saturating_sub(DAMAGED_TOLD);
+        damaged.truncate(DAMAGED_TOLD);
+        if more > 0 {
+            damaged.push(format!("… and {more} more"));
+        }
+        bail!(
+            "{} is damaged, and nothing was restored: {}. Take another backup",
+            dir.display(),
+            damaged.join("; ")
+        );
+    }
+
+    fn settle(&self, name: &str, to: &Path) -> Result<()> {
+        let moved = std::fs::rename(self.0.join(name), to);
+        moved.with_context(|| format!("cannot put {} in its place", to.display()))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What stays is removed by the next restore.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn difference(is: &Copied, was: &Copied) -> String {
+    match is.bytes == was.bytes {
+        true => format!("{} was changed", was.path),
+        false => format!("{} has {} bytes, not {}", was.path, is.bytes, was.bytes),
+    }
+}
+
+/// Compares every recording with what the database knows of it: what it holds, how many are as they were
+/// recorded, and what is wrong with the others.
+async fn verify(config: &Config, place: &Place) -> Result<(Counts, u64, Vec<Fault>)> {
+    let mut source = Source::open(place.clone()).await?;
+    let counts = source.counts().await?;
+    let server = home::known_server_name(&config.data.dir)?;
+    let known = source.recordings(server.as_deref()).await?;
+    source.close().await?;
+    let bar = files::bar("Verifying", known.len() as u64)?;
+    bar.set_style(indicatif::ProgressStyle::with_template(
+        "{prefix} [{bar:30}] {pos}/{len} {eta}",
+    )?);
+    let (mut verified, mut faults) = (0, Vec::new());
+    for of in known {
+        bar.inc(1);
+        // Calls that ran when the backup was made: the server closes their recordings when it starts.
+        let Some(proof) = of.proof else { continue };
+        let path = home::recordings(config).join(&of.file);
+        let what = match path.exists() {
+            false => What::Missing,
+            true if !files::is_proved(&path, &proof)? => What::Changed,
+            true => {
+                verified += 1;
+                continue;
+            }
+        };
+        faults.push(Fault { file: of.file, what });
+    }
+    bar.finish_and_clear();
+    Ok((counts, verified, faults))
+}
+
+/// Brings the schema up to date and holds callbacks: nobody knows here whom they reached since the backup.
+async fn wake(place: &Place, manifest: &Manifest, dir: &Path) -> Result<()> {
+    let store = Store::open(place.clone()).await?;
+    let subject = format!("{} of {}", dir.display(), manifest.made_at);
+    store.audit(HERE, "backup.restore", &subject).await?;
+    for campaign in store.campaigns().await? {
+        if campaign.state != CampaignState::Running {
+            continue;
+        }
+        let (paused, now) = (Some(CampaignState::Paused), crate::clock::unix_now());
+        store.change_campaign(campaign.id, None, None, paused, HERE, now).await?;
+        println!(
+            "Campaign {0} is paused: who was called since the backup would be called again. \
+             `qingting callbacks run {0}` goes on with it.",
+            campaign.name
+        );
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn tell_keys(config: &Config, manifest: &Manifest) -> Result<()> {
+    let is_sealed = manifest.files.iter().any(|file| file.path.ends_with(".qtr"));
+    if is_sealed && serve::recording_keys(config)?.is_none() {
+        println!(
+            "The key of the recordings was not in the backup: put your copy to {} before the server starts, \
+             which would make another.",
+            config.data.dir.join(serve::RECORDING_KEY_FILE).display()
+        );
+    }
+    Ok(())
+}
