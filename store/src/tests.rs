@@ -1,7 +1,9 @@
 //! The store on real databases, the same tests on both: editors that race, a full disk, a newer schema, a flood of writes.
 
+mod feed;
 mod migration;
 mod missed;
+mod once;
 mod outbox;
 mod passes;
 mod postgres;

@@ -5,9 +5,10 @@ use crate::error::StoreError;
 use crate::recordings::{self, RecordingKey, RecordingKind};
 use crate::rows::named;
 use crate::writer::Command;
-use crate::{missed, rows};
+use crate::{missed, outbox, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
-use sqlx::AnyConnection;
+use serde_json::json;
+use sqlx::{AnyConnection, Row};
 
 pub(super) struct Began(pub(super) LegBegin);
 
@@ -63,7 +64,7 @@ impl Command for Answered {
         let LegRef { call, slot, seq } = self.leg;
         let row = sqlx::query(
             "UPDATE legs SET answered_at = coalesce(answered_at, $4)
-             WHERE call_id = $1 AND slot = $2 AND seq = $3 RETURNING role",
+             WHERE call_id = $1 AND slot = $2 AND seq = $3 RETURNING role, target",
         )
         .bind(call.to_string())
         .bind(i64::from(slot))
@@ -72,7 +73,17 @@ impl Command for Answered {
         .fetch_optional(&mut *db)
         .await?
         .ok_or_else(|| StoreError::NotFound { what: "leg", id: shown(self.leg) })?;
-        if named(&row, "role", LegRole::ALL, LegRole::as_str)? == LegRole::Seat {
+        let role = named(&row, "role", LegRole::ALL, LegRole::as_str)?;
+        if role != LegRole::Citizen {
+            // The number of an expert is nobody's business here.
+            let seat: Option<&str> =
+                (role == LegRole::Seat).then(|| row.try_get("target")).transpose()?;
+            let joined = json!({
+                "call": call, "slot": slot, "seq": seq, "role": role.as_str(), "seat": seat,
+            });
+            outbox::note(db, "call.joined", &call.to_string(), &joined, self.at).await?;
+        }
+        if role == LegRole::Seat {
             sqlx::query(
                 "UPDATE calls SET seat = coalesce(seat, (SELECT target FROM legs
                     WHERE call_id = $1 AND slot = $2 AND seq = $3)) WHERE id = $1",
@@ -142,8 +153,15 @@ impl Command for Ended {
         .bind(quality.transpose()?)
         .execute(&mut *db)
         .await?;
-        if updated.rows_affected() == 0 && !exists(db, end.leg).await? {
-            return Err(StoreError::NotFound { what: "leg", id: shown(end.leg) });
+        match updated.rows_affected() {
+            0 if !exists(db, end.leg).await? => {
+                return Err(StoreError::NotFound { what: "leg", id: shown(end.leg) });
+            }
+            0 => {}
+            _ => {
+                let left = json!({ "call": call, "slot": slot, "seq": seq, "cause": end.cause });
+                outbox::note(db, "call.left", &call.to_string(), &left, end.at).await?;
+            }
         }
         match &end.track {
             // The file is finished after the call as often as before: it is noted either way.
