@@ -51,6 +51,7 @@ const CONDITIONAL: [(&str, &str, &str); 9] = [
     ("GET", "/api/v1/duty-list", IF_NONE_MATCH),
     ("PUT", "/api/v1/duty-list", IF_MATCH),
 ];
+const JSON: &str = "application/json";
 const IF_MATCH: &str = "If-Match";
 const IF_NONE_MATCH: &str = "If-None-Match";
 
@@ -113,6 +114,7 @@ pub(crate) fn finished(mut routes: utoipa::openapi::OpenApi) -> utoipa::openapi:
                 operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
             }
             fault(path, operation);
+            as_problems(operation);
         }
     }
     routes
@@ -161,6 +163,17 @@ fn fault(path: &str, operation: &mut Operation) {
         if is_possible {
             let shared = || RefOr::Ref(Ref::from_response_name(name));
             operation.responses.responses.entry(status.to_owned()).or_insert_with(shared);
+        }
+    }
+}
+
+/// Errors are problems by their type, too, and not only by their schema.
+fn as_problems(operation: &mut Operation) {
+    let responses = operation.responses.responses.iter_mut();
+    for (_, response) in responses.filter(|(status, _)| status.starts_with(['4', '5'])) {
+        let RefOr::T(response) = response else { continue };
+        if let Some(body) = response.content.shift_remove(JSON) {
+            response.content.insert(crate::PROBLEM_JSON.to_owned(), body);
         }
     }
 }

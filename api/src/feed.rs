@@ -14,7 +14,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use qingting_store::{LogPage, OutboxRow, PAGE_ROWS_MAX};
-use qingting_tickets::feed::is_of;
+use qingting_tickets::feed::{KINDS, is_known, is_of};
 use qingting_tickets::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use qingting_tickets::{Change, CloudEvent, Secrets};
 use serde::{Deserialize, Serialize};
@@ -181,6 +181,11 @@ impl Wanted {
             .kinds
             .as_deref()
             .map(|text| text.split(',').map(|kind| kind.trim().to_owned()).collect::<Vec<_>>());
+        if let Some(kind) = kinds.iter().flatten().find(|kind| !is_known(kind)) {
+            let known: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).collect();
+            let detail = format!("there is no kind {kind:?}; there are {}", known.join(", "));
+            return invalid("kinds", detail);
+        }
         Ok(Self { after, limit, wait: Duration::from_secs(wait), kinds })
     }
 

@@ -1,7 +1,7 @@
 //! The log of what happened, for machines that follow it: the rows of the outbox in the order of their ids.
 //!
 //! **Whoever reads on from the last id that it has misses nothing and sees nothing out of order**: writes come
-//! one after the other ([`crate::database`]), so that no row appears behind one that was read. What was deleted
+//! one after the other (`database.rs`), so that no row appears behind one that was read. What was deleted
 //! before it was read is told ([`LogPage::Gone`]), never skipped in silence.
 
 use crate::error::StoreError;

@@ -1,6 +1,6 @@
 //! The log of changes as CloudEvents 1.0 for machines that follow it.
 //!
-//! **What is told is ids and states**: of every kind the fields that [`told`] names and no others, so that whoever
+//! **What is told is ids and states**: of every kind the fields that [`KINDS`] names and no others, so that whoever
 //! may follow the log learns nothing of a citizen. What a receiver may know beyond that it reads by the id.
 
 use crate::event::TYPE_PREFIX;
@@ -31,7 +31,7 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("call.queued", &["call", "queue"]),
     ("call.answered", &["call", "answered_at"]),
     ("call.joined", &["call", "slot", "seq", "role", "seat"]),
-    ("call.left", &["call", "slot", "seq", "cause"]),
+    ("call.left", &["call", "slot", "seq", "role", "cause"]),
     ("call.ended", &["call", "ended_at", "cause"]),
     ("call.missed", &["call", "state", "why", "wanted", "callback_call", "called_again"]),
     ("ticket.created", OF_TICKET),
@@ -93,6 +93,11 @@ pub fn is_of(kinds: &[String], kind: &str) -> bool {
         Some(start) => kind.starts_with(start),
         None => kind == wanted,
     })
+}
+
+/// Whether there is a kind of that name, or with that beginning: who asks for another one would wait for ever.
+pub fn is_known(wanted: &str) -> bool {
+    KINDS.iter().any(|(kind, _)| is_of(&[wanted.to_owned()], kind))
 }
 
 /// What is told of a kind; of one that is not known nothing but that it happened.
@@ -172,5 +177,7 @@ mod tests {
         {
             assert_eq!(is_of(&wanted, kind), expected, "{kind}");
         }
+        assert!(["*", "ticket.*", "call.ended"].into_iter().all(is_known));
+        assert!(!["", "tickets.*", "call", "ticket"].into_iter().any(is_known));
     }
 }

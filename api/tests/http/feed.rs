@@ -148,6 +148,8 @@ async fn a_place_that_is_not_there_is_refused() {
         ("limit=0", 400, "limit"),
         ("wait=26", 400, "wait"),
         ("shoe=1", 400, "shoe"),
+        ("kinds=ticket.*,tickets", 400, "kinds"),
+        ("kinds=", 400, "kinds"),
         ("after=999", 410, "after"),
     ] {
         let answer = world.ask("GET", &format!("/api/v1/feed?{query}"), &feed, "").await;

@@ -276,6 +276,13 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
         for (method, operation) in methods.as_object().unwrap() {
             operations += 1;
             assert!(ids.insert(operation["operationId"].as_str()), "{method} {path}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let is_error = status.starts_with(['4', '5']) && response.get("$ref").is_none();
+                if let Some(content) = response["content"].as_object().filter(|_| is_error) {
+                    let kinds: Vec<_> = content.keys().collect();
+                    assert_eq!(kinds, ["application/problem+json"], "{method} {path} {status}");
+                }
+            }
             // A call without credentials is refused with 401 by what reads the body.
             let refuses_itself =
                 ["/api/v1/session", "/api/v1/follow-ups/events"].contains(&path.as_str());

@@ -1,9 +1,9 @@
 //! What can be wrong in `[feed]`.
 
 use super::check::{Problem, line_of};
-use super::relay::is_kind;
 use super::{Feed, FeedReceiver, is_private_or_encrypted};
 use qingting_tickets::Secrets;
+use qingting_tickets::feed::is_known;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn fault(receiver: &FeedReceiver, is_new: bool) -> Option<String> {
     if !is_private_or_encrypted(url) || url.contains(['#', '@', ' ']) {
         return Some(format!("{url:?} is no address, or not encrypted"));
     }
-    if let Some(kind) = kinds.iter().find(|kind| *kind != "*" && !is_kind(kind)) {
+    if let Some(kind) = kinds.iter().find(|kind| !is_known(kind)) {
         return Some(format!("{kind:?} is no kind"));
     }
     if kinds.is_empty() {
@@ -81,7 +81,7 @@ mod tests {
             of("", "https://a.example", &secret, ""),
             of("a", "http://a.example", &secret, ""),
             of("a", "https://a.example", "/nowhere", ""),
-            of("a", "https://a.example", &secret, ", kinds = [\"Ticket\"]"),
+            of("a", "https://a.example", &secret, ", kinds = [\"tickets.*\"]"),
             of("a", "https://a.example", &secret, ", kinds = []"),
             format!("{good}, {good}"),
         ] {

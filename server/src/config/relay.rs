@@ -99,7 +99,7 @@ pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
     problems
 }
 
-pub(super) fn is_kind(kind: &str) -> bool {
+fn is_kind(kind: &str) -> bool {
     let name = kind.strip_suffix('*').unwrap_or(kind);
     !kind.is_empty()
         && kind.len() <= 100

@@ -14,10 +14,11 @@ use qingting_common::{Pii, UnixMillis};
 use qingting_store::{LogPage, OutboxRow, Store, StoreError};
 use qingting_tickets::feed::{BATCH_JSON, is_of};
 use qingting_tickets::{CloudEvent, Outgoing, Retry, Secrets, TicketSystem, Verdict};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -48,6 +49,22 @@ pub struct Receiver {
     kinds: Vec<String>,
     source: String,
     link: TicketSystem,
+}
+
+/// Which receivers took what they were told last; for metrics.
+#[derive(Default)]
+pub struct Counters(Mutex<BTreeMap<String, u8>>);
+
+impl Counters {
+    /// 1 for each that takes changes, 0 for each that takes none now.
+    pub fn up(&self) -> BTreeMap<String, u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, receiver: &str, is_up: bool) {
+        let mut up = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        up.insert(receiver.to_owned(), is_up.into());
+    }
 }
 
 /// What answers of the log are signed with; made at the first start.
@@ -93,7 +110,8 @@ pub async fn run(hotline: Arc<Hotline>, receivers: Vec<Receiver>) {
     let owner: Arc<str> = Uuid::now_v7().to_string().into();
     let mut pushing = JoinSet::new();
     for receiver in receivers {
-        pushing.spawn(push(hotline.store.clone(), Arc::new(receiver), Arc::clone(&owner)));
+        hotline.feed.note(&receiver.name, true);
+        pushing.spawn(push(Arc::clone(&hotline), Arc::new(receiver), Arc::clone(&owner)));
     }
     loop {
         prune(&hotline.store).await;
@@ -102,13 +120,15 @@ pub async fn run(hotline: Arc<Hotline>, receivers: Vec<Receiver>) {
 }
 
 /// Tells one receiver, for ever.
-async fn push(store: Store, receiver: Arc<Receiver>, owner: Arc<str>) {
+async fn push(hotline: Arc<Hotline>, receiver: Arc<Receiver>, owner: Arc<str>) {
+    let store = &hotline.store;
     let mut failures = 0;
     let mut place = None;
     loop {
-        let wait = match step(&store, &receiver, &owner, place).await {
+        let wait = match step(store, &receiver, &owner, place).await {
             Ok(Step::On(after)) => {
                 if failures > 0 {
+                    hotline.feed.note(&receiver.name, true);
                     tracing::info!(
                         receiver = receiver.name,
                         "a receiver of changes takes them again"
@@ -124,6 +144,7 @@ async fn push(store: Store, receiver: Arc<Receiver>, owner: Arc<str>) {
             Ok(Step::Failed { why, after }) => {
                 failures += 1;
                 if failures == 1 {
+                    hotline.feed.note(&receiver.name, false);
                     let receiver = &receiver.name;
                     tracing::warn!(
                         receiver,

@@ -94,6 +94,8 @@ pub struct Hotline {
     pub counters: metrics::Counters,
     /// What became of messages to the ticket system.
     pub relay: relay::Counters,
+    /// Which receivers of changes take them.
+    pub feed: feed::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
     pub app: Handle,
@@ -181,6 +183,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         callbacks,
         counters: metrics::Counters::default(),
         relay: relay::Counters::default(),
+        feed: feed::Counters::default(),
         feeder,
         app: app.handle().clone(),
         config,

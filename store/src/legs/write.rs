@@ -139,9 +139,9 @@ impl Command for Ended {
         let end = &self.0;
         let LegRef { call, slot, seq } = end.leg;
         let quality = end.quality.as_ref().map(|quality| rows::to_json(quality, "legs.quality"));
-        let updated = sqlx::query(
+        let row = sqlx::query(
             "UPDATE legs SET ended_at = $4, hung_up_by = $5, cause = $6, sip_code = $7, quality = $8
-             WHERE call_id = $1 AND slot = $2 AND seq = $3 AND ended_at IS NULL",
+             WHERE call_id = $1 AND slot = $2 AND seq = $3 AND ended_at IS NULL RETURNING role",
         )
         .bind(call.to_string())
         .bind(i64::from(slot))
@@ -151,16 +151,23 @@ impl Command for Ended {
         .bind(&end.cause)
         .bind(end.sip_code.map(i64::from))
         .bind(quality.transpose()?)
-        .execute(&mut *db)
+        .fetch_optional(&mut *db)
         .await?;
-        match updated.rows_affected() {
-            0 if !exists(db, end.leg).await? => {
+        match row {
+            None if !exists(db, end.leg).await? => {
                 return Err(StoreError::NotFound { what: "leg", id: shown(end.leg) });
             }
-            0 => {}
-            _ => {
-                let left = json!({ "call": call, "slot": slot, "seq": seq, "cause": end.cause });
-                outbox::note(db, "call.left", &call.to_string(), &left, end.at).await?;
+            None => {}
+            Some(row) => {
+                let role = named(&row, "role", LegRole::ALL, LegRole::as_str)?;
+                // The citizen's way is the call's own.
+                if role != LegRole::Citizen {
+                    let left = json!({
+                        "call": call, "slot": slot, "seq": seq, "role": role.as_str(),
+                        "cause": end.cause,
+                    });
+                    outbox::note(db, "call.left", &call.to_string(), &left, end.at).await?;
+                }
             }
         }
         match &end.track {
