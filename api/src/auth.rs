@@ -15,7 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use qingting_store::Role::{self, Admin, Metrics, Operator, Reader, Seat, Supervisor};
+use qingting_store::Role::{self, Admin, Feed, Metrics, Operator, Reader, Seat, Supervisor};
 use qingting_store::keys::{ADMIN, SECRET_PREFIX};
 use qingting_store::seats::SESSION_PREFIX;
 use qingting_store::{Credential, SeatRole, SeatSession};
@@ -34,10 +34,12 @@ const WORK_OWN: &[Role] = &[Admin, Operator, Supervisor, Seat];
 
 /// Every operation and the roles that may call it; an empty list is open to everyone, and what is
 /// not here is refused.
-pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
+pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/healthz", &[]),
     ("GET", "/readyz", &[]),
     ("GET", "/metrics", &[Admin, Metrics]),
+    // Where to read on; nothing that is not in the documentation.
+    ("GET", "/api/v1", &[]),
     ("GET", "/api/v1/openapi.json", READ_OWN),
     ("POST", "/api/v1/session", &[]),
     ("DELETE", "/api/v1/session", &[Seat, Supervisor]),
@@ -57,6 +59,7 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/queues", READ_OWN),
     ("GET", "/api/v1/seats", READ_OWN),
     ("POST", "/api/v1/seats", &[Admin]),
+    ("GET", "/api/v1/seats/{extension}", READ),
     ("PATCH", "/api/v1/seats/{extension}", &[Admin]),
     ("DELETE", "/api/v1/seats/{extension}", &[Admin]),
     ("POST", "/api/v1/seats/{extension}/state", WORK_OWN),
@@ -91,6 +94,7 @@ pub(crate) const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/knowledge", READ_OWN),
     ("GET", "/api/v1/incidents", READ_OWN),
     ("GET", "/api/v1/events", READ_OWN),
+    ("GET", "/api/v1/feed", &[Admin, Feed]),
     ("GET", "/api/v1/api-keys", &[Admin]),
     ("POST", "/api/v1/api-keys", &[Admin]),
     ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
@@ -153,12 +157,18 @@ pub(crate) async fn guard(
         }
         return Problem::new(StatusCode::FORBIDDEN, "no role may do this").into_response();
     };
-    if roles.is_empty() {
-        return next.run(request).await;
-    }
     let address = address(request.extensions().get());
+    if roles.is_empty() {
+        return match state.rates.stranger(address, clock::now()) {
+            Ok(()) => next.run(request).await,
+            Err(refused) => *refused,
+        };
+    }
     let headers = request.headers().clone();
     match authenticate(&state, &headers, address).await {
+        Err(response) if response.status() == StatusCode::UNAUTHORIZED => {
+            *state.rates.stranger(address, clock::now()).err().unwrap_or(response)
+        }
         Err(response) => *response,
         Ok(principal) if !roles.contains(&principal.role) => {
             let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
@@ -169,10 +179,13 @@ pub(crate) async fn guard(
             );
             Problem::new(StatusCode::FORBIDDEN, detail).into_response()
         }
-        Ok(principal) => {
-            request.extensions_mut().insert(principal);
-            next.run(request).await
-        }
+        Ok(principal) => match state.rates.known(&principal.name, clock::now()) {
+            Ok(()) => {
+                request.extensions_mut().insert(principal);
+                next.run(request).await
+            }
+            Err(refused) => *refused,
+        },
     }
 }
 

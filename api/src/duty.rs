@@ -7,6 +7,7 @@
 
 use crate::auth::Principal;
 use crate::calls::short;
+use crate::revision::{Seen, known, stale, tag};
 use crate::table::{self, Table};
 use crate::{ApiState, Problem};
 use axum::Extension;
@@ -14,12 +15,13 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::ETAG;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use qingting_common::Pii;
 use qingting_core::duty::COLUMNS;
 use qingting_nlu::table::unguarded;
-use qingting_store::{Date, DutyList, DutyTarget, Shift};
+use qingting_store::{Date, DutyError, DutyList, DutyTarget, Shift};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -70,42 +72,60 @@ pub(crate) struct NowQuery {
     department: Option<String>,
 }
 
-/// The whole list as a table; what `PUT` takes.
+/// The whole list as a table; what `PUT` takes. `If-None-Match` with its `ETag` is answered with 304 while
+/// nobody has replaced it.
 #[utoipa::path(get, path = "/api/v1/duty-list",
-    responses((status = 200, content_type = "text/csv", body = String)))]
+    responses((status = 200, content_type = "text/csv", body = String),
+    (status = 304, description = "The client has it")))]
 pub(crate) async fn read(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let (list, revision) = state.store.duty_at_revision().await?;
+    if let Some(known) = known(&headers, &tag(revision)) {
+        return Ok(known);
+    }
     state.store.audit(&who.name, "duty.read", "duty-list").await?;
-    let list = state.store.duty().await?;
     let mut table = Table::with_mark();
     table.row(COLUMNS)?;
     for shift in &list.shifts {
         table.row(fields(&list, shift))?;
     }
-    Ok(table::answer("duty-list.csv", table.into_bytes()?.into()))
+    let mut answer = table::answer("duty-list.csv", table.into_bytes()?.into());
+    if let Ok(tag) = tag(revision).parse() {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    Ok(answer)
 }
 
 /// Replaces the whole list at once by a table in UTF-8, one shift a row; the first row names the
 /// columns: 部门代码,部门名称,别名,专家,电话,方式,星期,起始日期,结束日期,上班,下班,顺序. When
-/// anything is wrong the list stays and `errors` says what, line by line.
+/// anything is wrong the list stays and `errors` says what, line by line. With `If-Match` only the list that
+/// was seen is replaced: 412 when somebody else was first.
 #[utoipa::path(put, path = "/api/v1/duty-list",
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 204), (status = 413, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 204), (status = 400, body = Problem), (status = 412, body = Problem),
+    (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn replace(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
+    let seen = Seen::read(&headers, None)?;
     let body = body.map_err(|rejection| {
         Problem::new(rejection.status(), rejection.body_text()).of_field("body")
     })?;
     let rows = rows(&body)?;
     let list = state.switchboard.read_duty(&rows).map_err(refused)?;
-    state.store.replace_duty(list, &who.name).await?;
+    let replaced = state.store.replace_duty(list, seen.map(|seen| seen.revision), &who.name).await;
+    let revision = replaced.map_err(|error| match error {
+        DutyError::Changed { current } => stale(seen, current, error.to_string()),
+        DutyError::Store(error) => error.into(),
+    })?;
     state.switchboard.duty_changed().await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, [(ETAG, tag(revision))]).into_response())
 }
 
 /// Who is on duty now, in the order of ringing.

@@ -19,7 +19,7 @@ const NAME_CHARS_MAX: usize = 100;
 pub(crate) struct KeyView {
     id: String,
     name: String,
-    /// `admin`, `operator`, `reader`, `metrics` or `supervisor`.
+    /// `admin`, `operator`, `reader`, `metrics`, `supervisor` or `feed`.
     role: &'static str,
     created_at: i64,
     revoked_at: Option<i64>,
@@ -34,7 +34,7 @@ pub(crate) struct KeyView {
 pub(crate) struct KeyRequest {
     /// 1 to 100 characters.
     name: String,
-    /// `admin`, `operator`, `reader`, `metrics` or `supervisor`.
+    /// `admin`, `operator`, `reader`, `metrics`, `supervisor` or `feed`.
     role: String,
 }
 

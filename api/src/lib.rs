@@ -1,5 +1,5 @@
 //! The HTTP interface: calls and what is done to them, queues, seats, missed calls, the duty list,
-//! transcripts, recordings, tickets, outbox, keys, sessions, events, health, metrics.
+//! transcripts, recordings, tickets, outbox, keys, sessions, events, the log of changes, health, metrics.
 //!
 //! **Nothing is open that the policy table in [`auth`] does not open, and every error is
 //! `application/problem+json`.** The only crate with axum.
@@ -15,16 +15,20 @@ mod description;
 mod duty;
 pub mod events;
 mod failures;
+pub mod feed;
 mod frame;
 mod incidents;
 mod keys;
 mod knowledge;
 mod missed;
+mod once;
 mod ops;
 mod outbox;
 mod pages;
 mod problem;
+mod rates;
 mod recording;
+mod revision;
 mod seats;
 mod server;
 mod sessions;
@@ -37,10 +41,13 @@ pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
+pub use feed::Feed;
 pub use incidents::{IncidentView, RecentCalls};
 pub use knowledge::{EntryView, Knowledge};
+pub use once::{KEY_HEADER, REPLAYED_HEADER};
 pub use pages::Page;
 pub use problem::{PROBLEM_JSON, Problem};
+pub use rates::{Rate, Rates};
 pub use recording::{PlainWav, RecordedAudio, RecordingSource};
 pub use server::{HEADER_READ_MAX, HTTP_CONNECTIONS_MAX, SHUTDOWN_MAX, serve};
 pub use switchboard::{
@@ -94,6 +101,10 @@ pub struct ApiState {
     /// How others reach the interface, e.g. `https://hotline.example`, for URLs in exported records;
     /// without it they are paths.
     pub public_url: Option<String>,
+    /// What the log of changes is told with; unsigned until the server puts its own here.
+    pub feed: Feed,
+    /// How often anybody may ask.
+    pub rates: Rates,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
 }
@@ -126,6 +137,8 @@ impl ApiState {
             pages: &[],
             realm: REALM.to_owned(),
             public_url: None,
+            feed: Feed::default(),
+            rates: Rates::default(),
             failures: Arc::default(),
             logins: Arc::default(),
         }
@@ -137,6 +150,7 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = described().split_for_parts();
     router
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .route_layer(middleware::from_fn_with_state(state.clone(), once::once))
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::guard))
         // After the guard, which knows the table alone.
         .merge(pages::routes(state.pages))
@@ -158,6 +172,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
         .routes(routes!(ops::openapi))
+        .routes(routes!(ops::root))
         .routes(routes!(sessions::open, sessions::close))
         .routes(routes!(sessions::me))
         .routes(routes!(calls::list, commands::dial))
@@ -173,7 +188,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(recording::read))
         .routes(routes!(seats::queues))
         .routes(routes!(seats::list, seats::create))
-        .routes(routes!(seats::edit, seats::remove))
+        .routes(routes!(seats::one, seats::edit, seats::remove))
         .routes(routes!(seats::state))
         .routes(routes!(missed::list))
         .routes(routes!(missed::call_back))
@@ -212,4 +227,5 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(outbox::retry))
         .routes(routes!(outbox::discard))
         .routes(routes!(socket::events))
+        .routes(routes!(feed::read))
 }

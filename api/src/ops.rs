@@ -1,10 +1,15 @@
 //! Health, metrics, and the description of the interface.
 
-use crate::{ApiState, Problem, clock, openapi_json};
+use crate::{ApiState, Problem, clock, openapi_json, revision};
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::sync::OnceLock;
+use utoipa::ToSchema;
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = String)))]
@@ -47,8 +52,52 @@ pub(crate) async fn metrics(State(state): State<ApiState>) -> Result<Response, P
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
-/// This description.
-#[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, description = "OpenAPI 3.1")))]
-pub(crate) async fn openapi() -> Response {
-    ([(CONTENT_TYPE, "application/json")], openapi_json()).into_response()
+/// This description. `If-None-Match` with its `ETag` is answered with 304.
+#[utoipa::path(get, path = "/api/v1/openapi.json",
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = Object),
+    (status = 304, description = "The client has it")))]
+pub(crate) async fn openapi(headers: HeaderMap) -> Response {
+    /// It does not change while the program runs.
+    static DESCRIPTION: OnceLock<(String, String)> = OnceLock::new();
+    let (text, tag) = DESCRIPTION.get_or_init(|| {
+        let text = openapi_json();
+        let digest = Sha256::digest(text.as_bytes());
+        let tag: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        (text, format!("\"{tag}\""))
+    });
+    if let Some(known) = revision::known(&headers, tag) {
+        return known;
+    }
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "private, no-cache"),
+        (ETAG, tag.as_str()),
+    ];
+    (headers, text.as_str()).into_response()
+}
+
+/// Where to read on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Root {
+    name: &'static str,
+    /// The description of the interface.
+    openapi: &'static str,
+    /// The page for people.
+    console: &'static str,
+    /// Changes for machines.
+    feed: &'static str,
+    /// Events for pages, over WebSocket.
+    events: &'static str,
+}
+
+/// Where to read on.
+#[utoipa::path(get, path = "/api/v1", responses((status = 200, body = Root)))]
+pub(crate) async fn root() -> Json<Root> {
+    Json(Root {
+        name: "Qingting",
+        openapi: "/api/v1/openapi.json",
+        console: "/console/",
+        feed: "/api/v1/feed",
+        events: "/api/v1/events",
+    })
 }

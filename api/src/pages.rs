@@ -7,6 +7,7 @@ use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Redirect;
 use axum::routing::get;
 
 /// A file of a page.
@@ -81,9 +82,16 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Where people who type only the address come to.
+const CONSOLE: &str = "/console/";
+
 /// The routes of the pages.
 pub(crate) fn routes(pages: &'static [Page]) -> Router<ApiState> {
-    pages.iter().fold(Router::new(), |router, page| {
+    let first = match pages.iter().any(|page| page.path == CONSOLE) {
+        true => Router::new().route("/", get(async || Redirect::temporary(CONSOLE))),
+        false => Router::new(),
+    };
+    pages.iter().fold(first, |router, page| {
         router.route(page.path, get(move |headers: HeaderMap| async move { page.answer(&headers) }))
     })
 }

@@ -1,6 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use crate::duty::DutyProblem;
+use crate::revision::stale;
 use crate::switchboard::{ControlCode, ControlError};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -117,9 +118,7 @@ impl From<EditError> for Problem {
         let detail = error.to_string();
         match error {
             EditError::NotFound => Self::not_found("ticket"),
-            EditError::StaleRevision { current } => {
-                Self { current_revision: Some(current), ..Self::new(StatusCode::CONFLICT, detail) }
-            }
+            EditError::StaleRevision { current } => stale(None, current, detail),
             EditError::Confirmed => Self::new(StatusCode::CONFLICT, detail),
             EditError::Invalid { field, .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).of_field(field.as_str())
@@ -135,6 +134,7 @@ impl From<SeatError> for Problem {
         match error {
             SeatError::NotFound => Self::not_found("seat"),
             SeatError::Exists => Self::new(StatusCode::CONFLICT, detail).of_field("extension"),
+            SeatError::Changed { current } => stale(None, current, detail),
             SeatError::Invalid { field, .. } => Self::invalid(field, detail),
             SeatError::Store(error) => error.into(),
         }

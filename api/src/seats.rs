@@ -2,14 +2,17 @@
 
 use crate::access::forbidden;
 use crate::auth::Principal;
+use crate::revision::{Seen, stale, tag};
 use crate::switchboard::{QueueState, SeatNow, SeatStateRequest};
-use crate::{ApiState, Problem};
+use crate::{ApiState, Problem, once};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_common::Pii;
-use qingting_store::{NewSeat, SeatChange, SeatInfo, SeatRole};
+use qingting_store::{NewSeat, SeatChange, SeatError, SeatInfo, SeatRole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use utoipa::ToSchema;
@@ -30,6 +33,8 @@ pub(crate) struct SeatView {
     skills: BTreeMap<String, u8>,
     /// Whether it may neither register nor log in.
     disabled: bool,
+    /// Counts its changes; also the `ETag`.
+    revision: i64,
     created_at: i64,
     updated_at: i64,
     /// What it does; absent while it was not signed in since the server started.
@@ -59,6 +64,8 @@ pub(crate) struct SeatRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SeatEdit {
+    /// The revision that was seen; `If-Match` says the same. A seat that was changed meanwhile stays as it is.
+    revision: Option<i64>,
     name: Option<String>,
     /// `seat` or `supervisor`.
     #[schema(value_type = Option<String>)]
@@ -102,8 +109,9 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
+    claimed: Option<Extension<once::Claimed>>,
     body: Result<Json<SeatRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<SeatView>), Problem> {
+) -> Result<Response, Problem> {
     let Json(body) = body?;
     let seat = NewSeat {
         extension: body.extension,
@@ -113,22 +121,42 @@ pub(crate) async fn create(
         realm: state.realm.clone(),
         password: body.password,
     };
-    let made = state.store.create_seat(seat, &who.name).await?;
+    let kept = once::kept(claimed, |seat: &SeatInfo| {
+        once::json(StatusCode::CREATED, &view(seat.clone(), None))
+    });
+    let made = state.store.create_seat_once(seat, &who.name, kept).await?;
     state.switchboard.seats_changed().await;
-    Ok((StatusCode::CREATED, Json(view(made, None))))
+    Ok((StatusCode::CREATED, answer(view(made, None))).into_response())
 }
 
-/// Changes a seat. A new password, a role and `disabled` end its sessions.
+/// One seat.
+#[utoipa::path(get, path = "/api/v1/seats/{extension}", params(("extension" = String, Path)),
+    responses((status = 200, body = SeatView), (status = 404, body = Problem)))]
+pub(crate) async fn one(
+    State(state): State<ApiState>,
+    Path(extension): Path<String>,
+) -> Result<Response, Problem> {
+    let seat = state.store.seat(&extension).await?.ok_or_else(|| Problem::not_found("seat"))?;
+    let doing = state.switchboard.snapshot().await.seats;
+    let doing = doing.into_iter().find(|now| now.extension == seat.extension);
+    Ok(answer(view(seat, doing)))
+}
+
+/// Changes a seat. A new password, a role and `disabled` end its sessions. A seat that is not at the revision of
+/// `If-Match` or of the body any more stays as it is (412, or 409).
 #[utoipa::path(patch, path = "/api/v1/seats/{extension}", params(("extension" = String, Path)),
-    request_body = SeatEdit, responses((status = 200, body = SeatView),
-    (status = 404, body = Problem), (status = 422, body = Problem)))]
+    request_body = SeatEdit, responses((status = 200, body = SeatView), (status = 400, body = Problem),
+    (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem),
+    (status = 422, body = Problem)))]
 pub(crate) async fn edit(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(extension): Path<String>,
+    headers: HeaderMap,
     body: Result<Json<SeatEdit>, JsonRejection>,
-) -> Result<Json<SeatView>, Problem> {
+) -> Result<Response, Problem> {
     let Json(body) = body?;
+    let seen = Seen::read(&headers, body.revision)?;
     let change = SeatChange {
         name: body.name,
         role: body.role,
@@ -136,20 +164,27 @@ pub(crate) async fn edit(
         disabled: body.disabled,
         password: body.password.map(|password| (password, state.realm.clone())),
     };
-    let seat = state.store.change_seat(&extension, change, &who.name).await?;
+    let revision = seen.map(|seen| seen.revision);
+    let changed = state.store.change_seat(&extension, revision, change, &who.name).await;
+    let seat = changed.map_err(|error| refused(seen, error))?;
     state.switchboard.seats_changed().await;
-    Ok(Json(view(seat, None)))
+    Ok(answer(view(seat, None)))
 }
 
-/// Removes a seat. Its calls keep its extension.
+/// Removes a seat. Its calls keep its extension. With `If-Match` only the seat that was seen.
 #[utoipa::path(delete, path = "/api/v1/seats/{extension}", params(("extension" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 400, body = Problem), (status = 404, body = Problem),
+    (status = 412, body = Problem)))]
 pub(crate) async fn remove(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(extension): Path<String>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    state.store.delete_seat(&extension, &who.name).await?;
+    let seen = Seen::read(&headers, None)?;
+    let revision = seen.map(|seen| seen.revision);
+    let removed = state.store.delete_seat(&extension, revision, &who.name).await;
+    removed.map_err(|error| refused(seen, error))?;
     state.switchboard.seats_changed().await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -197,6 +232,17 @@ pub(crate) async fn queues(
     Json(queues)
 }
 
+fn refused(seen: Option<Seen>, error: SeatError) -> Problem {
+    match error {
+        SeatError::Changed { current } => stale(seen, current, error.to_string()),
+        error => error.into(),
+    }
+}
+
+fn answer(seat: SeatView) -> Response {
+    ([(ETAG, tag(seat.revision))], Json(seat)).into_response()
+}
+
 fn view(seat: SeatInfo, now: Option<SeatNow>) -> SeatView {
     SeatView {
         extension: seat.extension,
@@ -204,6 +250,7 @@ fn view(seat: SeatInfo, now: Option<SeatNow>) -> SeatView {
         role: seat.role.as_str(),
         skills: seat.skills,
         disabled: seat.disabled,
+        revision: seat.revision,
         created_at: seat.created_at.0,
         updated_at: seat.updated_at.0,
         now,

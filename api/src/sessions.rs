@@ -42,7 +42,7 @@ pub(crate) struct SessionView {
 pub(crate) struct Me {
     /// As in the audit: a key's name, `admin`, or a seat's extension.
     name: String,
-    /// `admin`, `operator`, `reader`, `supervisor` or `seat`.
+    /// `admin`, `operator`, `reader`, `supervisor` or `seat`; a key for metrics or the feed does not get here.
     role: &'static str,
     /// Of a session.
     extension: Option<String>,

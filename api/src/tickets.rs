@@ -3,10 +3,11 @@
 use crate::auth::Principal;
 use crate::calls::page_limit;
 use crate::problem::parameter;
+use crate::revision::{Seen, known, stale, tag};
 use crate::{ApiState, Event, Problem, access};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -209,13 +210,15 @@ impl LookedFor {
     }
 }
 
-/// One ticket.
+/// One ticket. `If-None-Match` with its `ETag` is answered with 304 while nothing has changed.
 #[utoipa::path(get, path = "/api/v1/tickets/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = TicketView), (status = 404, body = Problem)))]
+    responses((status = 200, body = TicketView), (status = 304, description = "The client has it"),
+    (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn one(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id: TicketId = parameter("id", &id)?;
     let Some(row) = state.store.ticket(id).await? else {
@@ -226,6 +229,9 @@ pub(crate) async fn one(
         return Ok(Json(past_view(&past)).into_response());
     };
     access::may_read(&state, &who, row.call).await?;
+    if let Some(known) = known(&headers, &tag(row.revision)) {
+        return Ok(known);
+    }
     state.store.audit(&who.name, "ticket.read", &row.id.to_string()).await?;
     Ok(answer(&row))
 }
@@ -247,7 +253,7 @@ pub(crate) async fn edit(
 ) -> Result<Response, Problem> {
     let id: TicketId = parameter("id", &id)?;
     let Json(body) = body?;
-    let expected = Expected::read(&headers, body.revision)?;
+    let seen = Seen::required(&headers, body.revision)?;
     own(&state, &who, id).await?;
     let mut edits = Vec::with_capacity(body.fields.len());
     for (name, value) in body.fields {
@@ -258,8 +264,8 @@ pub(crate) async fn edit(
         edits.push((field, value));
     }
     let changed: Vec<Field> = edits.iter().map(|(field, _)| *field).collect();
-    let outcome = state.store.edit_ticket(id, expected.revision, edits, &who.name).await;
-    let row = outcome.map_err(|error| expected.refused(error))?;
+    let outcome = state.store.edit_ticket(id, seen.revision, edits, &who.name).await;
+    let row = outcome.map_err(|error| refused(seen, error))?;
     if !changed.is_empty() {
         let (id, call, revision) = (row.id, row.call, row.revision);
         state.events.publish(Event::ticket_updated(id, call, revision, changed, &row.draft));
@@ -281,10 +287,10 @@ pub(crate) async fn confirm(
 ) -> Result<Response, Problem> {
     let id: TicketId = parameter("id", &id)?;
     let Json(body) = body?;
-    let expected = Expected::read(&headers, body.revision)?;
+    let seen = Seen::required(&headers, body.revision)?;
     own(&state, &who, id).await?;
-    let outcome = state.store.confirm_ticket(id, expected.revision, &who.name).await;
-    let confirmed = outcome.map_err(|error| expected.refused(error))?;
+    let outcome = state.store.confirm_ticket(id, seen.revision, &who.name).await;
+    let confirmed = outcome.map_err(|error| refused(seen, error))?;
     let row = confirmed.ticket;
     if confirmed.is_new {
         state.events.publish(Event::TicketConfirmed {
@@ -305,41 +311,11 @@ async fn own(state: &ApiState, who: &Principal, id: TicketId) -> Result<(), Prob
     access::may_read(state, who, row.call).await
 }
 
-/// The revision that the client saw, and how it said so.
-struct Expected {
-    revision: i64,
-    by_header: bool,
-}
-
-impl Expected {
-    fn read(headers: &HeaderMap, body: Option<i64>) -> Result<Self, Problem> {
-        let Some(header) = headers.get(IF_MATCH) else {
-            let detail = "say which revision was seen: If-Match, or revision in the body";
-            let missing = || Problem::new(StatusCode::PRECONDITION_REQUIRED, detail);
-            let revision = body.ok_or_else(|| missing().of_field("revision"))?;
-            return Ok(Self { revision, by_header: false });
-        };
-        let revision = header.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
-        let revision = revision.ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, "If-Match must be the ETag of the ticket")
-                .of_field("If-Match")
-        })?;
-        if body.is_some_and(|other| other != revision) {
-            let detail = "If-Match and revision in the body differ";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("revision"));
-        }
-        Ok(Self { revision, by_header: true })
-    }
-
-    /// 412 answers a header, 409 a body (RFC 9110 §13.1.1, §15.5.10).
-    fn refused(&self, error: EditError) -> Problem {
-        let problem = Problem::from(error);
-        if !(self.by_header && problem.current_revision.is_some()) {
-            return problem;
-        }
-        let current_revision = problem.current_revision;
-        let failed = Problem::new(StatusCode::PRECONDITION_FAILED, problem.detail);
-        Problem { current_revision, ..failed.of_field("If-Match") }
+/// 412 answers a header, 409 a body.
+fn refused(seen: Seen, error: EditError) -> Problem {
+    match error {
+        EditError::StaleRevision { current } => stale(Some(seen), current, error.to_string()),
+        error => error.into(),
     }
 }
 
@@ -358,7 +334,7 @@ fn status(name: &str) -> Result<FoundStatus, Problem> {
 }
 
 fn answer(row: &TicketRow) -> Response {
-    ([(ETAG, format!("\"{}\"", row.revision))], Json(view(row))).into_response()
+    ([(ETAG, tag(row.revision))], Json(view(row))).into_response()
 }
 
 fn found(ticket: &FoundTicket) -> TicketView {

@@ -20,3 +20,16 @@ pub const IMPORT_BYTES_MAX: usize = 20 << 20;
 
 /// Largest SIP message accepted, in bytes (a UDP datagram cannot be larger; TCP is held to the same).
 pub const SIP_MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Requests that one key, session or password may make per second, on average.
+pub const REQUESTS_PER_SECOND: u32 = 50;
+
+/// Requests that it may make at once, after it was quiet.
+pub const REQUESTS_AT_ONCE: u32 = 200;
+
+/// Requests per second, on average, of one address that are open to everyone or were refused with 401. A city's
+/// seats may come through one proxy, and log in when their shift begins.
+pub const STRANGERS_REQUESTS_PER_SECOND: u32 = 10;
+
+/// Such requests at once.
+pub const STRANGERS_REQUESTS_AT_ONCE: u32 = 200;

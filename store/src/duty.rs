@@ -79,26 +79,61 @@ pub struct Weekdays(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Date(pub u32);
 
+/// Why the list was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum DutyError {
+    /// Somebody else has replaced it meanwhile.
+    #[error("the duty list was replaced meanwhile: it is at revision {current}")]
+    Changed {
+        /// Its revision.
+        current: i64,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for DutyError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl Store {
     /// Replaces the whole list at once, and notes in the audit that `by` did: a reader sees the old
-    /// list or the new one. A shift of a department or an expert that the list lacks is refused.
-    pub async fn replace_duty(&self, list: DutyList, by: &str) -> Result<(), StoreError> {
-        self.write(Replace { list, by: by.to_owned(), at: clock::now() }).await
+    /// list or the new one. A shift of a department or an expert that the list lacks is refused, and so is a
+    /// list that is not at `revision` any more, where one is given. Gives the new revision.
+    pub async fn replace_duty(
+        &self,
+        list: DutyList,
+        revision: Option<i64>,
+        by: &str,
+    ) -> Result<i64, DutyError> {
+        self.write(Replace { list, revision, by: by.to_owned(), at: clock::now() }).await
     }
 
     /// The whole list.
     pub async fn duty(&self) -> Result<DutyList, StoreError> {
+        self.duty_at_revision().await.map(|(list, _)| list)
+    }
+
+    /// The whole list and its revision, which counts replacements from 1.
+    pub async fn duty_at_revision(&self) -> Result<(DutyList, i64), StoreError> {
+        // What is newer than its revision is only refused once too often.
+        let revision = sqlx::query("SELECT revision FROM duty_revision");
+        let revision = revision.fetch_one(self.readers()).await?.try_get("revision")?;
         // One transaction, so that all parts are of the same list.
         let mut db = self.readers().begin().await?;
         let departments =
             sqlx::query("SELECT * FROM departments ORDER BY rowid").fetch_all(&mut *db).await?;
         let experts = sqlx::query("SELECT * FROM experts ORDER BY id").fetch_all(&mut *db).await?;
         let shifts = sqlx::query("SELECT * FROM shifts ORDER BY id").fetch_all(&mut *db).await?;
-        Ok(DutyList {
+        let list = DutyList {
             departments: departments.iter().map(department).collect::<Result<_, _>>()?,
             experts: experts.iter().map(expert).collect::<Result<_, _>>()?,
             shifts: shifts.iter().map(shift).collect::<Result<_, _>>()?,
-        })
+        };
+        Ok((list, revision))
     }
 }
 
@@ -132,15 +167,24 @@ fn shift(row: &AnyRow) -> Result<Shift, StoreError> {
 
 struct Replace {
     list: DutyList,
+    revision: Option<i64>,
     by: String,
     at: UnixMillis,
 }
 
 impl Command for Replace {
-    type Output = ();
-    type Error = StoreError;
+    type Output = i64;
+    type Error = DutyError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<i64, DutyError> {
+        let row =
+            sqlx::query("UPDATE duty_revision SET revision = revision + 1 RETURNING revision")
+                .fetch_one(&mut *db)
+                .await?;
+        let new: i64 = row.try_get("revision")?;
+        if self.revision.is_some_and(|seen| seen + 1 != new) {
+            return Err(DutyError::Changed { current: new - 1 });
+        }
         for table in ["DELETE FROM shifts", "DELETE FROM experts", "DELETE FROM departments"] {
             sqlx::query(table).execute(&mut *db).await?;
         }
@@ -163,7 +207,8 @@ impl Command for Replace {
         for shift in &self.list.shifts {
             insert(db, shift).await?;
         }
-        audit::insert(db, self.at, &self.by, "duty.replace", "duty-list").await
+        audit::insert(db, self.at, &self.by, "duty.replace", "duty-list").await?;
+        Ok(new)
     }
 }
 

@@ -49,16 +49,25 @@ pub enum Role {
     Seat,
     /// Leads seats: every call. Keys may have it, too.
     Supervisor,
+    /// The log of changes alone: ids and states, no personal data.
+    Feed,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 6] =
-        [Self::Admin, Self::Operator, Self::Reader, Self::Metrics, Self::Seat, Self::Supervisor];
+    pub const ALL: [Self; 7] = [
+        Self::Admin,
+        Self::Operator,
+        Self::Reader,
+        Self::Metrics,
+        Self::Seat,
+        Self::Supervisor,
+        Self::Feed,
+    ];
 
     /// Roles that a key may have.
-    pub const OF_KEYS: [Self; 5] =
-        [Self::Admin, Self::Operator, Self::Reader, Self::Metrics, Self::Supervisor];
+    pub const OF_KEYS: [Self; 6] =
+        [Self::Admin, Self::Operator, Self::Reader, Self::Metrics, Self::Supervisor, Self::Feed];
 
     /// The name in the database and the API.
     pub const fn as_str(self) -> &'static str {
@@ -69,6 +78,7 @@ impl Role {
             Self::Metrics => "metrics",
             Self::Seat => "seat",
             Self::Supervisor => "supervisor",
+            Self::Feed => "feed",
         }
     }
 }
@@ -80,7 +90,7 @@ impl FromStr for Role {
         Self::OF_KEYS
             .into_iter()
             .find(|role| role.as_str() == name)
-            .ok_or_else(|| "not one of admin, operator, reader, metrics, supervisor".into())
+            .ok_or_else(|| "not one of admin, operator, reader, metrics, supervisor, feed".into())
     }
 }
 

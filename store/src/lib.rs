@@ -1,5 +1,5 @@
 //! The database: calls with their legs, events and recordings, transcripts, tickets with revisions,
-//! seats, the duty list, missed calls, callbacks, outbox, keys, audit.
+//! seats, the duty list, missed calls, callbacks, outbox and log, keys, audit.
 //!
 //! **What a method has returned is committed.** A write is one transaction: a spoken sentence, the
 //! draft that it filled and the outbox row that announces it are all there or none is. The only
@@ -23,10 +23,12 @@ mod clock;
 mod database;
 pub mod duty;
 mod error;
+pub mod feed;
 pub mod keys;
 pub mod legs;
 pub mod lookups;
 pub mod missed;
+pub mod once;
 pub mod outbox;
 pub mod passes;
 pub mod past;
@@ -53,12 +55,14 @@ pub use calls::{
     CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,
     NewCall, SERVER_RESTARTED,
 };
-pub use duty::{Date, Department, DutyExpert, DutyList, DutyTarget, Shift, Weekdays};
+pub use duty::{Date, Department, DutyError, DutyExpert, DutyList, DutyTarget, Shift, Weekdays};
 pub use error::{EditError, StoreError};
+pub use feed::LogPage;
 pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
+pub use once::{KeptAnswer, KeyClaim, Once, RequestKey};
 pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState, OutboxTotals};
 pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use past::{ImportError, PastImport, PastImported, PastRow};

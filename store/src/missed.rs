@@ -8,9 +8,10 @@ use crate::error::StoreError;
 use crate::rows::{at, flag, maybe_at, named, parsed, pii, unreadable};
 use crate::sql::Sql;
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, audit, clock};
+use crate::{PAGE_ROWS_MAX, Store, audit, clock, outbox};
 use qingting_common::{CallId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -199,15 +200,16 @@ pub(crate) async fn put(
     .execute(&mut *db)
     .await?;
     crate::calls::found(inserted.rows_affected(), call)?;
-    sqlx::query(
+    let earlier = sqlx::query(
         "UPDATE missed_calls SET state = 'called_again', called_again = $1
          FROM (SELECT caller, called FROM calls WHERE id = $1) AS now
          WHERE missed_calls.caller = now.caller AND missed_calls.called = now.called
             AND missed_calls.caller <> '' AND missed_calls.caller <> 'anonymous'
-            AND missed_calls.state = 'open' AND missed_calls.call_id <> $1",
+            AND missed_calls.state = 'open' AND missed_calls.call_id <> $1
+         RETURNING missed_calls.call_id",
     )
     .bind(call.to_string())
-    .execute(&mut *db)
+    .fetch_all(&mut *db)
     .await?;
     // Whoever asked once to be called back still wants it.
     sqlx::query(
@@ -215,30 +217,63 @@ pub(crate) async fn put(
             WHERE earlier.called_again = $1 AND earlier.wanted) WHERE call_id = $1",
     )
     .bind(call.to_string())
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    tell_all(db, &earlier, at).await?;
+    tell(db, call, at).await
+}
+
+async fn tell_all(
+    db: &mut AnyConnection,
+    rows: &[AnyRow],
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    for row in rows {
+        tell(db, parsed(row, "call_id")?, now).await?;
+    }
     Ok(())
+}
+
+/// Writes into the log where a missed call is now; nothing of one that is not on the list.
+async fn tell(db: &mut AnyConnection, call: CallId, now: UnixMillis) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT * FROM missed_calls WHERE call_id = $1")
+        .bind(call.to_string())
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let missed = read(&row)?;
+    let is = json!({
+        "call": call, "state": missed.state.as_str(), "why": missed.why, "wanted": missed.wanted,
+        "callback_call": missed.callback_call, "called_again": missed.called_again,
+    });
+    outbox::note(db, "call.missed", &call.to_string(), &is, now).await
 }
 
 /// The citizen of this call has reached a seat by itself: for what was missed before, and for this
 /// call, if it was on the list already.
 pub(crate) async fn called_again(db: &mut AnyConnection, call: CallId) -> Result<(), StoreError> {
-    sqlx::query("UPDATE missed_calls SET state = 'reached' WHERE call_id = $1 AND state = 'open'")
-        .bind(call.to_string())
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(
+    let own = sqlx::query(
+        "UPDATE missed_calls SET state = 'reached' WHERE call_id = $1 AND state = 'open'
+         RETURNING call_id",
+    )
+    .bind(call.to_string())
+    .fetch_all(&mut *db)
+    .await?;
+    let earlier = sqlx::query(
         "UPDATE missed_calls SET state = 'called_again', called_again = $1
          FROM (SELECT caller, started_at FROM calls
             WHERE id = $1 AND direction = 'inbound') AS now
          WHERE missed_calls.caller = now.caller AND missed_calls.at <= now.started_at
             AND missed_calls.caller <> '' AND missed_calls.caller <> 'anonymous'
-            AND missed_calls.state IN ('open', 'failed') AND missed_calls.call_id <> $1",
+            AND missed_calls.state IN ('open', 'failed') AND missed_calls.call_id <> $1
+         RETURNING missed_calls.call_id",
     )
     .bind(call.to_string())
-    .execute(db)
+    .fetch_all(&mut *db)
     .await?;
-    Ok(())
+    let now = clock::now();
+    tell_all(db, &own, now).await?;
+    tell_all(db, &earlier, now).await
 }
 
 struct Missed {
@@ -278,7 +313,10 @@ impl Command for Claim {
         .fetch_optional(&mut *db)
         .await?;
         match row {
-            Some(row) => read(&row).map(Some),
+            Some(row) => {
+                tell(db, self.call, self.at).await?;
+                read(&row).map(Some)
+            }
             None => exists(db, self.call).await.map(|()| None),
         }
     }
@@ -299,6 +337,7 @@ impl Command for CallingBack {
             .bind(self.callback.to_string())
             .execute(&mut *db)
             .await?;
+        tell(db, self.call, clock::now()).await?;
         exists(db, self.call).await
     }
 }
@@ -314,12 +353,17 @@ impl Command for CalledBack {
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let state = if self.reached { MissedState::Reached } else { MissedState::Failed };
-        sqlx::query("UPDATE missed_calls SET state = $2 WHERE call_id = $1 AND state = 'calling'")
-            .bind(self.call.to_string())
-            .bind(state.as_str())
-            .execute(&mut *db)
-            .await?;
-        exists(db, self.call).await
+        let updated = sqlx::query(
+            "UPDATE missed_calls SET state = $2 WHERE call_id = $1 AND state = 'calling'",
+        )
+        .bind(self.call.to_string())
+        .bind(state.as_str())
+        .execute(&mut *db)
+        .await?;
+        match updated.rows_affected() {
+            0 => exists(db, self.call).await,
+            _ => tell(db, self.call, clock::now()).await,
+        }
     }
 }
 
@@ -343,6 +387,7 @@ impl Command for Reopen {
         .await?;
         let Some(row) = row else { return exists(db, self.call).await.map(|()| None) };
         audit::insert(db, self.at, &self.by, "missed.reopen", &self.call.to_string()).await?;
+        tell(db, self.call, self.at).await?;
         read(&row).map(Some)
     }
 }

@@ -1,4 +1,5 @@
-//! What must leave the system: rows written in the transaction that made them true, and their way out.
+//! What must leave the system: rows written in the transaction that made them true, and their way out. Their
+//! ids are the order in which they became true, so that the table is also the log that [`crate::feed`] reads.
 //!
 //! **A row never overtakes an earlier one of its stream, and one process at a time sends it.** A row that
 //! waits for its next try or is parked holds back its stream; of several processes on one database the
@@ -14,6 +15,7 @@ use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Longest [`OutboxRow::last_error`], in characters.
 pub const LAST_ERROR_CHARS_MAX: usize = 500;
@@ -137,9 +139,9 @@ pub struct OutboxTotals {
 }
 
 impl Store {
-    /// Rows in the order of their writing.
+    /// Rows for the ticket system, in the order of their writing.
     pub async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxRow>, StoreError> {
-        let mut sql: Sql = Sql::new("SELECT * FROM outbox WHERE true");
+        let mut sql: Sql = Sql::new("SELECT * FROM outbox WHERE NOT feed_only");
         if let Some(state) = query.state {
             sql.push(" AND state = ").push_bind(state.as_str());
         }
@@ -233,7 +235,7 @@ impl Store {
     }
 
     /// Deletes rows that were sent, discarded or skipped and are older than `before`, at most 1,000 at
-    /// once; gives their number.
+    /// once and never the last one: no id comes twice. Gives their number.
     pub async fn prune_outbox(&self, before: UnixMillis) -> Result<u64, StoreError> {
         self.write(Prune(before)).await
     }
@@ -263,7 +265,30 @@ pub(crate) async fn put(
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<OutboxRow, StoreError> {
+/// Writes a row that no ticket system is told: a change of state for those who follow the log. Its payload
+/// is ids and states, nothing of a citizen.
+pub(crate) async fn note(
+    db: &mut AnyConnection,
+    kind: &str,
+    stream: &str,
+    payload: &Value,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO outbox (key, kind, stream, payload, created_at, state, feed_only)
+         VALUES ($1, $2, $3, $4, $5, 'skipped', true)",
+    )
+    .bind(Uuid::now_v7().to_string())
+    .bind(kind)
+    .bind(stream)
+    .bind(payload.to_string())
+    .bind(now.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) fn read(row: &AnyRow) -> Result<OutboxRow, StoreError> {
     let tries: i64 = row.try_get("tries")?;
     Ok(OutboxRow {
         id: row.try_get("id")?,
@@ -477,13 +502,23 @@ impl Command for Prune {
     async fn run(&self, db: &mut AnyConnection) -> Result<u64, StoreError> {
         let deleted = sqlx::query(
             "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
-                WHERE state IN ('sent', 'discarded', 'skipped') AND created_at < $1 LIMIT $2)",
+                WHERE state IN ('sent', 'discarded', 'skipped') AND created_at < $1
+                    AND id < (SELECT max(id) FROM outbox) LIMIT $2)
+             RETURNING id",
         )
         .bind(self.0.0)
         .bind(ROWS_AT_ONCE_MAX)
-        .execute(db)
+        .fetch_all(&mut *db)
         .await?;
-        Ok(deleted.rows_affected())
+        let ids = deleted.iter().map(|row| row.try_get::<i64, _>("id"));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        if let Some(last) = ids.iter().max() {
+            sqlx::query("UPDATE outbox_deleted SET up_to = $1 WHERE up_to < $1")
+                .bind(last)
+                .execute(db)
+                .await?;
+        }
+        Ok(ids.len() as u64)
     }
 }
 

@@ -1,8 +1,10 @@
 //! The store on real databases, the same tests on both: editors that race, a full disk, a newer schema, a flood of writes.
 
 mod audit;
+mod feed;
 mod migration;
 mod missed;
+mod once;
 mod outbox;
 mod passes;
 mod postgres;

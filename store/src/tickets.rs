@@ -255,7 +255,9 @@ pub(crate) async fn create(
     let (draft, number) = (TicketDraft::default(), number.as_str());
     let entry = search::Entry { id, number, import: None, at: now, caller, draft: &draft };
     search::insert(db, &[entry]).await?;
-    insert_revision(db, id, 0, now, MACHINE, "{}").await
+    insert_revision(db, id, 0, now, MACHINE, "{}").await?;
+    let created = serde_json::json!({ "ticket": id, "call": call, "revision": 0 });
+    outbox::note(db, "ticket.created", &id.to_string(), &created, now).await
 }
 
 /// Writes the ticket as the next revision and announces it. `before` is its draft as it was.

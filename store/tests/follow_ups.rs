@@ -13,7 +13,7 @@ use qingting_nlu::LocalTime;
 use qingting_nlu::answers::Question;
 use qingting_store::{
     AttemptEnd, BeginAttempt, Begun, CampaignError, CampaignState, Correction, DatabaseUrl, Ended,
-    FollowUp, FollowUpQuery, FollowUpState, NewFollowUp, Place, Store,
+    FollowUp, FollowUpQuery, FollowUpState, LogPage, NewFollowUp, Place, Store,
 };
 use serde_json::Value;
 use server::{On, on_both};
@@ -149,6 +149,41 @@ impl Desk {
         self.later(180);
         call.0
     }
+}
+
+on_both!(every_step_of_a_follow_up_is_in_the_log_and_nothing_of_the_citizen_is_told);
+async fn every_step_of_a_follow_up_is_in_the_log_and_nothing_of_the_citizen_is_told(on: On) {
+    let mut desk = Desk::open(on).await;
+    desk.import("e1", "T1", false).await.expect("taken");
+    let first = desk.dial().await.expect("due");
+    assert!(matches!(desk.end(&first, Outcome::NoAnswer).await, Ended::Again(_)));
+    desk.later(24 * 60);
+    let second = desk.dial().await.expect("due again");
+    desk.said(&second, Question::Satisfied, AnswerName::Dissatisfied).await;
+    desk.end(&second, Outcome::Completed).await;
+    desk.import("redone", "T1", true).await.expect("taken");
+    let LogPage::Rows { rows, .. } = desk.store.log(None, 500).await.expect("read") else {
+        panic!("nothing is deleted")
+    };
+    let kinds: Vec<_> = rows.iter().map(|row| row.kind.as_str()).collect();
+    let expected = [
+        "follow_up.waiting",
+        "follow_up.calling",
+        "follow_up.waiting",
+        "follow_up.calling",
+        // The second round begins in the transaction that ends the first.
+        "follow_up.awaiting_redo",
+        "callback.result",
+        "follow_up.waiting",
+    ];
+    assert_eq!(kinds, expected);
+    assert!(rows.iter().all(|row| row.stream == "ticket:T1"), "one order");
+    let again = rows[2].payload.expose();
+    assert_eq!((&again["attempt"], &again["outcome"]), (&1.into(), &"no_answer".into()));
+    assert_eq!(rows[1].payload.expose()["call"].as_str().map(str::len), Some(36));
+    let of_steps = rows.iter().filter(|row| row.kind != "callback.result");
+    let told: String = of_steps.map(|row| row.payload.expose().to_string()).collect();
+    assert!(!told.contains("13800138000") && !told.contains("路灯"), "{told}");
 }
 
 on_both!(a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_call);

@@ -3,6 +3,7 @@
 use crate::answer::{Scope, Verdict};
 use crate::event::{KEY_HEADER, Outgoing};
 use crate::signature::{SIGNATURE_HEADER, Secrets, TIMESTAMP_HEADER};
+use crate::token::{Client, TokenError, Tokens};
 use qingting_common::{Pii, UnixMillis};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +12,8 @@ use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Body, RequestBuilder};
 
+/// The token counts no more, or never did.
+const UNAUTHORIZED: u16 = 401;
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// Of an answer to an event, so much is read, in bytes: why it was refused.
 const ANSWER_BYTES_MAX: u64 = 4 << 10;
@@ -25,6 +28,16 @@ pub struct TicketSystem {
     agent: ureq::Agent,
     url: String,
     secrets: Secrets,
+    tokens: Option<Tokens>,
+}
+
+/// Why there is no answer at all.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error(transparent)]
+    Http(#[from] ureq::Error),
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// What came of sending an event.
@@ -84,7 +97,31 @@ impl TicketSystem {
             .timeout_global(Some(answer_within))
             .user_agent(concat!("qingting/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: agent.into(), url: url.trim_end_matches('/').to_owned(), secrets }
+        let url = url.trim_end_matches('/').to_owned();
+        Self { agent: agent.into(), url, secrets, tokens: None }
+    }
+
+    /// The same where requests need an access token besides (OAuth 2.0).
+    #[must_use]
+    pub fn with_client(self, client: Option<Client>) -> Self {
+        Self { tokens: client.map(Tokens::new), ..self }
+    }
+
+    /// Asks, with a token where one is needed. One that is refused was taken back before its time: it is asked
+    /// once more with a new one, and then the answer counts.
+    fn ask(
+        &self,
+        now: UnixMillis,
+        request: impl Fn(Option<&Pii<String>>) -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, AskError> {
+        let Some(tokens) = &self.tokens else { return Ok(request(None)?) };
+        let token = tokens.token(&self.agent, now)?;
+        let response = request(Some(&token))?;
+        if response.status() != UNAUTHORIZED {
+            return Ok(response);
+        }
+        tokens.forget(&token);
+        Ok(request(Some(&tokens.token(&self.agent, now)?))?)
     }
 
     /// Where an event goes.
@@ -105,9 +142,12 @@ impl TicketSystem {
 
     /// Sends an event and waits for the answer.
     pub fn send(&self, outgoing: &Outgoing, now: UnixMillis) -> Reply {
-        let request = self.agent.post(self.address(outgoing));
-        let request = with(request, &self.headers(outgoing, now));
-        match request.send(outgoing.body.expose().as_slice()) {
+        let headers = self.headers(outgoing, now);
+        let sent = self.ask(now, |token| {
+            let request = with(self.agent.post(self.address(outgoing)), &headers);
+            bearing(request, token).send(outgoing.body.expose().as_slice())
+        });
+        match sent {
             Ok(response) => read(response, now),
             Err(error) => {
                 let failure = error.to_string();
@@ -146,13 +186,16 @@ impl TicketSystem {
         now: UnixMillis,
     ) -> Result<Page, PollError<E>> {
         let signed = self.secrets.sign(b"", now);
-        let mut request = self.agent.get(url);
-        if let Some(after) = after {
-            request = request.query("after", after);
-        }
         let headers = [(TIMESTAMP_HEADER, signed.timestamp), (SIGNATURE_HEADER, signed.signature)];
         let unreachable = |error: ureq::Error| PollError::Unreachable(error.to_string());
-        let mut response = with(request, &headers).call().map_err(unreachable)?;
+        let asked = self.ask(now, |token| {
+            let mut request = self.agent.get(url);
+            if let Some(after) = after {
+                request = request.query("after", after);
+            }
+            bearing(with(request, &headers), token).call()
+        });
+        let mut response = asked.map_err(|error| PollError::Unreachable(error.to_string()))?;
         if !response.status().is_success() {
             return Err(PollError::Status(response.status().as_u16()));
         }
@@ -164,6 +207,13 @@ impl TicketSystem {
 
 fn with<B>(request: RequestBuilder<B>, headers: &[(&str, String)]) -> RequestBuilder<B> {
     headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+}
+
+fn bearing<B>(request: RequestBuilder<B>, token: Option<&Pii<String>>) -> RequestBuilder<B> {
+    match token {
+        Some(token) => request.header("Authorization", format!("Bearer {}", token.expose())),
+        None => request,
+    }
 }
 
 fn read(mut response: Response<Body>, now: UnixMillis) -> Reply {
@@ -284,6 +334,106 @@ mod tests {
         let reply = system("http://127.0.0.1:9").send(&outgoing(), NOW);
         assert_eq!(reply.verdict, Verdict::TryLater { scope: Scope::System, after: None });
         assert!(!reply.failure.unwrap().contains("13800138000"));
+    }
+
+    /// The same system, with a token server at another path.
+    fn with_tokens(url: &str, secret_file: &std::path::Path) -> TicketSystem {
+        let client = Client {
+            token_url: format!("{url}/oauth/token"),
+            id: "hotline 1".into(),
+            secret_file: secret_file.to_owned(),
+            scope: "cases".into(),
+        };
+        system(&format!("{url}/hotline")).with_client(Some(client))
+    }
+
+    fn token(value: &str, seconds: u32) -> String {
+        let body = json!({ "access_token": value, "token_type": "bearer", "expires_in": seconds });
+        answer("200 OK", &body.to_string())
+    }
+
+    fn secret(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    /// Method, path and proof of a request.
+    fn seen(request: &str) -> String {
+        let line = request.split(" HTTP/1.1").next().unwrap_or_default();
+        let mut lines = request.lines();
+        let proof = lines.find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+        let proof = proof.and_then(|line| line.split_once(": ")).map_or("", |(_, proof)| proof);
+        format!("{line} {proof}")
+    }
+
+    #[test]
+    fn a_token_is_used_until_shortly_before_its_end() {
+        let file = secret("s3cret/\n");
+        let taken = || answer("201 Created", "");
+        let (url, asked) = peer(vec![token("t1", 60), taken(), taken(), token("t2", 60), taken()]);
+        let system = with_tokens(&url, file.path());
+        // It counts for 60 s, of which the last 30 are left.
+        for at in [0, 29_999, 30_000] {
+            let reply = system.send(&outgoing(), UnixMillis(NOW.0 + at));
+            assert_eq!(reply.verdict, Verdict::Accepted, "{reply:?}");
+        }
+        let requests: Vec<_> = (0..5).map(|_| asked.recv().unwrap()).collect();
+        // base64 of "hotline+1:s3cret%2F"
+        let basic = "POST /oauth/token Basic aG90bGluZSsxOnMzY3JldCUyRg==";
+        let bearer = |token: &str| format!("POST /hotline Bearer {token}");
+        let expected =
+            [basic.to_owned(), bearer("t1"), bearer("t1"), basic.to_owned(), bearer("t2")];
+        assert_eq!(requests.iter().map(|request| seen(request)).collect::<Vec<_>>(), expected);
+        assert!(requests[0].ends_with("grant_type=client_credentials&scope=cases"));
+        assert!(requests[1].to_ascii_lowercase().contains("x-qingting-signature: v1="));
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_fetched_anew_once() {
+        let file = secret("s3cret");
+        let refused = || answer("401 Unauthorized", "");
+        let (url, asked) = peer(vec![
+            token("t1", 3_600),
+            refused(),
+            token("t2", 3_600),
+            answer("201 Created", ""),
+            refused(),
+            token("t3", 3_600),
+            refused(),
+        ]);
+        let system = with_tokens(&url, file.path());
+        assert_eq!(system.send(&outgoing(), NOW).verdict, Verdict::Accepted);
+        // The city has changed its mind about us: it is tried again later, and not by a circle.
+        let reply = system.send(&outgoing(), NOW);
+        assert_eq!(reply.verdict, Verdict::TryLater { scope: Scope::System, after: None });
+        let requests: Vec<_> = (0..7).map(|_| seen(&asked.recv().unwrap())).collect();
+        let bearers: Vec<_> =
+            requests.iter().filter_map(|seen| seen.split_once("Bearer ")).map(|(_, t)| t).collect();
+        assert_eq!(bearers, ["t1", "t2", "t2", "t3"]);
+    }
+
+    #[test]
+    fn without_a_token_nothing_is_sent_and_the_secret_is_in_no_message() {
+        let file = secret("s3cret");
+        let shape = |body: &str| answer("200 OK", body);
+        for refused in [
+            answer("400 Bad Request", r#"{"error":"invalid_client"}"#),
+            shape("<html>"),
+            shape(r#"{"access_token":"","token_type":"bearer"}"#),
+            shape(r#"{"access_token":"a\nb","token_type":"bearer"}"#),
+            shape(r#"{"access_token":"t","token_type":"mac"}"#),
+        ] {
+            let (url, asked) = peer(vec![refused]);
+            let reply = with_tokens(&url, file.path()).send(&outgoing(), NOW);
+            assert_eq!(reply.verdict, Verdict::TryLater { scope: Scope::System, after: None });
+            let why = reply.failure.unwrap();
+            assert!(why.contains("token") && !why.contains("s3cret"), "{why}");
+            assert!(asked.recv().unwrap().starts_with("POST /oauth/token "));
+        }
+        let nowhere = std::path::Path::new("/nowhere/secret");
+        let reply = with_tokens("http://127.0.0.1:9", nowhere).send(&outgoing(), NOW);
+        assert!(reply.failure.unwrap().contains("/nowhere/secret"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub const JSON: &str = "application/json; charset=utf-8";
 /// The header by which the receiver knows what it has.
 pub const KEY_HEADER: &str = "Idempotency-Key";
 /// What precedes a kind in a CloudEvent's `type`.
-const TYPE_PREFIX: &str = "qingting.";
+pub(crate) const TYPE_PREFIX: &str = "qingting.";
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]

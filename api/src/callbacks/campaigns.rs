@@ -2,15 +2,18 @@
 
 use super::{conflict, find, view};
 use crate::auth::Principal;
-use crate::{ApiState, Problem, clock};
+use crate::revision::{Seen, stale, tag};
+use crate::{ApiState, Problem, clock, once};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::intake::{ClosedTicket, IMPORT_MAX, last_digits};
 use qingting_callbacks::preview;
-use qingting_store::{Campaign, CampaignError, CampaignState};
+use qingting_store::{Campaign, CampaignCounts, CampaignError, CampaignState, Imported, Once};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -35,7 +38,8 @@ pub(crate) struct NewCampaign {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignChange {
-    /// The revision that was seen; a campaign that was changed meanwhile stays as it is.
+    /// The revision that was seen; `If-Match` says the same. A campaign that was changed meanwhile stays as
+    /// it is.
     #[serde(default)]
     revision: Option<u64>,
     /// All settings; what is left out has its default.
@@ -126,15 +130,25 @@ pub(crate) async fn list(State(state): State<ApiState>) -> Result<Json<Campaigns
     Ok(Json(Campaigns { campaigns }))
 }
 
-/// A campaign, by its id or its name.
+/// A campaign, by its id or its name. Its `ETag` is its revision, which counts changes of settings and state, not
+/// calls.
 #[utoipa::path(get, path = "/api/v1/campaigns/{id}", params(("id" = String, Path)),
     responses((status = 200, body = view::CampaignView), (status = 404, body = Problem)))]
 pub(crate) async fn one(
     State(state): State<ApiState>,
     Path(id): Path<String>,
-) -> Result<Json<view::CampaignView>, Problem> {
+) -> Result<Response, Problem> {
     let row = find(&state, &id).await?;
-    shown(&state, row).await.map(Json)
+    answer(&state, StatusCode::OK, row).await
+}
+
+async fn answer(state: &ApiState, status: StatusCode, row: Campaign) -> Result<Response, Problem> {
+    let tag = tag(revision(&row));
+    Ok((status, [(ETAG, tag)], Json(shown(state, row).await?)).into_response())
+}
+
+fn revision(row: &Campaign) -> i64 {
+    i64::try_from(row.revision).unwrap_or(i64::MAX)
 }
 
 /// Makes a campaign, which calls nobody until it is started.
@@ -144,30 +158,41 @@ pub(crate) async fn one(
 pub(crate) async fn create(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
+    claimed: Option<Extension<once::Claimed>>,
     body: Result<Json<NewCampaign>, JsonRejection>,
-) -> Result<(StatusCode, Json<view::CampaignView>), Problem> {
+) -> Result<Response, Problem> {
     let Json(NewCampaign { name, settings }) = body?;
     let name = name.trim();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
         return Err(Problem::invalid("name", format!("it has 1 to {NAME_CHARS_MAX} characters")));
     }
     good(&state, &settings, false)?;
-    let row = state.store.create_campaign(name, settings, &who.name, clock::now()).await;
-    let view = shown(&state, row.map_err(refused)?).await?;
-    Ok((StatusCode::CREATED, Json(view)))
+    let faults = state.callbacks.faults(&settings);
+    let kept = once::kept(claimed, move |made: &Campaign| {
+        let view = view::campaign(made.clone(), CampaignCounts::default(), faults.clone());
+        once::json(StatusCode::CREATED, &view)
+    });
+    let now = clock::now();
+    let row = state.store.create_campaign_once(name, settings, &who.name, now, kept).await;
+    answer(&state, StatusCode::CREATED, row.map_err(refused)?).await
 }
 
-/// Changes settings, starts, pauses or stops. Calls that run go on; a stopped campaign stays stopped.
+/// Changes settings, starts, pauses or stops. Calls that run go on; a stopped campaign stays stopped. One that is
+/// not at the revision of `If-Match` or of the body any more stays as it is (412, or 409).
 #[utoipa::path(patch, path = "/api/v1/campaigns/{id}", params(("id" = String, Path)),
     request_body = CampaignChange, responses((status = 200, body = view::CampaignView),
-    (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 412, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn change(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     body: Result<Json<CampaignChange>, JsonRejection>,
-) -> Result<Json<view::CampaignView>, Problem> {
+) -> Result<Response, Problem> {
     let Json(change) = body?;
+    let said = change.revision.map(|seen| i64::try_from(seen).unwrap_or(i64::MAX));
+    let seen = Seen::read(&headers, said)?;
     let row = find(&state, &id).await?;
     if change.state == Some(CampaignState::Draft) {
         return Err(Problem::invalid("state", "it is running, paused or stopped"));
@@ -175,10 +200,17 @@ pub(crate) async fn change(
     let settings = change.settings.as_ref().unwrap_or(&row.settings);
     let starts = change.state == Some(CampaignState::Running);
     good(&state, settings, starts)?;
-    let CampaignChange { revision, settings, state: to } = change;
-    let row = state.store.change_campaign(row.id, revision, settings, to, &who.name, clock::now());
-    let row = row.await.map_err(refused)?;
-    shown(&state, row).await.map(Json)
+    let CampaignChange { settings, state: to, .. } = change;
+    // A revision below 0 was never there.
+    let at = seen.map(|seen| u64::try_from(seen.revision).unwrap_or(u64::MAX));
+    let row = state.store.change_campaign(row.id, at, settings, to, &who.name, clock::now());
+    let row = row.await.map_err(|error| match error {
+        CampaignError::Changed { now } => {
+            stale(seen, i64::try_from(now).unwrap_or(i64::MAX), error.to_string())
+        }
+        error => refused(error),
+    })?;
+    answer(&state, StatusCode::OK, row).await
 }
 
 /// What is wrong with settings is said when they are given; what this server lacks for them, such as a
@@ -206,11 +238,21 @@ pub(crate) async fn import(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
+    claimed: Option<Extension<once::Claimed>>,
     body: Result<Json<Vec<ClosedTicket>>, JsonRejection>,
 ) -> Result<Json<ImportedView>, Problem> {
     let Json(tickets) = body?;
     let row = find(&state, &id).await?;
-    take_in(&state, &row, tickets, &who.name).await.map(Json)
+    let kept = once::kept(claimed, |imported: &Imported| {
+        once::json(StatusCode::OK, &ImportedView::of(*imported))
+    });
+    take_in(&state, &row, tickets, &who.name, kept).await.map(Json)
+}
+
+impl ImportedView {
+    const fn of(Imported { new, released, known }: Imported) -> Self {
+        Self { new, released, known }
+    }
 }
 
 pub(super) async fn take_in(
@@ -218,6 +260,7 @@ pub(super) async fn take_in(
     campaign: &Campaign,
     tickets: Vec<ClosedTicket>,
     by: &str,
+    once: Option<Once<Imported>>,
 ) -> Result<ImportedView, Problem> {
     if tickets.len() > IMPORT_MAX {
         let detail =
@@ -231,10 +274,9 @@ pub(super) async fn take_in(
             .map_err(|fault| Problem::invalid(&format!("/{place}/{}", fault.field), fault.what))?;
         checked.push(ticket.into());
     }
-    let imported = state.store.import_follow_ups(campaign.id, checked, by, clock::now()).await;
-    let imported = imported.map_err(refused)?;
-    let qingting_store::Imported { new, released, known } = imported;
-    Ok(ImportedView { new, released, known })
+    let (id, now) = (campaign.id, clock::now());
+    let imported = state.store.import_follow_ups_once(id, checked, by, now, once).await;
+    imported.map(ImportedView::of).map_err(refused)
 }
 
 /// Who would be called and when, if everybody answered; the first 500.

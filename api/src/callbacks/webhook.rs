@@ -42,5 +42,5 @@ pub(crate) async fn take(
         Problem::invalid("", format!("line {line} column {column} is not what a closed ticket has"))
     })?;
     let campaign = find(&state, campaign).await?;
-    take_in(&state, &campaign, tickets, BY).await.map(Json)
+    take_in(&state, &campaign, tickets, BY, None).await.map(Json)
 }

@@ -28,6 +28,7 @@ pub(crate) const START: UnixMillis = UnixMillis(1_767_196_800_000);
 pub(crate) const PASSWORD: &str = "correct horse";
 const PAGES: &[Page] = &[
     Page::new("/softphone", "text/html; charset=utf-8", b"<!doctype html>"),
+    Page::new("/console/", "text/html; charset=utf-8", b"<!doctype html>"),
     Page::new("/softphone/app.js", "text/javascript", b"start()"),
     Page::new("/console/app-1.js", "text/javascript", b"run()").or_gzip(b"pressed").kept(),
 ];
@@ -61,6 +62,11 @@ impl Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// A server that is set up otherwise.
+    pub(crate) async fn with(set_up: impl FnOnce(&mut ApiState)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let recordings = dir.path().join("recordings");
         std::fs::create_dir(&recordings).unwrap();
@@ -83,6 +89,7 @@ impl World {
         state.pages = PAGES;
         state.audio = Arc::new(Upside);
         state.public_url = Some("https://hotline.example".to_owned());
+        set_up(&mut state);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();

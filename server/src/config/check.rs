@@ -1,6 +1,6 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
-use super::{AsrEngine, Config, DEFAULT_TOML, is_private_or_encrypted, lists, relay};
+use super::{AsrEngine, Config, DEFAULT_TOML, feed, is_private_or_encrypted, lists, relay};
 use crate::text_file;
 use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
@@ -490,6 +490,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "Give error, warn, info, debug or trace",
     );
     problems.extend(relay::values(&config.ticket_system, text));
+    problems.extend(feed::values(&config.feed, text));
     problems.extend(lists::values(config, text));
     problems
 }

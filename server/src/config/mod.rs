@@ -1,6 +1,7 @@
 //! The configuration file: typed, with every key's default, and checked before anything starts.
 
 mod check;
+mod feed;
 mod lists;
 mod paths;
 mod relay;
@@ -12,7 +13,7 @@ use clap::ValueEnum;
 use qingting_asr::NoiseSuppression;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use qingting_callbacks::rates::Formula;
-use qingting_tickets::Mapping;
+use qingting_tickets::{Client, Mapping};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,6 +40,7 @@ pub struct Config {
     pub llm: Llm,
     pub callbacks: Callbacks,
     pub ticket_system: TicketSystem,
+    pub feed: Feed,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -242,6 +244,10 @@ pub struct Callbacks {
 pub struct TicketSystem {
     pub url: String,
     pub secret_file: PathBuf,
+    pub oauth_token_url: String,
+    pub oauth_client_id: String,
+    pub oauth_secret_file: PathBuf,
+    pub oauth_scope: String,
     pub mapping_file: PathBuf,
     pub kinds: Vec<String>,
     pub source: String,
@@ -250,6 +256,29 @@ pub struct TicketSystem {
     pub retry_max_s: u64,
     pub tries_max: u32,
     pub give_up_after_h: u64,
+}
+
+/// The log of changes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    pub secret_file: PathBuf,
+    pub receivers: Vec<FeedReceiver>,
+}
+
+/// A machine that is told of changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedReceiver {
+    pub name: String,
+    pub url: String,
+    pub secret_file: PathBuf,
+    #[serde(default = "all_kinds")]
+    pub kinds: Vec<String>,
+}
+
+fn all_kinds() -> Vec<String> {
+    vec!["*".to_owned()]
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -508,6 +537,10 @@ impl Default for TicketSystem {
         Self {
             url: String::new(),
             secret_file: PathBuf::new(),
+            oauth_token_url: String::new(),
+            oauth_client_id: String::new(),
+            oauth_secret_file: PathBuf::new(),
+            oauth_scope: String::new(),
             mapping_file: PathBuf::new(),
             kinds: vec!["ticket.confirmed".into(), "call.ended".into(), "callback.*".into()],
             source: "qingting".into(),
@@ -521,6 +554,16 @@ impl Default for TicketSystem {
 }
 
 impl TicketSystem {
+    /// Who we are to its token server; none where it wants no token.
+    pub fn client(&self) -> Option<Client> {
+        (!self.oauth_token_url.is_empty()).then(|| Client {
+            token_url: self.oauth_token_url.clone(),
+            id: self.oauth_client_id.clone(),
+            secret_file: self.oauth_secret_file.clone(),
+            scope: self.oauth_scope.clone(),
+        })
+    }
+
     /// The mapping of the file, or none of ours changed without one; a fault names the file.
     pub fn mapping(&self) -> Result<Mapping, String> {
         if self.mapping_file.as_os_str().is_empty() {

@@ -25,7 +25,18 @@ pub(super) fn below(config: &mut Config, folder: &Path) {
 
 fn all(config: &mut Config) -> Vec<&mut PathBuf> {
     let Config {
-        sip, seats, recording, asr, nlu, llm, callbacks, ticket_system, data, models, ..
+        sip,
+        seats,
+        recording,
+        asr,
+        nlu,
+        llm,
+        callbacks,
+        ticket_system,
+        feed,
+        data,
+        models,
+        ..
     } = config;
     let mut paths = vec![
         &mut sip.tls_certificate,
@@ -44,7 +55,9 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut callbacks.scripts,
         &mut callbacks.intake_secret_file,
         &mut ticket_system.secret_file,
+        &mut ticket_system.oauth_secret_file,
         &mut ticket_system.mapping_file,
+        &mut feed.secret_file,
         &mut data.dir,
         &mut data.models,
         &mut data.database_url_file,
@@ -53,12 +66,13 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
     for worker in &mut asr.workers {
         paths.extend([&mut worker.certificate, &mut worker.token_file]);
     }
+    paths.extend(feed.receivers.iter_mut().map(|receiver| &mut receiver.secret_file));
     paths
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::AsrWorker;
+    use super::super::{AsrWorker, FeedReceiver};
     use super::*;
 
     #[test]
@@ -70,6 +84,12 @@ mod tests {
             token_file: PathBuf::new(),
         };
         config.asr.workers.push(worker);
+        config.feed.receivers.push(FeedReceiver {
+            name: "region".into(),
+            url: "https://region.example".into(),
+            secret_file: PathBuf::new(),
+            kinds: Vec::new(),
+        });
         below(&mut config, Path::new("/etc/q"));
         assert!(all(&mut config).iter().all(|path| path.as_os_str().is_empty()));
         for path in all(&mut config) {
@@ -92,7 +112,7 @@ mod tests {
     #[test]
     fn no_path_of_the_configuration_is_forgotten() {
         let mut config = Config::default();
-        let listed = all(&mut config).len() + 2; // Those of a worker.
+        let listed = all(&mut config).len() + 3; // Those of a worker and of a receiver.
         let fields = include_str!("mod.rs").matches(": PathBuf,").count();
         assert_eq!(listed, fields, "a new path goes into `all`");
     }

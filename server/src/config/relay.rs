@@ -38,6 +38,33 @@ pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
         "source",
         "Give up to 100 letters, digits and -._~/: such as \"12345.hangzhou\"",
     );
+    let has_tokens = !config.oauth_token_url.is_empty();
+    demand(
+        (has_tokens && !is_private_or_encrypted(&config.oauth_token_url)).then(|| {
+            format!(
+                "{:?} would carry our secret unencrypted, or is no address",
+                config.oauth_token_url
+            )
+        }),
+        "oauth_token_url",
+        "Give an https address, or http to a private IP address",
+    );
+    demand(
+        (has_tokens && config.oauth_client_id.is_empty()).then(|| "it is empty".to_owned()),
+        "oauth_client_id",
+        "Give the id that the token server knows us by",
+    );
+    let unusable = || match std::fs::read_to_string(&config.oauth_secret_file) {
+        Ok(secret) if secret.trim().is_empty() => Some("is empty".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let unusable = has_tokens.then(unusable).flatten();
+    demand(
+        unusable.map(|why| format!("{}: {why}", config.oauth_secret_file.display())),
+        "oauth_secret_file",
+        "Write the secret that the token server gave into a file: chmod 600 FILE",
+    );
     if config.url.is_empty() {
         return problems;
     }
@@ -95,6 +122,12 @@ mod tests {
         };
         let secret = file("secret", &"0123456789abcdef".repeat(2));
         let short = file("short", "0123456789abcdef");
+        let empty = file("empty", "\n");
+        let oauth = |url: &str, id: &str, secret: &str| {
+            format!(
+                "oauth_token_url = {url:?}\noauth_client_id = {id:?}\noauth_secret_file = {secret:?}\n"
+            )
+        };
         let mapping =
             file("mapping.toml", "[kinds.\"ticket.*\".fields]\nno = { from = \"ticket.number\" }");
         let broken = file("broken.toml", "[kinds.\"ticket.*\".fields]\nno = {}");
@@ -111,12 +144,19 @@ mod tests {
             ("kinds = [\"Ticket *\"]\n".to_owned(), "kinds"),
             ("retry_first_ms = 1\n".to_owned(), "retry_first_ms"),
             ("source = \"\"\n".to_owned(), "source"),
+            (oauth("http://t.example", "us", &secret), "oauth_token_url"),
+            (oauth("https://t.example", "", &secret), "oauth_client_id"),
+            (oauth("https://t.example", "us", "/nowhere"), "oauth_secret_file"),
+            (oauth("https://t.example", "us", &empty), "oauth_secret_file"),
         ] {
             let found = problems(&section(&lines));
             let keys: Vec<_> = found.iter().map(|problem| problem.key.clone()).collect();
             assert_eq!(keys, [format!("ticket_system.{key}")], "{lines}");
         }
-        for lines in [good.clone(), format!("{good}mapping_file = {mapping:?}\n{tickets}")] {
+        let with_tokens = good.clone() + &oauth("https://t.example/token", "us", &secret);
+        for lines in
+            [good.clone(), with_tokens, format!("{good}mapping_file = {mapping:?}\n{tickets}")]
+        {
             let config = Config::parse(&section(&lines), Path::new("config.toml"));
             assert!(config.is_ok(), "{lines}");
         }

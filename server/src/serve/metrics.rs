@@ -56,6 +56,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     page.one("qingting_log_lines_lost_total", "counter", crate::logging::lines_lost());
     recognition(&mut page, hotline);
     relay(&mut page, hotline);
+    page.many("qingting_feed_receiver_up", "gauge", "receiver", hotline.feed.up());
     page.0
 }
 

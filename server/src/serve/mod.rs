@@ -10,6 +10,7 @@ mod call;
 pub mod callbacks;
 mod captions;
 mod edge;
+mod feed;
 mod feeder;
 mod identity;
 mod last_run;
@@ -48,7 +49,7 @@ use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, database, home, logging};
 use anyhow::{Context, Result};
-use qingting_api::{ApiState, EventBus, Pending};
+use qingting_api::{ApiState, EventBus, Feed, Pending};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
@@ -96,6 +97,8 @@ pub struct Hotline {
     pub counters: metrics::Counters,
     /// What became of messages to the ticket system.
     pub relay: relay::Counters,
+    /// Which receivers of changes take them.
+    pub feed: feed::Counters,
     pub feeder: feeder::Feeder,
     /// The runtime of everything that may take long.
     pub app: Handle,
@@ -142,6 +145,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let (feeder, feeds) = feeder::Feeder::new();
     let (aids, news) = aids::Aids::new(&config.llm)?;
     let link = relay::Link::new(&config.ticket_system)?;
+    let receivers = feed::receivers(&config)?;
+    let feed_secrets = feed::own_secrets(&config)?;
     let store = app.block_on(database::open(&config))?;
     store.name_server(home::server_name(&config.data.dir)?);
     store.name_kinds(reader.kinds());
@@ -181,6 +186,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         callbacks,
         counters: metrics::Counters::default(),
         relay: relay::Counters::default(),
+        feed: feed::Counters::default(),
         feeder,
         app: app.handle().clone(),
         config,
@@ -196,6 +202,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::poll(Arc::clone(&hotline)), app.handle());
     background.spawn_on(relay::run(Arc::clone(&hotline), link), app.handle());
+    background.spawn_on(feed::run(Arc::clone(&hotline), receivers), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());
@@ -212,7 +219,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let accepting = sip.spawn(accept(Arc::clone(&hotline), incoming));
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
-    let http = serve_http(listener, &hotline, &office, &endpoint, &draining, stopped);
+    let mut state = api_state(&hotline, &office, &endpoint, &draining);
+    state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
+    let http = serve_http(listener, &hotline, state, stopped);
 
     let is_told_early = app.block_on(async {
         tokio::select! {
@@ -346,13 +355,11 @@ async fn http_listener(config: &Config) -> Result<TcpListener> {
 /// Starts the API; gives its task.
 fn serve_http(
     listener: TcpListener,
-    hotline: &Arc<Hotline>,
-    office: &Arc<callbacks::Office>,
-    endpoint: &Endpoint,
-    draining: &Arc<AtomicBool>,
+    hotline: &Hotline,
+    state: ApiState,
     mut stopped: watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
-    let router = qingting_api::router(api_state(hotline, office, endpoint, draining));
+    let router = qingting_api::router(state);
     let shutdown = async move {
         // An error is a sender that is gone: time to stop, too.
         let _ = stopped.wait_for(|stop| *stop).await;

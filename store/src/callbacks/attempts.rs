@@ -5,11 +5,12 @@ use super::{answers, campaigns, results};
 use crate::error::StoreError;
 use crate::rows::{at, flag, maybe_at, maybe_number, number, parsed};
 use crate::writer::Command;
-use crate::{Store, audit};
+use crate::{Store, audit, clock, outbox};
 use qingting_callbacks::attempt::{Next, Outcome, Status, Tried, next};
 use qingting_callbacks::result::Round;
 use qingting_callbacks::schedule::Rules;
 use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::time::Duration;
@@ -321,9 +322,12 @@ impl Begin {
         sqlx::query("UPDATE campaigns SET last_began_at = $2 WHERE id = $1")
             .bind(follow_up.campaign.to_string())
             .bind(ask.now.0)
-            .execute(db)
+            .execute(&mut *db)
             .await?;
-        number(&inserted, "number")
+        let attempt = number(&inserted, "number")?;
+        let more = json!({ "attempt": attempt, "call": ask.call });
+        follow_ups::tell(db, follow_up.id, &more, ask.now).await?;
+        Ok(attempt)
     }
 }
 
@@ -358,16 +362,17 @@ impl Command for DropDraft {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        let call = self.0.to_string();
         let untouched = "SELECT id FROM tickets WHERE call_id = $1 AND status = 'draft'
             AND revision = 0 AND EXISTS (SELECT 1 FROM attempts WHERE attempts.call_id = $1)";
-        for sql in [
-            format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})"),
-            format!("DELETE FROM tickets WHERE id IN ({untouched})"),
-        ] {
-            sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(self.0.to_string())
-                .execute(&mut *db)
-                .await?;
+        let sql = format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&call).execute(&mut *db).await?;
+        let sql = format!("DELETE FROM tickets WHERE id IN ({untouched}) RETURNING id");
+        let gone = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&call).fetch_all(&mut *db).await?;
+        for row in &gone {
+            let id: &str = row.try_get("id")?;
+            let dropped = json!({ "ticket": id, "call": self.0 });
+            outbox::note(db, "ticket.dropped", id, &dropped, clock::now()).await?;
         }
         Ok(())
     }
@@ -544,8 +549,10 @@ impl End {
         .bind(follow_up.id.to_string())
         .bind(not_before.0)
         .bind(wish.map(|at| at.0))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
+        let more = json!({ "attempt": self.0.number, "outcome": outcome.as_str() });
+        follow_ups::tell(db, follow_up.id, &more, self.0.now).await?;
         Ok(Ended::Again(not_before))
     }
 }

@@ -1,6 +1,7 @@
 //! Campaigns.
 
 use crate::error::StoreError;
+use crate::once::Once;
 use crate::rows::{at, json, named, parsed, to_json, unsigned};
 use crate::writer::Command;
 use crate::{Store, audit};
@@ -103,6 +104,18 @@ impl Store {
         by: &str,
         now: UnixMillis,
     ) -> Result<Campaign, CampaignError> {
+        self.create_campaign_once(name, settings, by, now, None).await
+    }
+
+    /// The same for a request that counts once.
+    pub async fn create_campaign_once(
+        &self,
+        name: &str,
+        settings: Settings,
+        by: &str,
+        now: UnixMillis,
+        once: Option<Once<Campaign>>,
+    ) -> Result<Campaign, CampaignError> {
         let campaign = Campaign {
             id: CampaignId::new(Uuid::now_v7()),
             name: name.to_owned(),
@@ -112,8 +125,7 @@ impl Store {
             created_at: now,
             created_by: by.to_owned(),
         };
-        self.write(Create(campaign.clone())).await?;
-        Ok(campaign)
+        self.write_once(Create(campaign), once).await
     }
 
     /// Changes settings or state of a campaign that is at `revision`.
@@ -210,10 +222,10 @@ pub(super) async fn load(db: &mut AnyConnection, id: CampaignId) -> Result<Campa
 struct Create(Campaign);
 
 impl Command for Create {
-    type Output = ();
+    type Output = Campaign;
     type Error = CampaignError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<(), CampaignError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Campaign, CampaignError> {
         let Campaign { id, name, state, settings, revision, created_at, created_by } = &self.0;
         let made = sqlx::query(
             "INSERT INTO campaigns (id, name, state, settings, revision, created_at, created_by)
@@ -233,7 +245,7 @@ impl Command for Create {
             return Err(CampaignError::NameTaken(name.clone()));
         }
         audit::insert(db, *created_at, created_by, "campaign.create", &id.to_string()).await?;
-        Ok(())
+        Ok(self.0.clone())
     }
 }
 

@@ -3,16 +3,17 @@
 use super::campaigns::{CampaignError, CampaignState};
 use super::results;
 use crate::error::StoreError;
-use crate::rows::{at, flag, json, maybe_at, named, number, parsed, pii, to_json};
+use crate::once::Once;
+use crate::rows::{at, flag, json, maybe_at, named, number, parsed, pii, to_json, unreadable};
 use crate::sql::Sql;
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, audit};
+use crate::{PAGE_ROWS_MAX, Store, audit, outbox};
 use qingting_callbacks::attempt::Status;
 use qingting_callbacks::intake::ClosedTicket;
 use qingting_callbacks::result::Round;
 use qingting_common::{CampaignId, FollowUpId, Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
@@ -192,7 +193,20 @@ impl Store {
         by: &str,
         now: UnixMillis,
     ) -> Result<Imported, CampaignError> {
-        self.write(Import { campaign, tickets, by: by.to_owned(), at: now, polled: None }).await
+        self.import_follow_ups_once(campaign, tickets, by, now, None).await
+    }
+
+    /// The same for a request that counts once.
+    pub async fn import_follow_ups_once(
+        &self,
+        campaign: CampaignId,
+        tickets: Vec<NewFollowUp>,
+        by: &str,
+        now: UnixMillis,
+        once: Option<Once<Imported>>,
+    ) -> Result<Imported, CampaignError> {
+        let import = Import { campaign, tickets, by: by.to_owned(), at: now, polled: None };
+        self.write_once(import, once).await
     }
 
     /// The same of a page that was fetched; in one transaction with where the next one begins.
@@ -433,6 +447,8 @@ impl Command for Import {
                 .await
                 .map_err(StoreError::from)?;
                 note_event(db, &ticket.event_id, &id, self.at).await?;
+                let id = id.parse().map_err(|error| unreadable("follow_ups.id", error))?;
+                tell(db, id, &json!({}), self.at).await?;
                 imported.released += 1;
             } else {
                 let id = FollowUpId::new(Uuid::now_v7());
@@ -547,9 +563,40 @@ pub(super) async fn insert(
     .bind(state.as_str())
     .bind(not_before.0)
     .bind(now.0)
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    tell(db, id, &json!({}), now).await
+}
+
+/// Writes into the log where a follow-up is now, and what else belongs to the change. Its end is in the
+/// message with its result.
+pub(super) async fn tell(
+    db: &mut AnyConnection,
+    id: FollowUpId,
+    more: &Value,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let row = sqlx::query(
+        "SELECT campaign_id, ticket, round, state, not_before FROM follow_ups WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_one(&mut *db)
+    .await?;
+    let (ticket, state): (&str, &str) = (row.try_get("ticket")?, row.try_get("state")?);
+    let mut is = json!({
+        "follow_up": id,
+        "campaign": row.try_get::<&str, _>("campaign_id")?,
+        "ticket": ticket,
+        "round": row.try_get::<i64, _>("round")?,
+        "state": state,
+        "not_before": at(&row, "not_before")?,
+    });
+    if let (Some(is), Some(more)) = (is.as_object_mut(), more.as_object()) {
+        is.extend(more.clone());
+    }
+    // Beside its result, in the order of the ticket.
+    let (kind, stream) = (format!("follow_up.{state}"), format!("ticket:{ticket}"));
+    outbox::note(db, &kind, &stream, &is, now).await
 }
 
 /// Ends what waits in a stopped campaign, at most so many.

@@ -56,6 +56,11 @@ impl Command for BeginCall {
             .bind(call.id.to_string())
             .execute(&mut *db)
             .await?;
+        let began = serde_json::json!({
+            "call": call.id, "direction": call.direction.as_str(),
+            "number_name": call.number_name, "enterprise": call.enterprise,
+        });
+        outbox::note(db, "call.began", &call.id.to_string(), &began, call.started_at).await?;
         let caller = call.caller.expose();
         tickets::create(db, self.ticket, call.id, caller, call.started_at).await?;
         Ok(self.ticket)
@@ -81,9 +86,12 @@ impl Command for RouteCall {
         .bind(&self.route.queue)
         .bind(self.route.queue_wait_ms.map(signed))
         .bind(self.route.enterprise)
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-        found(updated.rows_affected(), self.id)
+        found(updated.rows_affected(), self.id)?;
+        let Some(queue) = &self.route.queue else { return Ok(()) };
+        let queued = serde_json::json!({ "call": self.id, "queue": queue });
+        outbox::note(db, "call.queued", &self.id.to_string(), &queued, clock::now()).await
     }
 }
 
@@ -99,12 +107,18 @@ impl Command for AnswerCall {
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let updated =
-            sqlx::query("UPDATE calls SET answered_at = coalesce(answered_at, $2) WHERE id = $1")
+            sqlx::query("UPDATE calls SET answered_at = $2 WHERE id = $1 AND answered_at IS NULL")
                 .bind(self.id.to_string())
                 .bind(self.at.0)
                 .execute(&mut *db)
                 .await?;
-        found(updated.rows_affected(), self.id)?;
+        match updated.rows_affected() {
+            0 => exists(db, self.id).await?,
+            _ => {
+                let answered = serde_json::json!({ "call": self.id, "answered_at": self.at });
+                outbox::note(db, "call.answered", &self.id.to_string(), &answered, self.at).await?;
+            }
+        }
         sqlx::query(
             "UPDATE legs SET answered_at = coalesce(answered_at, $2)
              WHERE call_id = $1 AND slot = 0 AND seq = 0 AND role = 'citizen'",

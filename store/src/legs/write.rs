@@ -5,9 +5,10 @@ use crate::error::StoreError;
 use crate::recordings::{self, RecordingKey, RecordingKind};
 use crate::rows::named;
 use crate::writer::Command;
-use crate::{missed, rows};
+use crate::{missed, outbox, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
-use sqlx::AnyConnection;
+use serde_json::json;
+use sqlx::{AnyConnection, Row};
 
 pub(super) struct Began(pub(super) LegBegin);
 
@@ -63,7 +64,7 @@ impl Command for Answered {
         let LegRef { call, slot, seq } = self.leg;
         let row = sqlx::query(
             "UPDATE legs SET answered_at = coalesce(answered_at, $4)
-             WHERE call_id = $1 AND slot = $2 AND seq = $3 RETURNING role",
+             WHERE call_id = $1 AND slot = $2 AND seq = $3 RETURNING role, target",
         )
         .bind(call.to_string())
         .bind(i64::from(slot))
@@ -72,7 +73,17 @@ impl Command for Answered {
         .fetch_optional(&mut *db)
         .await?
         .ok_or_else(|| StoreError::NotFound { what: "leg", id: shown(self.leg) })?;
-        if named(&row, "role", LegRole::ALL, LegRole::as_str)? == LegRole::Seat {
+        let role = named(&row, "role", LegRole::ALL, LegRole::as_str)?;
+        if role != LegRole::Citizen {
+            // The number of an expert is nobody's business here.
+            let seat: Option<&str> =
+                (role == LegRole::Seat).then(|| row.try_get("target")).transpose()?;
+            let joined = json!({
+                "call": call, "slot": slot, "seq": seq, "role": role.as_str(), "seat": seat,
+            });
+            outbox::note(db, "call.joined", &call.to_string(), &joined, self.at).await?;
+        }
+        if role == LegRole::Seat {
             sqlx::query(
                 "UPDATE calls SET seat = coalesce(seat, (SELECT target FROM legs
                     WHERE call_id = $1 AND slot = $2 AND seq = $3)) WHERE id = $1",
@@ -128,9 +139,9 @@ impl Command for Ended {
         let end = &self.0;
         let LegRef { call, slot, seq } = end.leg;
         let quality = end.quality.as_ref().map(|quality| rows::to_json(quality, "legs.quality"));
-        let updated = sqlx::query(
+        let row = sqlx::query(
             "UPDATE legs SET ended_at = $4, hung_up_by = $5, cause = $6, sip_code = $7, quality = $8
-             WHERE call_id = $1 AND slot = $2 AND seq = $3 AND ended_at IS NULL",
+             WHERE call_id = $1 AND slot = $2 AND seq = $3 AND ended_at IS NULL RETURNING role",
         )
         .bind(call.to_string())
         .bind(i64::from(slot))
@@ -140,10 +151,24 @@ impl Command for Ended {
         .bind(&end.cause)
         .bind(end.sip_code.map(i64::from))
         .bind(quality.transpose()?)
-        .execute(&mut *db)
+        .fetch_optional(&mut *db)
         .await?;
-        if updated.rows_affected() == 0 && !exists(db, end.leg).await? {
-            return Err(StoreError::NotFound { what: "leg", id: shown(end.leg) });
+        match row {
+            None if !exists(db, end.leg).await? => {
+                return Err(StoreError::NotFound { what: "leg", id: shown(end.leg) });
+            }
+            None => {}
+            Some(row) => {
+                let role = named(&row, "role", LegRole::ALL, LegRole::as_str)?;
+                // The citizen's way is the call's own.
+                if role != LegRole::Citizen {
+                    let left = json!({
+                        "call": call, "slot": slot, "seq": seq, "role": role.as_str(),
+                        "cause": end.cause,
+                    });
+                    outbox::note(db, "call.left", &call.to_string(), &left, end.at).await?;
+                }
+            }
         }
         match &end.track {
             // The file is finished after the call as often as before: it is noted either way.

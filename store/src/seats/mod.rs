@@ -11,6 +11,7 @@ mod write;
 pub use sessions::{NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};
 
 use crate::error::StoreError;
+use crate::once::Once;
 use crate::rows::{at, flag, named};
 use crate::{Store, clock, keys, rows};
 use md5::Md5;
@@ -60,6 +61,8 @@ pub struct SeatInfo {
     pub skills: Skills,
     /// Whether it may neither register nor log in.
     pub disabled: bool,
+    /// Counts its changes, from 1.
+    pub revision: i64,
     /// When it was made.
     pub created_at: UnixMillis,
     /// When it last changed.
@@ -121,6 +124,12 @@ pub enum SeatError {
     /// The extension is taken.
     #[error("another seat has this extension")]
     Exists,
+    /// Somebody else has changed it meanwhile.
+    #[error("the seat was changed meanwhile: it is at revision {current}")]
+    Changed {
+        /// Its revision.
+        current: i64,
+    },
     /// A value that cannot be.
     #[error("{field}: {problem}")]
     Invalid {
@@ -143,6 +152,16 @@ impl From<sqlx::Error> for SeatError {
 impl Store {
     /// Makes a seat, and notes in the audit that `by` did.
     pub async fn create_seat(&self, seat: NewSeat, by: &str) -> Result<SeatInfo, SeatError> {
+        self.create_seat_once(seat, by, None).await
+    }
+
+    /// The same for a request that counts once.
+    pub async fn create_seat_once(
+        &self,
+        seat: NewSeat,
+        by: &str,
+        once: Option<Once<SeatInfo>>,
+    ) -> Result<SeatInfo, SeatError> {
         check::extension(&seat.extension)?;
         check::name(&seat.name)?;
         check::skills(&seat.skills)?;
@@ -155,18 +174,19 @@ impl Store {
             role: seat.role,
             skills: seat.skills,
             disabled: false,
+            revision: 1,
             created_at: now,
             updated_at: now,
         };
-        self.write(write::Create { info: info.clone(), secrets, by: by.to_owned() }).await?;
-        Ok(info)
+        self.write_once(write::Create { info, secrets, by: by.to_owned() }, once).await
     }
 
-    /// Changes a seat, and notes in the audit that `by` did. A new password, a
-    /// role and `disabled` end its sessions.
+    /// Changes a seat that is at `revision`, whichever that is without one, and notes in the audit that `by`
+    /// did. A new password, a role and `disabled` end its sessions.
     pub async fn change_seat(
         &self,
         extension: &str,
+        revision: Option<i64>,
         change: SeatChange,
         by: &str,
     ) -> Result<SeatInfo, SeatError> {
@@ -180,16 +200,22 @@ impl Store {
             }
         };
         let (extension, by, now) = (extension.to_owned(), by.to_owned(), clock::now());
-        let seat = self.write(write::Change { extension, change, secrets, by, now }).await?;
+        let command = write::Change { extension, revision, change, secrets, by, now };
+        let seat = self.write(command).await?;
         self.inner.credentials.send_modify(|changes| *changes += 1);
         Ok(seat)
     }
 
-    /// Removes a seat with its sessions, and notes in the audit that `by` did. Its calls keep its
-    /// extension.
-    pub async fn delete_seat(&self, extension: &str, by: &str) -> Result<(), SeatError> {
+    /// Removes a seat that is at `revision`, whichever that is without one, with its sessions, and notes in the
+    /// audit that `by` did. Its calls keep its extension.
+    pub async fn delete_seat(
+        &self,
+        extension: &str,
+        revision: Option<i64>,
+        by: &str,
+    ) -> Result<(), SeatError> {
         let (extension, by, now) = (extension.to_owned(), by.to_owned(), clock::now());
-        self.write(write::Delete { extension, by, now }).await?;
+        self.write(write::Delete { extension, revision, by, now }).await?;
         self.inner.credentials.send_modify(|changes| *changes += 1);
         Ok(())
     }
@@ -240,6 +266,7 @@ fn read(row: &AnyRow) -> Result<SeatInfo, StoreError> {
         role: named(row, "role", SeatRole::ALL, SeatRole::as_str)?,
         skills: rows::json(row.try_get("skills")?, "seats.skills")?,
         disabled: flag(row, "disabled")?,
+        revision: row.try_get("revision")?,
         created_at: at(row, "created_at")?,
         updated_at: at(row, "updated_at")?,
     })

@@ -51,6 +51,16 @@ impl Store {
         extension: &str,
         password: &Pii<String>,
     ) -> Result<Option<NewSession>, StoreError> {
+        self.open_session_for(extension, password, SESSION_MS_MAX).await
+    }
+
+    /// The same for a shorter time, in milliseconds.
+    pub async fn open_session_for(
+        &self,
+        extension: &str,
+        password: &Pii<String>,
+        lasting_ms: i64,
+    ) -> Result<Option<NewSession>, StoreError> {
         let row = sqlx::query("SELECT * FROM seats WHERE extension = $1 AND NOT disabled")
             .bind(extension)
             .fetch_optional(self.readers())
@@ -71,7 +81,7 @@ impl Store {
         let session = SeatSession {
             id: Uuid::now_v7(),
             seat: read(&row)?,
-            expires_at: UnixMillis(now.0.saturating_add(SESSION_MS_MAX)),
+            expires_at: UnixMillis(now.0.saturating_add(lasting_ms.min(SESSION_MS_MAX))),
         };
         let hash = keys::hash(&token);
         let opened = self.write(Open { session: session.clone(), stored, hash, now }).await?;

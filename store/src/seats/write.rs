@@ -4,7 +4,7 @@ use super::{SeatChange, SeatError, SeatInfo, Secrets, read};
 use crate::writer::Command;
 use crate::{audit, rows};
 use qingting_common::UnixMillis;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row};
 
 pub(super) struct Create {
     pub(super) info: SeatInfo,
@@ -13,10 +13,10 @@ pub(super) struct Create {
 }
 
 impl Command for Create {
-    type Output = ();
+    type Output = SeatInfo;
     type Error = SeatError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<(), SeatError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<SeatInfo, SeatError> {
         let (info, secrets) = (&self.info, &self.secrets);
         let inserted = sqlx::query(
             "INSERT INTO seats (extension, name, role, skills, realm, ha1_md5, ha1_sha256,
@@ -37,12 +37,14 @@ impl Command for Create {
         if inserted.rows_affected() == 0 {
             return Err(SeatError::Exists);
         }
-        Ok(audit::insert(db, info.created_at, &self.by, "seat.create", &info.extension).await?)
+        audit::insert(db, info.created_at, &self.by, "seat.create", &info.extension).await?;
+        Ok(info.clone())
     }
 }
 
 pub(super) struct Change {
     pub(super) extension: String,
+    pub(super) revision: Option<i64>,
     pub(super) change: SeatChange,
     pub(super) secrets: Option<Secrets>,
     pub(super) by: String,
@@ -54,6 +56,7 @@ impl Command for Change {
     type Error = SeatError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<SeatInfo, SeatError> {
+        is_as_seen(db, &self.extension, self.revision).await?;
         let (change, secrets) = (&self.change, self.secrets.as_ref());
         let skills = change.skills.as_ref().map(|skills| rows::to_json(skills, "seats.skills"));
         let row = sqlx::query(
@@ -61,7 +64,8 @@ impl Command for Change {
                 skills = coalesce($4, skills), disabled = coalesce($5, disabled),
                 realm = coalesce($6, realm), ha1_md5 = coalesce($7, ha1_md5),
                 ha1_sha256 = coalesce($8, ha1_sha256),
-                password_hash = coalesce($9, password_hash), updated_at = $10
+                password_hash = coalesce($9, password_hash), updated_at = $10,
+                revision = revision + 1
              WHERE extension = $1 RETURNING *",
         )
         .bind(&self.extension)
@@ -94,8 +98,25 @@ impl Command for Change {
 
 pub(super) struct Delete {
     pub(super) extension: String,
+    pub(super) revision: Option<i64>,
     pub(super) by: String,
     pub(super) now: UnixMillis,
+}
+
+/// Whether nobody has changed the seat since somebody saw it at that revision.
+async fn is_as_seen(
+    db: &mut AnyConnection,
+    extension: &str,
+    revision: Option<i64>,
+) -> Result<(), SeatError> {
+    let Some(seen) = revision else { return Ok(()) };
+    let row = sqlx::query("SELECT revision FROM seats WHERE extension = $1")
+        .bind(extension)
+        .fetch_optional(db)
+        .await?
+        .ok_or(SeatError::NotFound)?;
+    let current = row.try_get("revision")?;
+    if seen == current { Ok(()) } else { Err(SeatError::Changed { current }) }
 }
 
 impl Command for Delete {
@@ -103,6 +124,7 @@ impl Command for Delete {
     type Error = SeatError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), SeatError> {
+        is_as_seen(db, &self.extension, self.revision).await?;
         let deleted = sqlx::query("DELETE FROM seats WHERE extension = $1")
             .bind(&self.extension)
             .execute(&mut *db)

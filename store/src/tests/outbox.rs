@@ -160,7 +160,8 @@ async fn kinds_that_are_not_sent_hold_back_nobody(on: On) {
     assert!(!store.outbox_is_due(NOW).await.unwrap(), "it is under way");
     store.outbox_sent(rows[0].id, NOW).await.unwrap();
     assert_eq!(store.prune_outbox(NOW).await.unwrap(), 0);
-    assert_eq!(store.prune_outbox(later(1)).await.unwrap(), 3);
+    // The last row stays: no id comes twice.
+    assert_eq!(store.prune_outbox(later(1)).await.unwrap(), 2);
 }
 
 on_both!(a_probe_takes_what_failed_least);

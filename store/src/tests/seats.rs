@@ -89,8 +89,11 @@ async fn an_impossible_seat_is_refused_with_its_field(on: On) {
     let taken = NewSeat { extension: "1001".into(), ..good };
     assert!(matches!(store.create_seat(taken, "admin").await, Err(SeatError::Exists)));
     let change = SeatChange::default();
-    assert!(matches!(store.change_seat("1009", change, "admin").await, Err(SeatError::NotFound)));
-    assert!(matches!(store.delete_seat("1009", "admin").await, Err(SeatError::NotFound)));
+    assert!(matches!(
+        store.change_seat("1009", None, change, "admin").await,
+        Err(SeatError::NotFound)
+    ));
+    assert!(matches!(store.delete_seat("1009", None, "admin").await, Err(SeatError::NotFound)));
 }
 
 on_both!(a_session_opens_until_it_is_closed_or_its_seat_changes);
@@ -120,7 +123,7 @@ async fn a_session_opens_until_it_is_closed_or_its_seat_changes(on: On) {
     ];
     for (change, password) in changes.into_iter().zip([PASSWORD, "battery staple"]) {
         let opened = log_in(&store, "1001", password).await.unwrap();
-        store.change_seat("1001", change, "admin").await.unwrap();
+        store.change_seat("1001", None, change, "admin").await.unwrap();
         assert_eq!(store.verify_session(&opened.token).await.unwrap(), None);
         assert!(log_in(&store, "1001", password).await.is_none());
     }
@@ -133,10 +136,10 @@ async fn a_removed_seat_takes_its_sessions_with_it_and_stays_in_the_audit(on: On
     make(&store, "1001").await;
     let opened = log_in(&store, "1001", PASSWORD).await.unwrap();
     let change = SeatChange { name: Some("李娜".into()), ..SeatChange::default() };
-    assert_eq!(store.change_seat("1001", change, "chief").await.unwrap().name, "李娜");
+    assert_eq!(store.change_seat("1001", None, change, "chief").await.unwrap().name, "李娜");
     // A new name is no reason to log in again.
     assert!(store.verify_session(&opened.token).await.unwrap().is_some());
-    store.delete_seat("1001", "chief").await.unwrap();
+    store.delete_seat("1001", None, "chief").await.unwrap();
     assert_eq!(store.verify_session(&opened.token).await.unwrap(), None);
     let query = AuditQuery { limit: 9, subject: Some("1001".into()), before: None };
     let lines = store.audit_lines(&query).await.unwrap();

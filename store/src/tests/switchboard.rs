@@ -208,7 +208,7 @@ async fn a_citizen_goes_back_to_the_seat_that_knows_the_matter(on: On) {
         assert!(store.recent_calls_of(nobody, START).await.unwrap().is_empty());
     }
     let change = SeatChange { disabled: Some(true), ..SeatChange::default() };
-    store.change_seat("1001", change, "admin").await.unwrap();
+    store.change_seat("1001", None, change, "admin").await.unwrap();
     assert_eq!(store.last_seat_of(caller).await.unwrap(), None);
 }
 
@@ -240,14 +240,14 @@ async fn the_duty_list_is_replaced_as_a_whole(on: On) {
         ],
         shifts: vec![shift(0, 1), shift(1, 2), shift(0, 300)],
     };
-    store.replace_duty(list.clone(), "admin").await.unwrap();
+    store.replace_duty(list.clone(), None, "admin").await.unwrap();
     assert_eq!(store.duty().await.unwrap(), list);
     // What does not fit together changes nothing.
     let broken = DutyList { shifts: vec![shift(7, 1)], ..list.clone() };
-    assert!(store.replace_duty(broken, "admin").await.is_err());
+    assert!(store.replace_duty(broken, None, "admin").await.is_err());
     assert_eq!(store.duty().await.unwrap(), list);
     let next = DutyList { departments: vec![department], ..DutyList::default() };
-    store.replace_duty(next.clone(), "admin").await.unwrap();
+    store.replace_duty(next.clone(), None, "admin").await.unwrap();
     assert_eq!(store.duty().await.unwrap(), next);
     assert!(!format!("{list:?}").contains("88880001"));
 }

@@ -56,7 +56,8 @@ fn poll(hotline: &Arc<Hotline>, runtime: &Handle) -> Result<bool> {
     let settings = &hotline.config.callbacks;
     let secrets = secrets(INTAKE_SECRET, &settings.intake_secret_file)?;
     let url = settings.poll_url.as_str();
-    let system = TicketSystem::new(url, secrets, ANSWER_WITHIN);
+    let client = hotline.config.ticket_system.client();
+    let system = TicketSystem::new(url, secrets, ANSWER_WITHIN).with_client(client);
     let after = runtime.block_on(hotline.store.poll_cursor(url))?;
     let take = |page| runtime.block_on(take(hotline, page));
     Ok(system.poll(url, after, clock::unix_now, take)?)

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::config;
 use anyhow::{Context, Result};
 use content::{Unsendable, event};
-use qingting_common::UnixMillis;
 use qingting_store::{OutboxClaim, OutboxFailure, OutboxRow, Store, StoreError};
 use qingting_tickets::retry::{Width, after};
 use qingting_tickets::{
@@ -31,9 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SENDING_MAX: usize = 8;
 /// A lease outlives the longest wait for an answer by this.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
-/// Rows that are over are kept so long for who asks what was sent, and deleted so often.
-const KEPT_MS: i64 = 30 * 86_400_000;
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
 /// What is sent, where, and how.
 pub struct Link {
@@ -55,7 +51,8 @@ impl Link {
         let mapping = config.mapping().map_err(anyhow::Error::msg)?;
         let answer_within = Duration::from_secs(config.answer_within_s);
         Ok(Some(Self {
-            system: TicketSystem::new(&config.url, secrets, answer_within),
+            system: TicketSystem::new(&config.url, secrets, answer_within)
+                .with_client(config.client()),
             mapping,
             source: config.source.clone(),
             kinds: config.kinds.clone(),
@@ -71,10 +68,7 @@ impl Link {
 
     /// Whether rows of a kind are sent.
     pub fn sends(&self, kind: &str) -> bool {
-        self.kinds.iter().any(|wanted| match wanted.strip_suffix('*') {
-            Some(start) => kind.starts_with(start),
-            None => kind == wanted,
-        })
+        qingting_tickets::feed::is_of(&self.kinds, kind)
     }
 
     /// The request of a row.
@@ -117,14 +111,7 @@ impl Counters {
 pub async fn run(hotline: Arc<Hotline>, link: Option<Link>) {
     let Some(link) = link else { return };
     let owner = Uuid::now_v7().to_string();
-    let (link, hotline) = (Arc::new(link), &hotline);
-    let prune = async {
-        loop {
-            prune(&hotline.store).await;
-            tokio::time::sleep(PRUNE_EVERY).await;
-        }
-    };
-    tokio::join!(send_all(hotline, &link, &owner), prune);
+    send_all(&hotline, &Arc::new(link), &owner).await;
 }
 
 async fn send_all(hotline: &Arc<Hotline>, link: &Arc<Link>, owner: &str) {
@@ -266,19 +253,5 @@ fn note(hotline: &Hotline, link: &Link, circuit: &mut Circuit, verdict: Verdict)
         }
         (true, false) => tracing::info!("the ticket system answers again"),
         (false, _) => {}
-    }
-}
-
-async fn prune(store: &Store) {
-    let before = UnixMillis(clock::unix_now().0 - KEPT_MS);
-    loop {
-        match store.prune_outbox(before).await {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::error!(%error, "old messages to the ticket system could not be deleted");
-                return;
-            }
-        }
     }
 }
