@@ -827,7 +827,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tickets, newest first. */
+        /**
+         * Tickets, newest first; all of what is given must be true. Imported ones come where something is looked
+         *     for, and by `status=imported`.
+         */
         get: operations["get_tickets"];
         put?: never;
         post?: never;
@@ -1012,7 +1015,7 @@ export interface components {
         AuditView: {
             /**
              * @description What, e.g. `call.list`, `call.read`, `call.export`, `call.transfer`, `transcript.read`,
-             *     `recording.read`, `ticket.list`, `missed.call_back`, `seat.change`, `duty.replace`,
+             *     `recording.read`, `ticket.list`, `ticket.search`, `missed.call_back`, `seat.change`, `duty.replace`,
              *     `session.open`, `key.revoke`, `outbox.retry`.
              */
             action: string;
@@ -1024,7 +1027,7 @@ export interface components {
             id: number;
             /**
              * @description An id, an extension or a filter; of a page of tickets, the newest id and the oldest,
-             *     `newest..oldest`.
+             *     `newest..oldest`, behind what was looked for: of a telephone number its end, and no words.
              */
             subject: string;
         };
@@ -2075,7 +2078,13 @@ export interface components {
         };
         /** @description A ticket (工单). */
         TicketView: {
-            call: string;
+            /** @description The call that it came from; none of an imported one. */
+            call?: string | null;
+            /**
+             * Format: int64
+             * @description When an imported one was closed.
+             */
+            closed_at?: number | null;
             /** Format: int64 */
             confirmed_at?: number | null;
             confirmed_by?: string | null;
@@ -2097,7 +2106,7 @@ export interface components {
              * @description Also the `ETag`.
              */
             revision: number;
-            /** @description `draft` or `confirmed`. */
+            /** @description `draft`, `confirmed` or `imported`: of another system, to be read alone. */
             status: string;
             /** Format: int64 */
             updated_at: number;
@@ -4292,8 +4301,19 @@ export interface operations {
                 before?: string;
                 /** @description Rows, 1 to 500; 50 when absent. */
                 limit?: number;
-                /** @description `draft` or `confirmed`. */
+                /** @description `draft`, `confirmed` or, of another system, `imported`. */
                 status?: string;
+                /** @description 工单编号, whole; of our own also its digits alone. */
+                number?: string;
+                /** @description The number that called or that the ticket names: whole, or its last 4 digits or more. */
+                phone?: string;
+                /**
+                 * @description Words of title, description or party complained of, each of 2 characters or more, with blanks
+                 *     between them. Marks, width and case do not count.
+                 */
+                text?: string;
+                /** @description Words of the place, likewise. */
+                place?: string;
             };
             header?: never;
             path?: never;
