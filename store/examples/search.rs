@@ -2,6 +2,8 @@
 //! limit of 200 ms. `cargo run --release -p qingting-store --example search -- [ROWS] [FILE or postgres://…]`;
 //! without a place it makes a SQLite file and removes it. Exit code 1 when a kind of search is slower.
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
 use qingting_common::{Pii, UnixMillis};
 use qingting_nlu::draft::Field;
 use qingting_nlu::history::PastTicket;
