@@ -14,6 +14,8 @@ use std::path::Path;
 /// The oldest schema that is read.
 const SCHEMA_MIN: i64 = 9;
 
+/// The first schema that has past tickets.
+const SCHEMA_OF_PAST_TICKETS: i64 = 10;
 /// The first schema whose audit is a chain.
 const SCHEMA_OF_CHAIN: i64 = 11;
 
@@ -22,8 +24,10 @@ const SCHEMA_OF_CHAIN: i64 = 11;
 pub struct Counts {
     /// Calls.
     pub calls: u64,
-    /// Tickets.
+    /// Tickets of our own.
     pub tickets: u64,
+    /// Imported ones of another system.
+    pub past_tickets: u64,
     /// Recordings that were not deleted.
     pub recordings: u64,
 }
@@ -140,9 +144,17 @@ impl Source {
         .fetch_one(&mut self.db)
         .await?;
         let count = |column: &str| Ok::<_, StoreError>(rows::unsigned(row.try_get(column)?));
+        let past: i64 = match self.schema >= SCHEMA_OF_PAST_TICKETS {
+            true => {
+                let past = sqlx::query_scalar("SELECT count(*) FROM past_tickets");
+                past.fetch_one(&mut self.db).await?
+            }
+            false => 0,
+        };
         Ok(Counts {
             calls: count("calls")?,
             tickets: count("tickets")?,
+            past_tickets: rows::unsigned(past),
             recordings: count("recordings")?,
         })
     }

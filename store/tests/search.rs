@@ -145,7 +145,7 @@ async fn a_ticket_is_found_by_number_telephone_words_and_place(on: On) {
         (&[("place", "路灯")], &[]),
         (&[("text", "路灯"), ("place", "翠湖"), ("phone", "8000")], &[lamp]),
         (&[("text", "路灯"), ("phone", "8001")], &[]),
-        (&[("text", "' OR'1")], &[]),
+        (&[("text", "'or' 1=1")], &[]),
         (&[], &[noise, lamp]),
     ] {
         assert_eq!(numbers(&store, &asked(what)).await, expected, "{what:?}");

@@ -8,6 +8,7 @@ fn run(args: &[&str], home: &std::path::Path) -> Output {
         .args(args)
         .env("QINGTING_HOME", home)
         .env_remove("QINGTING_CONFIG")
+        .env_remove("DATABASE_URL")
         .output()
         .expect("qingting runs")
 }
@@ -97,6 +98,8 @@ fn a_ticket_model_is_learnt_from_a_table_chosen_and_rolled_back() {
 #[test]
 fn past_tickets_are_imported_whole_or_not_at_all_and_once() {
     let home = tempfile::tempdir().expect("a folder");
+    let config = home.path().join("config.toml").display().to_string();
+    assert!(run(&["check-config", "--write-default", &config], home.path()).status.success());
     let table = home.path().join("past.csv");
     let file = table.display().to_string();
     let import = |rows: &str, map: &[&str]| {

@@ -3,19 +3,23 @@
 //! **The index is written in the transaction of its ticket.** What is found is as new as what is read.
 
 mod phone;
+mod query;
 mod words;
 
 pub use phone::{PhoneEnd, PhoneEndError};
 pub use words::{WORDS_CHARS_MAX, Words, WordsError};
 
+use crate::Store;
 use crate::error::StoreError;
 use crate::past::{self, PastRow};
 use crate::sql::Sql;
 use crate::tickets::{self, TicketRow, TicketStatus};
 use crate::writer::Command;
-use crate::{PAGE_ROWS_MAX, Store, repeats};
 use qingting_common::{CallId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
+pub(crate) use query::Reach;
+#[cfg(test)]
+pub(crate) use query::docs;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::{BTreeSet, HashMap};
@@ -43,7 +47,7 @@ pub struct TicketSearch {
     pub status: Option<FoundStatus>,
     /// Only tickets older than this one: the last of the page before.
     pub before: Option<TicketId>,
-    /// Rows, at most [`PAGE_ROWS_MAX`].
+    /// Rows, at most [`crate::PAGE_ROWS_MAX`].
     pub limit: u32,
 }
 
@@ -88,8 +92,11 @@ impl Store {
                 doc => doc,
             },
         };
-        let rows =
-            query("", search, before, self.index()).build().fetch_all(self.readers()).await?;
+        let mut rows = self.docs(search, before, Reach::Newest).await?;
+        // A page that is not full may have more behind what was looked through.
+        if query::may_reach_further(search, self.index()) && rows.len() < search.limit as usize {
+            rows = self.docs(search, before, Reach::All).await?;
+        }
         let mut ids = Vec::with_capacity(rows.len());
         let (mut own, mut past) = (Vec::new(), Vec::new());
         for row in &rows {
@@ -108,6 +115,16 @@ impl Store {
             found.insert(ticket.id.to_string(), FoundTicket::Past(ticket));
         }
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    async fn docs(
+        &self,
+        search: &TicketSearch,
+        before: Option<i64>,
+        reach: Reach,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let sql = query::docs("", search, before, self.index(), reach);
+        Ok(sql.build().fetch_all(self.readers()).await?)
     }
 
     async fn by_ids(&self, select: &str, ids: Vec<String>) -> Result<Vec<AnyRow>, StoreError> {
@@ -142,78 +159,6 @@ impl Store {
         while self.write(IndexWaiting).await? {}
         Ok(())
     }
-}
-
-/// Only the filters that are used: a plan is made for the text, not for the values.
-pub(crate) fn query(prefix: &str, search: &TicketSearch, before: Option<i64>, index: Index) -> Sql {
-    let words = [("words", &search.text), ("place", &search.place)];
-    let words = words.into_iter().filter_map(|(column, words)| Some((column, words.as_ref()?)));
-    let words: Vec<_> = words.collect();
-    let mut sql = Sql::new(prefix);
-    const COLUMNS: &str = "SELECT docs.doc, docs.ticket_id, docs.import_id FROM ";
-    match index {
-        _ if words.is_empty() => {
-            sql.push(COLUMNS).push("ticket_docs AS docs WHERE true");
-        }
-        // It finds the newest first and stops at the page's end.
-        Index::Fts5 => {
-            let asked = |(column, words): &(&str, &Words)| {
-                format!("{{{column}}} : ({})", words.asked(index))
-            };
-            let asked: Vec<String> = words.iter().map(asked).collect();
-            sql.push(COLUMNS).push(
-                "ticket_words CROSS JOIN ticket_docs AS docs ON docs.doc = ticket_words.rowid
-                 WHERE ticket_words MATCH ",
-            );
-            sql.push_bind(asked.join(" AND "));
-        }
-        // The planner would rather read all tickets than believe that few have a phrase of frequent pairs.
-        Index::Tsvector => {
-            sql.push("WITH hits AS MATERIALIZED (SELECT doc FROM ticket_words WHERE true");
-            for (column, words) in &words {
-                sql.push(" AND ").push(column).push(" @@ CAST(");
-                sql.push_bind(words.asked(index)).push(" AS tsquery)");
-            }
-            sql.push(") ").push(COLUMNS);
-            sql.push("hits JOIN ticket_docs AS docs ON docs.doc = hits.doc WHERE true");
-        }
-    }
-    let doc = match index {
-        Index::Fts5 if !words.is_empty() => "ticket_words.rowid",
-        _ => "docs.doc",
-    };
-    if let Some(before) = before {
-        sql.push(" AND ").push(doc).push(" < ").push_bind(before);
-    }
-    if let Some(number) = &search.number {
-        sql.push(" AND docs.number IN (");
-        sql.push_list([number.trim().to_owned(), repeats::written(number)]).push(")");
-    }
-    if let Some(phone) = &search.phone {
-        let (from, to) = phone.range();
-        sql.push(" AND docs.doc IN (SELECT doc FROM ticket_phones WHERE reversed >= ")
-            .push_bind(from);
-        sql.push(" AND reversed < ").push_bind(to).push(")");
-    }
-    match search.status {
-        None => {}
-        Some(FoundStatus::Past) => {
-            sql.push(" AND docs.import_id IS NOT NULL");
-        }
-        Some(FoundStatus::Own(status)) => {
-            sql.push(
-                " AND EXISTS (SELECT 1 FROM tickets WHERE tickets.id = docs.ticket_id AND status = ",
-            );
-            sql.push_bind(status.as_str()).push(")");
-        }
-    }
-    sql.push(
-        " AND (docs.import_id IS NULL OR docs.import_id IN
-            (SELECT id FROM past_imports WHERE finished_at IS NOT NULL)) ORDER BY ",
-    );
-    sql.push(doc).push(" DESC LIMIT ");
-    sql.push_bind(i64::from(search.limit.min(PAGE_ROWS_MAX)));
-    sql
 }
 
 /// A ticket as the index takes it.

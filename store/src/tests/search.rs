@@ -2,7 +2,7 @@
 //! its plans.
 
 use super::*;
-use crate::search::query;
+use crate::search::{Reach, docs};
 use qingting_nlu::history::PastTicket;
 
 fn asked(text: &str) -> TicketSearch {
@@ -85,7 +85,7 @@ async fn what_an_interrupted_import_has_left_makes_room_for_the_next(on: On) {
 async fn searches_follow_an_index_and_sort_few() {
     let (_dir, store) = fresh(On::Sqlite).await;
     let explained = async |search: &TicketSearch| {
-        let sql = query("EXPLAIN QUERY PLAN ", search, Some(1), store.index());
+        let sql = docs("EXPLAIN QUERY PLAN ", search, Some(1), store.index(), Reach::Newest);
         plan(&store, sql).await
     };
     let words = explained(&asked("路灯")).await;
@@ -99,6 +99,13 @@ async fn searches_follow_an_index_and_sort_few() {
     let phone = explained(&phone).await;
     assert!(phone[0].starts_with("SEARCH docs USING INTEGER PRIMARY KEY"), "{phone:#?}");
     assert!(phone.iter().any(|step| step.starts_with("SEARCH ticket_phones")), "{phone:#?}");
+    let both = TicketSearch { phone: Some("8000".parse().unwrap()), ..asked("路灯") };
+    let both = explained(&both).await;
+    let place = |part: &str| both.iter().position(|step| step.contains(part));
+    assert!(
+        place("MATERIALIZE few").is_some_and(|at| at < place("ticket_words").unwrap()),
+        "{both:#?}"
+    );
     let all = explained(&TicketSearch::default()).await;
     assert!(all[0].contains("docs USING INTEGER PRIMARY KEY"), "{all:#?}");
 }

@@ -82,8 +82,10 @@ pub struct Manifest {
     pub made_at: String,
     /// Calls in the database.
     pub calls: u64,
-    /// Tickets in the database.
+    /// Tickets in the database, of our own.
     pub tickets: u64,
+    /// Imported ones of another system.
+    pub past_tickets: u64,
     /// Recordings that the database knows, those of other servers among them.
     pub recordings: u64,
     /// Whether the recordings' keys are in the folder.
@@ -245,6 +247,8 @@ mod tests {
         journal.note(copied("a")).unwrap();
         journal.note(copied("b")).unwrap();
         let path = dir.path().join(JOURNAL);
+        assert!(Journal::open(dir.path()).is_err(), "two would write over each other");
+        drop(journal);
         let text = std::fs::read(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 4]).unwrap();
         let mut journal = Journal::open(dir.path()).unwrap();
@@ -268,6 +272,7 @@ mod tests {
             made_at: String::new(),
             calls: 0,
             tickets: 0,
+            past_tickets: 0,
             recordings: 0,
             with_keys: false,
             faults: Vec::new(),

@@ -92,6 +92,7 @@ async fn make(config: &Config, args: &cli::Backup) -> Result<ExitCode> {
         made_at,
         calls: counts.of.calls,
         tickets: counts.of.tickets,
+        past_tickets: counts.of.past_tickets,
         recordings: counts.of.recordings,
         with_keys,
         faults,
@@ -250,10 +251,11 @@ fn tell(manifest: &Manifest, dir: &Path, took: Duration) {
     let recordings = manifest.files.iter().filter(|file| file.path.starts_with(RECORDINGS)).count();
     let bytes = manifest.files.iter().map(|file| file.bytes).sum();
     println!(
-        "{}: {} calls, {} tickets, {recordings} recordings, {}, in {:.1} s",
+        "{}: {} calls, {} tickets, {} past tickets, {recordings} recordings, {}, in {:.1} s",
         dir.display(),
         manifest.calls,
         manifest.tickets,
+        manifest.past_tickets,
         HumanBytes(bytes),
         took.as_secs_f64()
     );

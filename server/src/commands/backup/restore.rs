@@ -65,11 +65,12 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     wake(&place, &manifest, dir).await?;
     drop(held);
     println!(
-        "Restored the backup of {} in {:.1} s: {} calls, {} tickets; {verified} recordings verified",
+        "Restored the backup of {} in {:.1} s: {} calls, {} tickets, {} past tickets; {verified} recordings verified",
         manifest.made_at,
         began.elapsed().as_secs_f64(),
         counts.calls,
         counts.tickets,
+        counts.past_tickets,
     );
     let is_same = (counts.calls, counts.tickets) == (manifest.calls, manifest.tickets);
     ensure!(
