@@ -157,6 +157,11 @@ pub(crate) async fn guard(
         }
         return Problem::new(StatusCode::FORBIDDEN, "no role may do this").into_response();
     };
+    // No name has it, and PostgreSQL does not even look for one that does.
+    if request.uri().to_string().contains("%00") {
+        let detail = "the address holds the character NUL";
+        return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
+    }
     let address = address(request.extensions().get());
     if roles.is_empty() {
         return match state.rates.stranger(address, clock::now()) {

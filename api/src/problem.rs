@@ -87,6 +87,9 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { what, .. } => Self::not_found(what),
+            StoreError::Unkeepable => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
             StoreError::DiskFull => {
                 tracing::error!(%error, "a request failed");
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "the server's disk is full")

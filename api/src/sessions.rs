@@ -64,7 +64,10 @@ pub(crate) async fn open(
     let Json(body) = body?;
     let address = address(peer.as_deref());
     // What cannot be an extension must not fill the memory of those that can.
-    let extension = Some(body.extension).filter(|text| text.len() <= EXTENSION_CHARS_MAX);
+    let is_like_one = |text: &String| {
+        text.len() <= EXTENSION_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let extension = Some(body.extension).filter(is_like_one);
     let extension = extension.unwrap_or_default();
     let now = clock::now().0;
     let Some(turn) = state.failures.turn(&address, now) else { return Ok(*too_many()) };

@@ -71,6 +71,9 @@ impl ClosedTicket {
         for (field, text) in
             [("event_id", &self.event_id), ("ticket", &self.ticket), ("unit", &self.unit)]
         {
+            if text.contains(char::is_control) {
+                return Err(fault(field, "it holds a control character"));
+            }
             let chars = text.chars().count();
             if chars > NAME_CHARS_MAX {
                 return Err(fault(
@@ -101,7 +104,9 @@ impl ClosedTicket {
             ),
         })?;
         self.citizen = Pii::new(number.national());
-        self.title = self.title.trim().chars().take(TITLE_CHARS_MAX).collect();
+        // Cells of spreadsheets have lines.
+        let title = self.title.replace(char::is_control, " ");
+        self.title = title.trim().chars().take(TITLE_CHARS_MAX).collect();
         Ok(self)
     }
 }

@@ -120,6 +120,9 @@ pub enum StoreError {
         /// Why it does not parse; never the value.
         cause: String,
     },
+    /// PostgreSQL keeps every character but NUL. Nothing was written.
+    #[error("a text holds the character NUL, which cannot be kept")]
+    Unkeepable,
     /// The write queue stayed full for as long as a caller waits.
     #[error("the database does not keep up: its write queue is full. Check the disk's speed")]
     Overloaded,
@@ -145,6 +148,8 @@ impl From<sqlx::Error> for StoreError {
         match code.as_deref() {
             // disk_full
             Some("53100") => Self::DiskFull,
+            // character_not_in_repertoire
+            Some("22021") => Self::Unkeepable,
             _ if is_busy(&error) => Self::Overloaded,
             Some(code) if is_full(code) => Self::DiskFull,
             _ if is_leaving(&error) => Self::Away(error.to_string()),

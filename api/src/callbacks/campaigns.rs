@@ -163,8 +163,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let Json(NewCampaign { name, settings }) = body?;
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return Err(Problem::invalid("name", format!("it has 1 to {NAME_CHARS_MAX} characters")));
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains(char::is_control) {
+        let detail = format!("it has 1 to {NAME_CHARS_MAX} characters, none a control");
+        return Err(Problem::invalid("name", detail));
     }
     good(&state, &settings, false)?;
     let faults = state.callbacks.faults(&settings);

@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Board {
     pub(crate) asked: Mutex<Vec<String>>,
     /// The next answer is this.
     pub(crate) refusal: Mutex<Option<ControlError>>,
+    /// While this is true nobody who dials is answered.
+    pub(crate) hold: watch::Sender<bool>,
 }
 
 impl Board {
@@ -70,7 +73,11 @@ impl Switchboard for Board {
 
     fn dial(&self, actor: Actor, to: DialRequest) -> Pending<'_, Result<CallId, ControlError>> {
         let outcome = self.note(format!("{} dials {}", at(&actor), to.to.expose()));
-        ready(outcome.map(|()| CallId::new(Uuid::from_u128(7))))
+        let mut hold = self.hold.subscribe();
+        Box::pin(async move {
+            hold.wait_for(|hold| !hold).await.unwrap();
+            outcome.map(|()| CallId::new(Uuid::from_u128(7)))
+        })
     }
 
     fn call_back(

@@ -58,7 +58,10 @@ async fn every_error_is_a_problem_that_names_what_is_wrong() {
     let long = format!("{{\"fields\":{{\"title\":\"{}\"}}}}", "x".repeat(1 << 20));
     let missed = format!("/api/v1/missed-calls/{}/reopen", Uuid::nil());
     let wide = format!("/api/v1/calls?queue={}", "x".repeat(51));
-    let cases: [(&str, &str, &str, u16, Option<&str>); 24] = [
+    let cases: [(&str, &str, &str, u16, Option<&str>); 27] = [
+        ("GET", "/api/v1/audit?subject=%00", "", 400, None),
+        ("GET", "/api/v1/seats/8%0001", "", 400, None),
+        ("POST", "/api/v1/campaigns", r#"{"name":"a\u0000b"}"#, 422, Some("name")),
         ("GET", &wide, "", 400, Some("queue")),
         ("GET", "/api/v1/missed-calls?state=x", "", 400, Some("state")),
         ("POST", &missed, "", 404, None),

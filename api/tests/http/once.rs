@@ -1,9 +1,12 @@
 //! Requests that count once, however often they come.
 
-use crate::world::{Answer, World, bearer};
+use crate::world::{Answer, DEADLINE, World, bearer};
 use qingting_api::ControlCode;
 use qingting_store::{KeyClaim, RequestKey, Role, SeatRole};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const KEY: &str = "8e03978e-40d5-43e8-bc93-6894a57f9324";
 
@@ -41,6 +44,45 @@ async fn a_call_that_is_asked_for_twice_is_dialled_once() {
         assert_eq!((refused.status, &refused.json()["field"]), (400, &json!("Idempotency-Key")));
     }
     assert!(world.switchboard.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_goes_on_when_its_sender_hangs_up_and_others_wait_for_it() {
+    let world = World::new().await;
+    let seat = world.seat("1001", SeatRole::Seat).await;
+    let body = r#"{"to":"13800138000"}"#;
+    world.switchboard.hold.send_replace(true);
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let request = format!(
+        "POST /api/v1/calls HTTP/1.1\r\nHost: test\r\n{seat}Idempotency-Key: {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let is_dialling = async {
+        while world.switchboard.asked.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, is_dialling).await.unwrap();
+    drop(socket);
+    for _ in 0..3 {
+        let waits = post(&world, &seat, "/api/v1/calls", KEY, body).await;
+        assert_eq!((waits.status, &waits.json()["field"]), (409, &json!("Idempotency-Key")));
+        assert!(waits.head.contains("retry-after: 1"), "{}", waits.head);
+    }
+    world.switchboard.hold.send_replace(false);
+    let answered = async {
+        loop {
+            let answer = post(&world, &seat, "/api/v1/calls", KEY, body).await;
+            if answer.status != 409 {
+                return answer;
+            }
+        }
+    };
+    let answer = timeout(DEADLINE, answered).await.unwrap();
+    assert_eq!((answer.status, is_replayed(&answer)), (201, true));
+    assert_eq!(world.switchboard.asked(), ["1001@1001 dials 13800138000"]);
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ async fn a_seat_logs_in_is_known_and_logs_out() {
     assert!(refused.head.contains("application/problem+json"));
     let unknown = json!({ "extension": "10010010010", "password": PASSWORD }).to_string();
     assert_eq!(world.ask("POST", "/api/v1/session", "", &unknown).await.status, 401);
+    let strange = json!({ "extension": "10\u{0}1", "password": PASSWORD }).to_string();
+    assert_eq!(world.ask("POST", "/api/v1/session", "", &strange).await.status, 401);
 
     assert_eq!(world.ask("DELETE", "/api/v1/session", &seat, "").await.status, 204);
     assert_eq!(world.ask("GET", "/api/v1/me", &seat, "").await.status, 401);

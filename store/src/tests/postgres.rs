@@ -140,3 +140,13 @@ async fn a_database_that_does_not_keep_chinese_is_refused() {
     let unfit = opened(&format!("postgres://qingting@localhost/latin?host={folder}")).await;
     assert!(matches!(unfit, Err(StoreError::Unfit { .. })), "{:?}", unfit.err());
 }
+
+#[tokio::test]
+async fn a_text_that_cannot_be_kept_is_the_clients_mistake() {
+    let store = opened(&server::database()).await.unwrap();
+    let settings = qingting_callbacks::campaign::Settings::default();
+    let refused = store.create_campaign("a\0b", settings, "admin", START).await;
+    assert!(matches!(refused, Err(CampaignError::Store(StoreError::Unkeepable))), "{refused:?}");
+    assert!(matches!(store.campaign("a\0b").await, Err(StoreError::Unkeepable)));
+    begun(&store).await;
+}
