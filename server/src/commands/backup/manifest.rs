@@ -254,6 +254,7 @@ mod tests {
         let mut journal = Journal::open(dir.path()).unwrap();
         assert!(journal.of("a").is_some() && journal.of("b").is_none());
         journal.note(copied("c")).unwrap();
+        drop(journal);
         std::fs::write(dir.path().join("a"), "old").unwrap();
         let journal = Journal::open(dir.path()).unwrap();
         assert_eq!(journal.finish(dir.path(), |path| path == "c").unwrap(), [copied("c")]);
