@@ -93,3 +93,22 @@ fn what_two_hearings_do_not_agree_on_is_doubted() {
     // Nothing in either.
     assert_eq!(read("resolved", "这个不好说", "这个不好说。"), told("unclear", false));
 }
+
+#[test]
+fn what_was_repeated_is_right_or_not_in_many_words() {
+    let reader = AnswerReader::new();
+    for (words, expected) in [
+        ("对。", "yes"),
+        ("对的，没错。", "yes"),
+        ("没错，就是这样。", "yes"),
+        ("你说得对", "yes"),
+        ("不对，不是这样。", "no"),
+        ("不是，你听错了。", "no"),
+        ("是不是这样我哪知道", "unclear"),
+        ("你说呢", "unclear"),
+        ("对不对你自己看", "unclear"),
+    ] {
+        assert_eq!(read(&reader, "confirm", words, CONFIDENCE).0, expected, "{words}");
+    }
+    assert_eq!(read(&reader, "person", "以后不要再给我电话了", CONFIDENCE).0, "stop");
+}

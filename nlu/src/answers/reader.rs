@@ -49,6 +49,7 @@ pub struct AnswerReader {
     satisfied: Lexicon,
     reason: Lexicon,
     anything_else: Lexicon,
+    confirm: Lexicon,
 }
 
 impl Default for AnswerReader {
@@ -69,6 +70,7 @@ impl AnswerReader {
             satisfied: Lexicon::built_in(include_str!("../lexicon/answers_satisfied.txt")),
             reason: Lexicon::built_in(include_str!("../lexicon/answers_reason.txt")),
             anything_else: Lexicon::built_in(include_str!("../lexicon/answers_else.txt")),
+            confirm: Lexicon::built_in(include_str!("../lexicon/answers_confirm.txt")),
         }
     }
 
@@ -141,7 +143,8 @@ impl AnswerReader {
             Question::Satisfied => Some(&self.satisfied),
             Question::Reason => Some(&self.reason),
             Question::AnythingElse => Some(&self.anything_else),
-            Question::WhenToCall | Question::Confirm => None,
+            Question::Confirm => Some(&self.confirm),
+            Question::WhenToCall => None,
         }
     }
 }

@@ -292,8 +292,8 @@ impl Reading<'_> {
         }
         let hangs_up_after = raw.hangs_up_after.map(Spanned::into_inner);
         let is_asked = answers.iter().any(|reply| reply.to.is_some());
-        let confirms =
-            is_asked.then(|| ["对，是的。", "不对。"].map(|text| self.said(text, voice)));
+        let confirms = is_asked
+            .then(|| ["对的，没错。", "不是，你听错了。"].map(|text| self.said(text, voice)));
         Some(Person { greeting, answers, confirms, hangs_up_after })
     }
 

@@ -62,10 +62,9 @@ pub async fn talk(line: &mut Line, person: &Person) -> Result<End, End> {
 /// Yes or no, when what he said last is repeated to him.
 fn confirmed<'a>(line: &Line, person: &'a Person, given: usize, asked: Asked) -> Option<&'a Reply> {
     let (answer, [yes, no]) = (asked.repeated?, person.confirms.as_ref()?);
-    let is_to = |reply: &&Reply| reply.to == Some(asked.question);
-    let said = person.answers[..given].iter().rev().find(is_to)?;
-    let Act::Say(sound) = said.act else { return None };
-    Some(if line.is_meant(asked.question, sound, answer) { yes } else { no })
+    let said = person.answers[..given].last()?;
+    let (Act::Say(sound), Some(question)) = (&said.act, said.to) else { return None };
+    Some(if line.is_meant(question, *sound, answer) { yes } else { no })
 }
 
 /// Hears so much of the next prompt; false when there is none.

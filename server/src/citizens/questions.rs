@@ -65,7 +65,12 @@ impl Questions {
     /// Whether somebody who said this meant that.
     pub fn is_meant(&self, question: Question, text: &str, answer: AnswerName) -> bool {
         let said = Said { text, confidence: 1.0, at: LocalTime::from_unix_ms(unix_now()) };
-        AnswerName::of(&self.reader.read(question, &said).answer) == Some(answer)
+        let meant = AnswerName::of(&self.reader.read(question, &said).answer);
+        // Some answers are repeated in the same words.
+        meant.is_some_and(|meant| {
+            meant == answer
+                || meant.spoken(question).is_some_and(|it| answer.spoken(question) == Some(it))
+        })
     }
 }
 
