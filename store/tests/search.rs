@@ -254,7 +254,8 @@ async fn an_interrupted_import_is_in_no_answer_and_the_next_takes_its_place(on: 
     // It ends after its first piece, as a program that is killed.
     let half = store.clone();
     let (first, done) = tokio::sync::oneshot::channel();
-    let work = tokio::spawn({
+    let mut work = tokio::task::JoinSet::new();
+    work.spawn({
         let import = import(tickets.clone());
         let mut first = Some(first);
         async move {
@@ -267,8 +268,8 @@ async fn an_interrupted_import_is_in_no_answer_and_the_next_takes_its_place(on: 
         }
     });
     done.await.unwrap();
-    work.abort();
-    let over = work.await;
+    work.abort_all();
+    let over = work.join_next().await.unwrap();
     assert!(over.is_err_and(|error| error.is_cancelled()), "it was faster than the test");
     assert!(numbers(&store, &asked(&[("text", "路灯")])).await.is_empty());
     assert!(numbers(&store, &asked(&[("phone", "8000")])).await.is_empty());

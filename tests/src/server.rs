@@ -20,6 +20,7 @@ const START_MAX: Duration = Duration::from_secs(600);
 const LINES_WAITING_MAX: usize = 64;
 /// Longest wait for an answer over HTTP.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+const TOO_MANY_REQUESTS: u16 = 429;
 /// How often a state is looked at, and how often at most: 60 s.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS_MAX: u32 = 1_200;
@@ -219,14 +220,23 @@ impl Server {
             .build()
             .into();
         let credentials = STANDARD.encode(format!("admin:{}", self.password));
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.http))
-            .header("Authorization", format!("Basic {credentials}"))
-            .header("Content-Type", kind)
-            .body(body.to_owned())
-            .expect("a request");
-        agent.run(request).expect("the server answers")
+        let asked = || {
+            let request = ureq::http::Request::builder()
+                .method(method)
+                .uri(format!("http://{}{path}", self.http))
+                .header("Authorization", format!("Basic {credentials}"))
+                .header("Content-Type", kind)
+                .body(body.to_owned())
+                .expect("a request");
+            let response = agent.run(request).expect("the server answers");
+            let is_refused = response.status().as_u16() == TOO_MANY_REQUESTS;
+            if is_refused {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            (!is_refused).then_some(response)
+        };
+        // Whoever asks too often waits, as any client of the interface does.
+        Deadline::after(ANSWER_MAX).poll(asked).expect("it is let in again")
     }
 
     /// Calls, newest first.

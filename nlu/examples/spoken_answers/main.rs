@@ -72,13 +72,13 @@ fn score(list: &Path, heard: &Path) -> Result<(), Box<dyn Error>> {
     let at = |name| heading.iter().position(|it| *it == name).ok_or(format!("no column {name}"));
     let (file_at, heard_at, confidence_at) = (at("file")?, at("heard")?, at("confidence")?);
     let (expected_at, expected_confidence_at) = (at("expected")?, at("expected_confidence")?);
-    let mut words: HashMap<String, ((String, f32), (String, f32))> = HashMap::new();
+    let mut words: HashMap<String, [(String, f32); 2]> = HashMap::new();
     for row in rows {
         let name = Path::new(row[file_at]).file_name().and_then(|name| name.to_str());
         let confidence: f32 = row[confidence_at].parse()?;
         let expecting = (row[expected_at].to_owned(), row[expected_confidence_at].parse()?);
         let plain = (row[heard_at].to_owned(), confidence);
-        words.insert(name.unwrap_or_default().to_owned(), (plain, expecting));
+        words.insert(name.unwrap_or_default().to_owned(), [plain, expecting]);
     }
     let reader = AnswerReader::new();
     let mut tallies: BTreeMap<(String, String), Tally> = BTreeMap::new();
@@ -87,7 +87,7 @@ fn score(list: &Path, heard: &Path) -> Result<(), Box<dyn Error>> {
         else {
             return Err(format!("not six columns: {line}").into());
         };
-        let Some(((said, confidence), (likely, likely_confidence))) = words.get(file) else {
+        let Some([(said, confidence), (likely, likely_confidence)]) = words.get(file) else {
             continue;
         };
         let on_paper = is_right(expected, &read(&reader, question, written, SURE).0);

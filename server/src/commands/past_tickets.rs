@@ -2,6 +2,7 @@
 
 use super::columns;
 use crate::cli;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::{database, home};
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use qingting_nlu::history;
 use qingting_store::{PastImport, Store};
 use std::process::ExitCode;
-use std::time::Instant;
 
 /// Who stands in the audit.
 const BY: &str = "command line";
@@ -41,7 +41,7 @@ pub fn run(args: &cli::TicketsImport) -> Result<ExitCode> {
 }
 
 async fn take(store: &Store, import: PastImport) -> Result<ExitCode> {
-    let began = Instant::now();
+    let began = Clock::start();
     let style = ProgressStyle::with_template("Tickets [{bar:30}] {pos}/{len} {eta}")?;
     let bar = ProgressBar::new(import.tickets.len() as u64).with_style(style);
     let done = store.import_past_tickets(import, |rows| bar.inc(rows as u64)).await;
@@ -51,7 +51,7 @@ async fn take(store: &Store, import: PastImport) -> Result<ExitCode> {
         "{} new, {} known already, in {:.1} s",
         done.new,
         done.known,
-        began.elapsed().as_secs_f64()
+        began.now().0 as f64 / 1_000.0
     );
     Ok(ExitCode::SUCCESS)
 }

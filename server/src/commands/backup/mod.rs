@@ -12,6 +12,7 @@ mod restore;
 pub use restore::run as restore;
 
 use crate::cli;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::{clock, database, home, serve};
 use anyhow::{Context, Result, bail};
@@ -22,7 +23,7 @@ use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Who stands in the audit.
 const HERE: &str = "command line";
@@ -41,7 +42,7 @@ pub fn run(args: &cli::Backup) -> Result<ExitCode> {
 }
 
 async fn make(config: &Config, args: &cli::Backup) -> Result<ExitCode> {
-    let began = Instant::now();
+    let began = Clock::start();
     let dir = args.dir.as_path();
     let place = database::existing(config)?;
     check_folder(dir)?;
@@ -100,7 +101,7 @@ async fn make(config: &Config, args: &cli::Backup) -> Result<ExitCode> {
     };
     manifest.write(dir)?;
     Journal::remove(dir)?;
-    tell(&manifest, dir, began.elapsed());
+    tell(&manifest, dir, Duration::from_millis(began.now().0));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ use super::files;
 use super::manifest::{Copied, Fault, Kind, Manifest, What};
 use super::{HERE, RECORDINGS, postgres, spinner, tell_faults};
 use crate::cli;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::{database, home, serve};
 use anyhow::{Context, Result, bail, ensure};
@@ -14,7 +15,6 @@ use qingting_store::{CampaignState, Counts, Place, Source, Store, backup};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 /// Where files wait until all are there, in the data folder.
 const STAGE: &str = "restore.part";
@@ -29,7 +29,7 @@ pub fn run(args: &cli::Restore) -> Result<ExitCode> {
 }
 
 async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
-    let began = Instant::now();
+    let began = Clock::start();
     let manifest = Manifest::read(dir)?;
     let place = database::place(config)?;
     let tool = check_target(config, &manifest, &place, dir).await?;
@@ -67,7 +67,7 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     println!(
         "Restored the backup of {} in {:.1} s: {} calls, {} tickets, {} past tickets; {verified} recordings verified",
         manifest.made_at,
-        began.elapsed().as_secs_f64(),
+        began.now().0 as f64 / 1_000.0,
         counts.calls,
         counts.tickets,
         counts.past_tickets,
