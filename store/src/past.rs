@@ -138,6 +138,12 @@ fn id_at(at: UnixMillis) -> TicketId {
     TicketId::new(uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid())
 }
 
+/// The smallest id of that time.
+pub(crate) fn first_id(at: UnixMillis) -> Uuid {
+    let millis = u64::try_from(at.0).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
 struct Begin {
     id: String,
     file: String,

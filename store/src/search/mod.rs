@@ -9,12 +9,12 @@ mod words;
 pub use phone::{PhoneEnd, PhoneEndError};
 pub use words::{WORDS_CHARS_MAX, Words, WordsError};
 
-use crate::Store;
 use crate::error::StoreError;
 use crate::past::{self, PastRow};
 use crate::sql::Sql;
 use crate::tickets::{self, TicketRow, TicketStatus};
 use crate::writer::Command;
+use crate::{Store, clock};
 use qingting_common::{CallId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 pub(crate) use query::Reach;
@@ -27,6 +27,8 @@ use words::Index;
 
 /// Tickets in one millisecond whose order is kept.
 const DOCS_PER_MS: i64 = 1 << 21;
+/// How long servers of two versions may run on one database.
+const LOOKED_BACK_MS: i64 = 3 * 86_400_000;
 /// Tickets that are put into the index in one transaction.
 const BATCH_ROWS: u32 = 500;
 /// Fields whose words are found as text.
@@ -148,14 +150,22 @@ impl Store {
         }
     }
 
-    /// Puts tickets into the index that were there before it.
+    /// Puts tickets into the index that were there before it, and those that a server of an older version has
+    /// written beside us.
     pub(crate) async fn index_what_waits(&self) -> Result<(), StoreError> {
-        let waiting = "SELECT count(*) FROM tickets_to_index";
-        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(self.readers()).await?;
+        let since = past::first_id(UnixMillis(clock::now().0 - LOOKED_BACK_MS)).to_string();
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM tickets_to_index) + (SELECT count(*) FROM tickets
+                WHERE id >= $1 AND NOT EXISTS (SELECT 1 FROM ticket_docs WHERE ticket_id = tickets.id))",
+        )
+        .bind(&since)
+        .fetch_one(self.readers())
+        .await?;
         if waiting == 0 {
             return Ok(());
         }
         tracing::info!(waiting, "tickets are put into the index");
+        self.write(Overlooked { since }).await?;
         while self.write(IndexWaiting).await? {}
         Ok(())
     }
@@ -342,6 +352,28 @@ async fn remove_words(db: &mut AnyConnection, docs: &[i64]) -> Result<(), StoreE
 
 fn index_of(db: &AnyConnection) -> Index {
     if db.backend_name() == "SQLite" { Index::Fts5 } else { Index::Tsvector }
+}
+
+/// Tickets since then that are not in the index.
+struct Overlooked {
+    since: String,
+}
+
+impl Command for Overlooked {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO tickets_to_index SELECT id FROM tickets
+             WHERE id >= $1 AND NOT EXISTS (SELECT 1 FROM ticket_docs WHERE ticket_id = tickets.id)
+                AND NOT EXISTS (SELECT 1 FROM tickets_to_index WHERE ticket_id = tickets.id)",
+        )
+        .bind(&self.since)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
 }
 
 /// Some tickets of before the index; whether there were any.

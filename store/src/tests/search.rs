@@ -52,6 +52,20 @@ async fn tickets_of_before_the_index_are_found_once_the_database_was_opened(on: 
     assert_eq!((first.len(), store.find_tickets(&rest).await.unwrap().len()), (500, 100));
 }
 
+on_both!(what_an_older_server_writes_beside_us_is_found_once_somebody_opens_the_database);
+async fn what_an_older_server_writes_beside_us_is_found_once_somebody_opens_the_database(on: On) {
+    let (_dir, store) = fresh(on).await;
+    let (call, ticket) = begun(&store).await;
+    for statement in ["DELETE FROM ticket_phones", "DELETE FROM ticket_docs"] {
+        store.write(Sql(statement)).await.unwrap();
+    }
+    store.record_final(call, said("路灯"), &[tag(Field::Title, "路灯不亮")]).await.unwrap();
+    assert!(store.find_tickets(&asked("路灯")).await.unwrap().is_empty());
+    let store = again(&store).await;
+    let found = store.find_tickets(&asked("路灯")).await.unwrap();
+    assert_eq!(found.iter().map(FoundTicket::id).collect::<Vec<_>>(), [ticket]);
+}
+
 on_both!(what_an_interrupted_import_has_left_makes_room_for_the_next);
 async fn what_an_interrupted_import_has_left_makes_room_for_the_next(on: On) {
     let (_dir, store) = fresh(on).await;

@@ -86,7 +86,7 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
         tell_faults(&old);
     }
     tell_faults(&new);
-    tell_keys(config, &manifest)?;
+    tell_keys(config, &manifest);
     Ok(if new.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -270,14 +270,15 @@ async fn wake(place: &Place, manifest: &Manifest, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tell_keys(config: &Config, manifest: &Manifest) -> Result<()> {
+fn tell_keys(config: &Config, manifest: &Manifest) {
     let is_sealed = manifest.files.iter().any(|file| file.path.ends_with(".qtr"));
-    if is_sealed && serve::recording_keys(config)?.is_none() {
+    if is_sealed && !matches!(serve::recording_keys(config), Ok(Some(_))) {
+        let named = &config.recording.key_file;
+        let own = config.data.dir.join(serve::RECORDING_KEY_FILE);
         println!(
-            "The key of the recordings was not in the backup: put your copy to {} before the server starts, \
-             which would make another.",
-            config.data.dir.join(serve::RECORDING_KEY_FILE).display()
+            "There is no key of the recordings here: put your copy to {} before the server starts, which would \
+             make another.",
+            if named.as_os_str().is_empty() { &own } else { named }.display()
         );
     }
-    Ok(())
 }
