@@ -202,7 +202,12 @@ impl LookedFor {
     /// For the audit: of a citizen's number its end, and no words, which may name one.
     fn told(&self) -> Option<String> {
         let mut told = Vec::new();
-        told.extend(self.number.as_ref().map(|number| format!("number {}", number.trim())));
+        // A telephone number that was typed into the wrong field is told by its end, too.
+        let end = |number: &String| {
+            let chars: Vec<char> = number.trim().chars().collect();
+            chars[chars.len().saturating_sub(NUMBER_TOLD_CHARS)..].iter().collect::<String>()
+        };
+        told.extend(self.number.as_ref().map(|number| format!("number …{}", end(number))));
         told.extend(self.phone.as_ref().map(|phone| format!("phone …{}", phone.last_digits())));
         told.extend(self.text.as_ref().map(|_| "text".to_owned()));
         told.extend(self.place.as_ref().map(|_| "place".to_owned()));
@@ -320,6 +325,8 @@ fn refused(seen: Seen, error: EditError) -> Problem {
 }
 
 /// The status of past tickets of another system.
+/// So much of a number that was looked for stands in the audit.
+const NUMBER_TOLD_CHARS: usize = 6;
 const IMPORTED: &str = "imported";
 
 fn status(name: &str) -> Result<FoundStatus, Problem> {

@@ -190,7 +190,11 @@ impl Decoder for WhisperDecoder {
         };
         let heard = text::clean(&best.text);
         let expected = match effort {
-            Effort::Final => self.expected(samples, &heard, &voiced)?,
+            // What was heard stands, whatever becomes of the second hearing.
+            Effort::Final => self.expected(samples, &heard, &voiced).unwrap_or_else(|error| {
+                tracing::warn!(%error, "a segment could not be heard again");
+                None
+            }),
             Effort::Partial | Effort::Offline => None,
         };
         let text = Text::over(&heard, &voiced);

@@ -163,6 +163,12 @@ fn what_was_heard_only_because_it_was_expected_is_repeated_and_kept_as_it_was_me
     assert!(talk.said().contains("您是说，满意，对吗"), "{}", talk.said());
     assert!(talk.stored.iter().all(|kept| kept.question != Q::Satisfied), "nothing is guessed");
     talk.answer_twice("队", "对。");
+    assert!(
+        talk.stored.iter().all(|kept| kept.question != Q::Satisfied),
+        "nor is a guess confirmed by one"
+    );
+    talk.answer_twice("蛮耶", "满意。");
+    talk.answer("对的，没错。");
     let kept = talk.stored.last().expect("an answer");
     assert_eq!((kept.question, kept.answer, kept.confirmed), (Q::Satisfied, A::Satisfied, true));
     assert_eq!(kept.text.expose(), "满意。");

@@ -88,6 +88,11 @@ impl Store {
         self.write(Release(key)).await
     }
 
+    /// Deletes keys that are no longer kept, and what is kept with them.
+    pub async fn prune_requests(&self, now: UnixMillis) -> Result<(), StoreError> {
+        self.write(Prune { now }).await
+    }
+
     /// Runs a command, and keeps the answer to its request in the same transaction.
     pub(crate) async fn write_once<C: Command>(
         &self,
@@ -130,14 +135,7 @@ impl Command for Claim {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<KeyClaim, StoreError> {
-        sqlx::query(
-            "DELETE FROM idempotency_keys WHERE (who, key) IN
-                (SELECT who, key FROM idempotency_keys WHERE at < $1 ORDER BY at LIMIT $2)",
-        )
-        .bind(self.now.0 - KEPT_MS)
-        .bind(DELETED_AT_ONCE_MAX)
-        .execute(&mut *db)
-        .await?;
+        prune(db, self.now).await?;
         let RequestKey { who, key, request } = &self.key;
         let row = sqlx::query("SELECT * FROM idempotency_keys WHERE who = $1 AND key = $2")
             .bind(who)
@@ -214,6 +212,31 @@ async fn keep(
     .bind(i64::from(answer.status))
     .bind(&answer.content_type)
     .bind(&answer.body)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+struct Prune {
+    now: UnixMillis,
+}
+
+impl Command for Prune {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        prune(db, self.now).await
+    }
+}
+
+async fn prune(db: &mut AnyConnection, now: UnixMillis) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM idempotency_keys WHERE (who, key) IN
+            (SELECT who, key FROM idempotency_keys WHERE at < $1 ORDER BY at LIMIT $2)",
+    )
+    .bind(now.0 - KEPT_MS)
+    .bind(DELETED_AT_ONCE_MAX)
     .execute(db)
     .await?;
     Ok(())

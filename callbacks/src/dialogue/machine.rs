@@ -646,7 +646,8 @@ impl Dialogue {
 
     /// What was said to 您是说…，对吗: yes or no, or the answer itself, which may be another one.
     fn confirmed(&self, ask: &Ask, words: &Words, guess: &Answered) -> Confirmed {
-        let (plain, _) = self.read_both(Question::Confirm, words);
+        // By the plain hearing alone: what was guessed is not confirmed by a guess.
+        let plain = self.read(Question::Confirm, words);
         let exit = AnswerName::of(&plain.answer).filter(|name| AnswerName::EXITS.contains(name));
         if let Some(exit) = exit.filter(|exit| self.script.way(ask, *exit).is_some()) {
             return Confirmed::Instead(exit, plain);

@@ -54,17 +54,17 @@ pub enum Question {
 
 impl Question {
     /// The question and what most answer to it, for a recogniser that can be told what to expect. The answers
-    /// are given evenly, so that none is preferred. Nothing for a reason: it is told freely and never repeated.
+    /// are given evenly, so that none is preferred. Nothing for a reason, which is told freely,
+    /// and for a confirmation: neither is repeated, so that nothing would be left to mend what was only expected.
     pub const fn expected(self) -> &'static str {
         match self {
             Self::RightPerson => "请问您是本人吗？是的，我是。不是，你打错了。",
             Self::Contacted => "有没有联系过您？有，联系过。没有，没联系过。",
             Self::Resolved => "问题解决了吗？解决了。没有解决。解决了一部分。",
             Self::Satisfied => "您对处理结果满意吗？非常满意。满意。基本满意。不满意。非常不满意。",
-            Self::Reason => "",
+            Self::Reason | Self::Confirm => "",
             Self::AnythingElse => "您还有其他问题要反映吗？没有了。有，还有一个问题。",
             Self::WhenToCall => "什么时候方便再打给您？明天上午。晚上八点以后。",
-            Self::Confirm => "对吗？对，是的。不对，不是。",
         }
     }
 }

@@ -93,7 +93,7 @@ impl AnswerReader {
     }
 
     /// The answer of one who was heard twice: without expectation, and as an answer to the question, which an ear
-    /// that expects it hears too readily. What both bear is the answer; what one of them bears, or they bear
+    /// that expects it hears too readily. What both bear is the answer, as sure as the first hearing is; what one of them bears, or they bear
     /// differently, is doubted: below [`ACCEPT_MIN`](super::ACCEPT_MIN). A reason, which is never repeated, is read without expectation alone.
     pub fn read_both(
         &self,
@@ -109,8 +109,8 @@ impl AnswerReader {
         let is_surer = expecting.confidence > plain.confidence;
         match (own.answer, other.answer) {
             (Answer::Because(_), _) | (_, Answer::Because(_)) => (own, Hearing::Plain),
-            (a, b) if a == b && own.confidence >= other.confidence => (own, Hearing::Plain),
-            (a, b) if a == b => (other, Hearing::Expecting),
+            // The other hears what it expects: it makes nothing surer.
+            (a, b) if a == b => (own, Hearing::Plain),
             (Answer::Unclear, _) => (doubted(other), Hearing::Expecting),
             (_, Answer::Unclear) if is_surer => (doubted(own), Hearing::Plain),
             (_, Answer::Unclear) => (own, Hearing::Plain),

@@ -243,6 +243,9 @@ impl Receiver {
 }
 
 async fn prune(store: &Store) {
+    if let Err(error) = store.prune_requests(clock::unix_now()).await {
+        tracing::error!(%error, "old answers to requests could not be deleted");
+    }
     let before = UnixMillis(clock::unix_now().0 - KEPT_MS);
     loop {
         match store.prune_outbox(before).await {

@@ -5,7 +5,7 @@ use super::{answers, campaigns, results};
 use crate::error::StoreError;
 use crate::rows::{at, flag, maybe_at, maybe_number, number, parsed};
 use crate::writer::Command;
-use crate::{Store, audit, clock, outbox};
+use crate::{Store, audit, clock, outbox, search};
 use qingting_callbacks::attempt::{Next, Outcome, Status, Tried, next};
 use qingting_callbacks::result::Round;
 use qingting_callbacks::schedule::Rules;
@@ -365,6 +365,12 @@ impl Command for DropDraft {
         let call = self.0.to_string();
         let untouched = "SELECT id FROM tickets WHERE call_id = $1 AND status = 'draft'
             AND revision = 0 AND EXISTS (SELECT 1 FROM attempts WHERE attempts.call_id = $1)";
+        let sql = format!("SELECT doc FROM ticket_docs WHERE ticket_id IN ({untouched})");
+        let docs =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(&call).fetch_all(&mut *db).await?;
+        if !docs.is_empty() {
+            search::remove(db, &docs).await?;
+        }
         let sql = format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})");
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&call).execute(&mut *db).await?;
         let sql = format!("DELETE FROM tickets WHERE id IN ({untouched}) RETURNING id");
