@@ -136,26 +136,26 @@ fn unknown(all: &[Value]) -> Vec<(&str, usize)> {
 #[test]
 fn a_server_that_dies_before_its_talk_leaves_it_unrung_or_unknown_and_the_rest_to_the_other() {
     let mut city = City::start();
-    let points = ["before-attempt", "attempt-committed", "ringing"];
-    let [nobody, committed, ringing] = points.map(|point| city.one_dies_at(point));
     // Nothing was taken: the other makes the call.
+    let nobody = city.one_dies_at("before-attempt");
     assert_eq!(unknown(&city.left(nobody)), []);
-    for citizens in [committed, ringing] {
-        let all = city.left(citizens);
-        assert!(unknown(&all).contains(&("unreached", 0)), "{all:#?}");
-    }
+    // One that dies may have taken a citizen who came before it.
+    let committed = city.one_dies_at("attempt-committed");
+    let ringing = city.one_dies_at("ringing");
+    let all = city.left(*committed.start()..=*ringing.end());
+    let unrung = unknown(&all).into_iter().filter(|left| *left == ("unreached", 0)).count();
+    assert!(unrung >= 2, "{all:#?}");
 }
 
 #[test]
 fn a_server_that_dies_in_its_talk_or_after_it_leaves_every_answer_and_the_rest_to_the_other() {
     let mut city = City::start();
     let points = ["answer-stored", "hung-up", "attempt-ended"];
-    let [one, over, written] = points.map(|point| city.one_dies_at(point));
-    for (citizens, answers) in [(one, 1), (over, ALL.len())] {
-        let all = city.left(citizens);
+    let [one, _, written] = points.map(|point| city.one_dies_at(point));
+    let all = city.left(*one.start()..=*written.end());
+    for answers in [1, ALL.len()] {
         assert!(unknown(&all).contains(&("partial", answers)), "{all:#?}");
     }
-    // Its end was written, and with it the result.
-    let all = city.left(written);
+    // Its end was written, and with it the result: the last that died left one completed.
     assert!(unknown(&all).len() < all.len(), "{all:#?}");
 }
