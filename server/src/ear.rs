@@ -1,6 +1,7 @@
 //! When a prompt begins and ends, for telephones without a person.
 
 use qingting_common::Millis;
+use qingting_common::limits::SAMPLES_PER_TICK;
 use std::time::Duration;
 
 /// Level from which audio is a voice: −46 dBFS.
@@ -13,6 +14,23 @@ const QUIET: Duration = Duration::from_millis(1_200);
 const BETWEEN: Duration = Duration::from_millis(500);
 /// Ticks of voice that make a prompt.
 const VOICE_TICKS: u32 = 10;
+
+/// How many samples of a recording's end are silent: nobody speaks any more there.
+pub fn silent_end(samples: &[i16]) -> usize {
+    samples.rchunks(SAMPLES_PER_TICK).take_while(|tick| is_silent(tick)).map(<[i16]>::len).sum()
+}
+
+/// A recording without the silence at both ends.
+pub fn voiced(samples: &[i16]) -> &[i16] {
+    let samples = &samples[..samples.len() - silent_end(samples)];
+    let ticks = samples.chunks(SAMPLES_PER_TICK).take_while(|tick| is_silent(tick));
+    &samples[ticks.map(<[i16]>::len).sum()..]
+}
+
+fn is_silent(tick: &[i16]) -> bool {
+    let sum: u32 = tick.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
+    sum / SAMPLES_PER_TICK as u32 <= VOICE_LEVEL
+}
 
 /// **Tells one prompt from the next.** Feed it every tick.
 #[derive(Clone, Debug, Default)]

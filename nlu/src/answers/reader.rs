@@ -93,8 +93,9 @@ impl AnswerReader {
     }
 
     /// The answer of one who was heard twice: without expectation, and as an answer to the question, which an ear
-    /// that expects it hears too readily. What both bear is the answer, as sure as the first hearing is; what one of them bears, or they bear
-    /// differently, is doubted: below [`ACCEPT_MIN`](super::ACCEPT_MIN). A reason, which is never repeated, is read without expectation alone.
+    /// that expects it hears too readily. What both bear is the answer, as sure as the first hearing is; what one
+    /// of them bears, or they bear differently, is doubted: below [`ACCEPT_MIN`](super::ACCEPT_MIN). A reason, which
+    /// is never repeated, is read without expectation alone.
     pub fn read_both(
         &self,
         question: Question,

@@ -4,12 +4,12 @@ use super::Sounds;
 use super::file::{Act, Citizen, Citizens, Does, SoundId, Source};
 use super::questions::{Asked, KEPT_SAMPLES, Questions};
 use crate::clock::{Clock, unix_now};
-use crate::ear::{Ear, TICK, VOICE_LEVEL};
+use crate::ear::{Ear, TICK, silent_end};
 use crate::serve::remote_media;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use qingting_callbacks::script::AnswerName;
-use qingting_common::limits::{SAMPLES_PER_TICK, TELEPHONE_RATE_HZ};
+use qingting_common::limits::TELEPHONE_RATE_HZ;
 use qingting_common::{Millis, UnixMillis};
 use qingting_core::sdp::{Codec, LocalMedia, LocalSecurity, Session, SessionDescription};
 use qingting_media::{LegConfig, LegHandle, MediaEngine, MediaEvent, RecogniserTap};
@@ -306,7 +306,7 @@ impl Line {
             Act::Nothing => None,
             Act::Say(sound) => {
                 let samples = self.sound(*sound);
-                let silent = silent_end(&samples);
+                let silent = ms_of(silent_end(&samples));
                 self.play(samples).await?;
                 Some(Millis(self.clock.now().0.saturating_sub(silent)))
             }
@@ -434,15 +434,6 @@ fn ms_of(samples: usize) -> u64 {
     samples as u64 * 1_000 / u64::from(TELEPHONE_RATE_HZ)
 }
 
-/// How long a recording is silent at its end, in ms: nobody speaks any more there.
-fn silent_end(samples: &[i16]) -> u64 {
-    let is_silent = |tick: &&[i16]| {
-        let sum: u32 = tick.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
-        sum / SAMPLES_PER_TICK as u32 <= VOICE_LEVEL
-    };
-    ms_of(samples.rchunks(SAMPLES_PER_TICK).take_while(is_silent).map(<[i16]>::len).sum())
-}
-
 fn beep() -> Arc<[i16]> {
     let step = TAU * BEEP_HZ / TELEPHONE_RATE_HZ as f32;
     let samples = BEEP.as_millis() as usize * TELEPHONE_RATE_HZ as usize / 1_000;
@@ -458,7 +449,7 @@ mod tests {
         let mut samples = beep().to_vec();
         assert_eq!(silent_end(&samples), 0);
         samples.resize(samples.len() + 8_000, 0);
-        assert_eq!(silent_end(&samples), 1_000);
-        assert_eq!(silent_end(&[0; 800]), 100);
+        assert_eq!(ms_of(silent_end(&samples)), 1_000);
+        assert_eq!(ms_of(silent_end(&[0; 800])), 100);
     }
 }

@@ -1,7 +1,7 @@
 //! Which question of a script was heard. A telephone knows a prompt by its sound: each time it is the same samples.
 
 use crate::clock::unix_now;
-use crate::ear::VOICE_LEVEL;
+use crate::ear::voiced;
 use qingting_callbacks::script::{AnswerName, Facts, Rendered, Script};
 use qingting_common::limits::{SAMPLES_PER_TICK, TELEPHONE_RATE_HZ};
 use qingting_nlu::LocalTime;
@@ -72,19 +72,6 @@ impl Questions {
                 || meant.spoken(question).is_some_and(|it| answer.spoken(question) == Some(it))
         })
     }
-}
-
-/// Without the silence at both ends.
-fn voiced(samples: &[i16]) -> &[i16] {
-    let is_silent = |tick: &&[i16]| {
-        let sum: u32 = tick.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
-        sum < VOICE_LEVEL * SAMPLES_PER_TICK as u32
-    };
-    let length = |ticks: &mut dyn Iterator<Item = &[i16]>| ticks.map(<[i16]>::len).sum::<usize>();
-    let tail = length(&mut samples.rchunks(SAMPLES_PER_TICK).take_while(is_silent));
-    let samples = &samples[..samples.len() - tail];
-    let lead = length(&mut samples.chunks(SAMPLES_PER_TICK).take_while(is_silent));
-    &samples[lead..]
 }
 
 /// How alike the end of what was heard is to a prompt, from −1 to 1.
