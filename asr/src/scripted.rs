@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::recognizer::{
-    Decoded, Decoder, Detector, Effort, Live, LiveText, Recognizer, Step, UtteranceId,
+    Decoded, Decoder, Detector, Effort, Expected, Live, LiveText, Recognizer, Step, UtteranceId,
 };
 use crate::segmenter::SAMPLES_PER_MS;
 use crate::text::{Text, voiced};
@@ -31,7 +31,8 @@ pub enum Engines {
     TwoPass,
 }
 
-/// Says "一" once for every started half second of a segment; its live engine says "二".
+/// Says "一" once for every started half second of a segment, and what it is told to expect as it was told; its
+/// live engine says "二".
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scripted {
     /// What a decode or a live step takes.
@@ -45,7 +46,8 @@ impl Recognizer for Scripted {
         Ok(Box::new(*self))
     }
     fn decoder(&self) -> Result<Option<Box<dyn Decoder>>> {
-        Ok((self.engines != Engines::Live).then(|| Box::new(*self) as Box<dyn Decoder>))
+        let decoder = || ScriptedDecoder { decode: self.decode, expected: String::new() };
+        Ok((self.engines != Engines::Live).then(|| Box::new(decoder()) as Box<dyn Decoder>))
     }
     fn live(&self) -> Result<Option<Box<dyn Live>>> {
         let live = || ScriptedLive { decode: self.decode, utterances: BTreeMap::new() };
@@ -60,11 +62,22 @@ impl Detector for Scripted {
     fn reset(&mut self) {}
 }
 
-impl Decoder for Scripted {
+struct ScriptedDecoder {
+    decode: Duration,
+    expected: String,
+}
+
+impl Decoder for ScriptedDecoder {
+    fn expect(&mut self, words: &str) {
+        words.clone_into(&mut self.expected);
+    }
     fn decode(&mut self, samples: &[f32], _effort: Effort) -> Result<Decoded> {
         std::thread::sleep(self.decode);
         let text = "一".repeat(samples.len().div_ceil(STEP_SAMPLES));
-        Ok(Decoded { text: Text::over(&text, &voiced(samples)), confidence: 0.9, expected: None })
+        let voiced = voiced(samples);
+        let expected = (!self.expected.is_empty())
+            .then(|| Expected { text: Text::over(&self.expected, &voiced), confidence: 0.7 });
+        Ok(Decoded { text: Text::over(&text, &voiced), confidence: 0.9, expected })
     }
 }
 

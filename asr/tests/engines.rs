@@ -83,3 +83,24 @@ async fn the_second_pass_replaces_what_the_live_engine_showed() {
     assert!(texts.iter().any(|(is_final, text)| !is_final && text.starts_with('二')));
     assert!(texts.iter().all(|(is_final, text)| !is_final || text.starts_with('一')));
 }
+
+#[tokio::test]
+async fn what_is_expected_of_a_stream_reaches_its_decodes_and_no_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let socket = folder.path().join("asr.sock");
+    let client = AsrClient::connect_supervised(socket.clone(), move || worker(&socket, "decoder"));
+    let (asked, mut answers) = client.open_stream(1);
+    let (other, mut others) = client.open_stream(2);
+    client.expect(1, "满意");
+    asked.push(0, &[WORDS; 8_000]);
+    other.push(0, &[WORDS; 8_000]);
+    asked.finish();
+    other.finish();
+    let expected = async |events: &mut tokio::sync::mpsc::Receiver<AsrEvent>| loop {
+        if let AsrEvent::Final(heard) = events.recv().await.expect("a final") {
+            return heard.expected.map(|expected| expected.expose().text.to_string());
+        }
+    };
+    assert!(expected(&mut answers).await.is_some_and(|words| words.starts_with("满意")));
+    assert_eq!(expected(&mut others).await, None);
+}
