@@ -1,5 +1,6 @@
 import { createRouter, createWebHashHistory } from 'vue-router';
 import { type Role, session } from './api/session';
+import { say } from './language';
 
 /** A page and who may open it. */
 interface PageWords {
@@ -10,10 +11,10 @@ interface PageWords {
 
 /** In the order of the navigation. */
 export const PAGES: readonly PageWords[] = [
-  { path: '/seat', label: '座席', roles: ['seat', 'supervisor'] },
-  { path: '/supervisor', label: '班长', roles: ['supervisor', 'admin'] },
-  { path: '/callbacks', label: '回访', roles: ['supervisor', 'admin'] },
-  { path: '/admin', label: '管理', roles: ['admin'] },
+  { path: '/seat', label: say('座席'), roles: ['seat', 'supervisor'] },
+  { path: '/supervisor', label: say('班长'), roles: ['supervisor', 'admin'] },
+  { path: '/callbacks', label: say('回访'), roles: ['supervisor', 'admin'] },
+  { path: '/admin', label: say('管理'), roles: ['admin'] },
 ];
 
 /** Pages of whoever is signed in. */

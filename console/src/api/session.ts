@@ -1,6 +1,7 @@
 // Who works at this page. **Credentials live in this module's memory alone**: closing or reloading the page signs out.
 
 import { reactive } from 'vue';
+import { t } from '../language';
 
 /** Of the API's roles, those of people at this console. */
 export type Role = 'seat' | 'supervisor' | 'admin';
@@ -29,7 +30,7 @@ export function hold(of: string, who: { role: string; person?: string | null; na
 export function holdPassword(password: string): void {
   const bytes = new TextEncoder().encode(`admin:${password}`);
   proof = { header: `Basic ${btoa(String.fromCharCode(...bytes))}`, token: null };
-  Object.assign(session, { role: 'admin', name: '管理员', extension: null });
+  Object.assign(session, { role: 'admin', name: t('管理员'), extension: null });
 }
 
 /** Forgets everything. */
