@@ -27,3 +27,9 @@ export function t(chinese: string, values: Record<string, string | number> = {})
 
 /** A text that is said later, by `t` where it is shown: marks it as one. */
 export const say = (chinese: string): string => chinese;
+
+/** Words by the names that the API uses, each said in the language that is spoken when it is read. */
+export function spoken<Names extends Record<string, string>>(words: Names): Names {
+  const said = Object.keys(words).map((name) => [name, { enumerable: true, get: () => t(words[name] ?? '') }] as const);
+  return Object.defineProperties({}, Object.fromEntries(said)) as Names;
+}

@@ -3,11 +3,12 @@
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
 import { header } from './session';
+import { spoken, t } from '../language';
 
 /** Shapes of the API. */
 export type Schemas = components['schemas'];
 
-const REFUSED: Record<number, string> = {
+const REFUSED: Record<number, string> = spoken({
   401: '登录已失效，请重新签入',
   403: '没有权限',
   404: '没有找到',
@@ -17,7 +18,7 @@ const REFUSED: Record<number, string> = {
   422: '填写的内容不被接受',
   429: '尝试太多，请稍后再试',
   503: '服务器暂时不可用',
-};
+});
 
 /** Why a request failed: `message` is for people, `status` 0 where no answer came. */
 export class Refusal extends Error {
@@ -27,10 +28,10 @@ export class Refusal extends Error {
 }
 
 /** Fields that people fill, where the server names one that is not accepted. */
-const FIELDS: Record<string, string> = {
+const FIELDS: Record<string, string> = spoken({
   extension: '分机号应为 2 至 8 位数字', password: '密码应为 8 至 128 个字符', name: '名称为空、太长或已有', skills: '技能级别应为 1 至 9',
   phone: '联系电话应为 3 至 20 位数字', amount: '金额应为数字，如 3000 或 12.5',
-};
+});
 
 const client = createClient<paths>({ baseUrl: '' });
 client.use({
@@ -47,7 +48,7 @@ export const { GET, POST, PUT, PATCH, DELETE } = client;
 /** The answer's body, or a `Refusal`. */
 export async function ok<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const answer = await asked.catch(() => {
-    throw new Refusal(0, '服务器没有回应，请检查网络');
+    throw new Refusal(0, t('服务器没有回应，请检查网络'));
   });
   if (!answer.response.ok) throw refusal(answer.response.status, answer.error);
   return answer.data as T;
@@ -57,9 +58,9 @@ export async function ok<T>(asked: Promise<{ data?: T; error?: unknown; response
 export async function recordingBytes(call: string, first: number, last: number): Promise<ArrayBuffer> {
   const headers = { Authorization: header() ?? '', Range: `bytes=${first}-${last}` };
   const answer = await fetch(`/api/v1/calls/${encodeURIComponent(call)}/recording`, { headers }).catch(() => {
-    throw new Refusal(0, '服务器没有回应，请检查网络');
+    throw new Refusal(0, t('服务器没有回应，请检查网络'));
   });
-  if (answer.status === 416) throw new Refusal(416, '这一段还没有录下来');
+  if (answer.status === 416) throw new Refusal(416, t('这一段还没有录下来'));
   if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
   return answer.arrayBuffer();
 }
@@ -70,6 +71,6 @@ function refusal(status: number, error: unknown): Refusal {
   const detail = problem?.detail ?? '';
   const field = FIELDS[problem?.field ?? ''];
   if (status === 422 && field) return new Refusal(status, field, problem);
-  const message = /[\u4e00-\u9fff]/.test(detail) ? detail : REFUSED[status] ?? `操作没有成功（${status}）`;
+  const message = /[\u4e00-\u9fff]/.test(detail) ? detail : REFUSED[status] ?? t('操作没有成功（{status}）', { status });
   return new Refusal(status, message, problem);
 }

@@ -1,5 +1,13 @@
 // English of what the pages say: one file for each page, by the Chinese text.
 
+import { ADMIN } from './admin';
+import { CALLBACKS } from './callbacks';
 import { COMMON } from './common';
+import { REFUSALS } from './refusals';
+import { SEAT } from './seat';
+import { SUPERVISOR } from './supervisor';
+import { WORDS } from './words';
 
-export const ENGLISH: Record<string, string> = { ...COMMON };
+export const ENGLISH: Record<string, string> = {
+  ...ADMIN, ...CALLBACKS, ...COMMON, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...WORDS,
+};

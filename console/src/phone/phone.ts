@@ -7,6 +7,7 @@ import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent } from 'jssip/lib
 import { reactive } from 'vue';
 import { secret, speakSha256 } from './digest';
 import { StrongSocket } from './socket';
+import { spoken, t } from '../language';
 
 const REGISTER_S = 120;
 const RECONNECT_S = [1, 30] as const;
@@ -16,14 +17,14 @@ const BETWEEN_KEYS_MS = 60;
 const CALL_HEADER = 'X-Qingting-Call';
 /** The server is an ICE-lite agent that learns our candidates from our checks: none has to be gathered. */
 const PEER: RTCConfiguration = { iceServers: [], bundlePolicy: 'max-bundle' };
-const WHY: Record<number, string> = {
+const WHY: Record<number, string> = spoken({
   401: '密码不对', 403: '不允许', 404: '号码不存在，或没有中继线路', 407: '密码不对', 408: '无人接听', 480: '对方不在线或无人接听',
   486: '对方忙', 487: '已取消', 488: '无法建立语音', 503: '线路不可用', 600: '对方忙', 603: '对方拒接',
-};
-const MICROPHONE: Record<string, string> = {
+});
+const MICROPHONE: Record<string, string> = spoken({
   NotAllowedError: '没有获得麦克风许可，请在浏览器地址栏允许本页使用麦克风', NotFoundError: '没有找到麦克风，请接上耳麦',
   NotReadableError: '麦克风被其他程序占用',
-};
+});
 
 speakSha256();
 
@@ -31,7 +32,7 @@ speakSha256();
 export async function microphone(): Promise<MediaStream> {
   const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
   return navigator.mediaDevices.getUserMedia({ audio }).catch((error: DOMException) => {
-    throw new Error(MICROPHONE[error.name] ?? `无法使用麦克风：${error.message}`);
+    throw new Error(MICROPHONE[error.name] ?? t('无法使用麦克风：{message}', { message: error.message }));
   });
 }
 
@@ -63,7 +64,7 @@ export interface PhoneState {
 /** A telephone; `state` is what can be seen of it. */
 export class Phone {
   readonly state = reactive<PhoneState>({
-    isRegistered: false, why: '正在连接', line: 'idle', party: '', call: null, talkingSince: null, isMuted: false, ended: '',
+    isRegistered: false, why: t('正在连接'), line: 'idle', party: '', call: null, talkingSince: null, isMuted: false, ended: '',
   });
   /** What the server will end soon because this seat gave the call away. */
   isLeaving = false;
@@ -75,7 +76,7 @@ export class Phone {
   constructor(settings: Settings, readonly extension: string, password: string) {
     const isSecure = location.protocol === 'https:';
     const port = isSecure ? settings.wss_port : settings.ws_port;
-    if (!port) throw new Error('服务器没有开放浏览器话机端口（sip.listen_ws 或 sip.listen_wss）');
+    if (!port) throw new Error(t('服务器没有开放浏览器话机端口（sip.listen_ws 或 sip.listen_wss）'));
     const socket = new StrongSocket(`${isSecure ? 'wss' : 'ws'}://${location.hostname}:${port}`);
     this.ua = new UA({
       sockets: socket, uri: `sip:${extension}@${settings.realm}`, realm: settings.realm, authorization_user: extension,
@@ -87,9 +88,9 @@ export class Phone {
     this.ua.on('unregistered', () => { this.state.isRegistered = false; });
     this.ua.on('registrationFailed', ({ response }) => {
       const status = response?.status_code ?? 0;
-      Object.assign(this.state, { isRegistered: false, why: WHY[status] ?? '服务器没有接受注册' });
+      Object.assign(this.state, { isRegistered: false, why: WHY[status] ?? t('服务器没有接受注册') });
     });
-    this.ua.on('disconnected', () => Object.assign(this.state, { isRegistered: false, why: '与服务器的连接断开，正在重连' }));
+    this.ua.on('disconnected', () => Object.assign(this.state, { isRegistered: false, why: t('与服务器的连接断开，正在重连') }));
     this.ua.on('newRTCSession', (event: IncomingRTCSessionEvent | OutgoingRTCSessionEvent) => this.take(event));
     this.ua.start();
   }
@@ -191,9 +192,9 @@ export class Phone {
     const status = message && 'status_code' in message ? Number(message.status_code) : 0;
     const isOurs = originator !== 'remote';
     const was = this.state.line;
-    if (was === 'talking') this.close(this.isLeaving ? '已转接' : isOurs ? '已挂机' : '对方已挂机');
-    else if (was === 'ringing') this.close(isOurs ? this.state.ended || '已拒接' : '来电已取消');
-    else this.close(WHY[status] ?? (isOurs ? '已取消' : `没有接通（${cause}）`));
+    if (was === 'talking') this.close(this.isLeaving ? t('已转接') : isOurs ? t('已挂机') : t('对方已挂机'));
+    else if (was === 'ringing') this.close(isOurs ? this.state.ended || t('已拒接') : t('来电已取消'));
+    else this.close(WHY[status] ?? (isOurs ? t('已取消') : t('没有接通（{cause}）', { cause })));
   }
 
   private close(ended: string): void {

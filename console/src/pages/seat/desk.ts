@@ -7,6 +7,7 @@ import { forget, session } from '../../api/session';
 import { Phone, type Settings } from '../../phone/phone';
 import { ring } from './ring';
 import { Work } from './work';
+import { t } from '../../language';
 
 /** How long an incident is news. */
 const INCIDENT_MS = 3_600_000;
@@ -51,7 +52,7 @@ export class Desk {
       });
       watch(() => phone.state.line === 'ringing', (isRinging) => {
         ring(isRinging);
-        document.title = isRinging ? '☎ 来电 — 倾听' : '倾听';
+        document.title = isRinging ? t('☎ 来电 — 倾听') : t('倾听');
       });
     });
     addEventListener('beforeunload', this.ask);

@@ -10,13 +10,14 @@ import {
 import type { Evidence } from '../../call/evidence';
 import { citizenOf } from '../../call/words';
 import { Player } from '../../parts/player';
+import { say, t } from '../../language';
 
 /** How often the state of a submitted ticket is asked for, and how often at most: half a minute. */
 const DELIVERY_EVERY_MS = 1_500;
 const DELIVERY_LOOKS_MAX = 20;
 /** Tries to store an edit over values that the machine goes on changing. */
 const STORE_TRIES_MAX = 4;
-const THEIRS = '别人刚改了同一栏，请选择用哪一个';
+const THEIRS = say('别人刚改了同一栏，请选择用哪一个');
 
 /** What the page shows of a call. */
 export interface WorkState {
@@ -147,11 +148,11 @@ export class Work {
     const draft = state.draft;
     if (!draft || state.isSubmitting || draft.status === 'confirmed') return;
     if (!shown(draft.fields.title) && !shown(draft.fields.description)) {
-      state.notice = '标题和诉求内容都空着，请至少填一栏';
+      state.notice = t('标题和诉求内容都空着，请至少填一栏');
       return;
     }
     if (Object.values(draft.fields).some(({ theirs }) => theirs !== undefined)) {
-      state.notice = THEIRS;
+      state.notice = t(THEIRS);
       return;
     }
     state.isSubmitting = true;
@@ -207,7 +208,7 @@ export class Work {
       for (const [name, text] of Object.entries(values)) typeInto(draft, name, text);
       await this.reload(draft.id);
       const isTheirs = Object.keys(values).some((name) => draft.fields[name]?.theirs !== undefined);
-      if (isTheirs || tries === 0) throw new Refusal(409, THEIRS);
+      if (isTheirs || tries === 0) throw new Refusal(409, t(THEIRS));
       await this.send(values, tries - 1);
     }
   }
@@ -219,7 +220,7 @@ export class Work {
     } catch (error) {
       if (!(error instanceof Refusal) || error.status !== 409) throw error;
       await this.reload(draft.id);
-      throw new Refusal(409, '内容刚有变化，请看一眼再提交');
+      throw new Refusal(409, t('内容刚有变化，请看一眼再提交'));
     }
   }
 
@@ -241,7 +242,7 @@ export class Work {
     if (leg.state !== 'ended') legs[leg.leg] = leg;
     else delete legs[leg.leg];
     const isUnanswered = leg.state === 'ended' && (before === 'dialling' || before === 'ringing');
-    if (isUnanswered) this.state.notice = `${leg.target} 没有接通`;
+    if (isUnanswered) this.state.notice = t('{target} 没有接通', { target: leg.target });
   }
 
   private async askRepeats(): Promise<void> {
