@@ -1,9 +1,9 @@
 // Requests to the server, typed by its own description (schema.d.ts), and errors as people read them.
 
 import createClient from 'openapi-fetch';
+import { spoken, t } from '../language';
 import type { components, paths } from './schema';
 import { header } from './session';
-import { spoken, t } from '../language';
 
 /** Shapes of the API. */
 export type Schemas = components['schemas'];

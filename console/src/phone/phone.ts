@@ -5,9 +5,9 @@ import { UA } from 'jssip';
 import type { EndEvent, RTCSession } from 'jssip/lib/RTCSession';
 import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent } from 'jssip/lib/UA';
 import { reactive } from 'vue';
+import { spoken, t } from '../language';
 import { secret, speakSha256 } from './digest';
 import { StrongSocket } from './socket';
-import { spoken, t } from '../language';
 
 const REGISTER_S = 120;
 const RECONNECT_S = [1, 30] as const;

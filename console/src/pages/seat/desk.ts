@@ -4,10 +4,10 @@ import { effectScope, reactive, shallowRef, watch } from 'vue';
 import { DELETE, GET, POST, type Schemas, ok } from '../../api/client';
 import { type Event, listen } from '../../api/events';
 import { forget, session } from '../../api/session';
+import { t } from '../../language';
 import { Phone, type Settings } from '../../phone/phone';
 import { ring } from './ring';
 import { Work } from './work';
-import { t } from '../../language';
 
 /** How long an incident is news. */
 const INCIDENT_MS = 3_600_000;

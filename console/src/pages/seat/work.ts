@@ -9,8 +9,8 @@ import {
 } from '../../call/draft';
 import type { Evidence } from '../../call/evidence';
 import { citizenOf } from '../../call/words';
-import { Player } from '../../parts/player';
 import { say, t } from '../../language';
+import { Player } from '../../parts/player';
 
 /** How often the state of a submitted ticket is asked for, and how often at most: half a minute. */
 const DELIVERY_EVERY_MS = 1_500;
