@@ -4,11 +4,12 @@
 //! [`CallPlan`] is one call, whoever places it; [`baresip::call`] and [`linphone::call`] place it.
 //! sipp runs a [`sipp::Scenario`] and can break rules that a telephone keeps. A [`talker::Talker`] is
 //! our own: it says one tone and can be asked at any time what it hears; a [`browser::Browser`] has
-//! the seats' telephone page.
+//! the seats' telephone page, and a [`cable::Cable`] that can be cut.
 //! A [`desk::Desk`] stays and is a party of calls.
 
 pub mod baresip;
 pub mod browser;
+pub mod cable;
 pub mod desk;
 pub mod linphone;
 pub mod process;

@@ -22,7 +22,7 @@ export const CALLBACKS: Record<string, string> = {
   '等待重办': 'Awaits redo',
   '全部': 'All',
   '列表': 'List',
-  '工单': 'Tickets',
+  '工单': 'Ticket',
   '联系': 'Contacted by them',
   '解决': 'Solved',
   '结束': 'Ended',

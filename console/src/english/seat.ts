@@ -1,5 +1,7 @@
 /** The seat's page. */
 export const SEAT: Record<string, string> = {
+  '{name}（{extension}）': '{name} ({extension})',
+  '网络中断，通话保留，正在恢复': 'The network is lost; the call waits for it',
   '辅助': 'Aids',
   '地点有多个可能，请确认所在区划': 'The place may lie in several divisions; ask which',
   '所在区划': 'Division',

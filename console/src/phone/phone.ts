@@ -1,7 +1,7 @@
 // The seat's telephone: one line, SIP over WebSocket by JsSIP. Only the sound and the line itself are the browser's; the
 // server holds, transfers and connects.
 
-import { UA } from 'jssip';
+import { C, UA } from 'jssip';
 import type { EndEvent, RTCSession } from 'jssip/lib/RTCSession';
 import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent } from 'jssip/lib/UA';
 import { reactive } from 'vue';
@@ -10,7 +10,13 @@ import { secret, speakSha256 } from './digest';
 import { StrongSocket } from './socket';
 
 const REGISTER_S = 120;
-const RECONNECT_S = [1, 30] as const;
+const RECONNECT_S = [1, 4] as const;
+/** How long a call whose sound is lost waits for its network; the server's `media.seat_inactivity_s` is 45. */
+const LOST_MS_MAX = 60_000;
+/** Why JsSIP ends a call that lost its network. */
+const LOSSES: readonly string[] = [C.causes.RTP_TIMEOUT, C.causes.CONNECTION_ERROR, C.causes.REQUEST_TIMEOUT];
+/** How soon it is tried again. */
+const RECOVER_MS = 1_000;
 const KEY_MS = 120;
 const BETWEEN_KEYS_MS = 60;
 /** The header in which the server names the call. */
@@ -57,6 +63,8 @@ export interface PhoneState {
   call: string | null;
   talkingSince: number | null;
   isMuted: boolean;
+  /** The network was lost in the call, which waits for it. */
+  isLost: boolean;
   /** How the last call ended, in words. */
   ended: string;
 }
@@ -64,12 +72,13 @@ export interface PhoneState {
 /** A telephone; `state` is what can be seen of it. */
 export class Phone {
   readonly state = reactive<PhoneState>({
-    isRegistered: false, why: t('正在连接'), line: 'idle', party: '', call: null, talkingSince: null, isMuted: false, ended: '',
+    isRegistered: false, why: t('正在连接'), line: 'idle', party: '', call: null, talkingSince: null, isMuted: false, isLost: false, ended: '',
   });
   /** What the server will end soon because this seat gave the call away. */
   isLeaving = false;
   private readonly ua: UA;
   private session: RTCSession | null = null;
+  private waiting: ReturnType<typeof setTimeout> | undefined;
   private stream: Promise<MediaStream> | null = null;
   private readonly audio = Object.assign(new Audio(), { autoplay: true });
 
@@ -84,13 +93,19 @@ export class Phone {
       connection_recovery_min_interval: RECONNECT_S[0], connection_recovery_max_interval: RECONNECT_S[1],
       user_agent: 'Qingting-console',
     });
-    this.ua.on('registered', () => Object.assign(this.state, { isRegistered: true, why: '' }));
+    this.ua.on('registered', () => {
+      Object.assign(this.state, { isRegistered: true, why: '' });
+      this.recover();
+    });
     this.ua.on('unregistered', () => { this.state.isRegistered = false; });
     this.ua.on('registrationFailed', ({ response }) => {
       const status = response?.status_code ?? 0;
       Object.assign(this.state, { isRegistered: false, why: WHY[status] ?? t('服务器没有接受注册') });
     });
-    this.ua.on('disconnected', () => Object.assign(this.state, { isRegistered: false, why: t('与服务器的连接断开，正在重连') }));
+    this.ua.on('disconnected', () => {
+      Object.assign(this.state, { isRegistered: false, why: t('与服务器的连接断开，正在重连') });
+      if (this.state.line === 'talking') this.lose();
+    });
     this.ua.on('newRTCSession', (event: IncomingRTCSessionEvent | OutgoingRTCSessionEvent) => this.take(event));
     this.ua.start();
   }
@@ -162,6 +177,12 @@ export class Phone {
       this.stream.catch(() => undefined);
     }
     session.on('icecandidate', ({ ready }) => ready());
+    // JsSIP ends a call whose sound is lost; the server keeps it for a while, so that the network may come back.
+    const terminate = session.terminate.bind(session);
+    session.terminate = (options) => {
+      if (this.state.line === 'talking' && LOSSES.includes(options?.cause ?? '')) this.lose();
+      else terminate(options);
+    };
     session.on('progress', (event: object) => this.named(event));
     session.on('accepted', (event: object) => {
       this.named(event);
@@ -172,6 +193,34 @@ export class Phone {
     if (session.connection) this.listenTo(session.connection);
     session.on('ended', (event) => this.over(event));
     session.on('failed', (event) => this.over(event));
+  }
+
+  /** The network is gone in the middle of a call. */
+  private lose(): void {
+    if (this.state.isLost) return;
+    this.state.isLost = true;
+    const session = this.session;
+    this.waiting = setTimeout(() => {
+      if (this.session === session && this.state.isLost) session?.terminate();
+    }, LOST_MS_MAX);
+    this.recover();
+  }
+
+  /** Tells the server where this telephone is now, and looks for a way for the sound anew (RFC 8445 §9). */
+  private recover(): void {
+    const { session } = this;
+    if (!session || !this.state.isLost) return;
+    // What the telephone cannot send now goes out when it is registered again.
+    if (!this.ua.isConnected() || !this.ua.isRegistered()) return;
+    const isSent = session.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, () => this.found(session));
+    // Another request of the call may be under way.
+    if (!isSent) setTimeout(() => this.recover(), RECOVER_MS);
+  }
+
+  private found(session: RTCSession): void {
+    if (this.session !== session) return;
+    clearTimeout(this.waiting);
+    this.state.isLost = false;
   }
 
   private named(event: object): void {
@@ -202,6 +251,7 @@ export class Phone {
     this.stream?.then((stream) => stream.getTracks().forEach((track) => track.stop()), () => undefined);
     this.stream = null;
     this.audio.srcObject = null;
-    Object.assign(this.state, { line: 'idle', talkingSince: null, isMuted: false, ended });
+    clearTimeout(this.waiting);
+    Object.assign(this.state, { line: 'idle', talkingSince: null, isMuted: false, isLost: false, ended });
   }
 }

@@ -223,6 +223,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     for (key, value, allowed, remedy) in [
         ("media.port_rest_s", media.port_rest_s, 0..=600, "5 is usual"),
         ("media.inactivity_s", media.inactivity_s, 5..=3_600, "30 is usual"),
+        ("media.seat_inactivity_s", media.seat_inactivity_s, 5..=3_600, "45 is usual"),
         ("hotline.silence_prompt_s", hotline.silence_prompt_s, 3..=3_600, "15 is usual"),
         ("hotline.silence_hangup_s", hotline.silence_hangup_s, 3..=3_600, "20 is usual"),
         ("hotline.call_s_max", hotline.call_s_max, 60..=86_400, "7200 is two hours"),

@@ -88,6 +88,7 @@ pub struct Media {
     pub port_rest_s: u64,
     pub shards: usize,
     pub inactivity_s: u64,
+    pub seat_inactivity_s: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -358,7 +359,14 @@ impl Default for Sip {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { port_first: 10_000, port_last: 29_999, port_rest_s: 5, shards: 0, inactivity_s: 30 }
+        Self {
+            port_first: 10_000,
+            port_last: 29_999,
+            port_rest_s: 5,
+            shards: 0,
+            inactivity_s: 30,
+            seat_inactivity_s: 45,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock::Deadline;
 use crate::ports::free_port;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -42,6 +43,20 @@ const LEVELS: &str = r"
     return loudest;
 ";
 
+/// The process in which Chromium has its sockets.
+const NETWORK: &str = "network.mojom.NetworkService";
+
+/// What a page holds, after what nobody needs was collected.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Nodes of documents.
+    pub nodes: u64,
+    /// Handlers of events.
+    pub listeners: u64,
+    /// Bytes of JavaScript.
+    pub bytes: u64,
+}
+
 /// A running Chromium with one window.
 #[derive(Debug)]
 pub struct Browser {
@@ -49,7 +64,7 @@ pub struct Browser {
     session: String,
     // Dropped in this order: the program first, then its folder.
     driver: Running,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Browser {
@@ -87,7 +102,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
         }}});
         let base = format!("http://127.0.0.1:{port}");
-        let mut browser = Self { agent, session: format!("{base}/session"), driver, _home: home };
+        let mut browser = Self { agent, session: format!("{base}/session"), driver, home: home };
         let session = browser.command("POST", "", &wanted);
         let id = session["sessionId"].as_str().expect("a session").to_owned();
         browser.session = format!("{base}/session/{id}");
@@ -166,6 +181,53 @@ impl Browser {
     /// A picture of the page, PNG, base64.
     pub fn screenshot(&self) -> String {
         self.command("GET", "/screenshot", &Value::Null).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Stops every way to the network, UDP too, until [`Browser::thaw_network`].
+    pub fn freeze_network(&self) {
+        self.signal_network("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw_network(&self) {
+        self.signal_network("-CONT");
+    }
+
+    /// What the page holds.
+    pub fn held(&self) -> Held {
+        let ask = |method: &str| {
+            self.command("POST", "/goog/cdp/execute", &json!({ "cmd": method, "params": {} }))
+        };
+        ask("Performance.enable");
+        // What is let go of by one collection may hold what the next one finds.
+        ask("HeapProfiler.collectGarbage");
+        ask("HeapProfiler.collectGarbage");
+        let told = ask("Performance.getMetrics");
+        let metric = |name: &str| {
+            let metrics = told["metrics"].as_array().cloned().unwrap_or_default();
+            let found = metrics.iter().find(|metric| metric["name"] == name);
+            let value = found.and_then(|metric| metric["value"].as_f64());
+            value.unwrap_or_else(|| panic!("{name}: {told}")) as u64
+        };
+        Held {
+            nodes: metric("Nodes"),
+            listeners: metric("JSEventListeners"),
+            bytes: metric("JSHeapUsedSize"),
+        }
+    }
+
+    fn signal_network(&self, signal: &str) {
+        let profile = self.home.path().display().to_string();
+        let processes = std::fs::read_dir("/proc").expect("Linux");
+        let ids = processes.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let id = ids.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).find(|id| {
+            let command = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command);
+            command.contains(NETWORK) && command.contains(&profile)
+        });
+        let id = id.expect("Chromium has a process for its network");
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{signal} {id}");
     }
 
     fn element(&self, id: &str) -> String {

@@ -522,6 +522,7 @@ fn config(hotline: &Hotline, id: CallId, beginning: &Beginning) -> CallConfig {
         ring: Duration::from_millis(spoken.ring_ms),
         call_max: Duration::from_secs(spoken.call_s_max),
         media_inactive: Duration::from_secs(media.inactivity_s),
+        seat_inactive: Duration::from_secs(media.seat_inactivity_s),
         silence_prompt: Duration::from_secs(spoken.silence_prompt_s),
         silence_hangup: Duration::from_secs(spoken.silence_hangup_s),
         prompt_max: hotline.prompts.longest() + Duration::from_secs(5),

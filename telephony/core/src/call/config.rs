@@ -32,6 +32,8 @@ pub struct CallConfig {
     pub callback_wait: Duration,
     /// Time without RTP after which the media engine reports that the caller is gone.
     pub media_inactive: Duration,
+    /// The same of a seat, whose browser may lose its network and come back.
+    pub seat_inactive: Duration,
     /// Silence of the caller after which it is asked whether it is there.
     pub silence_prompt: Duration,
     /// Further silence after which the call is ended.
@@ -69,6 +71,7 @@ impl Default for CallConfig {
             queue_max: Duration::from_secs(60 * 60),
             callback_wait: Duration::from_secs(5),
             media_inactive: Duration::from_secs(20),
+            seat_inactive: Duration::from_secs(45),
             silence_prompt: Duration::from_secs(15),
             silence_hangup: Duration::from_secs(10),
             retry_after: Duration::from_secs(10),

@@ -164,7 +164,10 @@ impl Call {
         let target = target.filter(|_| !party.leg.is_ringing_in());
         self.parties[id.slot()] = Some(Box::new(party));
         self.emit(Output::Persist(Record::LegBegan { leg: id, role, target: target.clone() }));
-        let inactive_after = self.config.media_inactive;
+        let inactive_after = match role {
+            Role::Seat | Role::SeatSecondLine => self.config.seat_inactive,
+            _ => self.config.media_inactive,
+        };
         self.emit(Output::OpenMedia { leg: id, role, target, inactive_after });
     }
 

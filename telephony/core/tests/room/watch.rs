@@ -2,8 +2,8 @@
 
 use super::seen::Seen;
 use qingting_core::call::{
-    CommandId, Input, LEGS_MAX, LegId, News, Output, QueueEvent, QueueRequest, Record, Response,
-    Role, SeatId,
+    CallConfig, CommandId, Input, LEGS_MAX, LegId, News, Output, QueueEvent, QueueRequest, Record,
+    Response, Role, SeatId,
 };
 use qingting_core::leg::LegEvent;
 
@@ -103,8 +103,12 @@ impl Watch {
         assert!(!self.finished, "after Finished came {output:?}");
         match output {
             Output::Persist(record) => self.row(record),
-            Output::OpenMedia { leg, .. } => {
+            Output::OpenMedia { leg, role, inactive_after, .. } => {
                 assert!(self.begun, "media before the row");
+                let defaults = CallConfig::default();
+                let is_seat = matches!(role, Role::Seat | Role::SeatSecondLine);
+                let wait = if is_seat { defaults.seat_inactive } else { defaults.media_inactive };
+                assert_eq!(*inactive_after, wait, "a seat's browser may come back");
                 self.leg(*leg, output).opened += 1;
             }
             Output::CloseMedia { leg } => {

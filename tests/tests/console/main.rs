@@ -1,4 +1,7 @@
-//! The console's seat page in a real browser: a citizen's call from the ring to the submitted ticket.
+//! The console in a real browser: a citizen's call from the ring to the submitted ticket.
+
+mod network;
+mod pages;
 
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::clock::Deadline;
@@ -34,14 +37,19 @@ fn seat_page(server: &Server) -> Browser {
     Wav::mono(beeps(SEAT_HZ, Duration::from_secs(12))).write(&microphone);
     let page = Browser::start(&microphone);
     page.resize(1366, 768);
-    page.open(&format!("http://{}/console/", server.http()));
-    appears(&page, "extension");
+    sign_in(&page, &server.http().to_string());
+    page
+}
+
+/// Signs the seat in at the console of that host.
+fn sign_in(page: &Browser, host: &str) {
+    page.open(&format!("http://{host}/console/"));
+    appears(page, "extension");
     page.type_into("extension", "801");
     page.type_into("password", BROWSER_PASSWORD);
     page.press(ENTER);
-    shows(&page, "line", "话机已注册");
-    shows(&page, "seat-state", "空闲");
-    page
+    shows(page, "line", "话机已注册");
+    shows(page, "seat-state", "空闲");
 }
 
 #[track_caller]

@@ -1,0 +1,98 @@
+//! Every page, in both languages, as it stands on the smallest screen: accessible, and nowhere wider than the screen.
+//! `SHOTS=FOLDER` keeps pictures.
+
+use super::{CITIZEN_HZ, appears, is_accessible, seat_page, server, shows, take};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use qingting_tests::peers::browser::Browser;
+use qingting_tests::peers::talker::Talker;
+use qingting_tests::server::{Server, ServerPlan};
+use serde_json::{Value, json};
+
+/// Pages of the administrator, by their address, and what stands on them in Chinese and English.
+const PAGES: [(&str, &str, &str); 3] = [
+    ("supervisor", "15 秒接通率", "Within 15 s"),
+    ("callbacks", "回访任务", "Campaigns"),
+    ("admin", "启用", "Enable"),
+];
+
+fn picture(page: &Browser, name: &str) {
+    let Some(folder) = std::env::var_os("SHOTS") else { return };
+    let png = STANDARD.decode(page.screenshot()).expect("a picture");
+    std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png)
+        .expect("written");
+}
+
+/// Fails where something reaches beyond the screen or Chinese is left on an English page.
+#[track_caller]
+fn fits(page: &Browser) {
+    let beyond = page.run("return document.documentElement.scrollWidth - innerWidth");
+    assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{beyond} pixels beyond the screen");
+}
+
+#[track_caller]
+fn says(page: &Browser, text: &str) {
+    let text = Value::from(text);
+    let script = format!("return document.body.innerText.includes({text})");
+    page.wait_until(&format!("the page says {text}"), &script);
+}
+
+/// The console of the administrator.
+fn administrator(server: &Server) -> Browser {
+    let page = Browser::start(&server.home().join("no-microphone.wav"));
+    page.resize(1366, 768);
+    page.open(&format!("http://{}/console/", server.http()));
+    appears(&page, "extension");
+    page.type_into("extension", "admin");
+    page.type_into("password", server.password());
+    page.press(qingting_tests::peers::browser::ENTER);
+    shows(&page, "who", "管理员");
+    page
+}
+
+#[test]
+fn every_page_is_accessible_and_fits_in_both_languages() {
+    let server = server(ServerPlan::deaf(), "王芳");
+    let page = administrator(&server);
+    let campaign = json!({ "name": "九月", "queue": "综合" });
+    let (status, body) = server.request("POST", "/api/v1/campaigns", Some(&campaign));
+    assert!(status == 201 || status == 422, "{body}");
+    for language in ["zh", "en"] {
+        for (address, chinese, english) in PAGES {
+            page.run(&format!("location.hash = '#/{address}'"));
+            says(&page, if language == "zh" { chinese } else { english });
+            fits(&page);
+            is_accessible(&page);
+            picture(&page, &format!("{address}-{language}"));
+        }
+        page.click("language");
+    }
+    says(&page, "管理");
+}
+
+#[test]
+fn a_seat_works_in_english_too() {
+    let server = server(ServerPlan::deaf(), "Wang Fang");
+    let page = seat_page(&server);
+    let citizen = Talker::call(server.sip(), CITIZEN_HZ);
+    take(&page);
+    page.click("language");
+    shows(&page, "call-state", "In a call");
+    fits(&page);
+    is_accessible(&page);
+    picture(&page, "seat-en");
+    // What is stored stays in Chinese, and of the page's own words none does.
+    let chinese = page.run(
+        "const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); const left = []; \
+         while (walk.nextNode()) { \
+             const { data, parentElement } = walk.currentNode; \
+             const isOurs = !parentElement.closest('option, #language, script, style'); \
+             if (isOurs && /[\\u4e00-\\u9fff]/.test(data)) left.push(data.trim()); \
+         } return left",
+    );
+    assert_eq!(chinese, json!([]));
+    page.click("language");
+    shows(&page, "call-state", "通话中");
+    citizen.hang_up();
+    shows(&page, "call-state", "对方已挂机");
+}
