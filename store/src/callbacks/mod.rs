@@ -14,6 +14,9 @@ mod results;
 
 pub use answers::{Correction, CorrectionRow, StoredAnswer};
 pub use attempts::{AttemptEnd, AttemptRow, BeginAttempt, Begun, Ended};
+pub(crate) use attempts::unschedule_second;
+pub(crate) use campaigns::by_name as campaign_named;
+pub(crate) use follow_ups::{Taken, take};
 pub use campaigns::{Campaign, CampaignCounts, CampaignError, CampaignState};
 pub use follow_ups::{FollowUp, FollowUpQuery, FollowUpState, Imported, NewFollowUp, Polled};
 pub use refusals::{Refusal, RefusalWhy};
