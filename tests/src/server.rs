@@ -167,6 +167,11 @@ impl Server {
         self.http
     }
 
+    /// The administrator's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// Its folder.
     pub fn home(&self) -> &Path {
         self.home.path()

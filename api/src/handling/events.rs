@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use qingting_common::UnixMillis;
+use qingting_common::{Pii, UnixMillis};
 use qingting_nlu::history::NUMBER_CHARS_MAX;
 use qingting_store::handling::TICKET_EVENTS_MAX;
 use qingting_store::{EventOutcome, Step, StepKind, TicketEvent};
@@ -113,7 +113,7 @@ fn checked(event: EventOfTicket) -> Result<TicketEvent, (&'static str, String)> 
     }
     let deadline = deadline.map(UnixMillis);
     let unit = unit.map(|unit| unit.trim().to_owned());
-    let step = Step { kind: step, unit, deadline, note };
+    let step = Step { kind: step, unit, deadline, note: Pii::new(note) };
     let number = ticket.trim().to_owned();
     Ok(TicketEvent { event_id, number, step, at: UnixMillis(at) })
 }

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::{Extension, Json};
-use qingting_common::{TicketId, UnixMillis};
+use qingting_common::{Pii, TicketId, UnixMillis};
 use qingting_store::{Said, Step, StepError, StepFault, StepKind};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -61,7 +61,7 @@ pub(crate) async fn take(
         kind: body.step,
         unit: body.unit.map(|unit| unit.trim().to_owned()),
         deadline: body.deadline.map(UnixMillis),
-        note: body.note,
+        note: Pii::new(body.note),
     };
     if matches!(step.kind, StepKind::Dispatch | StepKind::Redo) && step.deadline.is_none() {
         step.deadline = rules.profile.deadline(&ticket.draft, clock::now());

@@ -3,7 +3,7 @@
 //! **An open ticket is always somebody's, nothing is archived that was not closed, and an unsatisfied citizen sends
 //! a ticket nowhere by itself**: a person decides on 重办 or 归档.
 
-use qingting_common::UnixMillis;
+use qingting_common::{Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -180,14 +180,14 @@ pub struct Step {
     pub unit: Option<String>,
     /// Until when, of `dispatch`, `extend` and `redo`.
     pub deadline: Option<UnixMillis>,
-    /// Why, or of `close` what came of it. May be personal data.
-    pub note: String,
+    /// Why, or of `close` what came of it.
+    pub note: Pii<String>,
 }
 
 impl Step {
     /// One without more.
     pub const fn of(kind: StepKind) -> Self {
-        Self { kind, unit: None, deadline: None, note: String::new() }
+        Self { kind, unit: None, deadline: None, note: Pii::new(String::new()) }
     }
 }
 
@@ -275,7 +275,7 @@ impl Handling {
     /// [`StepFault`]; the ticket stays as it is.
     pub fn after(&self, step: &Step) -> Result<Self, StepFault> {
         self.may(step.kind)?;
-        let is_silent = step.note.trim().is_empty();
+        let is_silent = step.note.expose().trim().is_empty();
         if step.kind.needs_note() && is_silent {
             return Err(StepFault::Missing(Said::Note));
         }
@@ -353,7 +353,7 @@ mod tests {
     /// A step with all that it may need; deadlines become later with each step.
     fn whole(kind: StepKind, at: usize) -> Step {
         let deadline = Some(UnixMillis(1_000 + at as i64));
-        Step { kind, unit: Some("城管局".into()), deadline, note: "原因".into() }
+        Step { kind, unit: Some("城管局".into()), deadline, note: Pii::new("原因".into()) }
     }
 
     /// Without the deadline, which would make every state another one.
@@ -483,7 +483,7 @@ archived, satisfied: dissatisfied>follow_up unanswered>follow_up
         let no_unit = fault(&accepted, StepKind::Dispatch, &|step| step.unit = Some(" ".into()));
         assert_eq!(no_unit, "unit: this step needs it");
         for kind in [StepKind::Return, StepKind::Extend, StepKind::Supervise] {
-            let silent = fault(&dispatched, kind, &|step| step.note = " \n".into());
+            let silent = fault(&dispatched, kind, &|step| step.note = Pii::new(" \n".into()));
             assert_eq!(silent, "note: this step needs it", "{kind:?}");
         }
         let endless = fault(&dispatched, StepKind::Extend, &|step| step.deadline = None);
@@ -507,12 +507,12 @@ archived, satisfied: dissatisfied>follow_up unanswered>follow_up
         };
         let redo = |unit: Option<&str>| {
             let unit = unit.map(str::to_owned);
-            let note = "仍未修好".to_owned();
+            let note = Pii::new("仍未修好".to_owned());
             closed.after(&Step { unit, note, ..Step::of(StepKind::Redo) }).unwrap().unit.unwrap()
         };
         assert_eq!((redo(None), redo(Some("住建局"))), ("城管局".into(), "住建局".into()));
         let answered_at_once = Handling { unit: None, ..closed.clone() };
-        let note = "仍未修好".to_owned();
+        let note = Pii::new("仍未修好".to_owned());
         let nobody = answered_at_once.after(&Step { note, ..Step::of(StepKind::Redo) });
         assert_eq!(nobody, Err(StepFault::Missing(Said::Unit)));
     }

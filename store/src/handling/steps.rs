@@ -135,11 +135,11 @@ pub(super) fn check(step: &Step) -> Result<(), StepError> {
     if unit.contains(char::is_control) {
         return invalid(Said::Unit, "it holds a control character".into());
     }
-    if step.note.chars().count() > NOTE_CHARS_MAX {
+    if step.note.expose().chars().count() > NOTE_CHARS_MAX {
         return invalid(Said::Note, format!("it has more than {NOTE_CHARS_MAX} characters"));
     }
     let is_line = |c: char| matches!(c, '\n' | '\r' | '\t');
-    if step.note.contains(|c: char| c.is_control() && !is_line(c)) {
+    if step.note.expose().contains(|c: char| c.is_control() && !is_line(c)) {
         return invalid(Said::Note, "it holds a control character".into());
     }
     let farthest = clock::now().0.saturating_add(DEADLINE_HOURS_MAX * 3_600_000);
@@ -249,7 +249,7 @@ async fn write(
     .bind(is.stage.as_str())
     .bind(is.unit.as_ref().or(before.unit.as_ref()))
     .bind(deadline.map(|at| at.0))
-    .bind(step.note.trim())
+    .bind(step.note.expose().trim())
     .bind(taker.at.0)
     .bind(taker.by)
     .execute(&mut *db)

@@ -32,7 +32,7 @@ fn step(kind: StepKind) -> Step {
     let soon = UnixMillis(clock::now().0 + HOUR_MS);
     let deadline = (kind != StepKind::Extend).then_some(soon);
     let deadline = deadline.or(Some(UnixMillis(soon.0 + HOUR_MS)));
-    Step { kind, unit: Some("城管局".into()), deadline, note: "原因".into() }
+    Step { kind, unit: Some("城管局".into()), deadline, note: Pii::new("原因".into()) }
 }
 
 /// Takes the step at the revision of now.
