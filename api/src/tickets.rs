@@ -378,9 +378,8 @@ fn status(name: &str) -> Result<FoundStatus, Problem> {
 
 /// What is asked of the handling.
 fn handled(query: &ListQuery) -> Result<HandlingFilter, Problem> {
-    let of_field = |detail: String, field| {
-        Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field(field))
-    };
+    let of_field =
+        |detail: String, field| Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field(field));
     let stage = match query.stage.as_deref().filter(|stage| !stage.is_empty()) {
         None => None,
         Some(name) => match Stage::ALL.into_iter().find(|stage| stage.as_str() == name) {

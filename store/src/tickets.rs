@@ -337,7 +337,10 @@ pub(crate) async fn of_call(
         .transpose()
 }
 
-pub(crate) async fn by_id(db: impl AnyExecutor<'_>, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
+pub(crate) async fn by_id(
+    db: impl AnyExecutor<'_>,
+    id: TicketId,
+) -> Result<Option<TicketRow>, StoreError> {
     sqlx::query("SELECT * FROM tickets WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
@@ -507,11 +510,9 @@ impl Command for EditTicket {
 }
 
 /// The last revision of the fields; those after it are steps of handling.
-async fn revision_of_confirmation(
-    db: &mut AnyConnection,
-    id: TicketId,
-) -> Result<i64, StoreError> {
-    let last = sqlx::query_scalar("SELECT max(revision) FROM ticket_revisions WHERE ticket_id = $1");
+async fn revision_of_confirmation(db: &mut AnyConnection, id: TicketId) -> Result<i64, StoreError> {
+    let last =
+        sqlx::query_scalar("SELECT max(revision) FROM ticket_revisions WHERE ticket_id = $1");
     Ok(last.bind(id.to_string()).fetch_one(db).await?)
 }
 

@@ -70,9 +70,10 @@ pub(crate) async fn read(
 }
 
 fn revision(row: Revision) -> RevisionView {
-    let change = |(field, value): (qingting_nlu::draft::Field, Option<qingting_common::Pii<String>>)| {
-        (field.as_str(), value.map(|value| value.expose().clone()))
-    };
+    let change =
+        |(field, value): (qingting_nlu::draft::Field, Option<qingting_common::Pii<String>>)| {
+            (field.as_str(), value.map(|value| value.expose().clone()))
+        };
     RevisionView {
         revision: row.revision,
         at: row.at.0,

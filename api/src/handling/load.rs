@@ -31,12 +31,8 @@ pub(crate) struct LoadView {
 #[utoipa::path(get, path = "/api/v1/tickets/open-by-unit",
     responses((status = 200, body = LoadsView)))]
 pub(crate) async fn read(State(state): State<ApiState>) -> Result<Json<LoadsView>, Problem> {
-    let view = |UnitLoad { unit, open, overdue, supervised }| LoadView {
-        unit,
-        open,
-        overdue,
-        supervised,
-    };
+    let view =
+        |UnitLoad { unit, open, overdue, supervised }| LoadView { unit, open, overdue, supervised };
     let units = state.store.open_by_unit(clock::now()).await?;
     Ok(Json(LoadsView { units: units.into_iter().map(view).collect() }))
 }

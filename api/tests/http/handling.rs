@@ -93,7 +93,8 @@ async fn a_ticket_goes_from_its_confirmation_to_the_archive_and_keeps_who_did_wh
     let unmarked = world.admin("POST", &format!("{path}/steps"), r#"{"step":"sign"}"#).await;
     assert_eq!(unmarked.status, 428);
 
-    let supervised = step(&world, &path, 3, json!({ "step": "supervise", "note": "领导批示" })).await;
+    let supervised =
+        step(&world, &path, 3, json!({ "step": "supervise", "note": "领导批示" })).await;
     assert_eq!(supervised.json()["handling"]["supervised"], true);
     assert_eq!(step(&world, &path, 4, json!({ "step": "sign" })).await.status, 200);
     let close = json!({ "step": "close", "note": "已更换灯泡" });
@@ -204,7 +205,8 @@ async fn an_outer_ticket_system_reports_steps_and_each_counts_once() {
             "at": START.0, "note": "已处理" })
     };
     let unknown = json!({ "event_id": "e9", "ticket": "X", "step": "sign", "at": 1 });
-    let events = json!([event("e1", "dispatch"), event("e3", "close"), event("e2", "sign"), unknown]);
+    let events =
+        json!([event("e1", "dispatch"), event("e3", "close"), event("e2", "sign"), unknown]);
     let came = report(&world, &events).await.json();
     assert_eq!((&came["taken"], &came["known"]), (&json!(2), &json!(0)));
     let refused: Vec<_> =

@@ -76,7 +76,10 @@ mod tests {
     #[test]
     fn a_category_has_its_own_hours_or_those_above_it() {
         let of = |path| hours(&[(Field::Category, path)]);
-        assert_eq!((of("市容/路灯"), of("市容/占道"), of("市容")), (Some(24), Some(120), Some(120)));
+        assert_eq!(
+            (of("市容/路灯"), of("市容/占道"), of("市容")),
+            (Some(24), Some(120), Some(120))
+        );
         assert_eq!((of("其他"), of("没有/这个"), hours(&[])), (None, None, None));
     }
 
@@ -88,7 +91,8 @@ mod tests {
         assert_eq!(hours(&[category, by_rule]), Some(30));
         assert_eq!(hours(&[category, (Field::Deadline, "2026-01-01 03:00")]), Some(3));
         assert_eq!(hours(&[category, by_rule, (Field::Emergency, "119")]), Some(EMERGENCY_HOURS));
-        for nothing in ["2025-12-31T23:00", "尽快", "2026-02-30T00:00", "2026-01-02T25:00", "", "T"] {
+        for nothing in ["2025-12-31T23:00", "尽快", "2026-02-30T00:00", "2026-01-02T25:00", "", "T"]
+        {
             assert_eq!(hours(&[category, (Field::Deadline, nothing)]), Some(24), "{nothing}");
         }
     }

@@ -3,10 +3,10 @@
 use super::machine::{Heard, Step, StepKind};
 use super::steps::{StepError, Taker, take};
 use crate::callbacks::{self, CampaignState, FollowUp, NewFollowUp, Taken};
+use crate::clock;
 use crate::error::StoreError;
 use crate::sql::Sql;
 use crate::tickets::{self, MACHINE, TicketRow};
-use crate::clock;
 use qingting_callbacks::attempt::Status;
 use qingting_callbacks::intake::ClosedTicket;
 use qingting_callbacks::result::Verdict;
@@ -25,7 +25,10 @@ pub(super) async fn ask(
     let campaign = callbacks::campaign_named(&mut *db, name).await?;
     let Some(campaign) = campaign.filter(|campaign| campaign.state != CampaignState::Stopped)
     else {
-        tracing::warn!(campaign = name, "a closed ticket has no follow-up: the campaign is stopped or not there");
+        tracing::warn!(
+            campaign = name,
+            "a closed ticket has no follow-up: the campaign is stopped or not there"
+        );
         return Ok(());
     };
     let Ok(closed) = closed(db, ticket).await?.checked() else {
@@ -107,8 +110,8 @@ fn heard(verdict: &Verdict) -> Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qingting_callbacks::result::Round;
     use qingting_callbacks::result::Counted;
+    use qingting_callbacks::result::Round;
     use qingting_common::Pii;
     use qingting_nlu::answers::Question;
 

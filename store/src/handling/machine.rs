@@ -133,10 +133,7 @@ impl StepKind {
     }
 
     const fn needs_note(self) -> bool {
-        matches!(
-            self,
-            Self::Return | Self::Extend | Self::Supervise | Self::Close | Self::Redo
-        )
+        matches!(self, Self::Return | Self::Extend | Self::Supervise | Self::Close | Self::Redo)
     }
 }
 
@@ -375,7 +372,10 @@ mod tests {
         }
         if after.stage == Stage::Archived {
             let from = [Stage::Closed, Stage::FollowUp, Stage::Archived];
-            assert!(from.contains(&before.stage), "archived without having been closed: {before:?}");
+            assert!(
+                from.contains(&before.stage),
+                "archived without having been closed: {before:?}"
+            );
         }
         let is_asked = before.stage == Stage::FollowUp && before.heard.is_none();
         let results = Heard::ALL.map(Heard::step);
@@ -500,11 +500,8 @@ archived, satisfied: dissatisfied>follow_up unanswered>follow_up
 
     #[test]
     fn a_redo_goes_to_the_unit_that_had_it_unless_another_one_is_named() {
-        let closed = Handling {
-            stage: Stage::Closed,
-            unit: Some("城管局".into()),
-            ..Handling::ACCEPTED
-        };
+        let closed =
+            Handling { stage: Stage::Closed, unit: Some("城管局".into()), ..Handling::ACCEPTED };
         let redo = |unit: Option<&str>| {
             let unit = unit.map(str::to_owned);
             let note = Pii::new("仍未修好".to_owned());

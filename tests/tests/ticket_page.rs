@@ -22,7 +22,8 @@ fn confirmed(server: &Server, title: &str, emergency: &str) -> String {
     let fields = json!({ "title": title, "description": "小区门口的路灯三天没有亮，晚上看不见路。",
         "place": "幸福小区3号楼", "caller_name": "张", "emergency": emergency,
         "handling_unit": "市城市管理局", "category": "市容环卫/占道经营" });
-    let (status, body) = server.request("PATCH", &path, Some(&json!({ "revision": 0, "fields": fields })));
+    let (status, body) =
+        server.request("PATCH", &path, Some(&json!({ "revision": 0, "fields": fields })));
     assert_eq!(status, 200, "{body}");
     let confirm = format!("{path}/confirm");
     let (status, body) = server.request("POST", &confirm, Some(&json!({ "revision": 1 })));
@@ -155,7 +156,8 @@ fn a_ticket_is_found_dispatched_signed_for_and_closed() {
         shows(&page, "history", step);
     }
     let history = server.api_get(&format!("/api/v1/tickets/{id}/history"));
-    let steps: Vec<_> = history["steps"].as_array().expect("steps").iter().map(|it| &it["step"]).collect();
+    let steps: Vec<_> =
+        history["steps"].as_array().expect("steps").iter().map(|it| &it["step"]).collect();
     assert_eq!(steps, ["dispatch", "sign", "extend", "supervise", "close"]);
     // The list says the same, and the totals count what is left.
     page.run("document.getElementById('search-text').value = ''");
