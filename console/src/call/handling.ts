@@ -43,6 +43,9 @@ export const HEARD: Record<string, string> = { satisfied: say('市民满意'), d
 
 const BY: Record<string, string> = { machine: say('系统'), 'ticket-system': say('工单系统'), admin: say('管理员') };
 
+/** Fields as they are shown here; the draft has a banner for what is urgent. */
+export const SHOWN: readonly { name: string; label: string; kind: string }[] = [{ name: 'emergency', label: say('紧急'), kind: 'line' }, ...FIELDS];
+
 const MINUTE_MS = 60_000;
 
 /** How long until then, or since then, in the two largest units. */
@@ -76,7 +79,7 @@ export interface Line {
 interface Revision { revision: number; at: number; by: string; changes: Record<string, string | null> }
 interface Step { revision: number; step: string; unit?: string | null; deadline?: number | null; at: number; by: string; note: string }
 
-const labelOf = (field: string) => t(FIELDS.find(({ name }) => name === field)?.label ?? field);
+const labelOf = (field: string) => t(SHOWN.find(({ name }) => name === field)?.label ?? field);
 const personOf = (by: string) => (by in BY ? t(BY[by] ?? by) : by);
 
 /** Who wrote and did what, oldest first. What the machine filled while somebody spoke is one line. */
@@ -94,7 +97,7 @@ export function lines(history: { revisions: readonly Revision[]; steps: readonly
       continue;
     }
     filled = null;
-    const values = names.map((name) => `${labelOf(name)}${t('：')}${changes[name] ?? t('清空')}`);
+    const values = names.map((name) => `${labelOf(name)}${t('：')}${changes[name] || t('清空')}`);
     all.push({ ...line, what: names.length ? t('修改') : t('受理'), note: values.join(t('；')) });
   }
   for (const { revision, step, unit, deadline, at, by, note } of history.steps) {
