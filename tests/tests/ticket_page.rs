@@ -1,7 +1,7 @@
 //! The console's page of tickets in a real browser: found, dispatched, signed for, closed; and who comes second.
 
 use qingting_tests::audio::{Wav, beeps};
-use qingting_tests::house::with_browser_seats;
+use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
 use qingting_tests::peers::browser::{Browser, ENTER};
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::server::{Server, ServerPlan};
@@ -64,18 +64,24 @@ fn appears(page: &Browser, id: &str) {
 
 /// The administrator's page of tickets.
 fn tickets_page(server: &Server) -> Browser {
+    let page = page_of(server, "admin", server.password());
+    shows(&page, "who", "管理员");
+    page.run("location.hash = '#/tickets'");
+    appears(&page, "search-text");
+    page
+}
+
+/// The console, signed in.
+fn page_of(server: &Server, name: &str, password: &str) -> Browser {
     let microphone = server.home().join("microphone.wav");
     Wav::mono(beeps(700.0, Duration::from_secs(1))).write(&microphone);
     let page = Browser::start(&microphone);
     page.resize(1366, 768);
     page.open(&format!("http://{}/console/", server.http()));
     appears(&page, "extension");
-    page.type_into("extension", "admin");
-    page.type_into("password", server.password());
+    page.type_into("extension", name);
+    page.type_into("password", password);
     page.press(ENTER);
-    shows(&page, "who", "管理员");
-    page.run("location.hash = '#/tickets'");
-    appears(&page, "search-text");
     page
 }
 
@@ -91,6 +97,36 @@ fn is_accessible(page: &Browser) {
              .map(({{ id, nodes }}) => [id, nodes.map(({{ html }}) => html).join(' ')]);"
     );
     assert_eq!(page.run(&script), json!([]));
+}
+
+#[test]
+fn a_seat_dispatches_what_it_has_submitted() {
+    let server = with_browser_seats(ServerPlan::deaf(), &[("801", "王芳")]);
+    let page = page_of(&server, "801", BROWSER_PASSWORD);
+    shows(&page, "seat-state", "空闲");
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    shows(&page, "call-state", "来电");
+    page.press(ENTER);
+    shows(&page, "call-state", "通话中");
+    page.type_into("field-title", "路灯不亮");
+    page.press(ENTER);
+    // The city's units are suggested, by what they answer for, too.
+    page.type_into("field-handling_unit", "户外广告");
+    let suggested = "return document.querySelector('#field-handling_unit-names option')?.value";
+    assert_eq!(page.wait_until("units are suggested", suggested), "市城市管理局");
+    page.run("document.getElementById('field-handling_unit').select()");
+    page.type_into("field-handling_unit", "市城市管理局");
+    page.press(ENTER);
+    shows(&page, "field-handling_unit-state", "已确认");
+    citizen.hang_up();
+    shows(&page, "call-state", "对方已挂机");
+    click(&page, "submit");
+    click(&page, "dispatch");
+    appears(&page, "step-unit");
+    click(&page, "step-take");
+    shows(&page, "dispatched", "已转办 市城市管理局");
+    let ticket = server.ticket_of(&server.calls()[0]);
+    assert_eq!(ticket["handling"]["stage"], "dispatched");
 }
 
 #[test]

@@ -11,9 +11,10 @@ ALTER TABLE tickets ADD COLUMN closed_at INTEGER;
 -- The follow-up of the last closing.
 ALTER TABLE tickets ADD COLUMN follow_up_id TEXT REFERENCES follow_ups (id);
 
-CREATE INDEX tickets_by_stage ON tickets (stage, id) WHERE status = 'confirmed';
+-- Pages of a stage, and who has how much to do: what that asks for is all in the index.
+CREATE INDEX tickets_by_stage ON tickets (stage, id, unit, deadline, supervised, status)
+    WHERE status <> 'draft';
 CREATE INDEX tickets_by_unit ON tickets (unit, id) WHERE unit IS NOT NULL;
-CREATE INDEX tickets_by_deadline ON tickets (deadline) WHERE stage IN ('dispatched', 'in_handling');
 CREATE INDEX tickets_supervised ON tickets (id) WHERE supervised;
 CREATE INDEX tickets_of_follow_up ON tickets (follow_up_id) WHERE follow_up_id IS NOT NULL;
 

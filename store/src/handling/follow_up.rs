@@ -3,8 +3,10 @@
 use super::machine::{Heard, Step, StepKind};
 use super::steps::{StepError, Taker, take};
 use crate::callbacks::{self, CampaignState, FollowUp, NewFollowUp, Taken};
+use crate::calls::Direction;
 use crate::clock;
 use crate::error::StoreError;
+use crate::rows::pii;
 use crate::sql::Sql;
 use crate::tickets::{self, MACHINE, TicketRow};
 use qingting_callbacks::attempt::Status;
@@ -46,14 +48,17 @@ pub(super) async fn ask(
 /// The ticket as campaigns take it.
 async fn closed(db: &mut AnyConnection, ticket: &TicketRow) -> Result<ClosedTicket, StoreError> {
     let field = |field| ticket.draft.field(field).map(|value| value.value.clone());
-    let caller = sqlx::query("SELECT caller FROM calls WHERE id = $1")
+    let called = sqlx::query("SELECT direction, caller, called FROM calls WHERE id = $1")
         .bind(ticket.call.to_string())
         .fetch_one(db)
         .await?;
     let text = |of| field(of).map(|value| value.expose().clone()).unwrap_or_default();
     let citizen = match field(Field::Phone).filter(|phone| !phone.expose().is_empty()) {
         Some(phone) => phone,
-        None => qingting_common::Pii::new(caller.try_get("caller")?),
+        None => {
+            let is_inbound = called.try_get::<&str, _>("direction")? == Direction::Inbound.as_str();
+            pii(&called, if is_inbound { "caller" } else { "called" })?
+        }
     };
     Ok(ClosedTicket {
         // A revision is closed once.

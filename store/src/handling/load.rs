@@ -32,7 +32,8 @@ impl HandlingFilter {
         if self.is_nothing() {
             return;
         }
-        sql.push(" AND tickets.status = 'confirmed'");
+        // Not `= 'confirmed'`: SQLite would take the index of the status, which has all of them.
+        sql.push(" AND tickets.status <> 'draft'");
         if let Some(stage) = self.stage {
             sql.push(" AND stage = ").push_bind(stage.as_str());
         }
@@ -70,7 +71,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT unit, count(*) AS n, count(CASE WHEN deadline < $1 THEN 1 END) AS overdue,
                 count(CASE WHEN supervised THEN 1 END) AS supervised
-             FROM tickets WHERE status = 'confirmed'
+             FROM tickets WHERE status <> 'draft'
                 AND stage IN ('accepted', 'dispatched', 'in_handling')
              GROUP BY unit ORDER BY overdue DESC, n DESC, unit LIMIT $2",
         )
