@@ -91,6 +91,13 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("PATCH", "/api/v1/tickets/{id}", WORK_OWN),
     ("POST", "/api/v1/tickets/{id}/confirm", WORK_OWN),
     ("GET", "/api/v1/tickets/{id}/messages", READ_OWN),
+    ("GET", "/api/v1/tickets/{id}/history", READ_OWN),
+    ("POST", "/api/v1/tickets/{id}/steps", WORK_OWN),
+    ("GET", "/api/v1/tickets/open-by-unit", READ),
+    // Its sender proves itself by a signature.
+    ("POST", "/api/v1/tickets/events", &[]),
+    ("GET", "/api/v1/units", READ_OWN),
+    ("GET", "/api/v1/categories", READ_OWN),
     ("GET", "/api/v1/knowledge", READ_OWN),
     ("GET", "/api/v1/incidents", READ_OWN),
     ("GET", "/api/v1/events", READ_OWN),

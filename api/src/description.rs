@@ -40,11 +40,12 @@ const FAULTS: [(&str, &str, &str); 6] = [
 ];
 
 /// Operations whose answer has an `ETag`, and the header in which it comes back.
-const CONDITIONAL: [(&str, &str, &str); 9] = [
+const CONDITIONAL: [(&str, &str, &str); 10] = [
     ("GET", "/api/v1/openapi.json", IF_NONE_MATCH),
     ("GET", "/api/v1/tickets/{id}", IF_NONE_MATCH),
     ("PATCH", "/api/v1/tickets/{id}", IF_MATCH),
     ("POST", "/api/v1/tickets/{id}/confirm", IF_MATCH),
+    ("POST", "/api/v1/tickets/{id}/steps", IF_MATCH),
     ("PATCH", "/api/v1/campaigns/{id}", IF_MATCH),
     ("PATCH", "/api/v1/seats/{extension}", IF_MATCH),
     ("DELETE", "/api/v1/seats/{extension}", IF_MATCH),

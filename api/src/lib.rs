@@ -9,6 +9,7 @@ mod audit;
 pub mod auth;
 mod callbacks;
 mod calls;
+mod catalogue;
 mod clock;
 mod commands;
 mod description;
@@ -17,6 +18,7 @@ pub mod events;
 mod failures;
 pub mod feed;
 mod frame;
+mod handling;
 mod incidents;
 mod keys;
 mod knowledge;
@@ -32,6 +34,7 @@ mod revision;
 mod seats;
 mod server;
 mod sessions;
+mod signed;
 mod socket;
 pub mod switchboard;
 mod table;
@@ -42,6 +45,7 @@ pub use calls::repeats::RepeatView;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
 pub use feed::Feed;
+pub use handling::HandlingRules;
 pub use incidents::{IncidentView, RecentCalls};
 pub use knowledge::{EntryView, Knowledge};
 pub use once::{KEY_HEADER, REPLAYED_HEADER};
@@ -91,6 +95,9 @@ pub struct ApiState {
     pub recent_calls: RecentCalls,
     /// Campaigns' rules and who may send closed tickets; nobody until the server puts its own here.
     pub callbacks: Arc<dyn Callbacks>,
+    /// Units, deadlines, and who else may say what became of tickets; the default profile and nobody until the server
+    /// puts its own here.
+    pub handling: Arc<HandlingRules>,
     /// Divides a place into its levels and says in which divisions it may lie; nothing until the server puts
     /// its own here. Must not block.
     pub locate: Arc<dyn Fn(&str) -> Location + Send + Sync>,
@@ -133,6 +140,7 @@ impl ApiState {
             knowledge: Knowledge::default(),
             recent_calls: RecentCalls::default(),
             callbacks: Arc::new(callbacks::NoCallbacks(qingting_callbacks::rates::defaults())),
+            handling: Arc::default(),
             locate: Arc::new(|_| Location::default()),
             pages: &[],
             realm: REALM.to_owned(),
@@ -216,6 +224,12 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(tickets::list))
         .routes(routes!(tickets::one, tickets::edit))
         .routes(routes!(tickets::confirm))
+        .routes(routes!(handling::steps::take))
+        .routes(routes!(handling::history::read))
+        .routes(routes!(handling::load::read))
+        .routes(routes!(handling::events::take))
+        .routes(routes!(catalogue::units))
+        .routes(routes!(catalogue::categories))
         .routes(routes!(knowledge::search))
         .routes(routes!(incidents::list))
         .routes(routes!(keys::list, keys::create))

@@ -4,19 +4,20 @@ use crate::auth::Principal;
 use crate::calls::page_limit;
 use crate::problem::parameter;
 use crate::revision::{Seen, known, stale, tag};
-use crate::{ApiState, Event, Problem, access};
+use crate::{ApiState, Event, Problem, access, clock};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use qingting_common::TicketId;
+use qingting_common::{TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, FieldValue, Source, TicketDraft};
 use qingting_nlu::history::NUMBER_CHARS_MAX;
+use qingting_store::handling::UNIT_CHARS_MAX;
 use qingting_store::{
-    EditError, FoundStatus, FoundTicket, PastRow, PhoneEnd, TicketQuery, TicketRow, TicketSearch,
-    TicketStatus, Words,
+    EditError, FoundStatus, FoundTicket, HandlingFilter, Heard, PastRow, PhoneEnd, Stage, StepKind,
+    TicketQuery, TicketRow, TicketSearch, TicketStatus, Words,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +43,16 @@ pub(crate) struct ListQuery {
     text: Option<String>,
     /// Words of the place, likewise.
     place: Option<String>,
+    /// Where its handling is: `accepted`, `dispatched`, `in_handling`, `closed`, `follow_up` or `archived`.
+    stage: Option<String>,
+    /// 承办单位, its whole name.
+    unit: Option<String>,
+    /// Not closed, and due before this moment.
+    due_before: Option<i64>,
+    /// `true`: not closed, and its time is over (超期).
+    overdue: Option<bool>,
+    /// 督办, or not.
+    supervised: Option<bool>,
 }
 
 /// A page of tickets, newest first.
@@ -72,8 +83,31 @@ pub(crate) struct TicketView {
     updated_at: i64,
     confirmed_at: Option<i64>,
     confirmed_by: Option<String>,
-    /// When an imported one was closed.
+    /// When it was closed.
     closed_at: Option<i64>,
+    /// Where its handling is, once it is confirmed here.
+    handling: Option<HandlingView>,
+}
+
+/// Handling of a ticket (办理).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HandlingView {
+    /// `accepted` 受理, `dispatched` 转办, `in_handling` 承办, `closed` 办结, `follow_up` 回访 or `archived` 归档.
+    stage: &'static str,
+    /// 承办单位: who has it, or had it last.
+    unit: Option<String>,
+    /// 办理时限.
+    deadline: Option<i64>,
+    /// 超期: its time is over, and it is not closed.
+    overdue: bool,
+    /// 督办.
+    supervised: bool,
+    /// What the follow-up came to: `satisfied`, `dissatisfied` or `unanswered`; null while it is under way.
+    heard: Option<&'static str>,
+    /// The follow-up of the last closing.
+    follow_up: Option<String>,
+    /// Steps that `POST /api/v1/tickets/{id}/steps` takes now.
+    steps: Vec<&'static str>,
 }
 
 /// One field's value.
@@ -128,16 +162,18 @@ pub(crate) async fn list(
     let before = query.before.as_deref().map(|text| parameter("before", text)).transpose()?;
     let status = query.status.as_deref().map(status).transpose()?;
     let looked_for = LookedFor::read(&query)?;
+    let handling = handled(&query)?;
     let rows = match status {
         Some(FoundStatus::Own(status)) if looked_for.is_nothing() => {
-            own_page(&state, TicketQuery { before, limit, status: Some(status) }).await?
+            own_page(&state, TicketQuery { before, limit, status: Some(status), handling }).await?
         }
         None if looked_for.is_nothing() => {
-            own_page(&state, TicketQuery { before, limit, status: None }).await?
+            own_page(&state, TicketQuery { before, limit, status: None, handling }).await?
         }
         status => {
             let LookedFor { number, phone, text, place } = looked_for.clone();
-            let search = TicketSearch { number, phone, text, place, status, before, limit };
+            let search =
+                TicketSearch { number, phone, text, place, status, handling, before, limit };
             state.store.find_tickets(&search).await?
         }
     };
@@ -340,7 +376,30 @@ fn status(name: &str) -> Result<FoundStatus, Problem> {
     })
 }
 
-fn answer(row: &TicketRow) -> Response {
+/// What is asked of the handling.
+fn handled(query: &ListQuery) -> Result<HandlingFilter, Problem> {
+    let of_field =
+        |detail: String, field| Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field(field));
+    let stage = match query.stage.as_deref().filter(|stage| !stage.is_empty()) {
+        None => None,
+        Some(name) => match Stage::ALL.into_iter().find(|stage| stage.as_str() == name) {
+            Some(stage) => Some(stage),
+            None => {
+                let names = Stage::ALL.map(Stage::as_str).join(", ");
+                return of_field(format!("stage must be one of {names}"), "stage");
+            }
+        },
+    };
+    let unit = query.unit.clone().filter(|unit| !unit.trim().is_empty());
+    if unit.as_ref().is_some_and(|unit| unit.chars().count() > UNIT_CHARS_MAX) {
+        return of_field(format!("unit: more than {UNIT_CHARS_MAX} characters"), "unit");
+    }
+    let overdue = query.overdue.unwrap_or_default().then(|| clock::now().0);
+    let due_before = overdue.into_iter().chain(query.due_before).min().map(UnixMillis);
+    Ok(HandlingFilter { stage, unit, due_before, supervised: query.supervised })
+}
+
+pub(crate) fn answer(row: &TicketRow) -> Response {
     ([(ETAG, tag(row.revision))], Json(view(row))).into_response()
 }
 
@@ -363,7 +422,8 @@ fn view(row: &TicketRow) -> TicketView {
         updated_at: row.updated_at.0,
         confirmed_at: row.confirmed_at.map(|at| at.0),
         confirmed_by: row.confirmed_by.clone(),
-        closed_at: None,
+        closed_at: row.closed_at.map(|at| at.0),
+        handling: (row.status == TicketStatus::Confirmed).then(|| handling(row)),
     }
 }
 
@@ -380,6 +440,21 @@ fn past_view(row: &PastRow) -> TicketView {
         confirmed_at: None,
         confirmed_by: None,
         closed_at: row.closed_at.map(|at| at.0),
+        handling: None,
+    }
+}
+
+fn handling(row: &TicketRow) -> HandlingView {
+    let is = &row.handling;
+    HandlingView {
+        stage: is.stage.as_str(),
+        unit: is.unit.clone(),
+        deadline: is.deadline.map(|at| at.0),
+        overdue: is.is_overdue(clock::now()),
+        supervised: is.is_supervised,
+        heard: is.heard.map(Heard::as_str),
+        follow_up: row.follow_up.map(|id| id.to_string()),
+        steps: is.open_steps().map(StepKind::as_str).collect(),
     }
 }
 

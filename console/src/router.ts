@@ -13,6 +13,7 @@ interface PageWords {
 export const PAGES: readonly PageWords[] = [
   { path: '/seat', label: say('座席'), roles: ['seat', 'supervisor'] },
   { path: '/supervisor', label: say('班长'), roles: ['supervisor', 'admin'] },
+  { path: '/tickets', label: say('工单'), roles: ['supervisor', 'admin'] },
   { path: '/callbacks', label: say('回访'), roles: ['supervisor', 'admin'] },
   { path: '/admin', label: say('管理'), roles: ['admin'] },
 ];
@@ -25,6 +26,7 @@ export const router = createRouter({
   routes: [
     { path: '/seat', component: () => import('./pages/seat/SeatPage.vue') },
     { path: '/supervisor', component: () => import('./pages/supervisor/SupervisorPage.vue') },
+    { path: '/tickets', component: () => import('./pages/tickets/TicketsPage.vue') },
     { path: '/callbacks', component: () => import('./pages/callbacks/CallbacksPage.vue') },
     { path: '/admin', component: () => import('./pages/admin/AdminPage.vue') },
     { path: '/:rest(.*)*', redirect: () => pagesOf(session.role)[0]?.path ?? '/seat' },

@@ -54,6 +54,17 @@ pub(crate) fn named<T: Copy, const N: usize>(
     all.into_iter().find(|known| name(*known) == text).ok_or_else(|| unreadable(column, text))
 }
 
+/// The same of a column that may be empty.
+pub(crate) fn maybe_named<T: Copy, const N: usize>(
+    row: &AnyRow,
+    column: &'static str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(|_| named(row, column, all, name)).transpose()
+}
+
 pub(crate) fn pii(row: &AnyRow, column: &'static str) -> Result<Pii<String>, StoreError> {
     Ok(Pii::new(row.try_get(column)?))
 }

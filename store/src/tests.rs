@@ -2,6 +2,7 @@
 
 mod audit;
 mod feed;
+mod handling;
 mod migration;
 mod missed;
 mod once;
@@ -584,7 +585,7 @@ async fn lists_follow_an_index_and_sort_nothing() {
     let status = Some(TicketStatus::Draft);
     let before = Some(TicketId::new(Uuid::now_v7()));
     for before in [None, before] {
-        let query = TicketQuery { before, status, limit: 9 };
+        let query = TicketQuery { before, status, limit: 9, ..TicketQuery::default() };
         let plan = plan(&store, tickets::list(&explain(tickets::SELECT), &query)).await;
         assert!(plan.len() == 1 && plan[0].contains("INDEX tickets_by_status"), "{plan:#?}");
     }

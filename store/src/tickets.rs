@@ -2,11 +2,12 @@
 
 use crate::check;
 use crate::error::{EditError, StoreError};
-use crate::rows::{at, maybe_at, parsed, unreadable};
+use crate::handling::{Handling, HandlingFilter, Heard, Stage};
+use crate::rows::{at, flag, maybe_at, maybe_named, maybe_parsed, named, parsed, unreadable};
 use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, china, clock, lookups, outbox, repeats, rows, search};
-use qingting_common::{CallId, Pii, TicketId, UnixMillis};
+use qingting_common::{CallId, FollowUpId, Pii, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, TicketDraft};
 use serde::{Deserialize, Serialize};
 use sqlx::any::{AnyExecutor, AnyRow};
@@ -60,6 +61,12 @@ pub struct TicketRow {
     pub confirmed_at: Option<UnixMillis>,
     /// Who confirmed it.
     pub confirmed_by: Option<String>,
+    /// Where its handling is, once it is confirmed.
+    pub handling: Handling,
+    /// When it was closed.
+    pub closed_at: Option<UnixMillis>,
+    /// The follow-up of the last closing.
+    pub follow_up: Option<FollowUpId>,
 }
 
 /// A ticket after somebody confirmed it.
@@ -113,12 +120,19 @@ pub struct TicketQuery {
     pub limit: u32,
     /// Only tickets in this status.
     pub status: Option<TicketStatus>,
+    /// Only tickets whose handling is so.
+    pub handling: HandlingFilter,
 }
 
 impl Store {
     /// One ticket.
     pub async fn ticket(&self, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
         by_id(self.readers(), id).await
+    }
+
+    /// One of our own by its number.
+    pub async fn ticket_numbered(&self, number: &str) -> Result<Option<TicketRow>, StoreError> {
+        by_number(self.readers(), number).await
     }
 
     /// The ticket of a call.
@@ -214,6 +228,7 @@ pub(crate) fn list(select: &str, query: &TicketQuery) -> Sql {
     if let Some(status) = query.status {
         sql.push(" AND status = ").push_bind(status.as_str());
     }
+    query.handling.push(&mut sql);
     if let Some(before) = query.before {
         sql.push(" AND id < ").push_bind(before.to_string());
     }
@@ -322,9 +337,25 @@ pub(crate) async fn of_call(
         .transpose()
 }
 
-async fn by_id(db: impl AnyExecutor<'_>, id: TicketId) -> Result<Option<TicketRow>, StoreError> {
+pub(crate) async fn by_id(
+    db: impl AnyExecutor<'_>,
+    id: TicketId,
+) -> Result<Option<TicketRow>, StoreError> {
     sqlx::query("SELECT * FROM tickets WHERE id = $1")
         .bind(id.to_string())
+        .fetch_optional(db)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+pub(crate) async fn by_number(
+    db: impl AnyExecutor<'_>,
+    number: &str,
+) -> Result<Option<TicketRow>, StoreError> {
+    sqlx::query("SELECT * FROM tickets WHERE number = $1")
+        .bind(number)
         .fetch_optional(db)
         .await?
         .as_ref()
@@ -348,6 +379,15 @@ pub(crate) fn read(row: &AnyRow) -> Result<TicketRow, StoreError> {
         updated_at: at(row, "updated_at")?,
         confirmed_at: maybe_at(row, "confirmed_at")?,
         confirmed_by: row.try_get("confirmed_by")?,
+        handling: Handling {
+            stage: named(row, "stage", Stage::ALL, Stage::as_str)?,
+            unit: row.try_get("unit")?,
+            deadline: maybe_at(row, "deadline")?,
+            is_supervised: flag(row, "supervised")?,
+            heard: maybe_named(row, "heard", Heard::ALL, Heard::as_str)?,
+        },
+        closed_at: maybe_at(row, "closed_at")?,
+        follow_up: maybe_parsed(row, "follow_up_id")?,
     })
 }
 
@@ -469,6 +509,13 @@ impl Command for EditTicket {
     }
 }
 
+/// The last revision of the fields; those after it are steps of handling.
+async fn revision_of_confirmation(db: &mut AnyConnection, id: TicketId) -> Result<i64, StoreError> {
+    let last =
+        sqlx::query_scalar("SELECT max(revision) FROM ticket_revisions WHERE ticket_id = $1");
+    Ok(last.bind(id.to_string()).fetch_one(db).await?)
+}
+
 struct ConfirmTicket {
     id: TicketId,
     expected_revision: i64,
@@ -482,7 +529,8 @@ impl Command for ConfirmTicket {
     async fn run(&self, db: &mut AnyConnection) -> Result<Confirmed, EditError> {
         let mut ticket = by_id(&mut *db, self.id).await?.ok_or(EditError::NotFound)?;
         if ticket.status == TicketStatus::Confirmed {
-            let seen = [ticket.revision - 1, ticket.revision];
+            let confirmed = revision_of_confirmation(db, self.id).await?;
+            let seen = [confirmed - 1, confirmed];
             return match seen.contains(&self.expected_revision) {
                 true => Ok(Confirmed { ticket, is_new: false }),
                 false => Err(EditError::StaleRevision { current: ticket.revision }),

@@ -56,6 +56,29 @@ fn wait_for(system: &TicketSystem, keys: &[String]) -> Vec<Booked> {
     })
 }
 
+#[test]
+fn a_step_of_handling_is_told_with_who_has_the_ticket_and_why() {
+    let system = TicketSystem::start();
+    let server = Server::start(&plan(&system));
+    let (_, ticket) = calls(&server, 1).remove(0);
+    work_on(&server, &ticket);
+    let path = format!("/api/v1/tickets/{ticket}/steps");
+    for (revision, step) in [(3, "dispatch"), (4, "return")] {
+        let step = json!({ "revision": revision, "step": step, "unit": "城管局", "note": TITLE });
+        let (status, body) = server.request("POST", &path, Some(&step));
+        assert_eq!(status, 200, "{body}");
+    }
+    let booked = wait_for(&system, &[format!("{ticket}:4"), format!("{ticket}:5")]);
+    let told: Vec<_> =
+        booked.iter().filter(|it| it.event["type"] == "qingting.ticket.handling").collect();
+    let steps: Vec<_> = told.iter().map(|it| &it.event["data"]["step"]["step"]).collect();
+    assert_eq!(steps, ["dispatch", "return"]);
+    let step = &told[1].event["data"]["step"];
+    assert_eq!((&step["unit"], &step["note"]), (&json!("城管局"), &json!(TITLE)));
+    assert_eq!(told[1].event["data"]["ticket"]["fields"]["title"], TITLE);
+    assert!(!server.log().contains(TITLE));
+}
+
 fn wait_until_nothing_waits(server: &Server) {
     wait_until("nothing waits to be sent", || {
         (server.metric("qingting_outbox_pending") == 0.0).then_some(())

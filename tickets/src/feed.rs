@@ -24,6 +24,8 @@ const OF_FOLLOW_UP: &[&str] = &[
     "outcome",
 ];
 const OF_TICKET: &[&str] = &["ticket", "call", "revision", "changed"];
+const OF_HANDLING: &[&str] =
+    &["ticket", "call", "revision", "step", "stage", "deadline", "supervised"];
 
 /// Every kind and what is told of it.
 pub const KINDS: &[(&str, &[&str])] = &[
@@ -38,6 +40,7 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("ticket.updated", OF_TICKET),
     ("ticket.confirmed", OF_TICKET),
     ("ticket.dropped", OF_TICKET),
+    ("ticket.handling", OF_HANDLING),
     ("follow_up.waiting", OF_FOLLOW_UP),
     ("follow_up.awaiting_redo", OF_FOLLOW_UP),
     ("follow_up.calling", OF_FOLLOW_UP),

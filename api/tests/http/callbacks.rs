@@ -109,7 +109,7 @@ async fn attempt(
 }
 
 #[allow(clippy::disallowed_methods, reason = "a signature is of this moment")]
-fn now() -> UnixMillis {
+pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     UnixMillis(since.as_millis() as i64)
 }

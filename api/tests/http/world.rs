@@ -86,6 +86,7 @@ impl World {
         state.recent_calls = recent_calls.clone();
         state.locate = Arc::new(|place| locator().locate(place));
         state.callbacks = Arc::new(Office::new());
+        state.handling = Arc::new(crate::handling::rules());
         state.pages = PAGES;
         state.audio = Arc::new(Upside);
         state.public_url = Some("https://hotline.example".to_owned());

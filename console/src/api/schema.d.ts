@@ -394,6 +394,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Categories of the city's profile whose path has the text; the first ones. */
+        get: operations["get_categories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/do-not-call": {
         parameters: {
             query?: never;
@@ -893,6 +910,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tickets/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes from an outer ticket system what became of tickets: a list of at most 500, signed with the secret of
+         *     `ticket_system.secret_file`. Each event counts once, however often it comes; one that does not fit keeps no other
+         *     from counting.
+         */
+        post: operations["post_tickets_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/open-by-unit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many tickets each unit has that are not closed, and how many of them are overdue or supervised. */
+        get: operations["get_tickets_open_by_unit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tickets/{id}": {
         parameters: {
             query?: never;
@@ -933,6 +988,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tickets/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The history of a ticket: who wrote and did what, and when. Of an imported one there is none. */
+        get: operations["get_tickets_id_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tickets/{id}/messages": {
         parameters: {
             query?: never;
@@ -945,6 +1017,43 @@ export interface paths {
          *     50: whether a ticket that was submitted has arrived.
          */
         get: operations["get_tickets_id_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/{id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a step of handling, if the ticket is still at the revision that was seen. A seat dispatches tickets of its
+         *     own calls of today, and takes no other step.
+         */
+        post: operations["post_tickets_id_steps"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Units of the city's profile that have the text; the first ones. */
+        get: operations["get_units"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1293,6 +1402,21 @@ export interface components {
         Campaigns: {
             campaigns: components["schemas"]["CampaignView"][];
         };
+        /** @description Categories, in the order of the profile. */
+        CategoriesView: {
+            categories: components["schemas"]["CategoryView"][];
+        };
+        /** @description A category (事项分类). */
+        CategoryView: {
+            code: string;
+            /**
+             * Format: int32
+             * @description 办理时限 in hours, its own or that of the level above.
+             */
+            deadline_hours?: number | null;
+            /** @description Names from the first level down, with `/` between them, as in a ticket. */
+            path: string;
+        };
         /** @description A change of a call, ticket or follow-up: a CloudEvent. */
         ChangeEvent: {
             /** @description Ids and states, by kind (docs/feed.md). */
@@ -1419,6 +1543,24 @@ export interface components {
             /** @description The last day, where that is known. */
             valid_to?: string | null;
         };
+        /** @description A step that was taken in another system. */
+        EventOfTicket: {
+            /**
+             * Format: int64
+             * @description When; what lies ahead counts as now.
+             */
+            at: number;
+            /** Format: int64 */
+            deadline?: number | null;
+            /** @description The same one counts once. */
+            event_id: string;
+            note?: string;
+            /** @description As in `POST /api/v1/tickets/{id}/steps`. */
+            step: string;
+            /** @description 工单编号, as it is here. */
+            ticket: string;
+            unit?: string | null;
+        };
         /** @description A line of the timeline. */
         EventView: {
             /** Format: int64 */
@@ -1519,6 +1661,35 @@ export interface components {
             party: string;
             /** Format: int64 */
             to_ms: number;
+        };
+        /** @description Handling of a ticket (办理). */
+        HandlingView: {
+            /**
+             * Format: int64
+             * @description 办理时限.
+             */
+            deadline?: number | null;
+            /** @description The follow-up of the last closing. */
+            follow_up?: string | null;
+            /** @description What the follow-up came to: `satisfied`, `dissatisfied` or `unanswered`; null while it is under way. */
+            heard?: string | null;
+            /** @description 超期: its time is over, and it is not closed. */
+            overdue: boolean;
+            /** @description `accepted` 受理, `dispatched` 转办, `in_handling` 承办, `closed` 办结, `follow_up` 回访 or `archived` 归档. */
+            stage: string;
+            /** @description Steps that `POST /api/v1/tickets/{id}/steps` takes now. */
+            steps: string[];
+            /** @description 督办. */
+            supervised: boolean;
+            /** @description 承办单位: who has it, or had it last. */
+            unit?: string | null;
+        };
+        /** @description What was written into a ticket and what was done to it. Revisions count through both. */
+        HistoryView: {
+            /** @description Changes of fields, oldest first; of more than 500 the newest. */
+            revisions: components["schemas"]["RevisionView"][];
+            /** @description Steps of handling (办理经过), oldest first; of more than 500 the newest. */
+            steps: components["schemas"]["StepView"][];
         };
         /** @description What came in. */
         ImportedView: {
@@ -1636,6 +1807,31 @@ export interface components {
             /** @description A number or an extension. */
             target: string;
         };
+        /** @description What a unit has to do. */
+        LoadView: {
+            /**
+             * Format: int64
+             * @description 在办.
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description 超期.
+             */
+            overdue: number;
+            /**
+             * Format: int64
+             * @description 督办.
+             */
+            supervised: number;
+            /** @description Null: the hotline itself, of tickets that are not dispatched. */
+            unit?: string | null;
+        };
+        /** @description Tickets that are not closed, by unit. */
+        LoadsView: {
+            /** @description Those with the most overdue ones first, at most 500. */
+            units: components["schemas"]["LoadView"][];
+        };
         /** @description A part of a place. */
         LocationPartView: {
             /** @description One past the last. */
@@ -1729,6 +1925,28 @@ export interface components {
             note: string;
             /** @description `contacted`, `resolved`, `satisfied` or `reason`. */
             question: string;
+        };
+        /** @description What is done to a ticket. */
+        NewStep: {
+            /**
+             * Format: int64
+             * @description 办理时限, of `extend`; of `dispatch` and `redo` the city's rules give one where none is given.
+             */
+            deadline?: number | null;
+            /** @description Why; of `close` what came of it. `dispatch`, `sign` and `archive` need none. */
+            note?: string;
+            /**
+             * Format: int64
+             * @description The revision that the person saw; `If-Match` says the same.
+             */
+            revision?: number | null;
+            /**
+             * @description `dispatch` 转办, `sign` 签收, `return` 退回, `extend` 延期, `supervise` 督办, `close` 办结, `redo` 重办 or `archive`
+             *     归档.
+             */
+            step: string;
+            /** @description 承办单位 of `dispatch`, and of `redo` where it is another one. */
+            unit?: string | null;
         };
         /** @description Numbers to put on the list, or to take off it. */
         Numbers: {
@@ -1951,6 +2169,12 @@ export interface components {
             /** @description `asked`: the citizen said so; `listed`: a person put it there. */
             why: string;
         };
+        /** @description An event that does not fit. */
+        RefusedEvent: {
+            /** @description Why. */
+            detail: string;
+            event_id: string;
+        };
         /** @description An earlier ticket that may be about the same matter. `Debug` leaves out what was said. */
         RepeatView: {
             /** @description The call that it came from. */
@@ -1984,6 +2208,15 @@ export interface components {
             /** @description The likeliest first, at most five. */
             repeats: components["schemas"]["RepeatView"][];
         };
+        /** @description What became of a report. */
+        ReportView: {
+            /** @description Events that were known. */
+            known: number;
+            /** @description Events that do not fit where their ticket is. They may come again. */
+            refused: components["schemas"]["RefusedEvent"][];
+            /** @description Events that count. */
+            taken: number;
+        };
         /** @description Divisions in which a place may lie. */
         ResolvedView: {
             /** @description Code of the deepest division that is certain: 2, 4, 6 or 9 digits. */
@@ -2013,6 +2246,19 @@ export interface components {
         Retried: {
             /** Format: int64 */
             retried: number;
+        };
+        /** @description A change of fields. */
+        RevisionView: {
+            /** Format: int64 */
+            at: number;
+            /** @description A key's name, `admin`, a seat's extension or `machine`. */
+            by: string;
+            /** @description New values by the field's name; null where it was cleared. */
+            changes: {
+                [key: string]: string | null;
+            };
+            /** Format: int64 */
+            revision: number;
         };
         /** @description Where to read on. */
         Root: {
@@ -2154,6 +2400,26 @@ export interface components {
             /** @description Send it as `Authorization: Bearer qts_…`. It is shown here and never again. */
             token: string;
         };
+        /** @description A step of handling. */
+        StepView: {
+            /** Format: int64 */
+            at: number;
+            /** @description As above, or `ticket-system`. */
+            by: string;
+            /**
+             * Format: int64
+             * @description The deadline that it set.
+             */
+            deadline?: number | null;
+            note: string;
+            /** Format: int64 */
+            revision: number;
+            /** @description Where the ticket was after it. */
+            stage: string;
+            /** @description As in `POST /api/v1/tickets/{id}/steps`; also `follow_up`, `satisfied`, `dissatisfied` and `unanswered`. */
+            step: string;
+            unit?: string | null;
+        };
         /** @description A recording in the list of a call's recordings. */
         StoredRecordingView: components["schemas"]["RecordingView"] & {
             /**
@@ -2185,7 +2451,7 @@ export interface components {
             call?: string | null;
             /**
              * Format: int64
-             * @description When an imported one was closed.
+             * @description When it was closed.
              */
             closed_at?: number | null;
             /** Format: int64 */
@@ -2201,6 +2467,7 @@ export interface components {
             fields: {
                 [key: string]: components["schemas"]["FieldView"];
             };
+            handling?: components["schemas"]["HandlingView"] | null;
             id: string;
             /** @description 工单编号. */
             number: string;
@@ -2221,6 +2488,19 @@ export interface components {
             /** @description Hearings of the recording after the call. */
             passes: components["schemas"]["PassView"][];
             segments: components["schemas"]["SegmentView"][];
+        };
+        /** @description A unit that handles tickets (承办单位). */
+        UnitView: {
+            /** @description What it is called as well. */
+            aliases: string[];
+            code: string;
+            /** @description What it answers for. */
+            duties: string[];
+            name: string;
+        };
+        /** @description Units, in the order of the profile. */
+        UnitsView: {
+            units: components["schemas"]["UnitView"][];
         };
         /** @description What a follow-up came to. An answer that is absent was not given: it counts neither for nor against. */
         VerdictView: {
@@ -3400,6 +3680,42 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_categories: {
+        parameters: {
+            query?: {
+                /** @description What is in the name, in another name of it or in what it answers for; all when absent. */
+                text?: string;
+                /** @description Rows, 1 to 500; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoriesView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };
@@ -4833,6 +5149,16 @@ export interface operations {
                 text?: string;
                 /** @description Words of the place, likewise. */
                 place?: string;
+                /** @description Where its handling is: `accepted`, `dispatched`, `in_handling`, `closed`, `follow_up` or `archived`. */
+                stage?: string;
+                /** @description 承办单位, its whole name. */
+                unit?: string;
+                /** @description Not closed, and due before this moment. */
+                due_before?: number;
+                /** @description `true`: not closed, and its time is over (超期). */
+                overdue?: boolean;
+                /** @description 督办, or not. */
+                supervised?: boolean;
             };
             header?: never;
             path?: never;
@@ -4854,6 +5180,81 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_tickets_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventOfTicket"][];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_tickets_open_by_unit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoadsView"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -5056,6 +5457,40 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_tickets_id_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_tickets_id_messages: {
         parameters: {
             query?: never;
@@ -5086,6 +5521,117 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_tickets_id_steps: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was answered */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStep"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_units: {
+        parameters: {
+            query?: {
+                /** @description What is in the name, in another name of it or in what it answers for; all when absent. */
+                text?: string;
+                /** @description Rows, 1 to 500; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitsView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };

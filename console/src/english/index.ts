@@ -6,8 +6,9 @@ import { COMMON } from './common';
 import { REFUSALS } from './refusals';
 import { SEAT } from './seat';
 import { SUPERVISOR } from './supervisor';
+import { TICKETS } from './tickets';
 import { WORDS } from './words';
 
 export const ENGLISH: Record<string, string> = {
-  ...ADMIN, ...CALLBACKS, ...COMMON, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...WORDS,
+  ...ADMIN, ...CALLBACKS, ...COMMON, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
 };

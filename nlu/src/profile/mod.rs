@@ -5,12 +5,14 @@
 
 mod build;
 mod categories;
+mod deadline;
 mod kinds;
 mod places;
 mod units;
 mod words;
 
 pub use categories::Categories;
+pub use deadline::EMERGENCY_HOURS;
 pub use kinds::{KINDS, KindName};
 pub use units::Unit;
 pub use words::{Effect, Word};

@@ -16,7 +16,7 @@ pub mod models;
 pub mod nlu;
 mod outbox;
 mod past_tickets;
-mod profile;
+pub mod profile;
 pub mod recogniser;
 mod recording;
 mod speak;

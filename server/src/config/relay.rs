@@ -65,6 +65,18 @@ pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
         "oauth_secret_file",
         "Write the secret that the token server gave into a file: chmod 600 FILE",
     );
+    let is_signed = !config.url.is_empty() || !config.secret_file.as_os_str().is_empty();
+    let secrets = || {
+        let text = std::fs::read_to_string(&config.secret_file);
+        let secrets = text.map_err(|error| error.to_string());
+        secrets.and_then(|text| Secrets::parse(&text).map_err(|error| error.to_string())).err()
+    };
+    let fault = is_signed.then(secrets).flatten();
+    demand(
+        fault.map(|fault| format!("{}: {fault}", config.secret_file.display())),
+        "secret_file",
+        "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE` and give the ticket system the same",
+    );
     if config.url.is_empty() {
         return problems;
     }
@@ -76,14 +88,6 @@ pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
         }),
         "url",
         "Give an https address such as \"https://tickets.example.org/hotline\", or http to a private IP address",
-    );
-    let secrets = std::fs::read_to_string(&config.secret_file)
-        .map_err(|error| error.to_string())
-        .and_then(|text| Secrets::parse(&text).map_err(|error| error.to_string()));
-    demand(
-        secrets.err().map(|fault| format!("{}: {fault}", config.secret_file.display())),
-        "secret_file",
-        "Make one with `openssl rand -hex 32 > FILE; chmod 600 FILE` and give the ticket system the same",
     );
     let mapping = config.mapping();
     let uncovered = mapping.as_ref().ok().and_then(|mapping| {
@@ -139,6 +143,7 @@ mod tests {
             (format!("url = \"https://u:p@t.example\"\nsecret_file = {secret:?}\n"), "url"),
             ("url = \"https://t.example\"\n".to_owned(), "secret_file"),
             (format!("url = \"https://t.example\"\nsecret_file = {short:?}\n"), "secret_file"),
+            (format!("secret_file = {short:?}\n"), "secret_file"),
             (format!("{good}mapping_file = {broken:?}\n{tickets}"), "mapping_file"),
             (format!("{good}mapping_file = {mapping:?}\n"), "mapping_file"),
             ("kinds = [\"Ticket *\"]\n".to_owned(), "kinds"),

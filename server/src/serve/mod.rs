@@ -12,6 +12,7 @@ mod captions;
 mod edge;
 mod feed;
 mod feeder;
+mod handling;
 mod identity;
 mod last_run;
 mod llm;
@@ -169,6 +170,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let events = EventBus::new();
     let callbacks = callbacks::Callbacks::new(&config)?;
     let office = Arc::new(callbacks::Office::new(&config)?);
+    let handling = handling::rules(&config)?;
     let switchboard = Switchboard::new(&config, started, &store, events.clone(), seats, trunks);
     let hotline = Arc::new(Hotline {
         clock: started,
@@ -220,6 +222,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
+    state.handling = Arc::new(handling);
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);
 

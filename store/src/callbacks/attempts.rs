@@ -564,7 +564,7 @@ impl End {
 }
 
 /// Takes the second follow-up of one whose citizen was satisfied after all, if nobody has been called for it.
-pub(super) async fn unschedule_second(
+pub(crate) async fn unschedule_second(
     db: &mut AnyConnection,
     first: FollowUpId,
     now: UnixMillis,

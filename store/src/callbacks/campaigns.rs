@@ -8,7 +8,7 @@ use crate::{Store, audit};
 use qingting_callbacks::campaign::Settings;
 use qingting_common::{CampaignId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyExecutor, AnyRow};
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
@@ -153,11 +153,7 @@ impl Store {
 
     /// A campaign by its id or its name.
     pub async fn campaign(&self, which: &str) -> Result<Option<Campaign>, StoreError> {
-        let row = sqlx::query("SELECT * FROM campaigns WHERE id = $1 OR lower(name) = lower($1)")
-            .bind(which)
-            .fetch_optional(self.readers())
-            .await?;
-        row.as_ref().map(read).transpose()
+        by_name(self.readers(), which).await
     }
 
     /// How many of its follow-ups are where.
@@ -208,6 +204,18 @@ pub(super) fn read(row: &AnyRow) -> Result<Campaign, StoreError> {
         created_at: at(row, "created_at")?,
         created_by: row.try_get("created_by")?,
     })
+}
+
+/// A campaign by its id or its name.
+pub(crate) async fn by_name(
+    db: impl AnyExecutor<'_>,
+    which: &str,
+) -> Result<Option<Campaign>, StoreError> {
+    let row = sqlx::query("SELECT * FROM campaigns WHERE id = $1 OR lower(name) = lower($1)")
+        .bind(which)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
 }
 
 pub(super) async fn load(db: &mut AnyConnection, id: CampaignId) -> Result<Campaign, StoreError> {

@@ -428,43 +428,10 @@ impl Command for Import {
         }
         let mut imported = Imported::default();
         for ticket in &self.tickets {
-            if is_known(db, &ticket.event_id).await? {
-                imported.known += 1;
-            } else if ticket.after_redo
-                && let Some(id) = open_second(db, &ticket.ticket).await?
-            {
-                // One that is on the telephone, or waits for its next attempt, is not hurried.
-                sqlx::query(
-                    "UPDATE follow_ups SET closed_at = $3,
-                        not_before = CASE WHEN attempts = 0 AND faults = 0 THEN $2 ELSE not_before END,
-                        state = CASE WHEN state = 'awaiting_redo' THEN 'waiting' ELSE state END
-                     WHERE id = $1",
-                )
-                .bind(&id)
-                .bind(self.at.0)
-                .bind(ticket.closed_at.0)
-                .execute(&mut *db)
-                .await
-                .map_err(StoreError::from)?;
-                note_event(db, &ticket.event_id, &id, self.at).await?;
-                let id = id.parse().map_err(|error| unreadable("follow_ups.id", error))?;
-                tell(db, id, &json!({}), self.at).await?;
-                imported.released += 1;
-            } else {
-                let id = FollowUpId::new(Uuid::now_v7());
-                insert(
-                    db,
-                    id,
-                    self.campaign,
-                    ticket,
-                    None,
-                    FollowUpState::Waiting,
-                    self.at,
-                    self.at,
-                )
-                .await?;
-                note_event(db, &ticket.event_id, &id.to_string(), self.at).await?;
-                imported.new += 1;
+            match take(db, self.campaign, ticket, self.at).await? {
+                Taken::Known => imported.known += 1,
+                Taken::Released(_) => imported.released += 1,
+                Taken::New(_) => imported.new += 1,
             }
         }
         if let Some(Polled { url, next: Some(next) }) = &self.polled {
@@ -489,6 +456,52 @@ impl Command for Import {
         audit::insert(db, self.at, &self.by, "follow_up.import", &what).await?;
         Ok(imported)
     }
+}
+
+/// What became of a closed ticket that came in.
+pub(crate) enum Taken {
+    /// Its event was known.
+    Known,
+    /// Its second follow-up is due now.
+    Released(FollowUpId),
+    /// It has a new follow-up.
+    New(FollowUpId),
+}
+
+/// Takes one closed ticket into a campaign, in the transaction of the caller.
+pub(crate) async fn take(
+    db: &mut AnyConnection,
+    campaign: CampaignId,
+    ticket: &NewFollowUp,
+    now: UnixMillis,
+) -> Result<Taken, StoreError> {
+    if is_known(db, &ticket.event_id).await? {
+        return Ok(Taken::Known);
+    }
+    if ticket.after_redo
+        && let Some(id) = open_second(db, &ticket.ticket).await?
+    {
+        // One that is on the telephone, or waits for its next attempt, is not hurried.
+        sqlx::query(
+            "UPDATE follow_ups SET closed_at = $3,
+                not_before = CASE WHEN attempts = 0 AND faults = 0 THEN $2 ELSE not_before END,
+                state = CASE WHEN state = 'awaiting_redo' THEN 'waiting' ELSE state END
+             WHERE id = $1",
+        )
+        .bind(&id)
+        .bind(now.0)
+        .bind(ticket.closed_at.0)
+        .execute(&mut *db)
+        .await?;
+        note_event(db, &ticket.event_id, &id, now).await?;
+        let id = id.parse().map_err(|error| unreadable("follow_ups.id", error))?;
+        tell(db, id, &json!({}), now).await?;
+        return Ok(Taken::Released(id));
+    }
+    let id = FollowUpId::new(Uuid::now_v7());
+    insert(db, id, campaign, ticket, None, FollowUpState::Waiting, now, now).await?;
+    note_event(db, &ticket.event_id, &id.to_string(), now).await?;
+    Ok(Taken::New(id))
 }
 
 async fn is_known(db: &mut AnyConnection, event_id: &str) -> Result<bool, StoreError> {

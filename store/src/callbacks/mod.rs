@@ -13,8 +13,11 @@ mod refusals;
 mod results;
 
 pub use answers::{Correction, CorrectionRow, StoredAnswer};
+pub(crate) use attempts::unschedule_second;
 pub use attempts::{AttemptEnd, AttemptRow, BeginAttempt, Begun, Ended};
+pub(crate) use campaigns::by_name as campaign_named;
 pub use campaigns::{Campaign, CampaignCounts, CampaignError, CampaignState};
 pub use follow_ups::{FollowUp, FollowUpQuery, FollowUpState, Imported, NewFollowUp, Polled};
+pub(crate) use follow_ups::{Taken, take};
 pub use refusals::{Refusal, RefusalWhy};
 pub use results::FollowUpResult;

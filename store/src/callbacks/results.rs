@@ -4,7 +4,7 @@ use super::attempts::{self, schedule_second, unschedule_second};
 use super::follow_ups::{self, FollowUp};
 use super::{answers, campaigns};
 use crate::error::StoreError;
-use crate::{Store, china, outbox};
+use crate::{Store, china, handling, outbox};
 use qingting_callbacks::attempt::Status;
 use qingting_callbacks::result::{Round, Verdict};
 use qingting_callbacks::script::AnswerName;
@@ -104,7 +104,8 @@ pub(super) async fn tell(
     let key = format!("follow-up:{id}:{revision}");
     // What comes to one ticket comes in order.
     let stream = format!("ticket:{}", follow_up.ticket);
-    outbox::put(db, &key, "callback.result", &stream, &payload, now).await
+    outbox::put(db, &key, "callback.result", &stream, &payload, now).await?;
+    handling::hear(db, &follow_up, &verdict, now).await
 }
 
 async fn payload(

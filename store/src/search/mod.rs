@@ -10,6 +10,7 @@ pub use phone::{PhoneEnd, PhoneEndError};
 pub use words::{WORDS_CHARS_MAX, Words, WordsError};
 
 use crate::error::StoreError;
+use crate::handling::HandlingFilter;
 use crate::past::{self, PastRow};
 use crate::sql::Sql;
 use crate::tickets::{self, TicketRow, TicketStatus};
@@ -47,6 +48,8 @@ pub struct TicketSearch {
     pub place: Option<Words>,
     /// Only those.
     pub status: Option<FoundStatus>,
+    /// Only our own whose handling is so.
+    pub handling: HandlingFilter,
     /// Only tickets older than this one: the last of the page before.
     pub before: Option<TicketId>,
     /// Rows, at most [`crate::PAGE_ROWS_MAX`].

@@ -95,6 +95,11 @@ pub(crate) fn docs(
             sql.push_bind(status.as_str()).push(")");
         }
     }
+    if !search.handling.is_nothing() {
+        sql.push(" AND EXISTS (SELECT 1 FROM tickets WHERE tickets.id = docs.ticket_id");
+        search.handling.push(&mut sql);
+        sql.push(")");
+    }
     sql.push(
         " AND (docs.import_id IS NULL OR docs.import_id IN
             (SELECT id FROM past_imports WHERE finished_at IS NOT NULL)) ORDER BY ",

@@ -35,6 +35,7 @@ pub async fn event(store: &Store, row: &OutboxRow) -> Result<Event, Unsendable> 
     let payload = row.payload.expose();
     let data = match row.kind.as_str() {
         "ticket.updated" | "ticket.confirmed" => of_ticket(store, payload).await?,
+        "ticket.handling" => of_step(store, payload).await?,
         "call.ended" => json!({ "call": call(store, id(payload, "call")?).await? }),
         _ => payload.clone(),
     };
@@ -57,6 +58,25 @@ async fn of_ticket(store: &Store, payload: &Value) -> Result<Value, Unsendable> 
         "call": call(store, ticket.call).await?,
         "ticket": ticket_json(&ticket),
     }))
+}
+
+/// The ticket, with the step and where it led.
+async fn of_step(store: &Store, payload: &Value) -> Result<Value, Unsendable> {
+    let revision = payload["revision"].as_i64().ok_or(Unsendable::Gone("revision"))?;
+    let step = store.ticket_step(id::<TicketId>(payload, "ticket")?, revision).await?;
+    let step = step.ok_or(Unsendable::Gone("step"))?;
+    let mut told = of_ticket(store, payload).await?;
+    told["step"] = json!({
+        "step": step.kind,
+        "stage": step.stage,
+        "unit": step.unit,
+        "deadline": payload["deadline"],
+        "supervised": payload["supervised"],
+        "note": step.note.expose(),
+        "at": step.at,
+        "by": step.by,
+    });
+    Ok(told)
 }
 
 fn id<T: FromStr>(payload: &Value, name: &'static str) -> Result<T, Unsendable> {

@@ -1,0 +1,201 @@
+//! The console's page of tickets in a real browser: found, dispatched, signed for, closed; and who comes second.
+
+use qingting_tests::audio::{Wav, beeps};
+use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
+use qingting_tests::peers::browser::{Browser, ENTER};
+use qingting_tests::peers::talker::Talker;
+use qingting_tests::server::{Server, ServerPlan};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+const AXE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../console/node_modules/axe-core/axe.min.js");
+
+/// A ticket of a call, confirmed: its id.
+fn confirmed(server: &Server, title: &str, emergency: &str) -> String {
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    let before = server.calls();
+    citizen.hang_up();
+    let id = before[0]["ticket"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/tickets/{id}");
+    let fields = json!({ "title": title, "description": "小区门口的路灯三天没有亮，晚上看不见路。",
+        "place": "幸福小区3号楼", "caller_name": "张", "emergency": emergency,
+        "handling_unit": "市城市管理局", "category": "市容环卫/占道经营" });
+    let (status, body) =
+        server.request("PATCH", &path, Some(&json!({ "revision": 0, "fields": fields })));
+    assert_eq!(status, 200, "{body}");
+    let confirm = format!("{path}/confirm");
+    let (status, body) = server.request("POST", &confirm, Some(&json!({ "revision": 1 })));
+    assert_eq!(status, 200, "{body}");
+    id
+}
+
+fn revision(server: &Server, id: &str) -> Value {
+    server.api_get(&format!("/api/v1/tickets/{id}"))["revision"].clone()
+}
+
+#[track_caller]
+fn shows(page: &Browser, id: &str, text: &str) {
+    let text = Value::from(text);
+    let is_shown = format!("return document.getElementById('{id}')?.innerText.includes({text})");
+    page.wait_until(&format!("#{id} shows {text}"), &is_shown);
+}
+
+#[track_caller]
+fn says(page: &Browser, text: &str) {
+    let is_shown = format!("return document.body.innerText.includes({})", Value::from(text));
+    page.wait_until(&format!("the page says {text}"), &is_shown);
+}
+
+/// Waits until it can be used, and clicks it.
+#[track_caller]
+fn click(page: &Browser, id: &str) {
+    let can = format!("return document.getElementById('{id}')?.disabled === false");
+    page.wait_until(&format!("#{id} can be clicked"), &can);
+    page.click(id);
+}
+
+#[track_caller]
+fn appears(page: &Browser, id: &str) {
+    let there = format!("return document.getElementById('{id}')?.id");
+    page.wait_until(&format!("#{id} is there"), &there);
+}
+
+/// The administrator's page of tickets.
+fn tickets_page(server: &Server) -> Browser {
+    let page = page_of(server, "admin", server.password());
+    shows(&page, "who", "管理员");
+    page.run("location.hash = '#/tickets'");
+    appears(&page, "search-text");
+    page
+}
+
+/// The console, signed in.
+fn page_of(server: &Server, name: &str, password: &str) -> Browser {
+    let microphone = server.home().join("microphone.wav");
+    Wav::mono(beeps(700.0, Duration::from_secs(1))).write(&microphone);
+    let page = Browser::start(&microphone);
+    page.resize(1366, 768);
+    page.open(&format!("http://{}/console/", server.http()));
+    appears(&page, "extension");
+    page.type_into("extension", name);
+    page.type_into("password", password);
+    page.press(ENTER);
+    page
+}
+
+#[track_caller]
+fn is_accessible(page: &Browser) {
+    let Ok(axe) = std::fs::read_to_string(Path::new(AXE)) else {
+        println!("axe-core is not installed: `npm ci` in console/ does that");
+        return;
+    };
+    let script = format!(
+        "{axe}; const found = await axe.run(); \
+         return found.violations.filter(({{ impact }}) => ['serious', 'critical'].includes(impact)) \
+             .map(({{ id, nodes }}) => [id, nodes.map(({{ html }}) => html).join(' ')]);"
+    );
+    assert_eq!(page.run(&script), json!([]));
+}
+
+#[test]
+fn a_seat_dispatches_what_it_has_submitted() {
+    let server = with_browser_seats(ServerPlan::deaf(), &[("801", "王芳")]);
+    let page = page_of(&server, "801", BROWSER_PASSWORD);
+    shows(&page, "seat-state", "空闲");
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    shows(&page, "call-state", "来电");
+    page.press(ENTER);
+    shows(&page, "call-state", "通话中");
+    page.type_into("field-title", "路灯不亮");
+    page.press(ENTER);
+    // The city's units are suggested, by what they answer for, too.
+    page.type_into("field-handling_unit", "户外广告");
+    let suggested = "return document.querySelector('#field-handling_unit-names option')?.value";
+    assert_eq!(page.wait_until("units are suggested", suggested), "市城市管理局");
+    page.run("document.getElementById('field-handling_unit').select()");
+    page.type_into("field-handling_unit", "市城市管理局");
+    page.press(ENTER);
+    shows(&page, "field-handling_unit-state", "已确认");
+    citizen.hang_up();
+    shows(&page, "call-state", "对方已挂机");
+    click(&page, "submit");
+    click(&page, "dispatch");
+    appears(&page, "step-unit");
+    click(&page, "step-take");
+    shows(&page, "dispatched", "已转办 市城市管理局");
+    let ticket = server.ticket_of(&server.calls()[0]);
+    assert_eq!(ticket["handling"]["stage"], "dispatched");
+}
+
+#[test]
+fn a_ticket_is_found_dispatched_signed_for_and_closed() {
+    let server = with_browser_seats(ServerPlan::deaf(), &[]);
+    let other = confirmed(&server, "噪音扰民", "");
+    let id = confirmed(&server, "路灯不亮", "120");
+    let page = tickets_page(&server);
+    appears(&page, &format!("ticket-{other}"));
+
+    // Only what was looked for, and by the keyboard.
+    page.type_into("search-text", "路灯不亮");
+    page.press(ENTER);
+    let gone = format!("return document.getElementById('ticket-{other}') === null");
+    page.wait_until("the other one is gone", &gone);
+    page.run(&format!("document.getElementById('ticket-{id}').focus()"));
+    page.press(ENTER);
+    shows(&page, "detail-stage", "受理");
+    is_accessible(&page);
+
+    // To the unit that the draft names; it is urgent, so its time is short.
+    click(&page, "step-dispatch");
+    appears(&page, "step-unit");
+    let unit = page.run("return document.getElementById('step-unit').value");
+    assert_eq!(unit, "市城市管理局");
+    let suggested = "return [...document.querySelectorAll('#step-units option')].some(({ value }) => value === '市公安局')";
+    page.wait_until("units are suggested", suggested);
+    click(&page, "step-take");
+    shows(&page, "detail-stage", "转办");
+    shows(&page, "detail-left", "还剩 1 小时 59 分");
+    shows(&page, "history", "市城市管理局");
+    click(&page, "step-sign");
+    click(&page, "step-take");
+    shows(&page, "detail-stage", "承办");
+
+    // Somebody else is first: it is said, what was typed stays, and counts when it is sent again.
+    click(&page, "step-supervise");
+    appears(&page, "step-note");
+    page.type_into("step-note", "人大代表关注");
+    let steps = format!("/api/v1/tickets/{id}/steps");
+    let now = revision(&server, &id);
+    let extend = json!({ "revision": now, "step": "extend", "note": "等配件",
+        "deadline": server.api_get(&format!("/api/v1/tickets/{id}"))["handling"]["deadline"].as_i64().expect("one") + 86_400_000 });
+    let (status, body) = server.request("POST", &steps, Some(&extend));
+    assert_eq!(status, 200, "{body}");
+    click(&page, "step-take");
+    says(&page, "工单刚被他人办理过");
+    let note = page.run("return document.getElementById('step-note').value");
+    assert_eq!(note, "人大代表关注");
+    shows(&page, "history", "等配件");
+    is_accessible(&page);
+    click(&page, "step-take");
+    shows(&page, "history", "人大代表关注");
+
+    click(&page, "step-close");
+    appears(&page, "step-note");
+    let too_early = page.run("return document.getElementById('step-take').disabled");
+    assert_eq!(too_early, true, "a result is needed");
+    page.type_into("step-note", "已更换灯泡，现场照明恢复。");
+    click(&page, "step-take");
+    shows(&page, "detail-stage", "办结");
+    for step in ["受理", "转办", "签收", "延期", "督办", "办结"] {
+        shows(&page, "history", step);
+    }
+    let history = server.api_get(&format!("/api/v1/tickets/{id}/history"));
+    let steps: Vec<_> =
+        history["steps"].as_array().expect("steps").iter().map(|it| &it["step"]).collect();
+    assert_eq!(steps, ["dispatch", "sign", "extend", "supervise", "close"]);
+    // The list says the same, and the totals count what is left.
+    page.run("document.getElementById('search-text').value = ''");
+    shows(&page, "totals", "在办 1 件");
+}
