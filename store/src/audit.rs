@@ -28,7 +28,8 @@ pub struct AuditEntry {
     /// `recording.delete`.
     pub action: String,
     /// On what: an id or an extension; of a page of tickets, the newest id and the oldest,
-    /// `newest..oldest`; of a list of calls, its filter.
+    /// `newest..oldest`; of a list of calls, its filter; of a recording that was read, the call, the track and
+    /// the bytes: `ID track 1.0 bytes 0-65535/1920044`.
     pub subject: String,
 }
 
@@ -55,13 +56,23 @@ pub struct AuditQuery {
     pub before: Option<i64>,
     /// Rows, at most [`PAGE_ROWS_MAX`].
     pub limit: u32,
-    /// Only lines on this.
+    /// Only lines on this, or on a part of it: behind it stands a blank then.
     pub subject: Option<String>,
 }
 
 impl Store {
     /// Writes a line of the audit; call it before the thing is done, so that nothing goes unseen.
     pub async fn audit(&self, by: &str, action: &str, subject: &str) -> Result<(), StoreError> {
+        self.audit_line(by, action, subject).await.map(|_| ())
+    }
+
+    /// The same; gives the line's id.
+    pub async fn audit_line(
+        &self,
+        by: &str,
+        action: &str,
+        subject: &str,
+    ) -> Result<i64, StoreError> {
         self.write(Audit {
             at: clock::now(),
             by: by.to_owned(),
@@ -75,7 +86,10 @@ impl Store {
     pub async fn audit_lines(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
         let mut sql: Sql = Sql::new("SELECT id, at, by, action, subject FROM audit WHERE true");
         if let Some(subject) = &query.subject {
-            sql.push(" AND subject = ").push_bind(subject.clone());
+            // Of a recording that was read the part stands behind the call.
+            sql.push(" AND (subject = ").push_bind(subject.clone());
+            sql.push(" OR (subject > ").push_bind(format!("{subject} "));
+            sql.push(" AND subject < ").push_bind(format!("{subject}!")).push("))");
         }
         if let Some(before) = query.before {
             sql.push(" AND id < ").push_bind(before);
@@ -193,11 +207,14 @@ struct Audit {
 }
 
 impl Command for Audit {
-    type Output = ();
+    type Output = i64;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
-        insert(db, self.at, &self.by, &self.action, &self.subject).await
+    async fn run(&self, db: &mut AnyConnection) -> Result<i64, StoreError> {
+        insert(&mut *db, self.at, &self.by, &self.action, &self.subject).await?;
+        // Nobody else writes meanwhile.
+        let last = "SELECT max(id) FROM audit";
+        Ok(sqlx::query_scalar(last).fetch_one(db).await?)
     }
 }
 

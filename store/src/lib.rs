@@ -19,6 +19,7 @@ pub mod callbacks;
 pub mod calls;
 mod check;
 pub mod china;
+pub mod citizens;
 mod clock;
 mod database;
 pub mod duty;
@@ -55,6 +56,9 @@ pub use callbacks::{
 pub use calls::{
     CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,
     NewCall, SERVER_RESTARTED,
+};
+pub use citizens::{
+    CitizenData, CitizenNumber, EraseError, EraseReason, Erased, Erasure, RecordingToErase,
 };
 pub use duty::{Date, Department, DutyError, DutyExpert, DutyList, DutyTarget, Shift, Weekdays};
 pub use error::{EditError, StoreError};

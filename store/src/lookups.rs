@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::rows::{at, maybe_flag, parsed};
-use crate::{Store, clock};
+use crate::{Store, citizens, clock};
 use qingting_common::{CallId, UnixMillis};
 use sqlx::Row;
 
@@ -12,8 +12,8 @@ pub const LAST_SEAT_MS_MAX: i64 = 30 * 86_400_000;
 /// Most calls that [`Store::recent_calls_of`] lists.
 pub const RECENT_CALLS_MAX: u32 = 100;
 
-/// What callers show who show no number: nobody is the same as them.
-const ANONYMOUS: [&str; 2] = ["", "anonymous"];
+/// What callers show who show no number, and what is left of those who were erased: nobody is the same as them.
+const ANONYMOUS: [&str; 3] = ["", "anonymous", citizens::ERASED];
 
 /// Whether the caller showed no number.
 pub(crate) fn is_anonymous(caller: &str) -> bool {

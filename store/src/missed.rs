@@ -4,6 +4,7 @@
 //! leaves claimed stays so until a person opens it again: to ring a citizen twice is worse than to
 //! ring late.
 
+use crate::citizens::ERASED;
 use crate::error::StoreError;
 use crate::rows::{at, flag, maybe_at, named, parsed, pii, unreadable};
 use crate::sql::Sql;
@@ -305,11 +306,12 @@ impl Command for Claim {
         let row = sqlx::query(
             "UPDATE missed_calls SET state = 'calling', claimed_by = $2, claimed_at = $3,
                 callback_call = NULL
-             WHERE call_id = $1 AND state = 'open' RETURNING *",
+             WHERE call_id = $1 AND state = 'open' AND caller <> $4 RETURNING *",
         )
         .bind(self.call.to_string())
         .bind(&self.by)
         .bind(self.at.0)
+        .bind(ERASED)
         .fetch_optional(&mut *db)
         .await?;
         match row {

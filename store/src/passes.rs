@@ -150,7 +150,8 @@ impl Store {
         self.write(Fill { call, gap, segments, tags: tags.to_vec() }).await
     }
 
-    /// Puts what the whole recording says into the place of an earlier such hearing.
+    /// Puts what the whole recording says into the place of an earlier such hearing; nothing of one that was not
+    /// asked for.
     pub async fn put_whole(
         &self,
         call: CallId,
@@ -285,6 +286,12 @@ impl Command for PutWhole {
             .bind(self.call.to_string())
             .execute(&mut *db)
             .await?;
+        // Of a citizen who was erased meanwhile nothing is wanted any more.
+        let wanted = "SELECT 1 FROM transcript_passes WHERE call_id = $1 AND kind = 'whole'";
+        let wanted = sqlx::query(wanted).bind(self.call.to_string());
+        if wanted.fetch_optional(&mut *db).await?.is_none() {
+            return Ok(());
+        }
         for segment in &self.segments {
             put_segment(db, self.call, segment, "whole").await?;
         }

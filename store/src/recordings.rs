@@ -180,7 +180,7 @@ pub(crate) fn read_info(row: &AnyRow) -> Result<RecordingInfo, StoreError> {
     })
 }
 
-fn read(row: &AnyRow) -> Result<RecordingRow, StoreError> {
+pub(crate) fn read(row: &AnyRow) -> Result<RecordingRow, StoreError> {
     let key = RecordingKey {
         call: parsed(row, "call_id")?,
         kind: named(row, "kind", RecordingKind::ALL, RecordingKind::as_str)?,

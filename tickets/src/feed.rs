@@ -40,6 +40,7 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("ticket.updated", OF_TICKET),
     ("ticket.confirmed", OF_TICKET),
     ("ticket.dropped", OF_TICKET),
+    ("ticket.erased", OF_TICKET),
     ("ticket.handling", OF_HANDLING),
     ("follow_up.waiting", OF_FOLLOW_UP),
     ("follow_up.awaiting_redo", OF_FOLLOW_UP),

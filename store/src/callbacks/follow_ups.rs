@@ -612,6 +612,15 @@ pub(super) async fn tell(
     outbox::note(db, &kind, &stream, &is, now).await
 }
 
+/// Ends one that waits, in the transaction of the caller; the ticket system hears of it.
+pub(crate) async fn cancel(
+    db: &mut AnyConnection,
+    id: FollowUpId,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    results::finish(db, id, Status::Cancelled, now).await
+}
+
 /// Ends what waits in a stopped campaign, at most so many.
 struct CancelWaiting {
     campaign: CampaignId,

@@ -18,6 +18,6 @@ pub use attempts::{AttemptEnd, AttemptRow, BeginAttempt, Begun, Ended};
 pub(crate) use campaigns::by_name as campaign_named;
 pub use campaigns::{Campaign, CampaignCounts, CampaignError, CampaignState};
 pub use follow_ups::{FollowUp, FollowUpQuery, FollowUpState, Imported, NewFollowUp, Polled};
-pub(crate) use follow_ups::{Taken, take};
+pub(crate) use follow_ups::{Taken, cancel, take};
 pub use refusals::{Refusal, RefusalWhy};
 pub use results::FollowUpResult;

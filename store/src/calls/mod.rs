@@ -159,6 +159,8 @@ pub struct CallRow {
     pub direction: Direction,
     /// The citizen's number.
     pub caller: Pii<String>,
+    /// Its ticket says that the citizen wants to stay unknown (保密).
+    pub confidential: bool,
     /// The number of ours that was called or shown.
     pub called: String,
     /// The entry of that number.

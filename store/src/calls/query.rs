@@ -2,18 +2,22 @@
 
 use super::{CallQuery, CallRow, CallState, Direction};
 use crate::error::StoreError;
-use crate::rows::{at, flag, maybe_at, maybe_number, maybe_parsed, named, parsed, pii, unsigned};
+use crate::rows::{
+    at, flag, maybe_at, maybe_flag, maybe_number, maybe_parsed, named, parsed, pii, unsigned,
+};
 use crate::sql::Sql;
 use crate::{PAGE_ROWS_MAX, recordings, rows};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-/// A callback has no ticket of its own. With its filters and its order SQLite starts at the calls and follows an
+/// A callback has no ticket of its own. A draft is stored as it is serialized: a field begins with its value, and a
+/// quotation mark within one is escaped. With its filters and its order SQLite starts at the calls and follows an
 /// index (`tests::lists_follow_…`).
 pub(crate) const SELECT: &str = "SELECT calls.*, legs.sip_call_id, legs.remote, recordings.file,
         recordings.key_id, recordings.chain_head, recordings.duration_ms, recordings.bytes,
         recordings.sha256, recordings.pauses, recordings.incomplete, recordings.missing_ms,
-        tickets.id AS ticket_id, tickets.number AS ticket_number
+        tickets.id AS ticket_id, tickets.number AS ticket_number,
+        tickets.draft LIKE '%\"confidential\":{\"value\":\"true\"%' AS confidential
      FROM calls
      LEFT JOIN tickets ON tickets.call_id = calls.id
      LEFT JOIN legs ON legs.call_id = calls.id AND legs.slot = 0 AND legs.seq = 0
@@ -65,6 +69,7 @@ pub(super) fn read(row: &AnyRow) -> Result<CallRow, StoreError> {
         id: parsed(row, "id")?,
         direction: named(row, "direction", Direction::ALL, Direction::as_str)?,
         caller: pii(row, "caller")?,
+        confidential: maybe_flag(row, "confidential")?.unwrap_or_default(),
         called: row.try_get("called")?,
         number_name: row.try_get("number_name")?,
         enterprise: flag(row, "enterprise")?,

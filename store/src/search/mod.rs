@@ -268,6 +268,18 @@ pub(crate) async fn refresh(
     Ok(())
 }
 
+/// Leaves of documents their number alone: nothing else finds them any more.
+pub(crate) async fn forget(db: &mut AnyConnection, docs: &[i64]) -> Result<(), StoreError> {
+    if docs.is_empty() {
+        return Ok(());
+    }
+    remove_words(db, docs).await?;
+    let mut sql = Sql::new("DELETE FROM ticket_phones WHERE doc IN (");
+    sql.push_list(docs.iter().copied()).push(")");
+    sql.build().execute(db).await?;
+    Ok(())
+}
+
 /// Takes documents out of the index.
 pub(crate) async fn remove(db: &mut AnyConnection, docs: &[i64]) -> Result<(), StoreError> {
     remove_words(db, docs).await?;

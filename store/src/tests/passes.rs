@@ -83,6 +83,9 @@ on_both!(a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_befor
 async fn a_whole_hearing_stands_beside_the_transcript_and_replaces_the_one_before(on: On) {
     let (_dir, store) = fresh(on).await;
     let call = with_gaps(&store).await;
+    store.put_whole(call, vec![said("没人要")]).await.unwrap();
+    assert!(store.whole_transcript(call).await.unwrap().is_empty());
+    store.ask_pass(call, PassKind::Whole).await.unwrap();
     for text in ["第一遍", "第二遍"] {
         store.put_whole(call, vec![said(text)]).await.unwrap();
     }

@@ -1,0 +1,522 @@
+//! Erasing a citizen.
+
+use super::find::{Found, find, of};
+use super::{CITIZEN_ROWS_MAX, CitizenNumber, ERASED, scrub};
+use crate::error::StoreError;
+use crate::sql::Sql;
+use crate::writer::Command;
+use crate::{Store, audit, callbacks, clock, outbox, rows, search};
+use qingting_common::{CallId, UnixMillis};
+use qingting_nlu::draft::TicketDraft;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Executor, Row};
+use std::collections::BTreeSet;
+
+/// Why a citizen's data must go: the grounds of the Personal Information Protection Law (个人信息保护法), article 47.
+/// A choice and no text, which could name the citizen in the audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EraseReason {
+    /// The purpose is reached, cannot be reached, or needs the data no longer (no. 1).
+    PurposeOver,
+    /// The service ended, or the time of keeping is over (no. 2).
+    KeepingOver,
+    /// The citizen withdrew the consent (no. 3).
+    ConsentWithdrawn,
+    /// The data were processed against the law or what was agreed (no. 4).
+    Unlawful,
+    /// Another law or regulation demands it (no. 5).
+    OtherLaw,
+}
+
+impl EraseReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::PurposeOver,
+        Self::KeepingOver,
+        Self::ConsentWithdrawn,
+        Self::Unlawful,
+        Self::OtherLaw,
+    ];
+
+    /// The name in the API and the audit.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PurposeOver => "purpose_over",
+            Self::KeepingOver => "keeping_over",
+            Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::Unlawful => "unlawful",
+            Self::OtherLaw => "other_law",
+        }
+    }
+}
+
+/// What an erasure takes, or would take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erasure {
+    /// Calls that lose the number or what was said.
+    pub calls: u64,
+    /// Of those, calls with other numbers, about tickets that name this one.
+    pub calls_of_others: u64,
+    /// Sentences of transcripts.
+    pub segments: u64,
+    /// Recordings whose files go.
+    pub recordings: u64,
+    /// Tickets that lose their fields, values of their history and notes.
+    pub tickets: u64,
+    /// Of those, tickets that somebody still handles.
+    pub open_tickets: u64,
+    /// Past tickets of another system.
+    pub past_tickets: u64,
+    /// Entries of the list of missed calls that lose the number.
+    pub missed_calls: u64,
+    /// Follow-ups that lose number and words.
+    pub follow_ups: u64,
+    /// Of those, follow-ups that were still to be made: they are cancelled.
+    pub open_follow_ups: u64,
+    /// Messages that the ticket system has not got: they are discarded.
+    pub unsent_messages: u64,
+    /// The wish not to be called stays: it protects the citizen.
+    pub keeps_do_not_call: bool,
+    /// There is more than one erasure takes: ask once more.
+    pub more: bool,
+}
+
+/// What an erasure took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// How much.
+    pub erasure: Erasure,
+    /// From which calls.
+    pub calls: BTreeSet<CallId>,
+}
+
+/// Why nothing was erased.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// A call with the citizen runs, or its last words are still being written.
+    #[error(
+        "a call of this citizen runs, or is still being written down: ask again when it is over"
+    )]
+    UnderWay,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for EraseError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// What [`Store::erase_citizen`] would take now.
+    ///
+    /// # Errors
+    /// [`EraseError::UnderWay`] as there.
+    pub async fn would_erase(&self, number: &CitizenNumber) -> Result<Erasure, EraseError> {
+        // All of one moment.
+        let mut db = self.readers().begin().await?;
+        let found = find(&mut db, number).await?;
+        check(&mut db, &found).await?;
+        count(&mut db, number, &found).await
+    }
+
+    /// Erases what is known of a citizen, at most [`CITIZEN_ROWS_MAX`] calls and as many tickets, and notes in the
+    /// audit that `by` did, with the end of the number. The files of recordings are listed by
+    /// [`Store::recordings_to_erase`] from then on; nobody gets them any more.
+    ///
+    /// # Errors
+    /// [`EraseError::UnderWay`] while the citizen is on the telephone or a call's last words are being written.
+    pub async fn erase_citizen(
+        &self,
+        number: CitizenNumber,
+        reason: EraseReason,
+        by: &str,
+    ) -> Result<Erased, EraseError> {
+        let is_file = matches!(self.place(), crate::Place::File(_));
+        let erase = Erase { number, reason, by: by.to_owned(), at: clock::now() };
+        let erased = self.write(erase).await?;
+        if is_file {
+            // Words of deleted entries stay in the index until its parts are merged.
+            for step in 0..MERGES_MAX {
+                if !self.write(Merge { is_first: step == 0 }).await? {
+                    break;
+                }
+            }
+        }
+        Ok(erased)
+    }
+}
+
+/// Pages of the index that one merge writes, and how many merges follow an erasure at most: calls write between
+/// them.
+const MERGE_PAGES: u32 = 500;
+const MERGES_MAX: u32 = 2_000;
+
+/// A part of a merge of SQLite's index; whether there may be more to do.
+struct Merge {
+    is_first: bool,
+}
+
+impl Command for Merge {
+    type Output = bool;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+        db.execute("PRAGMA secure_delete = ON").await?;
+        let merged = self.merge(&mut *db).await;
+        db.execute("PRAGMA secure_delete = OFF").await?;
+        merged
+    }
+}
+
+impl Merge {
+    async fn merge(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+        let pages = if self.is_first { -i64::from(MERGE_PAGES) } else { i64::from(MERGE_PAGES) };
+        let changes = "SELECT total_changes()";
+        let before: i64 = sqlx::query_scalar(changes).fetch_one(&mut *db).await?;
+        sqlx::query("INSERT INTO ticket_words (ticket_words, rank) VALUES ('merge', $1)")
+            .bind(pages)
+            .execute(&mut *db)
+            .await?;
+        let after: i64 = sqlx::query_scalar(changes).fetch_one(&mut *db).await?;
+        // As SQLite's documentation of `merge` says.
+        Ok(after - before >= 2)
+    }
+}
+
+async fn check(db: &mut AnyConnection, found: &Found) -> Result<(), EraseError> {
+    let calls = || found.all_calls().cloned();
+    let mut runs = of("SELECT 1 FROM calls WHERE ended_at IS NULL AND id", calls());
+    runs.push(" LIMIT 1");
+    let mut said = of("SELECT 1 FROM open_captions WHERE call_id", calls());
+    said.push(" LIMIT 1");
+    let follow_ups = found.follow_ups.iter().cloned();
+    let mut rung = of("SELECT 1 FROM follow_ups WHERE state = 'calling' AND id", follow_ups);
+    rung.push(" LIMIT 1");
+    for sql in [runs, said, rung] {
+        if sql.build().fetch_optional(&mut *db).await?.is_some() {
+            return Err(EraseError::UnderWay);
+        }
+    }
+    Ok(())
+}
+
+async fn count(
+    db: &mut AnyConnection,
+    number: &CitizenNumber,
+    found: &Found,
+) -> Result<Erasure, EraseError> {
+    let calls = || found.all_calls().cloned();
+    let tickets = || found.tickets.iter().cloned();
+    let follow_ups = || found.follow_ups.iter().cloned();
+    let mut missed = of("SELECT count(*) FROM missed_calls WHERE caller", number.forms());
+    missed.push(" OR call_id IN (").push_list(found.calls.iter().cloned()).push(")");
+    let mut unsent = Sql::new("SELECT count(*) FROM outbox WHERE ");
+    unsent_of(&mut unsent, found);
+    Ok(Erasure {
+        calls: calls().count() as u64,
+        calls_of_others: found.others.len() as u64,
+        segments: number_of(db, of("SELECT count(*) FROM segments WHERE call_id", calls())).await?,
+        recordings: number_of(
+            db,
+            of("SELECT count(*) FROM recordings WHERE deleted_at IS NULL AND call_id", calls()),
+        )
+        .await?,
+        tickets: found.tickets.len() as u64,
+        open_tickets: number_of(
+            db,
+            of(
+                "SELECT count(*) FROM tickets WHERE status = 'confirmed'
+                    AND stage IN ('accepted', 'dispatched', 'in_handling') AND id",
+                tickets(),
+            ),
+        )
+        .await?,
+        past_tickets: found.past.len() as u64,
+        missed_calls: number_of(db, missed).await?,
+        follow_ups: found.follow_ups.len() as u64,
+        open_follow_ups: number_of(
+            db,
+            of("SELECT count(*) FROM follow_ups WHERE state <> 'ended' AND id", follow_ups()),
+        )
+        .await?,
+        unsent_messages: number_of(db, unsent).await?,
+        keeps_do_not_call: found.is_refused,
+        more: found.more,
+    })
+}
+
+async fn number_of(db: &mut AnyConnection, sql: Sql) -> Result<u64, StoreError> {
+    Ok(rows::unsigned(sql.build().fetch_one(db).await?.try_get(0)?))
+}
+
+/// Messages whose content would be read when they are sent. Results of follow-ups go: no word of the citizen is
+/// left in them.
+fn unsent_of(sql: &mut Sql, found: &Found) {
+    let streams = found.tickets.iter().chain(found.all_calls()).cloned();
+    sql.push("state IN ('pending', 'parked') AND stream IN (").push_list(streams).push(")");
+}
+
+struct Erase {
+    number: CitizenNumber,
+    reason: EraseReason,
+    by: String,
+    at: UnixMillis,
+}
+
+impl Command for Erase {
+    type Output = Erased;
+    type Error = EraseError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<Erased, EraseError> {
+        let is_file = db.backend_name() == "SQLite";
+        if is_file {
+            // What is erased is overwritten in the file, too.
+            db.execute("PRAGMA secure_delete = ON").await?;
+        }
+        let outcome = self.erase(&mut *db).await;
+        if is_file {
+            db.execute("PRAGMA secure_delete = OFF").await?;
+        }
+        outcome
+    }
+}
+
+impl Erase {
+    async fn erase(&self, db: &mut AnyConnection) -> Result<Erased, EraseError> {
+        let found = find(&mut *db, &self.number).await?;
+        check(db, &found).await?;
+        let erasure = count(db, &self.number, &found).await?;
+        self.follow_ups(db, &found).await?;
+        self.calls(db, &found).await?;
+        self.tickets(db, &found).await?;
+        self.past(db, &found).await?;
+        self.messages(db, &found).await?;
+        let what = format!(
+            "{} {}: calls {}, recordings {}, tickets {}, past tickets {}, follow-ups {}",
+            self.number.told(),
+            self.reason.as_str(),
+            erasure.calls,
+            erasure.recordings,
+            erasure.tickets,
+            erasure.past_tickets,
+            erasure.follow_ups
+        );
+        audit::insert(db, self.at, &self.by, "citizen.erase", &what).await?;
+        let calls = found.all_calls().filter_map(|call| call.parse().ok()).collect();
+        Ok(Erased { erasure, calls })
+    }
+
+    async fn calls(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let all = || found.all_calls().cloned();
+        let forms = self.number.forms();
+        let mut sql = Sql::new(
+            "INSERT INTO recordings_to_erase (call_id, kind, slot, seq, file, by, asked_at)",
+        );
+        sql.push(" SELECT call_id, kind, slot, seq, file, ").push_bind(self.by.clone());
+        sql.push(", CAST(").push_bind(self.at.0).push(" AS BIGINT)");
+        sql.push(" FROM recordings WHERE deleted_at IS NULL AND call_id IN (");
+        sql.push_list(all()).push(") ON CONFLICT (call_id, kind, slot, seq) DO NOTHING");
+        run(db, sql).await?;
+        let mut sql = Sql::new("UPDATE recordings SET deleted_at = ");
+        sql.push_bind(self.at.0).push(" WHERE deleted_at IS NULL AND call_id IN (");
+        sql.push_list(all()).push(")");
+        run(db, sql).await?;
+        for table in ["segments", "caption_gaps", "transcript_passes"] {
+            run(db, of(&format!("DELETE FROM {table} WHERE call_id"), all())).await?;
+        }
+        let events = of("SELECT id, detail FROM call_events WHERE call_id", all()).build();
+        for row in events.fetch_all(&mut *db).await? {
+            let mut detail: Value = rows::json(row.try_get("detail")?, "call_events.detail")?;
+            if scrub::numbers(&mut detail, &forms) {
+                sqlx::query("UPDATE call_events SET detail = $2 WHERE id = $1")
+                    .bind(row.try_get::<i64, _>("id")?)
+                    .bind(detail.to_string())
+                    .execute(&mut *db)
+                    .await?;
+            }
+        }
+        // The citizen as a party, also where somebody else's call was passed on to the number.
+        let mut legs = erased("legs SET name = NULL, target", "target", forms.clone());
+        legs.push(" AND role IN ('citizen', 'other')");
+        run(db, legs).await?;
+        let mut missed = erased("missed_calls SET caller", "caller", forms.clone());
+        missed.push(" OR call_id IN (").push_list(found.calls.iter().cloned()).push(")");
+        run(db, missed).await?;
+        let own = found.calls.iter().cloned();
+        let mut open = of("UPDATE missed_calls SET state = 'failed' WHERE call_id", own);
+        open.push(" AND state = 'open'");
+        run(db, open).await?;
+        run(db, erased("calls SET caller", "id", found.calls.iter().cloned())).await
+    }
+
+    async fn tickets(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let all = || found.tickets.iter().cloned();
+        let drafts = of("SELECT id, call_id, revision, draft FROM tickets WHERE id", all()).build();
+        for row in drafts.fetch_all(&mut *db).await? {
+            let mut draft: Value = rows::json(row.try_get("draft")?, "tickets.draft")?;
+            scrub::draft(&mut draft);
+            // As everybody else writes it.
+            let draft: TicketDraft = rows::json(&draft.to_string(), "tickets.draft")?;
+            let (id, call): (String, String) = (row.try_get("id")?, row.try_get("call_id")?);
+            // Who has seen it before has another one now.
+            let revision = row.try_get::<i64, _>("revision")? + 1;
+            sqlx::query(
+                "UPDATE tickets SET draft = $2, revision = $3, updated_at = $4 WHERE id = $1",
+            )
+            .bind(&id)
+            .bind(rows::to_json(&draft, "tickets.draft")?)
+            .bind(revision)
+            .bind(self.at.0)
+            .execute(&mut *db)
+            .await?;
+            sqlx::query(
+                "INSERT INTO ticket_revisions (ticket_id, revision, at, by, changes)
+                 VALUES ($1, $2, $3, $4, '{}')",
+            )
+            .bind(&id)
+            .bind(revision)
+            .bind(self.at.0)
+            .bind(&self.by)
+            .execute(&mut *db)
+            .await?;
+            let is = serde_json::json!({ "ticket": id, "call": call, "revision": revision });
+            outbox::note(db, "ticket.erased", &id, &is, self.at).await?;
+        }
+        let changes =
+            of("SELECT ticket_id, revision, changes FROM ticket_revisions WHERE ticket_id", all());
+        for row in changes.build().fetch_all(&mut *db).await? {
+            let before: &str = row.try_get("changes")?;
+            let mut changes: Value = rows::json(before, "ticket_revisions.changes")?;
+            scrub::changes(&mut changes);
+            let after = changes.to_string();
+            if after == before {
+                continue;
+            }
+            sqlx::query(
+                "UPDATE ticket_revisions SET changes = $3 WHERE ticket_id = $1 AND revision = $2",
+            )
+            .bind(row.try_get::<String, _>("ticket_id")?)
+            .bind(row.try_get::<i64, _>("revision")?)
+            .bind(after)
+            .execute(&mut *db)
+            .await?;
+        }
+        let mut notes = erased("ticket_steps SET note", "ticket_id", all());
+        notes.push(" AND note <> ''");
+        run(db, notes).await?;
+        run(db, of("DELETE FROM ticket_places WHERE ticket_id", all())).await?;
+        let docs: Vec<i64> = found.docs.iter().copied().collect();
+        search::forget(db, &docs).await
+    }
+
+    async fn past(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let past = of("SELECT id, draft FROM past_tickets WHERE id", found.past.iter().cloned());
+        for row in past.build().fetch_all(&mut *db).await? {
+            let mut draft: Value = rows::json(row.try_get("draft")?, "past_tickets.draft")?;
+            scrub::draft(&mut draft);
+            sqlx::query("UPDATE past_tickets SET draft = $2 WHERE id = $1")
+                .bind(row.try_get::<String, _>("id")?)
+                .bind(draft.to_string())
+                .execute(&mut *db)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn follow_ups(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let all = || found.follow_ups.iter().cloned();
+        let open = of("SELECT id FROM follow_ups WHERE state <> 'ended' AND id", all()).build();
+        for row in open.fetch_all(&mut *db).await? {
+            callbacks::cancel(db, rows::parsed(&row, "id")?, self.at).await?;
+        }
+        let mut asked = Sql::new("UPDATE follow_ups SET earlier = 'null', title = ");
+        asked.push_bind(ERASED).push(", citizen = ").push_bind(ERASED).push(" WHERE id IN (");
+        asked.push_list(all()).push(")");
+        run(db, asked).await?;
+        run(db, erased("attempts SET citizen", "follow_up_id", all())).await?;
+        let mut said = erased("follow_up_answers SET text", "follow_up_id", all());
+        said.push(" AND text <> ''");
+        run(db, said).await?;
+        let mut noted = erased("answer_corrections SET note", "follow_up_id", all());
+        noted.push(" AND note <> ''");
+        run(db, noted).await
+    }
+
+    async fn messages(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let mut unsent = Sql::new("UPDATE outbox SET state = 'discarded' WHERE ");
+        unsent_of(&mut unsent, found);
+        run(db, unsent).await?;
+        let of_tickets = found.numbers.iter().map(|number| format!("ticket:{number}"));
+        let streams = found.tickets.iter().chain(found.all_calls()).cloned().chain(of_tickets);
+        // What a receiver answered may quote what it was sent.
+        run(db, of("UPDATE outbox SET last_error = NULL WHERE stream", streams)).await?;
+        let results = of(
+            "SELECT id, payload FROM outbox WHERE kind = 'callback.result' AND stream",
+            self.result_streams(db, found).await?,
+        );
+        for row in results.build().fetch_all(&mut *db).await? {
+            let mut payload: Value = rows::json(row.try_get("payload")?, "outbox.payload")?;
+            scrub::result(&mut payload);
+            sqlx::query("UPDATE outbox SET payload = $2, last_error = NULL WHERE id = $1")
+                .bind(row.try_get::<i64, _>("id")?)
+                .bind(payload.to_string())
+                .execute(&mut *db)
+                .await?;
+        }
+        self.answers(db, found).await
+    }
+
+    async fn result_streams(
+        &self,
+        db: &mut AnyConnection,
+        found: &Found,
+    ) -> Result<Vec<String>, StoreError> {
+        let ids = found.follow_ups.iter().cloned();
+        let rows = of("SELECT DISTINCT ticket FROM follow_ups WHERE id", ids).build();
+        let rows = rows.fetch_all(&mut *db).await?;
+        let stream = |row: &AnyRow| Ok(format!("ticket:{}", row.try_get::<&str, _>("ticket")?));
+        rows.iter().map(stream).collect()
+    }
+
+    /// Answers that are kept for a request that comes again: a citizen's become empty, and the request still counts
+    /// once.
+    async fn answers(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let forms = self.number.forms();
+        let kept = "SELECT who, key, body FROM idempotency_keys WHERE status IS NOT NULL";
+        for row in sqlx::query(kept).fetch_all(&mut *db).await? {
+            let body: &str = row.try_get::<Option<&str>, _>("body")?.unwrap_or_default();
+            let is_named = |id: &String| body.contains(id.as_str());
+            let is_own = forms.iter().any(is_named)
+                || found.follow_ups.iter().chain(&found.tickets).any(is_named)
+                || found.all_calls().any(is_named);
+            if is_own {
+                sqlx::query("UPDATE idempotency_keys SET body = '{}' WHERE who = $1 AND key = $2")
+                    .bind(row.try_get::<String, _>("who")?)
+                    .bind(row.try_get::<String, _>("key")?)
+                    .execute(&mut *db)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// [`ERASED`] in a column, where another is one of the values.
+fn erased(set: &str, whose: &str, values: impl IntoIterator<Item = String>) -> Sql {
+    let mut sql = Sql::new(format!("UPDATE {set} = "));
+    sql.push_bind(ERASED).push(&format!(" WHERE {whose} IN (")).push_list(values).push(")");
+    sql
+}
+
+async fn run(db: &mut AnyConnection, sql: Sql) -> Result<(), StoreError> {
+    sql.build().execute(db).await?;
+    Ok(())
+}
+
+const _: () = assert!(CITIZEN_ROWS_MAX < 10_000, "ids of one statement");
