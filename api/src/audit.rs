@@ -42,7 +42,8 @@ pub(crate) struct AuditView {
     /// `session.open`, `key.revoke`, `outbox.retry`.
     action: String,
     /// An id, an extension or a filter; of a page of tickets, the newest id and the oldest,
-    /// `newest..oldest`, behind what was looked for: of a telephone number its end, and no words.
+    /// `newest..oldest`, behind what was looked for: of a telephone number its end, and no words; of a recording
+    /// the call and behind it the track and the bytes that were given: `ID track 1.0 bytes 0-65535/1920044`.
     subject: String,
 }
 

@@ -106,6 +106,8 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("POST", "/api/v1/api-keys", &[Admin]),
     ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
     ("GET", "/api/v1/audit", &[Admin]),
+    ("POST", "/api/v1/citizens/export", &[Admin]),
+    ("POST", "/api/v1/citizens/erase", &[Admin]),
     ("GET", "/api/v1/outbox", &[Admin]),
     ("POST", "/api/v1/outbox/retry", &[Admin]),
     ("POST", "/api/v1/outbox/{id}/retry", &[Admin]),

@@ -10,6 +10,7 @@ pub mod auth;
 mod callbacks;
 mod calls;
 mod catalogue;
+mod citizens;
 mod clock;
 mod commands;
 mod description;
@@ -34,6 +35,7 @@ mod revision;
 mod seats;
 mod server;
 mod sessions;
+mod sight;
 mod signed;
 mod socket;
 pub mod switchboard;
@@ -42,6 +44,7 @@ mod tickets;
 
 pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
+pub use citizens::erase_files;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
 pub use feed::Feed;
@@ -159,6 +162,7 @@ pub fn router(state: ApiState) -> Router {
     router
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .route_layer(middleware::from_fn_with_state(state.clone(), once::once))
+        .route_layer(middleware::from_fn(sight::veil))
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::guard))
         // After the guard, which knows the table alone.
         .merge(pages::routes(state.pages))
@@ -235,6 +239,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(citizens::export::export))
+        .routes(routes!(citizens::erase::erase))
         .routes(routes!(outbox::list))
         .routes(routes!(outbox::of_ticket))
         .routes(routes!(outbox::retry_parked))

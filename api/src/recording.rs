@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,6 +27,9 @@ use utoipa::IntoParams;
 
 /// Bytes that are read and decrypted at a time.
 const BLOCK_BYTES: usize = 64 << 10;
+
+/// The line of the audit that says who got these bytes, and which.
+const PLAYBACK_HEADER: &str = "x-qingting-playback";
 
 /// Where a WAV file says how many channels it has.
 const WAV_CHANNELS_AT: u64 = 22;
@@ -89,7 +92,8 @@ pub(crate) struct TrackQuery {
 }
 
 /// The audio of a call as WAV; of the mix of all legs, the citizen is left. Grows while the call
-/// runs. Encrypted files are decrypted on the way.
+/// runs. Encrypted files are decrypted on the way. Each answer has a line of the audit with the bytes that were given,
+/// and its id in `X-Qingting-Playback`.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/recording", params(("id" = String, Path), TrackQuery),
     responses((status = 200, content_type = "audio/wav"), (status = 206, content_type = "audio/wav"),
     (status = 404, body = Problem), (status = 410, body = Problem), (status = 416, body = Problem)))]
@@ -105,7 +109,7 @@ pub(crate) async fn read(
     let call = access::call(&state, &who, &id).await?;
     let row = find(&state, call.id, query.track.as_deref()).await?;
     if row.deleted_at.is_some() {
-        let detail = "the recording was deleted when its time was over";
+        let detail = "the recording was deleted";
         return Err(Problem::new(StatusCode::GONE, detail));
     }
     let audio = Audio::open(&state, &row.info).await?;
@@ -134,11 +138,16 @@ pub(crate) async fn read(
     if method == Method::HEAD {
         return Ok(response);
     }
-    let action = match row.key.kind {
-        RecordingKind::Mix => "recording.read",
-        RecordingKind::Track => "recording.read_track",
+    let (action, track) = match row.key.kind {
+        RecordingKind::Mix => ("recording.read", String::new()),
+        RecordingKind::Track => {
+            ("recording.read_track", format!(" track {}.{}", row.key.slot, row.key.seq))
+        }
     };
-    state.store.audit(&who.name, action, &call.id.to_string()).await?;
+    let last = (start + length).saturating_sub(1);
+    let subject = format!("{}{track} bytes {start}-{last}/{size}", call.id);
+    let line = state.store.audit_line(&who.name, action, &subject).await?;
+    response.headers_mut().insert(HeaderName::from_static(PLAYBACK_HEADER), line.into());
     *response.body_mut() = audio.body(start, length);
     Ok(response)
 }
@@ -172,9 +181,9 @@ fn slot_and_seq(text: &str) -> Option<(u8, Option<u32>)> {
 
 /// An open recording with its length.
 pub(crate) struct Audio {
-    audio: Box<dyn RecordedAudio>,
+    pub(crate) audio: Box<dyn RecordedAudio>,
     pub(crate) bytes: u64,
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Audio {
@@ -231,7 +240,8 @@ impl Audio {
     }
 }
 
-async fn block(
+/// The bytes from a place on: as many as are read at a time, or fewer where fewer are left.
+pub(crate) async fn block(
     mut audio: Box<dyn RecordedAudio>,
     at: u64,
     left: u64,

@@ -3,6 +3,7 @@
 use crate::auth::{Principal, WEBSOCKET_PROTOCOL};
 use crate::events::{Ears, Subscription};
 use crate::server::Connection;
+use crate::sight::Sight;
 use crate::{ApiState, Problem};
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
@@ -63,7 +64,9 @@ pub(crate) async fn events(
         |mut socket| async move {
             let ears = Ears::of(&who, &state);
             let credential = who.credential;
-            let listener = Listener { store: state.store, credential, credentials, ears };
+            let sight = Sight::of(who.role);
+            let store = state.store;
+            let listener = Listener { store, credential, credentials, ears, sight };
             let end = tokio::select! {
                 Err(end) = stream(&mut socket, subscription, listener) => end,
                 () = stopping(connection) => End::Close(close_code::AWAY, "the server stops"),
@@ -105,6 +108,7 @@ struct Listener {
     credential: Credential,
     credentials: watch::Receiver<u64>,
     ears: Ears,
+    sight: Sight,
 }
 
 impl Listener {
@@ -127,11 +131,11 @@ async fn stream(
 ) -> Result<Infallible, End> {
     who.check().await?;
     if from.missed > 0 {
-        send(socket, &Lagged { missed: from.missed }).await?;
+        send(socket, &Lagged { missed: from.missed }, who.sight).await?;
     }
     for published in from.backlog.drain(..) {
         if who.ears.hear_past(&published.event).await {
-            send(socket, &*published).await?;
+            send(socket, &*published, who.sight).await?;
         }
     }
     let mut ping = tokio::time::interval(Duration::from_secs(PING_SECONDS));
@@ -150,18 +154,25 @@ async fn stream(
             },
             event = from.live.recv() => match event {
                 Ok(published) if who.ears.hear(&published.event) => {
-                    send(socket, &*published).await?;
+                    send(socket, &*published, who.sight).await?;
                 }
                 Ok(_) => {}
-                Err(RecvError::Lagged(missed)) => send(socket, &Lagged { missed }).await?,
+                Err(RecvError::Lagged(missed)) => send(socket, &Lagged { missed }, who.sight).await?,
                 Err(RecvError::Closed) => return Err(End::Gone),
             },
         }
     }
 }
 
-async fn send(socket: &mut WebSocket, value: &impl Serialize) -> Result<(), Gone> {
-    let text = serde_json::to_string(value).map_err(|error| {
+async fn send(socket: &mut WebSocket, value: &impl Serialize, sight: Sight) -> Result<(), Gone> {
+    let text = match sight {
+        Sight::Whole => serde_json::to_string(value),
+        Sight::Masked => serde_json::to_value(value).map(|mut value| {
+            sight.see(&mut value);
+            value.to_string()
+        }),
+    };
+    let text = text.map_err(|error| {
         tracing::error!(%error, "an event cannot be written as JSON");
         Gone
     })?;

@@ -4,6 +4,7 @@ use crate::auth::Principal;
 use crate::calls::page_limit;
 use crate::problem::parameter;
 use crate::revision::{Seen, known, stale, tag};
+use crate::sight::is_mask;
 use crate::{ApiState, Event, Problem, access, clock};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -303,6 +304,14 @@ pub(crate) async fn edit(
                 .of_field(&name)
         })?;
         edits.push((field, value));
+    }
+    // Who got it masked must not write the mask over it.
+    let is_masked = |(field, value): &&(Field, String)| {
+        matches!(field, Field::CallerName | Field::Phone) && is_mask(value)
+    };
+    if let Some((field, _)) = edits.iter().find(is_masked) {
+        let detail = "it is masked: leave it out, or write it whole";
+        return Err(Problem::invalid(&format!("fields.{}", field.as_str()), detail));
     }
     let changed: Vec<Field> = edits.iter().map(|(field, _)| *field).collect();
     let outcome = state.store.edit_ticket(id, seen.revision, edits, &who.name).await;

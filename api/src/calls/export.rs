@@ -3,6 +3,7 @@
 use super::filter;
 use crate::access::forbidden;
 use crate::auth::Principal;
+use crate::sight::{CONFIDENTIAL, masked_number};
 use crate::table::{self, Table};
 use crate::{ApiState, Problem};
 use axum::Extension;
@@ -41,10 +42,6 @@ const COLUMNS: [&str; 21] = [
     "MOS",
 ];
 
-/// Digits of a number that stay at its beginning and its end.
-const SHOWN_FIRST: usize = 3;
-const SHOWN_LAST: usize = 4;
-
 /// Which calls.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +51,8 @@ pub(crate) struct ExportQuery {
     from: Option<i64>,
     /// Calls that started before this time, in Unix milliseconds.
     to: Option<i64>,
-    /// Whole numbers of citizens instead of `138****8000`; for the administrator.
+    /// Whole numbers of citizens instead of `138****8000`; for the administrator. A confidential citizen's is `保密`
+    /// all the same.
     #[serde(default)]
     numbers: bool,
 }
@@ -133,7 +131,11 @@ fn cells(row: &CallRow, numbers: bool) -> [String; 21] {
         row.ticket_number.clone().unwrap_or_default(),
         id(row.id),
         direction(row.direction).to_owned(),
-        if numbers { caller.clone() } else { masked(caller) },
+        match (row.confidential, numbers) {
+            (true, _) => CONFIDENTIAL.to_owned(),
+            (false, true) => caller.clone(),
+            (false, false) => masked_number(caller),
+        },
         row.called.clone(),
         text(&row.number_name),
         yes(row.enterprise),
@@ -163,31 +165,5 @@ const fn direction(direction: Direction) -> &'static str {
         Direction::Inbound => "呼入",
         Direction::Outbound => "呼出",
         Direction::Callback => "回拨",
-    }
-}
-
-/// A number that nobody can call, but who knows it recognises.
-fn masked(number: &str) -> String {
-    let chars: Vec<char> = number.chars().collect();
-    let hidden = chars.len().saturating_sub(SHOWN_FIRST + SHOWN_LAST);
-    if hidden == 0 {
-        return "*".repeat(chars.len());
-    }
-    let (first, last) = (&chars[..SHOWN_FIRST], &chars[SHOWN_FIRST + hidden..]);
-    let stars = std::iter::repeat_n('*', hidden);
-    first.iter().copied().chain(stars).chain(last.iter().copied()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_masked_number_cannot_be_called() {
-        assert_eq!(masked("13800138000"), "138****8000");
-        assert_eq!(masked("+8613800138000"), "+86*******8000");
-        assert_eq!(masked("8880001"), "*******");
-        assert_eq!(masked("110"), "***");
-        assert_eq!(masked(""), "");
     }
 }

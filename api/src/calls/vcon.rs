@@ -5,7 +5,7 @@
 
 use crate::auth::Principal;
 use crate::recording::Audio;
-use crate::{ApiState, Problem, access, clock};
+use crate::{ApiState, Problem, access, clock, sight};
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
@@ -28,7 +28,7 @@ const VENDOR: &str = "Qingting";
 
 /// A call that is over as a vCon, unsigned form: draft-ietf-vcon-vcon-core-02, syntax 0.4.0. The
 /// recordings are referenced by URL and SHA-512, the transcript is an analysis, the timeline an
-/// attachment with purpose `events`.
+/// attachment with purpose `events`. Of a confidential citizen neither number nor name is in it.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/vcon", params(("id" = String, Path)),
     responses((status = 200, content_type = "application/vcon", body = Object),
     (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -49,7 +49,11 @@ pub(crate) async fn read(
             audio.extend(digest(&state, row).await?);
         }
     }
-    let mut response = parts.vcon(&audio).to_string().into_response();
+    let mut vcon = parts.vcon(&audio);
+    if parts.call.confidential {
+        sight::conceal(&mut vcon);
+    }
+    let mut response = vcon.to_string().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(VCON_TYPE));
     Ok(response)
 }

@@ -20,6 +20,8 @@ pub(crate) struct CallView {
     direction: &'static str,
     /// The citizen's number, whichever way the call goes.
     caller: String,
+    /// Its ticket says that the citizen wants to stay unknown.
+    confidential: bool,
     /// The number of ours that was called or shown.
     called: String,
     /// The entry of that number.
@@ -151,6 +153,7 @@ pub(super) fn call(row: CallRow) -> CallView {
         ticket_number: row.ticket_number,
         direction: row.direction.as_str(),
         caller: row.caller.into_inner(),
+        confidential: row.confidential,
         called: row.called,
         number_name: row.number_name,
         enterprise: row.enterprise,

@@ -7,7 +7,7 @@ pub(crate) use ears::Ears;
 pub use event::Event;
 
 use crate::clock;
-use qingting_common::UnixMillis;
+use qingting_common::{CallId, UnixMillis};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,6 +86,13 @@ impl EventBus {
         // that nobody listens.
         let _ = self.live.send(published);
         ring.seq
+    }
+
+    /// Forgets what was published of these calls: who comes back is told nothing of them any more.
+    pub(crate) fn forget(&self, calls: impl Fn(CallId) -> bool) {
+        let mut ring = self.lock();
+        ring.kept.retain(|published| !published.event.call().is_some_and(&calls));
+        ring.bytes = ring.kept.iter().map(|published| published.event.bytes()).sum();
     }
 
     /// How many listen now; for metrics.

@@ -6,6 +6,7 @@ use crate::{ApiState, Problem, access};
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use qingting_common::TicketId;
+use qingting_nlu::draft::{Field, FieldValue};
 use qingting_store::{PAGE_ROWS_MAX, Revision, StepRow};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use utoipa::ToSchema;
 /// What was written into a ticket and what was done to it. Revisions count through both.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HistoryView {
+    /// The citizen wants to stay unknown.
+    confidential: bool,
     /// Changes of fields, oldest first; of more than 500 the newest.
     revisions: Vec<RevisionView>,
     /// Steps of handling (办理经过), oldest first; of more than 500 the newest.
@@ -63,7 +66,9 @@ pub(crate) async fn read(
     let mut revisions = state.store.revisions(id).await?;
     revisions.drain(..revisions.len().saturating_sub(PAGE_ROWS_MAX as usize));
     let steps = state.store.ticket_steps(id).await?;
+    let is_confidential = |value: &FieldValue| value.value.expose() == "true";
     Ok(Json(HistoryView {
+        confidential: ticket.draft.field(Field::Confidential).is_some_and(is_confidential),
         revisions: revisions.into_iter().map(revision).collect(),
         steps: steps.into_iter().map(step).collect(),
     }))

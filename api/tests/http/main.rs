@@ -10,6 +10,7 @@ mod once;
 mod outbox;
 mod people;
 mod permissions;
+mod privacy;
 mod rates;
 mod records;
 mod revisions;
@@ -306,7 +307,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 72);
+    assert_eq!(operations, 74);
 }
 
 #[test]

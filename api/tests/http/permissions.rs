@@ -29,7 +29,7 @@ const OPEN: [(&str, &str, &str); 6] = [
 ];
 const SIGNED: &str = "the ticket system signs the body instead";
 
-const DESCRIPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+pub(crate) const DESCRIPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
 
 /// Somebody who tries.
 struct Somebody {

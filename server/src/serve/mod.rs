@@ -199,6 +199,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());

@@ -1,4 +1,5 @@
-//! Deletes recordings when their time is over, where the operator has set one.
+//! Deletes recordings when their time is over, where the operator has set one, and what a crash left of erased
+//! citizens'.
 
 use super::Hotline;
 use crate::clock;
@@ -28,6 +29,21 @@ pub async fn run(hotline: Arc<Hotline>) {
     loop {
         // As long as there are many: a busy day leaves more than one look takes.
         while look(&hotline).await {}
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Deletes the files of erased citizens' recordings that are still there, at the start and again and again: whoever
+/// erased them does it at once, unless the server stopped. Runs until it is aborted.
+pub async fn erase(hotline: Arc<Hotline>) {
+    loop {
+        match qingting_api::erase_files(&hotline.store, hotline.archive.root()).await {
+            Ok(0) => {}
+            Ok(left) => tracing::error!(left, "recordings of erased citizens are still there"),
+            Err(error) => {
+                tracing::error!(%error, "recordings of erased citizens could not be looked up");
+            }
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -1,0 +1,17 @@
+//! One citizen's data, given out and erased by law: for the administrator alone (`docs/privacy.md`).
+
+pub(crate) mod erase;
+pub(crate) mod export;
+mod zip;
+
+pub use erase::erase_files;
+
+use crate::Problem;
+use qingting_store::CitizenNumber;
+
+/// The number, which no problem repeats.
+fn number(text: &str) -> Result<CitizenNumber, Problem> {
+    text.parse().map_err(|error: qingting_store::citizens::CitizenNumberError| {
+        Problem::invalid("phone", error.to_string())
+    })
+}
