@@ -13,7 +13,7 @@ const REFUSED: Record<number, string> = spoken({
   403: '没有权限',
   404: '没有找到',
   409: '内容刚被改动，请看一眼再试',
-  410: '录音已按保存期限删除',
+  410: '录音已删除',
   412: '内容刚被改动，请看一眼再试',
   422: '填写的内容不被接受',
   429: '尝试太多，请稍后再试',
@@ -63,6 +63,17 @@ export async function recordingBytes(call: string, first: number, last: number):
   if (answer.status === 416) throw new Refusal(416, t('这一段还没有录下来'));
   if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
   return answer.arrayBuffer();
+}
+
+/** A copy of all that is known of a citizen, as a ZIP file. */
+export async function citizenCopy(phone: string): Promise<Blob> {
+  const headers = { Authorization: header() ?? '', 'Content-Type': 'application/json' };
+  const asked = fetch('/api/v1/citizens/export', { method: 'POST', headers, body: JSON.stringify({ phone }) });
+  const answer = await asked.catch(() => {
+    throw new Refusal(0, t('服务器没有回应，请检查网络'));
+  });
+  if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
+  return answer.blob();
 }
 
 // What the server says in Chinese is for people; other details are for programs.

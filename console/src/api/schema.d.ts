@@ -212,7 +212,8 @@ export interface paths {
         };
         /**
          * The audio of a call as WAV; of the mix of all legs, the citizen is left. Grows while the call
-         *     runs. Encrypted files are decrypted on the way.
+         *     runs. Encrypted files are decrypted on the way. Each answer has a line of the audit with the bytes that were given,
+         *     and its id in `X-Qingting-Playback`.
          */
         get: operations["get_calls_id_recording"];
         put?: never;
@@ -290,7 +291,7 @@ export interface paths {
         /**
          * A call that is over as a vCon, unsigned form: draft-ietf-vcon-vcon-core-02, syntax 0.4.0. The
          *     recordings are referenced by URL and SHA-512, the transcript is an analysis, the timeline an
-         *     attachment with purpose `events`.
+         *     attachment with purpose `events`. Of a confidential citizen neither number nor name is in it.
          */
         get: operations["get_calls_id_vcon"];
         put?: never;
@@ -405,6 +406,48 @@ export interface paths {
         get: operations["get_categories"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/citizens/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erases what is known of one citizen (PIPL article 47): what was said, written and recorded, and the number
+         *     itself. Times, states, ids and counts stay. At most 2,000 calls and as many tickets at once; refused (409) while a
+         *     call with the citizen runs.
+         */
+        post: operations["post_citizens_erase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/citizens/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A copy of all that is known of one citizen (PIPL article 45) as a ZIP file: `data.json`, the recordings as WAV and
+         *     a note what they are. At most 2,000 calls and as many tickets; `more` in `data.json` says that there are more.
+         *     Recordings of another server are left out and named in `missing`.
+         */
+        post: operations["post_citizens_export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1189,7 +1232,8 @@ export interface components {
             id: number;
             /**
              * @description An id, an extension or a filter; of a page of tickets, the newest id and the oldest,
-             *     `newest..oldest`, behind what was looked for: of a telephone number its end, and no words.
+             *     `newest..oldest`, behind what was looked for: of a telephone number its end, and no words; of a recording
+             *     the call and behind it the track and the bytes that were given: `ID track 1.0 bytes 0-65535/1920044`.
              */
             subject: string;
         };
@@ -1333,6 +1377,8 @@ export interface components {
             /** @description The citizen's number, whichever way the call goes. */
             caller: string;
             cause?: string | null;
+            /** @description Its ticket says that the citizen wants to stay unknown. */
+            confidential: boolean;
             /** @description `inbound`, `outbound` or `callback`. */
             direction: string;
             /** Format: int64 */
@@ -1543,6 +1589,84 @@ export interface components {
             /** @description The last day, where that is known. */
             valid_to?: string | null;
         };
+        /** @description Whom to erase. */
+        EraseRequest: {
+            /** @description `true`: only counts what would go. */
+            dry_run?: boolean;
+            /** @description The citizen's whole number. */
+            phone: string;
+            /** @description The ground of article 47: `purpose_over`, `keeping_over`, `consent_withdrawn`, `unlawful` or `other_law`. */
+            reason: string;
+        };
+        /** @description What goes, or would go. */
+        ErasureView: {
+            /**
+             * Format: int64
+             * @description Calls that lose the number and what was said.
+             */
+            calls: number;
+            /**
+             * Format: int64
+             * @description Of those, calls of other numbers about tickets that name this one.
+             */
+            calls_of_others: number;
+            /** @description Whether nothing was erased, only counted. */
+            dry_run: boolean;
+            /**
+             * Format: int64
+             * @description Follow-ups that lose number and words.
+             */
+            follow_ups: number;
+            /** @description The wish not to be called stays: it protects the citizen. */
+            keeps_do_not_call: boolean;
+            /**
+             * Format: int64
+             * @description Entries of the list of missed calls that lose the number.
+             */
+            missed_calls: number;
+            /** @description There is more than one erasure takes: ask once more. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description Of those, follow-ups that were still to be made: they are cancelled.
+             */
+            open_follow_ups: number;
+            /**
+             * Format: int64
+             * @description Of those, tickets that somebody still handles.
+             */
+            open_tickets: number;
+            /**
+             * Format: int64
+             * @description Past tickets of another system.
+             */
+            past_tickets: number;
+            /**
+             * Format: int64
+             * @description Recordings whose files go.
+             */
+            recordings: number;
+            /**
+             * Format: int64
+             * @description Files of erased citizens that could not be deleted yet: it is tried again. Another server deletes its own.
+             */
+            recordings_left: number;
+            /**
+             * Format: int64
+             * @description Sentences of transcripts.
+             */
+            segments: number;
+            /**
+             * Format: int64
+             * @description Tickets that lose their fields, values of their history and notes.
+             */
+            tickets: number;
+            /**
+             * Format: int64
+             * @description Messages that the ticket system has not got: they are discarded.
+             */
+            unsent_messages: number;
+        };
         /** @description A step that was taken in another system. */
         EventOfTicket: {
             /**
@@ -1582,6 +1706,11 @@ export interface components {
          * @enum {string}
          */
         ExpertMode: "consult" | "join";
+        /** @description Whose data. */
+        ExportRequest: {
+            /** @description The citizen's whole number. */
+            phone: string;
+        };
         /** @description Changes, oldest first. */
         FeedPage: {
             /** @description CloudEvents 1.0. */
@@ -1686,6 +1815,8 @@ export interface components {
         };
         /** @description What was written into a ticket and what was done to it. Revisions count through both. */
         HistoryView: {
+            /** @description The citizen wants to stay unknown. */
+            confidential: boolean;
             /** @description Changes of fields, oldest first; of more than 500 the newest. */
             revisions: components["schemas"]["RevisionView"][];
             /** @description Steps of handling (办理经过), oldest first; of more than 500 the newest. */
@@ -2892,7 +3023,10 @@ export interface operations {
                 from?: number;
                 /** @description Calls that started before this time, in Unix milliseconds. */
                 to?: number;
-                /** @description Whole numbers of citizens instead of `138****8000`; for the administrator. */
+                /**
+                 * @description Whole numbers of citizens instead of `138****8000`; for the administrator. A confidential citizen's is `保密`
+                 *     all the same.
+                 */
                 numbers?: boolean;
             };
             header?: never;
@@ -3716,6 +3850,90 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_citizens_erase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_citizens_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };

@@ -7,7 +7,7 @@ export const REFUSALS: Record<string, string> = {
   '没有权限': 'Not allowed',
   '没有找到': 'Not found',
   '内容刚被改动，请看一眼再试': 'Somebody has just changed it; look and try again',
-  '录音已按保存期限删除': 'The recording was deleted at the end of its retention',
+  '录音已删除': 'The recording was deleted',
   '填写的内容不被接受': 'What was filled in is not accepted',
   '尝试太多，请稍后再试': 'Too many tries; try again later',
   '服务器暂时不可用': 'The server is not available for now',
