@@ -3,7 +3,7 @@
 
 use qingting_tests::server::{Server, ServerPlan, wait_until};
 use qingting_tests::{call, cer, spoken};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NUMBER: &str = "13987654321";
@@ -45,6 +45,8 @@ fn nothing_of_a_call_is_in_the_log_the_metrics_or_the_arguments_of_a_process() {
     let (heard, shown) = (said("raw"), said("text"));
     assert!(cer(SAID, &heard) <= 0.5, "too little was heard to be found: {heard}");
 
+    let ticket = server.ticket_of(&call);
+    check_erasure(&server, &call);
     let (status, metrics) = server.request("GET", "/metrics", None);
     assert_eq!(status, 200);
     arguments.extend(arguments_below(server.pid()));
@@ -52,10 +54,30 @@ fn nothing_of_a_call_is_in_the_log_the_metrics_or_the_arguments_of_a_process() {
     let log = server.log();
     assert!(!log.is_empty() && arguments.contains("asr-worker"), "{arguments}");
     let prompts = std::fs::read_to_string(server.home().join("config.toml")).expect("readable");
-    let secrets = secrets(&heard, &shown, &server.ticket_of(&call), &prompts);
+    let secrets = secrets(&heard, &shown, &ticket, &prompts);
     for (place, text) in [("log", &log), ("metrics", &metrics), ("arguments", &arguments)] {
         let found: Vec<&String> = secrets.iter().filter(|word| text.contains(*word)).collect();
         assert!(found.is_empty(), "{found:?} in the {place}:\n{text}");
+    }
+}
+
+/// The citizen gets a copy, and is erased: neither is in the log, and the encrypted recording is gone.
+fn check_erasure(server: &Server, call: &Value) {
+    let recording = server.recording_of(call["id"].as_str().expect("an id"));
+    assert!(recording.exists());
+    let ask = json!({ "phone": NUMBER });
+    let (status, _) = server.request("POST", "/api/v1/citizens/export", Some(&ask));
+    assert_eq!(status, 200);
+    let ask = json!({ "phone": NUMBER, "reason": "purpose_over" });
+    let erased = wait_until("the last words are written", || {
+        let (status, body) = server.request("POST", "/api/v1/citizens/erase", Some(&ask));
+        (status != 409).then_some((status, body))
+    });
+    assert_eq!(erased.0, 200, "{}", erased.1);
+    assert!(!recording.exists());
+    let left = server.ticket_of(call).to_string() + &server.calls()[0].to_string();
+    for word in [NUMBER, NAME, PLACE] {
+        assert!(!left.contains(word), "{word} in {left}");
     }
 }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qingting_tests::peers::browser::Browser;
 use qingting_tests::peers::talker::Talker;
-use qingting_tests::server::{Server, ServerPlan};
+use qingting_tests::server::{Server, ServerPlan, wait_until};
 use serde_json::{Value, json};
 
 /// Pages of the administrator, by their address, and what stands on them in Chinese and English.
@@ -68,6 +68,52 @@ fn every_page_is_accessible_and_fits_in_both_languages() {
         page.click("language");
     }
     says(&page, "管理");
+}
+
+#[test]
+fn a_citizen_is_erased_only_after_the_number_was_typed_again() {
+    let server = server(ServerPlan::deaf(), "王芳");
+    let page = administrator(&server);
+    page.run("location.hash = '#/admin'");
+    says(&page, "启用");
+    page.run(
+        "[...document.querySelectorAll('button')].find((b) => b.innerText === '隐私').click()",
+    );
+    appears(&page, "citizen-phone");
+    page.type_into("citizen-phone", "13800138000");
+    page.click("citizen-plan");
+    appears(&page, "citizen-typed");
+    says(&page, "将要删除");
+    let is_off = "return document.querySelector('#citizen-erase').disabled";
+    page.type_into("citizen-typed", "1380013800");
+    assert_eq!(page.run(is_off), true, "a digit is missing");
+    fits(&page);
+    is_accessible(&page);
+    picture(&page, "privacy-zh");
+    page.click("language");
+    says(&page, "Would be erased");
+    fits(&page);
+    is_accessible(&page);
+    picture(&page, "privacy-en");
+    page.click("language");
+    page.type_into("citizen-typed", "0");
+    page.click("citizen-erase");
+    says(&page, "已删除");
+    let lines = server.api_get("/api/v1/audit")["lines"].clone();
+    let of = |line: &Value| (line["action"].clone(), line["subject"].clone());
+    let (action, subject) = of(&lines[0]);
+    assert_eq!(action, "citizen.erase");
+    assert!(
+        subject.as_str().is_some_and(|said| said.starts_with("…8000 consent_withdrawn")),
+        "{subject}"
+    );
+    assert_eq!(of(&lines[1]).0, "citizen.erase_preview");
+    page.click("citizen-copy");
+    page.wait_until("the copy is told of in the audit", "return !document.querySelector('.bad')");
+    wait_until("a copy was asked for", || {
+        let lines = server.api_get("/api/v1/audit")["lines"].clone();
+        lines.as_array()?.iter().any(|line| line["action"] == "citizen.export").then_some(())
+    });
 }
 
 #[test]
