@@ -224,7 +224,8 @@ pub(crate) async fn put(
     tell(db, call, at).await
 }
 
-async fn tell_all(
+/// Writes into the log where missed calls are now.
+pub(crate) async fn tell_all(
     db: &mut AnyConnection,
     rows: &[AnyRow],
     now: UnixMillis,

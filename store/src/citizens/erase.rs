@@ -5,7 +5,7 @@ use super::{CITIZEN_ROWS_MAX, CitizenNumber, ERASED, scrub};
 use crate::error::StoreError;
 use crate::sql::Sql;
 use crate::writer::Command;
-use crate::{Store, audit, callbacks, clock, outbox, rows, search};
+use crate::{Store, audit, callbacks, clock, missed, outbox, rows, search};
 use qingting_common::{CallId, UnixMillis};
 use qingting_nlu::draft::TicketDraft;
 use serde::{Deserialize, Serialize};
@@ -345,13 +345,14 @@ impl Erase {
         let mut legs = erased("legs SET name = NULL, target", "target", forms.clone());
         legs.push(" AND role IN ('citizen', 'other')");
         run(db, legs).await?;
-        let mut missed = erased("missed_calls SET caller", "caller", forms.clone());
-        missed.push(" OR call_id IN (").push_list(found.calls.iter().cloned()).push(")");
-        run(db, missed).await?;
+        let mut listed = erased("missed_calls SET caller", "caller", forms.clone());
+        listed.push(" OR call_id IN (").push_list(found.calls.iter().cloned()).push(")");
+        run(db, listed).await?;
         let own = found.calls.iter().cloned();
         let mut open = of("UPDATE missed_calls SET state = 'failed' WHERE call_id", own);
-        open.push(" AND state = 'open'");
-        run(db, open).await?;
+        open.push(" AND state = 'open' RETURNING call_id");
+        let failed = open.build().fetch_all(&mut *db).await?;
+        missed::tell_all(db, &failed, self.at).await?;
         run(db, erased("calls SET caller", "id", found.calls.iter().cloned())).await
     }
 

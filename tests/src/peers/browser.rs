@@ -102,7 +102,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
         }}});
         let base = format!("http://127.0.0.1:{port}");
-        let mut browser = Self { agent, session: format!("{base}/session"), driver, home: home };
+        let mut browser = Self { agent, session: format!("{base}/session"), driver, home };
         let session = browser.command("POST", "", &wanted);
         let id = session["sessionId"].as_str().expect("a session").to_owned();
         browser.session = format!("{base}/session/{id}");

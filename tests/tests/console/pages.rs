@@ -74,6 +74,14 @@ fn every_page_is_accessible_and_fits_in_both_languages() {
 fn a_citizen_is_erased_only_after_the_number_was_typed_again() {
     let server = server(ServerPlan::deaf(), "王芳");
     let page = administrator(&server);
+    let campaign = json!({ "name": "十月" });
+    let (status, body) = server.request("POST", "/api/v1/campaigns", Some(&campaign));
+    assert_eq!(status, 201, "{body}");
+    let closed = json!([{ "event_id": "1", "ticket": "GD1", "title": "路灯不亮", "unit": "城管局",
+        "closed_at": 1_767_196_800_000_i64, "citizen": "13800138000" }]);
+    let path = "/api/v1/campaigns/%E5%8D%81%E6%9C%88/follow-ups";
+    let (status, body) = server.request("POST", path, Some(&closed));
+    assert_eq!(status, 200, "{body}");
     page.run("location.hash = '#/admin'");
     says(&page, "启用");
     page.run(
@@ -84,6 +92,7 @@ fn a_citizen_is_erased_only_after_the_number_was_typed_again() {
     page.click("citizen-plan");
     appears(&page, "citizen-typed");
     says(&page, "将要删除");
+    assert!(page.text("citizen-counts").contains("回访记录 1"), "{}", page.text("citizen-counts"));
     let is_off = "return document.querySelector('#citizen-erase').disabled";
     page.type_into("citizen-typed", "1380013800");
     assert_eq!(page.run(is_off), true, "a digit is missing");
@@ -99,6 +108,8 @@ fn a_citizen_is_erased_only_after_the_number_was_typed_again() {
     page.type_into("citizen-typed", "0");
     page.click("citizen-erase");
     says(&page, "已删除");
+    let left = server.api_get("/api/v1/follow-ups")["follow_ups"][0].clone();
+    assert_eq!((&left["citizen"], &left["status"]), (&json!("已删除"), &json!("cancelled")));
     let lines = server.api_get("/api/v1/audit")["lines"].clone();
     let of = |line: &Value| (line["action"].clone(), line["subject"].clone());
     let (action, subject) = of(&lines[0]);
