@@ -28,6 +28,7 @@ mod ops;
 mod outbox;
 mod pages;
 mod problem;
+mod proxies;
 mod rates;
 mod recording;
 mod revision;
@@ -112,6 +113,8 @@ pub struct ApiState {
     pub feed: Feed,
     /// How often anybody may ask.
     pub rates: Rates,
+    /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
+    pub trusted_proxies: Arc<[IpAddr]>,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
 }
@@ -147,6 +150,7 @@ impl ApiState {
             public_url: None,
             feed: Feed::default(),
             rates: Rates::default(),
+            trusted_proxies: Arc::default(),
             failures: Arc::default(),
             logins: Arc::default(),
         }
@@ -163,6 +167,7 @@ pub fn router(state: ApiState) -> Router {
         // After the guard, which knows the table alone.
         .merge(pages::routes(state.pages))
         .layer(middleware::from_fn(frame::frame))
+        .layer(middleware::from_fn_with_state(state.clone(), proxies::look_behind))
         .with_state(state)
 }
 
