@@ -63,6 +63,9 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("PATCH", "/api/v1/seats/{extension}", &[Admin]),
     ("DELETE", "/api/v1/seats/{extension}", &[Admin]),
     ("POST", "/api/v1/seats/{extension}/state", WORK_OWN),
+    ("POST", "/api/v1/seats/{extension}/totp", &[Admin, Supervisor, Seat]),
+    ("POST", "/api/v1/seats/{extension}/totp/confirm", &[Admin, Supervisor, Seat]),
+    ("DELETE", "/api/v1/seats/{extension}/totp", &[Admin]),
     ("GET", "/api/v1/missed-calls", READ_OWN),
     ("POST", "/api/v1/missed-calls/{id}/call-back", WORK_OWN),
     ("POST", "/api/v1/missed-calls/{id}/reopen", LEAD),
@@ -261,7 +264,12 @@ pub(crate) fn too_many() -> Box<Response> {
 }
 
 pub(crate) fn unauthorized(detail: &str) -> Box<Response> {
-    let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+    challenged(Problem::new(StatusCode::UNAUTHORIZED, detail))
+}
+
+/// A refusal for want of a proof (RFC 9110 §15.5.2).
+pub(crate) fn challenged(problem: Problem) -> Box<Response> {
+    let mut response = problem.into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Box::new(response)
 }

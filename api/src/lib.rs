@@ -33,6 +33,7 @@ mod rates;
 mod recording;
 mod revision;
 mod seats;
+mod second_factor;
 mod server;
 mod sessions;
 mod signed;
@@ -203,6 +204,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(seats::list, seats::create))
         .routes(routes!(seats::one, seats::edit, seats::remove))
         .routes(routes!(seats::state))
+        .routes(routes!(second_factor::offer, second_factor::remove))
+        .routes(routes!(second_factor::confirm))
         .routes(routes!(missed::list))
         .routes(routes!(missed::call_back))
         .routes(routes!(missed::reopen))
