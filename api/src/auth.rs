@@ -63,6 +63,9 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("PATCH", "/api/v1/seats/{extension}", &[Admin]),
     ("DELETE", "/api/v1/seats/{extension}", &[Admin]),
     ("POST", "/api/v1/seats/{extension}/state", WORK_OWN),
+    ("POST", "/api/v1/seats/{extension}/totp", &[Admin, Supervisor, Seat]),
+    ("POST", "/api/v1/seats/{extension}/totp/confirm", &[Admin, Supervisor, Seat]),
+    ("DELETE", "/api/v1/seats/{extension}/totp", &[Admin]),
     ("GET", "/api/v1/missed-calls", READ_OWN),
     ("POST", "/api/v1/missed-calls/{id}/call-back", WORK_OWN),
     ("POST", "/api/v1/missed-calls/{id}/reopen", LEAD),
@@ -113,6 +116,9 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("POST", "/api/v1/outbox/{id}/retry", &[Admin]),
     ("POST", "/api/v1/outbox/{id}/discard", &[Admin]),
 ];
+
+/// Cheap to answer, and asked for all the time: no budget is theirs.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -172,6 +178,10 @@ pub(crate) async fn guard(
         return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
     }
     let address = address(request.extensions().get());
+    // Who watches the server from the address of everybody else must not be told that it is gone.
+    if PROBES.contains(&path.as_str()) {
+        return next.run(request).await;
+    }
     if roles.is_empty() {
         return match state.rates.stranger(address, clock::now()) {
             Ok(()) => next.run(request).await,
@@ -256,7 +266,12 @@ pub(crate) fn too_many() -> Box<Response> {
 }
 
 pub(crate) fn unauthorized(detail: &str) -> Box<Response> {
-    let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+    challenged(Problem::new(StatusCode::UNAUTHORIZED, detail))
+}
+
+/// A refusal for want of a proof (RFC 9110 §15.5.2).
+pub(crate) fn challenged(problem: Problem) -> Box<Response> {
+    let mut response = problem.into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Box::new(response)
 }

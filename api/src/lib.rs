@@ -29,10 +29,12 @@ mod ops;
 mod outbox;
 mod pages;
 mod problem;
+mod proxies;
 mod rates;
 mod recording;
 mod revision;
 mod seats;
+mod second_factor;
 mod server;
 mod sessions;
 mod sight;
@@ -115,6 +117,8 @@ pub struct ApiState {
     pub feed: Feed,
     /// How often anybody may ask.
     pub rates: Rates,
+    /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
+    pub trusted_proxies: Arc<[IpAddr]>,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
 }
@@ -150,6 +154,7 @@ impl ApiState {
             public_url: None,
             feed: Feed::default(),
             rates: Rates::default(),
+            trusted_proxies: Arc::default(),
             failures: Arc::default(),
             logins: Arc::default(),
         }
@@ -167,6 +172,7 @@ pub fn router(state: ApiState) -> Router {
         // After the guard, which knows the table alone.
         .merge(pages::routes(state.pages))
         .layer(middleware::from_fn(frame::frame))
+        .layer(middleware::from_fn_with_state(state.clone(), proxies::look_behind))
         .with_state(state)
 }
 
@@ -202,6 +208,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(seats::list, seats::create))
         .routes(routes!(seats::one, seats::edit, seats::remove))
         .routes(routes!(seats::state))
+        .routes(routes!(second_factor::offer, second_factor::remove))
+        .routes(routes!(second_factor::confirm))
         .routes(routes!(missed::list))
         .routes(routes!(missed::call_back))
         .routes(routes!(missed::reopen))

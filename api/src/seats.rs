@@ -33,6 +33,8 @@ pub(crate) struct SeatView {
     skills: BTreeMap<String, u8>,
     /// Whether it may neither register nor log in.
     disabled: bool,
+    /// Whether it logs in with a code as well.
+    has_totp: bool,
     /// Counts its changes; also the `ETag`.
     revision: i64,
     created_at: i64,
@@ -250,6 +252,7 @@ fn view(seat: SeatInfo, now: Option<SeatNow>) -> SeatView {
         role: seat.role.as_str(),
         skills: seat.skills,
         disabled: seat.disabled,
+        has_totp: seat.has_totp,
         revision: seat.revision,
         created_at: seat.created_at.0,
         updated_at: seat.updated_at.0,

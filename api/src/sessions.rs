@@ -1,6 +1,6 @@
 //! Sessions of seats: log in, log out, who am I.
 
-use crate::auth::{Principal, address, too_many, unauthorized};
+use crate::auth::{Principal, address, challenged, too_many, unauthorized};
 use crate::{ApiState, Problem, clock};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_common::Pii;
-use qingting_store::{Credential, SeatInfo};
+use qingting_store::{self as store, Credential, SeatInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,6 +24,9 @@ pub(crate) struct LogIn {
     extension: String,
     #[schema(value_type = String)]
     password: Pii<String>,
+    /// Of the seat that has a second factor: the six digits that its authenticator shows.
+    #[schema(value_type = Option<String>)]
+    code: Option<Pii<String>>,
 }
 
 /// A session.
@@ -52,7 +55,8 @@ pub(crate) struct Me {
     skills: BTreeMap<String, u8>,
 }
 
-/// Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late.
+/// Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late. A seat with a second
+/// factor whose password is right is told so by 401 with `field` `code`; each code counts once.
 #[utoipa::path(post, path = "/api/v1/session", request_body = LogIn,
     responses((status = 201, body = SessionView), (status = 401, body = Problem),
     (status = 422, body = Problem), (status = 429, body = Problem)))]
@@ -72,13 +76,29 @@ pub(crate) async fn open(
     let now = clock::now().0;
     let Some(turn) = state.failures.turn(&address, now) else { return Ok(*too_many()) };
     tokio::time::sleep(turn.delay.max(state.logins.delay(&extension, now))).await;
-    let opened = state.store.open_session(&extension, &body.password).await?;
+    let code = body.code.as_ref().map(|code| code.expose().as_str());
+    let came_of_it = state.store.open_session(&extension, &body.password, code).await?;
     drop(turn);
-    let Some(opened) = opened else {
+    let count = || {
         let now = clock::now().0;
         state.failures.count(&address, now);
         state.logins.count(&extension, now);
-        return Ok(*unauthorized("wrong extension or password"));
+    };
+    let opened = match came_of_it {
+        store::LogIn::Opened(opened) => opened,
+        store::LogIn::Wrong => {
+            count();
+            return Ok(*unauthorized("wrong extension or password"));
+        }
+        store::LogIn::WantsCode => {
+            // To ask for one is no guess.
+            if code.is_some() {
+                count();
+            }
+            let detail = "code: the six digits that the authenticator shows now, each once";
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, detail).of_field("code");
+            return Ok(*challenged(problem));
+        }
     };
     let (seat, expires_at) = (opened.session.seat, opened.session.expires_at.0);
     let role = seat.role.as_str();

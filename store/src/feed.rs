@@ -12,6 +12,12 @@ use crate::{PAGE_ROWS_MAX, Store};
 use qingting_common::UnixMillis;
 use sqlx::{AnyConnection, Row};
 use std::time::Duration;
+use uuid::Uuid;
+
+/// What the log says of a restore; nobody is told of it.
+const RESTORED: &str = "log.restored";
+/// More changes than a hotline makes between a backup and its restore.
+const RESTORED_LEAP: i64 = 1_000_000_000;
 
 /// A part of the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,13 +47,12 @@ impl Store {
             .await?;
         // After the rows: what was deleted before they were read is seen here.
         let deleted = self.log_deleted().await?;
-        let is_gone = match (after, rows.is_empty()) {
+        let is_gone = match after {
             // Then the oldest that is kept is another one now, and this page is not its beginning; the rows are
             // in order and whole nevertheless.
-            (None, _) => false,
-            (Some(after), false) => after < deleted,
-            // A place behind the end is of another database, or of this one before it was restored.
-            (Some(after), true) => after < deleted || after > self.log_end().await?,
+            None => false,
+            // A place without a row is of another database, or of this one before it was restored.
+            Some(after) => after < deleted || (after > deleted && !self.is_place(after).await?),
         };
         if is_gone {
             return Ok(LogPage::Gone);
@@ -63,10 +68,15 @@ impl Store {
         Ok(row.fetch_one(self.readers()).await?.try_get("up_to")?)
     }
 
-    /// The id of the newest row; 0 before there was one.
-    async fn log_end(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT coalesce(max(id), 0) AS last FROM outbox");
-        Ok(row.fetch_one(self.readers()).await?.try_get("last")?)
+    async fn is_place(&self, id: i64) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 AS found FROM outbox WHERE id = $1").bind(id);
+        Ok(row.fetch_optional(self.readers()).await?.is_some())
+    }
+
+    /// Says in the log that the database was restored: ids go on far behind those that readers may have had, so that
+    /// what was told and lost since the backup is no place any more.
+    pub async fn log_restored(&self, now: UnixMillis) -> Result<(), StoreError> {
+        self.write(Restored { now }).await
     }
 
     /// Takes the push to a receiver until the lease is over, and tells how far the receiver has come: a new one
@@ -91,6 +101,36 @@ impl Store {
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
         self.write(Advance { name: name.to_owned(), owner: owner.to_owned(), after, now }).await
+    }
+}
+
+struct Restored {
+    now: UnixMillis,
+}
+
+impl Command for Restored {
+    type Output = ();
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO outbox (id, key, kind, stream, payload, created_at, state, feed_only)
+             SELECT coalesce(max(id), 0) + $1, $2, $3, '', '{}', $4, 'skipped', true FROM outbox",
+        )
+        .bind(RESTORED_LEAP)
+        .bind(Uuid::now_v7().to_string())
+        .bind(RESTORED)
+        .bind(self.now.0)
+        .execute(&mut *db)
+        .await?;
+        if db.backend_name() != "SQLite" {
+            sqlx::query(
+                "SELECT setval(pg_get_serial_sequence('outbox', 'id'), max(id)) FROM outbox",
+            )
+            .execute(db)
+            .await?;
+        }
+        Ok(())
     }
 }
 

@@ -82,8 +82,8 @@ pub use recordings::{
 pub use repeats::{LikelyRepeat, RecentAppeal};
 pub use search::{FoundStatus, FoundTicket, PhoneEnd, TicketSearch, Words};
 pub use seats::{
-    NewSeat, NewSession, SeatChange, SeatCredential, SeatError, SeatInfo, SeatRole, SeatSession,
-    Skills,
+    LogIn, NewSeat, NewSession, SeatChange, SeatCredential, SeatError, SeatInfo, SeatRole,
+    SeatSession, Skills,
 };
 pub use tickets::{Confirmed, Revision, TicketQuery, TicketRow, TicketStatus};
 pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};

@@ -307,7 +307,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 74);
+    assert_eq!(operations, 77);
 }
 
 #[test]

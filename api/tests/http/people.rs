@@ -45,6 +45,57 @@ async fn a_seat_logs_in_is_known_and_logs_out() {
 }
 
 #[tokio::test]
+async fn a_second_factor_is_offered_shown_and_then_wanted() {
+    let world = World::new().await;
+    let seat = world.seat("1001", SeatRole::Seat).await;
+    let other = world.seat("1002", SeatRole::Supervisor).await;
+    let (path, confirm) = ("/api/v1/seats/1001/totp", "/api/v1/seats/1001/totp/confirm");
+    assert_eq!(world.ask("POST", path, &other, "").await.status, 403, "another's");
+    let offered = world.ask("POST", path, &seat, "").await;
+    assert_eq!(offered.status, 201);
+    let offered = offered.json();
+    let secret = offered["secret"].as_str().unwrap();
+    assert_eq!(offered["uri"], format!("otpauth://totp/12345:1001?secret={secret}&issuer=12345"));
+    let code = |steps: i64| {
+        let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
+        let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+        totp.generate((now().0 / 1_000 + 30 * steps) as u64).to_string()
+    };
+    let refused = world.ask("POST", confirm, &seat, r#"{"code":"12"}"#).await;
+    assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("code")));
+    let shown = json!({ "code": code(0) }).to_string();
+    assert_eq!(world.ask("POST", confirm, &seat, &shown).await.status, 204);
+    assert_eq!(world.ask("GET", "/api/v1/me", &seat, "").await.status, 401, "sessions end");
+
+    let log_in = async |code: Option<String>| {
+        let body = json!({ "extension": "1001", "password": PASSWORD, "code": code }).to_string();
+        world.ask("POST", "/api/v1/session", "", &body).await
+    };
+    let wanted = log_in(None).await;
+    assert_eq!((wanted.status, &wanted.json()["field"]), (401, &json!("code")));
+    let opened = log_in(Some(code(1))).await;
+    assert_eq!(opened.status, 201);
+    assert_eq!(log_in(Some(code(1))).await.status, 401, "a code counts once");
+    let token = opened.json()["token"].as_str().unwrap().to_owned();
+    let seat = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(
+        world.ask("POST", path, &seat, "").await.status,
+        403,
+        "another is the administrator's"
+    );
+    assert_eq!(world.ask("DELETE", path, &seat, "").await.status, 403);
+    assert_eq!(world.admin("GET", "/api/v1/seats/1001", "").await.json()["has_totp"], true);
+    assert_eq!(world.admin("DELETE", path, "").await.status, 204);
+    assert_eq!(log_in(None).await.status, 201);
+    let of_totp: Vec<_> = actions(&world, "1001").await;
+    for (by, action) in
+        [("1001", "seat.totp_offer"), ("1001", "seat.totp_confirm"), ("admin", "seat.totp_remove")]
+    {
+        assert!(of_totp.contains(&(by.into(), action.into())), "{of_totp:?}");
+    }
+}
+
+#[tokio::test]
 async fn many_wrong_passwords_make_a_seat_wait_but_lock_it_out_of_nothing() {
     let world = World::new().await;
     world.seat("1001", SeatRole::Seat).await;

@@ -5,7 +5,7 @@ use crate::world::{Answer, PASSWORD, World, bearer};
 use qingting_api::auth::POLICY;
 use qingting_api::{Rate, Rates};
 use qingting_common::Pii;
-use qingting_store::{Role, SeatRole};
+use qingting_store::{LogIn, Role, SeatRole};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -89,7 +89,10 @@ async fn invalid(world: &World) -> Vec<Somebody> {
     let disable = world.admin("PATCH", "/api/v1/seats/1003", r#"{"disabled":true}"#).await;
     assert_eq!(disable.status, 200);
     // Last: whoever logs in makes the server forget sessions that are over.
-    let expired = world.store.open_session_for("1001", &password, -1).await.unwrap().unwrap().token;
+    let expired = match world.store.open_session_for("1001", &password, None, -1).await.unwrap() {
+        LogIn::Opened(session) => session.token,
+        other => panic!("{other:?}"),
+    };
     let tampered = |secret: &str| {
         let (rest, last) = secret.split_at(secret.len() - 1);
         format!("{rest}{}", if last == "0" { "1" } else { "0" })

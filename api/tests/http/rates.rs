@@ -40,7 +40,7 @@ async fn an_address_without_credentials_waits_and_who_has_a_key_does_not() {
     let log_in = r#"{"extension":"1001","password":"wrong horse"}"#;
     let mut statuses = Vec::new();
     for _ in 0..5 {
-        statuses.push(world.ask("GET", "/healthz", "", "").await.status);
+        statuses.push(world.ask("GET", "/api/v1", "", "").await.status);
         statuses.push(world.ask("GET", "/api/v1/calls", forged, "").await.status);
     }
     assert_eq!(statuses, [200, 401].repeat(5));
@@ -48,7 +48,7 @@ async fn an_address_without_credentials_waits_and_who_has_a_key_does_not() {
     let mut last = Vec::new();
     for _ in 0..20 {
         last = vec![
-            world.ask("GET", "/healthz", "", "").await.status,
+            world.ask("GET", "/api/v1", "", "").await.status,
             world.ask("GET", "/api/v1/calls", forged, "").await.status,
             world.ask("POST", "/api/v1/session", "", log_in).await.status,
         ];
@@ -57,6 +57,38 @@ async fn an_address_without_credentials_waits_and_who_has_a_key_does_not() {
         }
     }
     assert_eq!(last, [429; 3], "open, refused and log-in alike");
+    assert_eq!(world.ask("GET", "/healthz", "", "").await.status, 200, "a probe has no budget");
     assert_eq!(world.admin("GET", "/api/v1/calls", "").await.status, 200);
     assert_eq!(world.ask("GET", "/softphone", "", "").await.status, 200, "pages are no requests");
+}
+
+/// Asks of a stranger who says that it came through a proxy from there, until one is refused.
+async fn refused_after(world: &World, from: &str) -> usize {
+    let head = format!("X-Forwarded-For: 198.51.100.9, {from}\r\n");
+    for asked in 0..40 {
+        if world.ask("GET", "/api/v1", &head, "").await.status == 429 {
+            return asked;
+        }
+    }
+    40
+}
+
+#[tokio::test]
+async fn who_comes_through_a_trusted_proxy_has_a_budget_of_its_own() {
+    let rate = |at_once| Rate { per_second: SLOW, at_once };
+    let behind = World::with(|state| {
+        state.rates = Rates::new(rate(100), rate(10));
+        state.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")].into();
+    })
+    .await;
+    let first = refused_after(&behind, "203.0.113.1").await;
+    assert!((10..40).contains(&first), "{first}");
+    let second = refused_after(&behind, "203.0.113.2").await;
+    assert!((10..40).contains(&second), "another client: {second}");
+
+    let before = world(100, 10).await;
+    let first = refused_after(&before, "203.0.113.1").await;
+    assert!((10..40).contains(&first), "{first}");
+    let second = refused_after(&before, "203.0.113.2").await;
+    assert!(second < 10, "nobody trusts that one: {second}");
 }

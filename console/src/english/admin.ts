@@ -1,5 +1,12 @@
 /** Administration. */
 export const ADMIN: Record<string, string> = {
+  '两步验证': 'Second factor',
+  '两步验证已启用': 'Second factor on',
+  '两步验证：{extension}': 'Second factor: {extension}',
+  '在验证器应用中输入密钥，只显示这一次：': 'Type the secret into an authenticator; it is shown this once:',
+  '应用显示的 6 位数字': 'The six digits that it shows',
+  '取消两步验证': 'Take it away',
+  '启用后该座席现有的登录立即结束，以后签入页面需要密码和数字；话机注册仍只用密码。': 'The seat\'s sessions end at once; from then on its page wants password and digits. Telephones register by the password alone.',
   '值班表': 'Duty list',
   '待发消息': 'Outbox',
   '接口密钥': 'API keys',

@@ -13,4 +13,6 @@ export const COMMON: Record<string, string> = {
   '分机号或密码不对': 'Wrong extension or password',
   '分机号（管理员填 admin）': 'Extension (administrator: admin)',
   '密码': 'Password',
+  '验证器应用显示的 6 位数字': 'The six digits of the authenticator',
+  '数字不对或已经用过，请等下一组': 'Wrong or used before; wait for the next ones',
 };

@@ -287,6 +287,7 @@ fn all_kinds() -> Vec<String> {
 #[serde(default)]
 pub struct Http {
     pub listen: SocketAddr,
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -588,7 +589,7 @@ impl TicketSystem {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 12345)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 12345)), trusted_proxies: Vec::new() }
     }
 }
 

@@ -409,6 +409,7 @@ fn api_state(
     state.locate = Arc::new(move |place| for_places.reader.locate(place));
     state.pages = pages::all(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
+    state.trusted_proxies = hotline.config.http.trusted_proxies.clone().into();
     state
 }
 

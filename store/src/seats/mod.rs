@@ -6,9 +6,10 @@
 
 mod check;
 mod sessions;
+mod totp;
 mod write;
 
-pub use sessions::{NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};
+pub use sessions::{LogIn, NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};
 
 use crate::error::StoreError;
 use crate::once::Once;
@@ -61,6 +62,8 @@ pub struct SeatInfo {
     pub skills: Skills,
     /// Whether it may neither register nor log in.
     pub disabled: bool,
+    /// Whether it logs in with a code as well.
+    pub has_totp: bool,
     /// Counts its changes, from 1.
     pub revision: i64,
     /// When it was made.
@@ -174,6 +177,7 @@ impl Store {
             role: seat.role,
             skills: seat.skills,
             disabled: false,
+            has_totp: false,
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -266,6 +270,7 @@ fn read(row: &AnyRow) -> Result<SeatInfo, StoreError> {
         role: named(row, "role", SeatRole::ALL, SeatRole::as_str)?,
         skills: rows::json(row.try_get("skills")?, "seats.skills")?,
         disabled: flag(row, "disabled")?,
+        has_totp: row.try_get::<Option<String>, _>("totp_secret")?.is_some(),
         revision: row.try_get("revision")?,
         created_at: at(row, "created_at")?,
         updated_at: at(row, "updated_at")?,

@@ -1,6 +1,6 @@
 //! Sessions: a seat that has logged in to the page.
 
-use super::{SeatInfo, read};
+use super::{SeatInfo, read, totp};
 use crate::error::StoreError;
 use crate::rows::{at, parsed};
 use crate::writer::Command;
@@ -44,14 +44,26 @@ impl fmt::Debug for NewSession {
     }
 }
 
+/// What came of a log-in.
+#[derive(Debug)]
+pub enum LogIn {
+    /// The seat is in.
+    Opened(NewSession),
+    /// There is no such seat, it is disabled, or the password is wrong.
+    Wrong,
+    /// The password is right; the code of the second factor is absent, wrong or was there before.
+    WantsCode,
+}
+
 impl Store {
-    /// Logs a seat in; none when there is no such seat, it is disabled, or the password is wrong.
+    /// Logs a seat in; with a code where it has a second factor.
     pub async fn open_session(
         &self,
         extension: &str,
         password: &Pii<String>,
-    ) -> Result<Option<NewSession>, StoreError> {
-        self.open_session_for(extension, password, SESSION_MS_MAX).await
+        code: Option<&str>,
+    ) -> Result<LogIn, StoreError> {
+        self.open_session_for(extension, password, code, SESSION_MS_MAX).await
     }
 
     /// The same for a shorter time, in milliseconds.
@@ -59,8 +71,9 @@ impl Store {
         &self,
         extension: &str,
         password: &Pii<String>,
+        code: Option<&str>,
         lasting_ms: i64,
-    ) -> Result<Option<NewSession>, StoreError> {
+    ) -> Result<LogIn, StoreError> {
         let row = sqlx::query("SELECT * FROM seats WHERE extension = $1 AND NOT disabled")
             .bind(extension)
             .fetch_optional(self.readers())
@@ -68,11 +81,11 @@ impl Store {
         let Some(row) = row else {
             // As slow as for a seat that is there: the time shall not tell which extensions exist.
             self.inner.passwords.matches(password.expose(), keys::NOBODYS_HASH).await?;
-            return Ok(None);
+            return Ok(LogIn::Wrong);
         };
         let stored: String = row.try_get("password_hash")?;
         if !self.inner.passwords.matches(password.expose(), &stored).await? {
-            return Ok(None);
+            return Ok(LogIn::Wrong);
         }
         let mut bytes = [0u8; TOKEN_BYTES];
         rand::rng().fill_bytes(&mut bytes);
@@ -84,8 +97,13 @@ impl Store {
             expires_at: UnixMillis(now.0.saturating_add(lasting_ms.min(SESSION_MS_MAX))),
         };
         let hash = keys::hash(&token);
-        let opened = self.write(Open { session: session.clone(), stored, hash, now }).await?;
-        Ok(opened.then_some(NewSession { session, token }))
+        let code = code.map(|code| Pii::new(code.to_owned()));
+        let opening = Open { session: session.clone(), stored, hash, code, now };
+        Ok(match self.write(opening).await? {
+            Opening::Opened => LogIn::Opened(NewSession { session, token }),
+            Opening::Changed => LogIn::Wrong,
+            Opening::WantsCode => LogIn::WantsCode,
+        })
     }
 
     /// The session of that token, unless it is unknown, over or revoked, or its seat disabled.
@@ -139,14 +157,49 @@ struct Open {
     /// The hash that the password matched.
     stored: String,
     hash: String,
+    /// Of the second factor.
+    code: Option<Pii<String>>,
     now: UnixMillis,
 }
 
+enum Opening {
+    Opened,
+    /// Meanwhile the password was changed or the seat disabled.
+    Changed,
+    WantsCode,
+}
+
+impl Open {
+    /// Whether the second factor, where there is one, was shown; then its code counts no more.
+    async fn has_second_factor(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+        let extension = &self.session.seat.extension;
+        let row = sqlx::query("SELECT totp_secret, totp_step FROM seats WHERE extension = $1")
+            .bind(extension)
+            .fetch_optional(&mut *db)
+            .await?;
+        let Some(row) = row else { return Ok(true) };
+        let secret: Option<String> = row.try_get("totp_secret")?;
+        let Some(secret) = secret else { return Ok(true) };
+        let Some(code) = &self.code else { return Ok(false) };
+        let step = totp::step(&secret, code.expose(), row.try_get("totp_step")?, self.now)?;
+        let Some(step) = step else { return Ok(false) };
+        sqlx::query("UPDATE seats SET totp_step = $2 WHERE extension = $1")
+            .bind(extension)
+            .bind(step)
+            .execute(db)
+            .await?;
+        Ok(true)
+    }
+}
+
 impl Command for Open {
-    type Output = bool;
+    type Output = Opening;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<Opening, StoreError> {
+        if !self.has_second_factor(db).await? {
+            return Ok(Opening::WantsCode);
+        }
         let extension = &self.session.seat.extension;
         // A token of a session that is long over proves nothing: it need not be kept.
         sqlx::query("DELETE FROM seat_sessions WHERE expires_at < $1")
@@ -168,10 +221,10 @@ impl Command for Open {
         .execute(&mut *db)
         .await?;
         if inserted.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Opening::Changed);
         }
         audit::insert(db, self.now, extension, "session.open", extension).await?;
-        Ok(true)
+        Ok(Opening::Opened)
     }
 }
 

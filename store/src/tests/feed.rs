@@ -212,6 +212,22 @@ async fn what_was_deleted_unread_is_told_and_the_last_row_stays(on: On) {
     assert!(new.iter().all(|row| row.id > end) && new.len() == 2, "{new:?}");
 }
 
+on_both!(who_was_ahead_of_a_restored_log_is_told);
+async fn who_was_ahead_of_a_restored_log_is_told(on: On) {
+    let (_dir, store) = fresh(on).await;
+    begun(&store).await;
+    let (_, end) = rows(&store, None, 9).await;
+    // What a reader had of the changes since the backup.
+    let ahead = end + 3;
+    store.log_restored(later(0)).await.unwrap();
+    begun(&store).await;
+    begun(&store).await;
+    assert_eq!(store.log(Some(ahead), 9).await.unwrap(), LogPage::Gone);
+    let (new, _) = rows(&store, Some(end), 9).await;
+    assert_eq!(new.len(), 5, "who was not ahead goes on: the mark, and two changes of each call");
+    assert!(new.iter().all(|row| row.id > ahead + 1_000));
+}
+
 on_both!(a_receiver_goes_on_where_it_was_whichever_server_pushes);
 async fn a_receiver_goes_on_where_it_was_whichever_server_pushes(on: On) {
     let (_dir, one) = fresh(on).await;

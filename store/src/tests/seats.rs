@@ -17,7 +17,11 @@ pub(super) async fn make(store: &Store, extension: &str) -> SeatInfo {
 }
 
 async fn log_in(store: &Store, extension: &str, password: &str) -> Option<NewSession> {
-    store.open_session(extension, &Pii::new(password.into())).await.unwrap()
+    match store.open_session(extension, &Pii::new(password.into()), None).await.unwrap() {
+        LogIn::Opened(session) => Some(session),
+        LogIn::Wrong => None,
+        LogIn::WantsCode => panic!("it has no second factor"),
+    }
 }
 
 on_both!(the_directory_has_hashes_and_the_file_no_password);
@@ -151,4 +155,46 @@ async fn a_removed_seat_takes_its_sessions_with_it_and_stays_in_the_audit(on: On
         ("admin", "seat.create"),
     ];
     assert_eq!(lines, expected);
+}
+
+fn code(secret: &Pii<String>, steps_ahead: u64) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret.expose()).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    totp.generate(crate::clock::now().0 as u64 / 1_000 + 30 * steps_ahead).to_string()
+}
+
+on_both!(a_second_factor_is_wanted_once_it_was_shown_and_each_code_counts_once);
+async fn a_second_factor_is_wanted_once_it_was_shown_and_each_code_counts_once(on: On) {
+    let (_dir, store) = fresh(on).await;
+    make(&store, "1001").await;
+    let before = log_in(&store, "1001", PASSWORD).await.unwrap();
+    let secret = store.offer_totp("1001", "admin").await.unwrap();
+    assert!(log_in(&store, "1001", PASSWORD).await.is_some(), "offered is not confirmed");
+    assert!(!store.confirm_totp("1001", "wrong", "admin").await.unwrap());
+    assert!(store.confirm_totp("1001", &code(&secret, 0), "admin").await.unwrap());
+    assert!(store.seat("1001").await.unwrap().unwrap().has_totp);
+    assert!(store.verify_session(&before.token).await.unwrap().is_none(), "sessions end");
+
+    let password = Pii::new(PASSWORD.to_owned());
+    let attempt =
+        async |code: Option<&str>| store.open_session("1001", &password, code).await.unwrap();
+    assert!(matches!(attempt(None).await, LogIn::WantsCode));
+    let confirmed_with = code(&secret, 0);
+    assert!(matches!(attempt(Some(&confirmed_with)).await, LogIn::WantsCode), "it counted before");
+    let next = code(&secret, 1);
+    assert!(matches!(attempt(Some(&next)).await, LogIn::Opened(_)));
+    assert!(matches!(attempt(Some(&next)).await, LogIn::WantsCode), "once");
+    let wrong = Pii::new("wrong horse".to_owned());
+    let told = store.open_session("1001", &wrong, Some(&code(&secret, 1))).await.unwrap();
+    assert!(matches!(told, LogIn::Wrong), "who has no password learns nothing of a code");
+
+    store.remove_totp("1001", "admin").await.unwrap();
+    assert!(log_in(&store, "1001", PASSWORD).await.is_some());
+    for missing in [
+        store.offer_totp("1009", "admin").await.map(drop),
+        store.remove_totp("1009", "admin").await,
+        store.confirm_totp("1009", "000000", "admin").await.map(drop),
+    ] {
+        assert!(matches!(missing, Err(SeatError::NotFound)));
+    }
 }

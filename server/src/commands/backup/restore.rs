@@ -262,6 +262,7 @@ async fn wake(place: &Place, manifest: &Manifest, dir: &Path) -> Result<()> {
     let store = Store::open(place.clone()).await?;
     let subject = format!("{} of {}", dir.display(), manifest.made_at);
     store.audit(HERE, "backup.restore", &subject).await?;
+    store.log_restored(crate::clock::unix_now()).await?;
     for campaign in store.campaigns().await? {
         if campaign.state != CampaignState::Running {
             continue;

@@ -1,0 +1,96 @@
+//! A seat's second factor: offered, shown once to be right, then wanted at each log-in.
+
+use crate::access::forbidden;
+use crate::auth::Principal;
+use crate::{ApiState, Problem};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use qingting_common::Pii;
+use qingting_store::Role;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who issues the codes, as authenticators show it.
+const ISSUER: &str = "12345";
+
+/// A secret to put into an authenticator. It is shown here and never again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Offered {
+    /// Base32 (RFC 4648), to type.
+    secret: String,
+    /// `otpauth://totp/…`, to open, or to show as a QR code.
+    uri: String,
+}
+
+/// What the authenticator shows.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shown {
+    /// Six digits.
+    #[schema(value_type = String)]
+    code: Pii<String>,
+}
+
+/// Offers a seat a second factor (RFC 6238: SHA-1, six digits, 30 s), which counts once a code of it was shown. A
+/// seat offers itself its first one; another in its place is the administrator's.
+#[utoipa::path(post, path = "/api/v1/seats/{extension}/totp", params(("extension" = String, Path)),
+    responses((status = 201, body = Offered), (status = 404, body = Problem)))]
+pub(crate) async fn offer(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+) -> Result<(StatusCode, Json<Offered>), Problem> {
+    may_change(&state, &who, &extension).await?;
+    let secret = state.store.offer_totp(&extension, &who.name).await?;
+    let secret = secret.expose().clone();
+    let uri = format!("otpauth://totp/{ISSUER}:{extension}?secret={secret}&issuer={ISSUER}");
+    Ok((StatusCode::CREATED, Json(Offered { secret, uri })))
+}
+
+/// Has the offered second factor count from now on, and ends the seat's sessions.
+#[utoipa::path(post, path = "/api/v1/seats/{extension}/totp/confirm",
+    params(("extension" = String, Path)), request_body = Shown,
+    responses((status = 204), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn confirm(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+    body: Result<Json<Shown>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(body) = body?;
+    may_change(&state, &who, &extension).await?;
+    if state.store.confirm_totp(&extension, body.code.expose(), &who.name).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let detail = "code: it is not of the secret that was offered last; are the clocks right?";
+    Err(Problem::invalid("code", detail))
+}
+
+/// Takes a seat's second factor away, e.g. when its authenticator was lost.
+#[utoipa::path(delete, path = "/api/v1/seats/{extension}/totp", params(("extension" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn remove(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+) -> Result<StatusCode, Problem> {
+    state.store.remove_totp(&extension, &who.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whoever has stolen a session must not change what protects the log-in.
+async fn may_change(state: &ApiState, who: &Principal, extension: &str) -> Result<(), Problem> {
+    if who.role == Role::Admin {
+        return Ok(());
+    }
+    if who.extension() != Some(extension) {
+        return Err(forbidden("a seat has its own second factor alone"));
+    }
+    let seat = state.store.seat(extension).await?.ok_or_else(|| Problem::not_found("seat"))?;
+    if seat.has_totp {
+        return Err(forbidden("the seat has a second factor: the administrator gives another"));
+    }
+    Ok(())
+}
