@@ -15,10 +15,14 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use qingting_store::Role;
+use qingting_store::citizens::ERASED;
 use serde_json::{Map, Value};
 
 /// What stands in the place of a confidential citizen's number and name.
 pub(crate) const CONFIDENTIAL: &str = "保密";
+
+/// What stands in the place of a number and is none.
+const NO_NUMBERS: [&str; 2] = ["anonymous", ERASED];
 
 /// Largest answer that is masked: the results of a campaign of a hundred thousand.
 const MASKED_BYTES_MAX: usize = 128 << 20;
@@ -176,7 +180,8 @@ fn collect(value: &Value, is_hidden: bool, words: &mut Words) {
                 let meaning = meaning(key, object);
                 // A field of a ticket is an object with its value.
                 let text = value.as_str().or_else(|| value.get("value")?.as_str());
-                if let Some(text) = text.filter(|text| text.chars().count() >= 2) {
+                let is_one = |text: &&str| text.chars().count() >= 2 && !NO_NUMBERS.contains(text);
+                if let Some(text) = text.filter(is_one) {
                     match meaning {
                         Meaning::Other => {}
                         _ if is_hidden => words.push((text.to_owned(), CONFIDENTIAL.to_owned())),
@@ -219,7 +224,7 @@ fn cover(value: &mut Value, is_hidden: bool, words: &Words) {
 /// All texts below a number or a name: it itself, and what it was read from.
 fn whole(value: &mut Value, meaning: Meaning, is_hidden: bool, words: &Words) {
     match value {
-        Value::String(text) if text.is_empty() => {}
+        Value::String(text) if text.is_empty() || NO_NUMBERS.contains(&text.as_str()) => {}
         Value::String(text) if is_hidden => *text = CONFIDENTIAL.to_owned(),
         Value::String(text) if meaning == Meaning::Number => *text = masked_number(text),
         Value::String(text) => *text = masked_name(text),
@@ -422,6 +427,14 @@ mod tests {
         ] {
             assert_eq!(masked(text), text);
         }
+    }
+
+    #[test]
+    fn who_showed_no_number_or_was_erased_is_told_so() {
+        let mut call = json!({"caller": "anonymous", "fields": {"phone": {"value": ERASED}}});
+        let before = call.clone();
+        Sight::Masked.see(&mut call);
+        assert_eq!(call, before);
     }
 
     #[test]
