@@ -445,7 +445,7 @@ async fn check_copy(store: Store, path: &std::path::Path) {
     store.unrefuse_number(Pii::new(NUMBER.into()), "admin", clock::now()).await.unwrap();
     store.close().await;
     let copy = path.with_extension("copy");
-    let mut source = Source::open(Place::File(path.to_owned())).await.unwrap();
+    let mut source = crate::backup::Source::open(Place::File(path.to_owned())).await.unwrap();
     source.copy_to(&copy).await.unwrap();
     let bytes = std::fs::read(copy).unwrap();
     let is_in = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
