@@ -24,6 +24,7 @@ mod database;
 pub mod duty;
 mod error;
 pub mod feed;
+pub mod insight;
 pub mod keys;
 pub mod legs;
 pub mod lookups;
@@ -58,6 +59,7 @@ pub use calls::{
 pub use duty::{Date, Department, DutyError, DutyExpert, DutyList, DutyTarget, Shift, Weekdays};
 pub use error::{EditError, StoreError};
 pub use feed::LogPage;
+pub use insight::{CallGroup, CountedTicket, TicketGroup, TicketKind, TopicCount};
 pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod feed;
+mod insight;
 mod migration;
 mod missed;
 mod once;

@@ -5,6 +5,7 @@ mod aids;
 mod board;
 mod callbacks;
 mod feed;
+mod insight;
 mod once;
 mod outbox;
 mod people;
