@@ -14,6 +14,7 @@ export const PAGES: readonly PageWords[] = [
   { path: '/seat', label: say('座席'), roles: ['seat', 'supervisor'] },
   { path: '/supervisor', label: say('班长'), roles: ['supervisor', 'admin'] },
   { path: '/callbacks', label: say('回访'), roles: ['supervisor', 'admin'] },
+  { path: '/insight', label: say('分析'), roles: ['supervisor', 'admin'] },
   { path: '/admin', label: say('管理'), roles: ['admin'] },
 ];
 
@@ -26,6 +27,7 @@ export const router = createRouter({
     { path: '/seat', component: () => import('./pages/seat/SeatPage.vue') },
     { path: '/supervisor', component: () => import('./pages/supervisor/SupervisorPage.vue') },
     { path: '/callbacks', component: () => import('./pages/callbacks/CallbacksPage.vue') },
+    { path: '/insight', component: () => import('./pages/insight/InsightPage.vue') },
     { path: '/admin', component: () => import('./pages/admin/AdminPage.vue') },
     { path: '/:rest(.*)*', redirect: () => pagesOf(session.role)[0]?.path ?? '/seat' },
   ],

@@ -306,7 +306,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 66);
+    assert_eq!(operations, 69);
 }
 
 #[test]

@@ -1,1 +1,0 @@
-const n={倾听:"Qingting",政务服务便民热线:"12345 government hotline",页面:"Pages",签出:"Sign out",签入:"Sign in",座席:"Seat",班长:"Supervisor",回访:"Callbacks",管理:"Administration",管理员:"Administrator",分机号或密码不对:"Wrong extension or password","分机号（管理员填 admin）":"Extension (administrator: admin)",密码:"Password"},i={...n};export{i as ENGLISH};
