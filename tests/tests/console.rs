@@ -30,10 +30,13 @@ fn server(plan: ServerPlan, seat_name: &str) -> Server {
 
 /// The console of a seat that waits for calls, on the smallest screen that offices have.
 fn seat_page(server: &Server) -> Browser {
-    seat_page_of(server, "801")
+    let page = signed_in(server, "801");
+    shows(&page, "seat-state", "空闲");
+    page
 }
 
-fn seat_page_of(server: &Server, extension: &str) -> Browser {
+/// The console of who has that extension, whose telephone is registered.
+fn signed_in(server: &Server, extension: &str) -> Browser {
     let microphone = server.home().join("microphone.wav");
     Wav::mono(beeps(SEAT_HZ, Duration::from_secs(12))).write(&microphone);
     let page = Browser::start(&microphone);
@@ -44,7 +47,6 @@ fn seat_page_of(server: &Server, extension: &str) -> Browser {
     page.type_into("password", BROWSER_PASSWORD);
     page.press(ENTER);
     shows(&page, "line", "话机已注册");
-    shows(&page, "seat-state", "空闲");
     page
 }
 
@@ -261,7 +263,7 @@ fn a_supervisor_reads_counts_that_are_those_of_the_lists() {
     shows(&page, "call-state", "对方已挂机");
     drop(page);
 
-    let page = seat_page_of(&server, "809");
+    let page = signed_in(&server, "809");
     page.run("location.hash = '#/insight'; return null");
     shows(&page, "tickets", "1");
     shows(&page, "totals", "来电\n1");

@@ -107,18 +107,26 @@ impl Rising {
                 })
             })
             .collect();
-        // The whole city is no news where one district has all of it.
-        let of_districts: HashMap<String, u64> = rising
+        // The whole city is no news where it does not rise without the districts that rise by themselves.
+        let rest = |topic: &RisingTopic| {
+            let of =
+                |other: &&RisingTopic| other.district.is_some() && other.category == topic.category;
+            let mut rest = (topic.tickets, topic.past.clone());
+            for district in rising.iter().filter(of) {
+                rest.0 -= district.tickets;
+                rest.1.iter_mut().zip(&district.past).for_each(|(all, of)| *all -= of);
+            }
+            rest
+        };
+        let is_news: Vec<bool> = rising
             .iter()
-            .filter(|topic| topic.district.is_some())
-            .fold(HashMap::new(), |mut most, topic| {
-                let count = most.entry(topic.category.clone()).or_default();
-                *count = topic.tickets.max(*count);
-                most
-            });
-        rising.retain(|topic| {
-            topic.district.is_some() || of_districts.get(&topic.category) != Some(&topic.tickets)
-        });
+            .map(|topic| {
+                let (now, past) = rest(topic);
+                topic.district.is_some() || rise(now, &past).is_some()
+            })
+            .collect();
+        let mut is_news = is_news.into_iter();
+        rising.retain(|_| is_news.next().unwrap_or_default());
         rising.sort_by(|a, b| a.chance.total_cmp(&b.chance));
         rising.truncate(TOPICS_MAX);
         let weeks = weeks.len();
@@ -193,8 +201,8 @@ mod tests {
     #[test]
     fn a_burst_in_one_district_is_one_topic_with_its_tickets() {
         let usual = vec![week(&[("供水/停水", "西湖区", 1), ("噪声", "上城区", 9)]); 8];
-        let now = [tickets("供水/停水", "西湖区", 12), tickets("噪声", "上城区", 9)].concat();
-        let rising = of(now, &usual);
+        let now = [("供水/停水", "西湖区", 12), ("供水/停水", "上城区", 2), ("噪声", "上城区", 9)];
+        let rising = of(now.map(|(what, of, n)| tickets(what, of, n)).concat(), &usual);
         assert_eq!((rising.compared, rising.topics.len()), (4, 1));
         let topic = &rising.topics[0];
         assert_eq!((topic.district.as_deref(), topic.tickets), (Some("西湖区"), 12));
