@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p qingting-store --example insight -- 100000 [FILE | postgres://…]
 
+#![allow(clippy::disallowed_methods, reason = "it measures")]
+
 use qingting_common::{CallId, Pii, UnixMillis};
 use qingting_nlu::draft::{Field, Tag};
 use qingting_store::{
@@ -135,7 +137,7 @@ async fn made(store: &Store, row: u64, rows: u64) -> Result<(), qingting_store::
     let tags = [
         tag(Field::Category, format!("{area}/{matter}/{}", row % 3)),
         tag(Field::HandlingUnit, format!("{}区{area}局", pick(&DISTRICTS, 1))),
-        tag(Field::AppealKind, if row % 4 == 0 { "咨询".into() } else { "投诉".into() }),
+        tag(Field::AppealKind, if row.is_multiple_of(4) { "咨询".into() } else { "投诉".into() }),
         tag(Field::Place, place),
         tag(Field::Title, matter.clone()),
         tag(Field::Description, text.clone()),

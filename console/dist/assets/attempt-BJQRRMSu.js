@@ -1,1 +1,0 @@
-import{l as r}from"./index-BgwvoehP.js";function m(){const t=r("");return{problem:t,attempt:async e=>{t.value="";try{await e()}catch(a){t.value=a.message}}}}export{m as u};
