@@ -3,6 +3,7 @@
 mod audit;
 mod feed;
 mod handling;
+mod insight;
 mod migration;
 mod missed;
 mod once;
