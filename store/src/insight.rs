@@ -49,7 +49,7 @@ pub struct TicketKind {
     pub district: String,
     /// The path of the category, levels joined by `/`.
     pub category: String,
-    /// The unit that is to handle it.
+    /// The unit that it was dispatched to, else the one in its draft.
     pub unit: String,
     /// 诉求类型.
     pub kind: String,
@@ -133,11 +133,14 @@ impl Store {
         to: UnixMillis,
     ) -> Result<Vec<TicketGroup>, StoreError> {
         let mut sql = Sql::new(
-            "SELECT district, category, unit, kind, status, count(*) AS tickets FROM tickets
+            "SELECT district, category, coalesce(tickets.unit, ticket_facts.unit) AS unit, kind, status,
+                count(*) AS tickets FROM tickets
              LEFT JOIN ticket_facts ON ticket_id = tickets.id WHERE created_at >= ",
         );
         sql.push_bind(from.0).push(" AND created_at < ").push_bind(to.0);
-        sql.push(" GROUP BY district, category, unit, kind, status");
+        sql.push(
+            " GROUP BY district, category, coalesce(tickets.unit, ticket_facts.unit), kind, status",
+        );
         let rows = sql.build().fetch_all(self.readers()).await?;
         let status = [TicketStatus::Draft, TicketStatus::Confirmed];
         rows.iter()
@@ -159,7 +162,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<CountedTicket>, StoreError> {
         let mut sql = Sql::new(
-            "SELECT id, number, call_id, created_at, district, category, unit, kind FROM tickets
+            "SELECT id, number, call_id, created_at, district, category,
+                coalesce(tickets.unit, ticket_facts.unit) AS unit, kind FROM tickets
              JOIN ticket_facts ON ticket_id = tickets.id WHERE category <> '' AND created_at >= ",
         );
         sql.push_bind(from.0).push(" AND created_at < ").push_bind(to.0);
