@@ -14,6 +14,10 @@ need pkill procps
 # The seats' page with a real browser.
 need chromium chromium
 need chromedriver chromium-driver
+# Sheets as PDF need a font with Chinese characters.
+if ! compgen -G "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc" >/dev/null; then
+    need noto-cjk fonts-noto-cjk
+fi
 # The store's other database.
 if ! compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; then
     need initdb postgresql

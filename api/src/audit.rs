@@ -38,7 +38,7 @@ pub(crate) struct AuditView {
     /// A key's name, `admin`, or a seat's extension.
     by: String,
     /// What, e.g. `call.list`, `call.read`, `call.export`, `call.transfer`, `transcript.read`,
-    /// `recording.read`, `ticket.list`, `ticket.search`, `missed.call_back`, `seat.change`, `duty.replace`,
+    /// `recording.read`, `report.export`, `rising.read`, `ticket.list`, `ticket.search`, `missed.call_back`, `seat.change`, `duty.replace`,
     /// `session.open`, `key.revoke`, `outbox.retry`.
     action: String,
     /// An id, an extension or a filter; of a page of tickets, the newest id and the oldest,

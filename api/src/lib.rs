@@ -21,6 +21,7 @@ pub mod feed;
 mod frame;
 mod handling;
 mod incidents;
+pub mod insight;
 mod keys;
 mod knowledge;
 mod missed;
@@ -113,6 +114,9 @@ pub struct ApiState {
     /// How others reach the interface, e.g. `https://hotline.example`, for URLs in exported records;
     /// without it they are paths.
     pub public_url: Option<String>,
+    /// Files of fonts with Chinese characters for sheets as PDF, the first that is there; Debian's until the server
+    /// puts its own here.
+    pub report_fonts: Arc<[PathBuf]>,
     /// What the log of changes is told with; unsigned until the server puts its own here.
     pub feed: Feed,
     /// How often anybody may ask.
@@ -152,6 +156,7 @@ impl ApiState {
             pages: &[],
             realm: REALM.to_owned(),
             public_url: None,
+            report_fonts: insight::usual_fonts(),
             feed: Feed::default(),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
@@ -244,6 +249,9 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(catalogue::categories))
         .routes(routes!(knowledge::search))
         .routes(routes!(incidents::list))
+        .routes(routes!(insight::counted))
+        .routes(routes!(insight::rising))
+        .routes(routes!(insight::report))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))

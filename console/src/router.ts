@@ -15,6 +15,7 @@ export const PAGES: readonly PageWords[] = [
   { path: '/supervisor', label: say('班长'), roles: ['supervisor', 'admin'] },
   { path: '/tickets', label: say('工单'), roles: ['supervisor', 'admin'] },
   { path: '/callbacks', label: say('回访'), roles: ['supervisor', 'admin'] },
+  { path: '/insight', label: say('分析'), roles: ['supervisor', 'admin'] },
   { path: '/admin', label: say('管理'), roles: ['admin'] },
 ];
 
@@ -28,6 +29,7 @@ export const router = createRouter({
     { path: '/supervisor', component: () => import('./pages/supervisor/SupervisorPage.vue') },
     { path: '/tickets', component: () => import('./pages/tickets/TicketsPage.vue') },
     { path: '/callbacks', component: () => import('./pages/callbacks/CallbacksPage.vue') },
+    { path: '/insight', component: () => import('./pages/insight/InsightPage.vue') },
     { path: '/admin', component: () => import('./pages/admin/AdminPage.vue') },
     { path: '/:rest(.*)*', redirect: () => pagesOf(session.role)[0]?.path ?? '/seat' },
   ],

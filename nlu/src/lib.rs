@@ -11,6 +11,7 @@ pub mod llm;
 pub mod profile;
 pub mod reader;
 pub mod repeats;
+pub mod rising;
 pub mod table;
 
 mod terms;

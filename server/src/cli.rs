@@ -59,6 +59,8 @@ pub enum Command {
     /// The audit: verify that no line was changed or removed
     #[command(subcommand)]
     Audit(Audit),
+    /// The sheet of a day, a week or a month: calls and tickets counted, as CSV, XLSX or PDF
+    Report(Report),
     /// Copy database and recordings into a folder, while the server runs
     Backup(Backup),
     /// Bring a backup back to where there is nothing yet
@@ -161,6 +163,30 @@ pub struct CallbacksExport {
     pub corrections: bool,
     #[command(flatten)]
     pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// day, week (from Monday on) or month
+    #[arg(value_enum)]
+    pub span: ReportSpan,
+    /// A day in it, such as 2026-11-26; today without it
+    #[arg(long, value_name = "DAY")]
+    pub date: Option<String>,
+    /// The file to write; its ending .csv, .xlsx or .pdf says what it is
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
+    #[command(flatten)]
+    pub models: ModelsDir,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum ReportSpan {
+    Day,
+    Week,
+    Month,
 }
 
 #[derive(Debug, Subcommand)]

@@ -42,7 +42,34 @@ pub fn midnight_before(at: UnixMillis) -> UnixMillis {
     UnixMillis(at.0 - at.0.saturating_add(OFFSET_MS).rem_euclid(DAY_MS))
 }
 
+/// Midnight in China at which a day begins; none where there is no such day.
+pub fn midnight(year: i64, month: i64, day: i64) -> Option<UnixMillis> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days of the months from March on: 31, 30, 31, 30, 31 and again.
+    let (march_year, march_month) =
+        if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leaps = march_year / 4 - march_year / 100 + march_year / 400;
+    let days = 365 * march_year + leaps + (153 * march_month + 2) / 5 + day - 1 - 719_468;
+    let midnight = UnixMillis(days * DAY_MS - OFFSET_MS);
+    // The 31st of a short month is a day of the next.
+    let read = of(midnight);
+    ((read.year, read.month, read.day) == (year, month, day)).then_some(midnight)
+}
+
+/// The day of the week on which a time falls: 0 is Monday.
+pub fn weekday(at: UnixMillis) -> i64 {
+    // 1970-01-01 was a Thursday.
+    (at.0.saturating_add(OFFSET_MS).div_euclid(DAY_MS) + 3).rem_euclid(7)
+}
+
 impl WallClock {
+    /// `YYYY-MM-DD`.
+    pub fn day_text(&self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+
     /// `YYYYMMDD`.
     pub fn day_digits(&self) -> String {
         format!("{:04}{:02}{:02}", self.year, self.month, self.day)
@@ -77,6 +104,21 @@ mod tests {
         assert_eq!(day(1_709_136_000_000), "20240229");
         assert_eq!(day(1_709_135_999_999), "20240228");
         assert_eq!(day(1_767_196_800_000), "20260101");
+    }
+
+    #[test]
+    fn every_day_is_found_by_its_name_and_no_other() {
+        let mut at = midnight(1970, 1, 1).unwrap();
+        assert_eq!((at.0, weekday(at)), (-OFFSET_MS, 3));
+        while of(at).year < 2105 {
+            let WallClock { year, month, day, .. } = of(at);
+            assert_eq!(midnight(year, month, day), Some(at));
+            at.0 += DAY_MS;
+        }
+        let wrong = [(2026, 2, 29), (2026, 4, 31), (2026, 13, 1), (2026, 1, 0), (1969, 12, 31)];
+        assert!(wrong.iter().all(|(year, month, day)| midnight(*year, *month, *day).is_none()));
+        // 2026-11-26 is a Thursday.
+        assert_eq!(weekday(midnight(2026, 11, 26).unwrap()), 3);
     }
 
     #[test]

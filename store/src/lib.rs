@@ -26,6 +26,7 @@ pub mod duty;
 mod error;
 pub mod feed;
 pub mod handling;
+pub mod insight;
 pub mod keys;
 pub mod legs;
 pub mod lookups;
@@ -67,6 +68,7 @@ pub use handling::{
     EventOutcome, Handling, HandlingFilter, Heard, Said, Stage, Step, StepError, StepFault,
     StepKind, StepRow, TicketEvent, UnitLoad,
 };
+pub use insight::{CallGroup, CountedTicket, TicketGroup, TicketKind, TopicCount};
 pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;

@@ -4,6 +4,7 @@ mod audit;
 mod citizens;
 mod feed;
 mod handling;
+mod insight;
 mod migration;
 mod missed;
 mod once;

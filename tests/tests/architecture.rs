@@ -12,6 +12,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sherpa-onnx", &["qingting-sherpa"]),
     ("calamine", &["qingting-workbook"]),
     ("rust_xlsxwriter", &["qingting-workbook"]),
+    ("krilla", &["qingting-workbook"]),
     ("ort", &["qingting-asr", "qingting-voice"]),
 ];
 
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "qingting-nlu",
             "qingting-store",
             "qingting-tickets",
+            "qingting-workbook",
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 //! **The same table comes out of a workbook's first sheet and of the CSV file saved from it.** A crate
 //! of its own, because reading an archive reaches libc, which `nlu` may not.
 
+pub mod report;
 mod write;
 
 pub use write::{WriteError, csv, xlsx};

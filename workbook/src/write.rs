@@ -4,7 +4,7 @@ use qingting_nlu::table::guarded;
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 
 /// Without it Excel reads UTF-8 as GB 18030.
-const MARK: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const MARK: &[u8] = "\u{feff}".as_bytes();
 /// Rows of a sheet that its column widths are made for.
 const WIDTH_ROWS: usize = 100;
 
@@ -17,6 +17,9 @@ pub enum WriteError {
     /// As a workbook.
     #[error("cannot write the workbook: {0}")]
     Workbook(#[from] XlsxError),
+    /// As a PDF.
+    #[error("cannot write the PDF")]
+    Pdf,
 }
 
 /// A table as CSV. No cell is a formula.

@@ -6,6 +6,7 @@ mod board;
 mod callbacks;
 mod feed;
 mod handling;
+mod insight;
 mod once;
 mod outbox;
 mod people;
@@ -307,7 +308,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 77);
+    assert_eq!(operations, 80);
 }
 
 #[test]

@@ -668,6 +668,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/insight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Counts of calls and tickets over days of China. Every call and every own ticket of the span is counted once in
+         *     each breakdown: what is not filled or not certain has a group of its own, so that all of them have the same sum.
+         *     Tickets belong to the day on which they were made.
+         */
+        get: operations["get_insight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/insight/rising": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Topics with far more tickets than the same hours of the same weekday in the past eight weeks, the most surprising
+         *     first, each with the tickets behind it. A hint for people: it knows of no feast day and no weather.
+         */
+        get: operations["get_insight_rising"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/knowledge": {
         parameters: {
             query?: never;
@@ -858,6 +899,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/{span}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sheet of a day, a week or a month to save: the counts of that span, and for days and weeks the topics that rose. */
+        get: operations["get_reports_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seats": {
         parameters: {
             query?: never;
@@ -915,6 +973,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seats/{extension}/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offers a seat a second factor (RFC 6238: SHA-1, six digits, 30 s), which counts once a code of it was shown. A
+         *     seat offers itself its first one; another in its place is the administrator's.
+         */
+        post: operations["post_seats_extension_totp"];
+        /** Takes a seat's second factor away, e.g. when its authenticator was lost. */
+        delete: operations["delete_seats_extension_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seats/{extension}/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has the offered second factor count from now on, and ends the seat's sessions. */
+        post: operations["post_seats_extension_totp_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -924,7 +1020,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late. */
+        /**
+         * Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late. A seat with a second
+         *     factor whose password is right is told so by 401 with `field` `code`; each code counts once.
+         */
         post: operations["post_session"];
         /** Ends the session that the request is of; its event streams close. */
         delete: operations["delete_session"];
@@ -1220,7 +1319,7 @@ export interface components {
         AuditView: {
             /**
              * @description What, e.g. `call.list`, `call.read`, `call.export`, `call.transfer`, `transcript.read`,
-             *     `recording.read`, `ticket.list`, `ticket.search`, `missed.call_back`, `seat.change`, `duty.replace`,
+             *     `recording.read`, `report.export`, `rising.read`, `ticket.list`, `ticket.search`, `missed.call_back`, `seat.change`, `duty.replace`,
              *     `session.open`, `key.revoke`, `outbox.retry`.
              */
             action: string;
@@ -1329,6 +1428,64 @@ export interface components {
             /** @enum {string} */
             command: "hang_up";
         };
+        /** @description Counts of calls. */
+        CallCounts: {
+            /**
+             * Format: int64
+             * @description Calls back to who had reached nobody.
+             */
+            callbacks: number;
+            /**
+             * Format: int64
+             * @description Of those, answered ones.
+             */
+            callbacks_answered: number;
+            /**
+             * Format: int64
+             * @description All: inbound, outbound and callbacks.
+             */
+            calls: number;
+            /**
+             * Format: int64
+             * @description Of those, calls that a seat took within 15 seconds.
+             */
+            in_time: number;
+            /**
+             * Format: int64
+             * @description Citizens who called: taken, missed and other.
+             */
+            inbound: number;
+            /**
+             * Format: int64
+             * @description Of those, calls whose citizen wanted a seat and reached nobody.
+             */
+            missed: number;
+            /**
+             * Format: int64
+             * @description Of those, the rest: they run still, or the machine alone answered.
+             */
+            other: number;
+            /**
+             * Format: int64
+             * @description Calls that seats made.
+             */
+            outbound: number;
+            /**
+             * Format: int64
+             * @description Of those, answered ones.
+             */
+            outbound_answered: number;
+            /**
+             * Format: int64
+             * @description Inbound calls that came into a queue and are over or taken.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Of those, calls that a seat talked in.
+             */
+            taken: number;
+        };
         /** @description A call with all that is known of it. */
         CallDetail: components["schemas"]["CallView"] & {
             /** @description The timeline, oldest first. */
@@ -1411,6 +1568,11 @@ export interface components {
             ticket?: string | null;
             /** @description 工单编号. */
             ticket_number?: string | null;
+        };
+        /** @description Counts of calls of a day. */
+        CallsOfDay: components["schemas"]["CallCounts"] & {
+            /** @description `YYYY-MM-DD` in China. */
+            day: string;
         };
         /** @description A change. */
         CampaignChange: {
@@ -1868,6 +2030,41 @@ export interface components {
             /** @description Words that the calls have in common. */
             words: string[];
         };
+        /** @description Counts of calls and tickets of a span. */
+        Insight: {
+            /** @description Those by the first level of their category, by the first two, and by the whole path. */
+            by_category: components["schemas"]["TicketsOf"][][];
+            /** @description Those by the district of their place; without a name where it is not filled or not certain. */
+            by_district: components["schemas"]["TicketsOf"][];
+            /** @description Those by 诉求类型. */
+            by_kind: components["schemas"]["TicketsOf"][];
+            /** @description Those by the unit that is to handle them. */
+            by_unit: components["schemas"]["TicketsOf"][];
+            /** @description All calls that started in it. */
+            calls: components["schemas"]["CallCounts"];
+            /** @description Those by day. */
+            calls_by_day: components["schemas"]["CallsOfDay"][];
+            /** @description Those by the hour of the day in which they started, 0 to 23. */
+            calls_by_hour: components["schemas"]["CallCounts"][];
+            /**
+             * Format: int64
+             * @description Its begin, in Unix milliseconds.
+             */
+            from: number;
+            /** @description All own tickets that were made in it; imported ones are not counted. */
+            tickets: components["schemas"]["TicketCounts"];
+            /**
+             * Format: int64
+             * @description Its end, which is not in it.
+             */
+            to: number;
+            /**
+             * Format: int64
+             * @description Tickets, of whatever time, that were not read since they changed: they are counted by what they were before, or
+             *     without a name.
+             */
+            unread: number;
+        };
         /** @description A key to make. */
         KeyRequest: {
             /** @description 1 to 100 characters. */
@@ -1991,6 +2188,8 @@ export interface components {
         };
         /** @description A seat that logs in. */
         LogIn: {
+            /** @description Of the seat that has a second factor: the six digits that its authenticator shows. */
+            code?: string | null;
             extension: string;
             password: string;
         };
@@ -2082,6 +2281,13 @@ export interface components {
         /** @description Numbers to put on the list, or to take off it. */
         Numbers: {
             numbers: string[];
+        };
+        /** @description A secret to put into an authenticator. It is shown here and never again. */
+        Offered: {
+            /** @description Base32 (RFC 4648), to type. */
+            secret: string;
+            /** @description `otpauth://totp/…`, to open, or to show as a QR code. */
+            uri: string;
         };
         /** @description Somebody who is on duty. */
         OnDuty: {
@@ -2391,6 +2597,53 @@ export interface components {
             /** Format: int64 */
             revision: number;
         };
+        /** @description Topics that rise. */
+        Rising: {
+            /** @description Topics that had at least five tickets: one in a thousand of them is here by chance. */
+            compared: number;
+            /**
+             * Format: int64
+             * @description The time that is compared, in Unix milliseconds.
+             */
+            from: number;
+            /**
+             * Format: int64
+             * @description Its end, which is not in it.
+             */
+            to: number;
+            /** @description The most surprising first, at most 50. */
+            topics: components["schemas"]["RisingTopic"][];
+            /** @description Past weeks that it was compared with, at most eight; with fewer than three no topic is given. */
+            weeks: number;
+        };
+        /** @description A topic that rises. */
+        RisingTopic: {
+            /** @description Its tickets, oldest first, at most 100. */
+            behind: components["schemas"]["TicketBehind"][];
+            /** @description The path of the category. */
+            category: string;
+            /**
+             * Format: double
+             * @description How likely so many or more would be by chance, 0 to 1.
+             */
+            chance: number;
+            /** @description The district; none for the category in the whole city. */
+            district?: string | null;
+            /**
+             * Format: double
+             * @description What past weeks let expect.
+             */
+            expected: number;
+            /** @description Its tickets in the same hours of the past weeks, the last week first. */
+            past: number[];
+            /**
+             * Format: int64
+             * @description Its tickets.
+             */
+            tickets: number;
+            /** @description The unit that most of its tickets name. */
+            unit?: string | null;
+        };
         /** @description Where to read on. */
         Root: {
             /** @description The page for people. */
@@ -2485,6 +2738,8 @@ export interface components {
             /** @description Whether it may neither register nor log in. */
             disabled: boolean;
             extension: string;
+            /** @description Whether it logs in with a code as well. */
+            has_totp: boolean;
             /** @description Who sits there. */
             name: string;
             now?: components["schemas"]["SeatNow"] | null;
@@ -2531,6 +2786,11 @@ export interface components {
             /** @description Send it as `Authorization: Bearer qts_…`. It is shown here and never again. */
             token: string;
         };
+        /** @description What the authenticator shows. */
+        Shown: {
+            /** @description Six digits. */
+            code: string;
+        };
         /** @description A step of handling. */
         StepView: {
             /** Format: int64 */
@@ -2570,6 +2830,32 @@ export interface components {
          * @enum {string}
          */
         SuperviseMode: "listen" | "whisper" | "barge" | "end";
+        /** @description A ticket of a topic. */
+        TicketBehind: {
+            call: string;
+            /** Format: int64 */
+            created_at: number;
+            number: string;
+            ticket: string;
+        };
+        /** @description Counts of tickets. */
+        TicketCounts: {
+            /**
+             * Format: int64
+             * @description Those that a person confirmed.
+             */
+            confirmed: number;
+            /**
+             * Format: int64
+             * @description Those that are drafts.
+             */
+            drafts: number;
+            /**
+             * Format: int64
+             * @description All.
+             */
+            tickets: number;
+        };
         /** @description A page of tickets, newest first. */
         TicketPage: {
             /** @description `before` of the next page; absent on the last. */
@@ -2611,6 +2897,11 @@ export interface components {
             status: string;
             /** Format: int64 */
             updated_at: number;
+        };
+        /** @description Counts of the tickets of a group. */
+        TicketsOf: components["schemas"]["TicketCounts"] & {
+            /** @description What they have in common; none where it is not filled or not certain. */
+            name?: string | null;
         };
         /** @description What was said. */
         TranscriptView: {
@@ -4568,6 +4859,78 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_insight: {
+        parameters: {
+            query?: {
+                /** @description The first day in China, `YYYY-MM-DD`; today when absent. */
+                from?: string;
+                /** @description The last day; the first when absent. At most 400 days. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insight"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_insight_rising: {
+        parameters: {
+            query?: {
+                /** @description The last hour, or the day so far; the day when absent. */
+                window?: "hour" | "day";
+                /** @description Until when, in Unix milliseconds; now when absent. */
+                at?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rising"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_knowledge: {
         parameters: {
             query: {
@@ -4988,6 +5351,64 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_reports_span: {
+        parameters: {
+            query?: {
+                /** @description A day in China, `YYYY-MM-DD`: the day, the week from Monday on or the month that it is in; today when absent. */
+                date?: string;
+                /** @description `csv`, `xlsx` or `pdf`; `xlsx` when absent. */
+                format?: "csv" | "xlsx" | "pdf";
+            };
+            header?: never;
+            path: {
+                /** @description `day`, `week` or `month` */
+                span: "day" | "week" | "month";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": number[];
+                    "application/pdf": number[];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A PDF needs a font that this server lacks */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_seats: {
         parameters: {
             query?: never;
@@ -5253,6 +5674,118 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_seats_extension_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                extension: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offered"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_seats_extension_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                extension: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_seats_extension_totp_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                extension: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Shown"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -3,6 +3,7 @@
 import { ADMIN } from './admin';
 import { CALLBACKS } from './callbacks';
 import { COMMON } from './common';
+import { INSIGHT } from './insight';
 import { REFUSALS } from './refusals';
 import { SEAT } from './seat';
 import { SUPERVISOR } from './supervisor';
@@ -10,5 +11,5 @@ import { TICKETS } from './tickets';
 import { WORDS } from './words';
 
 export const ENGLISH: Record<string, string> = {
-  ...ADMIN, ...CALLBACKS, ...COMMON, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
+  ...ADMIN, ...CALLBACKS, ...COMMON, ...INSIGHT, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
 };

@@ -19,6 +19,7 @@ mod past_tickets;
 pub mod profile;
 pub mod recogniser;
 mod recording;
+mod report;
 mod speak;
 pub mod speech;
 pub mod ticket_models;
@@ -58,6 +59,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Tickets(cli::Tickets::DryRun(args)) => outbox::dry_run(&args),
         Command::Tickets(cli::Tickets::Import(args)) => past_tickets::run(&args),
         Command::Audit(cli::Audit::Verify(args)) => audit::verify(&args),
+        Command::Report(args) => report::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Speak(args) => speak::run(&args).map(|()| ExitCode::SUCCESS),

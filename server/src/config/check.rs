@@ -389,6 +389,13 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         format!("there is no file {}", config.nlu.category_model.display()),
         "Make one with `qingting nlu train --tickets FILE --out MODEL.qtm`, or leave it empty",
     );
+    let font = &config.reports.font;
+    demand(
+        font.as_os_str().is_empty() || font.is_file(),
+        "reports.font",
+        format!("there is no file {}", font.display()),
+        "Give a font with Chinese characters, or leave it empty and run `apt-get install fonts-noto-cjk`",
+    );
     let llm = &config.llm;
     demand(
         llm.url.is_empty() || is_private_or_encrypted(&llm.url),

@@ -14,6 +14,7 @@ use qingting_asr::NoiseSuppression;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use qingting_callbacks::rates::Formula;
 use qingting_tickets::{Client, Mapping};
+use qingting_workbook::report::ReportFont;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,7 @@ pub struct Config {
     pub callbacks: Callbacks,
     pub ticket_system: TicketSystem,
     pub feed: Feed,
+    pub reports: Reports,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -281,6 +283,24 @@ pub struct FeedReceiver {
 
 fn all_kinds() -> Vec<String> {
     vec!["*".to_owned()]
+}
+
+/// Sheets of counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reports {
+    /// A font with Chinese characters for PDF; empty: where Debian's packages have them.
+    pub font: PathBuf,
+}
+
+impl Reports {
+    /// Fonts, the first that is there.
+    pub fn fonts(&self) -> Vec<PathBuf> {
+        match self.font.as_os_str().is_empty() {
+            true => ReportFont::usual(),
+            false => vec![self.font.clone()],
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

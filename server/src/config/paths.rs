@@ -34,6 +34,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         callbacks,
         ticket_system,
         feed,
+        reports,
         data,
         models,
         ..
@@ -58,6 +59,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut ticket_system.oauth_secret_file,
         &mut ticket_system.mapping_file,
         &mut feed.secret_file,
+        &mut reports.font,
         &mut data.dir,
         &mut data.models,
         &mut data.database_url_file,

@@ -14,6 +14,7 @@ mod feed;
 mod feeder;
 mod handling;
 mod identity;
+mod insight;
 mod last_run;
 mod llm;
 mod metrics;
@@ -200,6 +201,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
@@ -407,6 +409,7 @@ fn api_state(
     state.callbacks = Arc::clone(office) as Arc<dyn qingting_api::Callbacks>;
     let for_places = Arc::clone(hotline);
     state.locate = Arc::new(move |place| for_places.reader.locate(place));
+    state.report_fonts = hotline.config.reports.fonts().into();
     state.pages = pages::all(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);
     state.trusted_proxies = hotline.config.http.trusted_proxies.clone().into();

@@ -34,23 +34,29 @@ fn server(plan: ServerPlan, seat_name: &str) -> Server {
 
 /// The console of a seat that waits for calls, on the smallest screen that offices have.
 fn seat_page(server: &Server) -> Browser {
+    let page = signed_in(server, "801");
+    shows(&page, "seat-state", "空闲");
+    page
+}
+
+/// The console of who has that extension, whose telephone is registered.
+fn signed_in(server: &Server, extension: &str) -> Browser {
     let microphone = server.home().join("microphone.wav");
     Wav::mono(beeps(SEAT_HZ, Duration::from_secs(12))).write(&microphone);
     let page = Browser::start(&microphone);
     page.resize(1366, 768);
-    sign_in(&page, &server.http().to_string());
+    sign_in(&page, &server.http().to_string(), extension);
     page
 }
 
-/// Signs the seat in at the console of that host.
-fn sign_in(page: &Browser, host: &str) {
+/// Signs in at the console of that host.
+fn sign_in(page: &Browser, host: &str, extension: &str) {
     page.open(&format!("http://{host}/console/"));
     appears(page, "extension");
-    page.type_into("extension", "801");
+    page.type_into("extension", extension);
     page.type_into("password", BROWSER_PASSWORD);
     page.press(ENTER);
     shows(page, "line", "话机已注册");
-    shows(page, "seat-state", "空闲");
 }
 
 #[track_caller]
@@ -247,4 +253,36 @@ fn markup_in_names_tickets_and_knowledge_is_text() {
     assert_eq!(harmed, json!([null, 0]));
     citizen.hang_up();
     shows(&page, "call-state", "对方已挂机");
+}
+
+#[test]
+fn a_supervisor_reads_counts_that_are_those_of_the_lists() {
+    let server = server(ServerPlan::deaf(), "王芳");
+    let supervisor = json!({ "extension": "809", "name": "李静", "role": "supervisor",
+        "skills": {}, "password": BROWSER_PASSWORD });
+    assert_eq!(server.request("POST", "/api/v1/seats", Some(&supervisor)).0, 201);
+    let page = seat_page(&server);
+    let citizen = Talker::call(server.sip(), CITIZEN_HZ);
+    take(&page);
+    let path = format!("/api/v1/tickets/{}", server.calls()[0]["ticket"].as_str().expect("an id"));
+    let edit = json!({ "revision": 0, "fields": { "category": "供水/停水", "handling_unit": "水务集团" } });
+    let (status, body) = server.request("PATCH", &path, Some(&edit));
+    assert_eq!(status, 200, "{body}");
+    citizen.hang_up();
+    shows(&page, "call-state", "对方已挂机");
+    drop(page);
+
+    let page = signed_in(&server, "809");
+    page.run("location.hash = '#/insight'; return null");
+    shows(&page, "tickets", "1");
+    shows(&page, "totals", "来电\n1");
+    shows(&page, "rising", "历史不足三周");
+    let table = "return document.querySelector('section[aria-label=\"工单按分类\"]')?.innerText";
+    page.wait_until("the category is counted", &format!("{table}.includes('供水')"));
+    let sums = "return [...document.querySelectorAll('tfoot td:nth-child(2)')].map(cell => cell.innerText)";
+    assert_eq!(page.run(sums), json!(["1", "1", "1", "1"]));
+    is_accessible(&page);
+    // What the page offers to save is there.
+    let (status, sheet) = server.request("GET", "/api/v1/reports/day?format=csv", None);
+    assert!(status == 200 && sheet.contains("供水/停水,1,0,1,100.0%"), "{sheet}");
 }

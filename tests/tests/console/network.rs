@@ -23,7 +23,8 @@ fn at_a_cable(server: &Server) -> (Cable, Browser) {
     Wav::mono(beeps(SEAT_HZ, Duration::from_secs(12))).write(&microphone);
     let page = Browser::start(&microphone);
     page.resize(1366, 768);
-    sign_in(&page, &format!("{NEAR}:{}", server.http().port()));
+    sign_in(&page, &format!("{NEAR}:{}", server.http().port()), "801");
+    shows(&page, "seat-state", "空闲");
     (cable, page)
 }
 

@@ -55,6 +55,21 @@ pub struct Location {
     pub divisions: Vec<Resolved>,
 }
 
+impl Location {
+    /// The district (区县) in which the place lies, where all that it may be is in one.
+    pub fn district(&self) -> Option<&str> {
+        // A district's code has 6 digits: province and city are shorter.
+        let of = |resolved: &'_ Resolved| {
+            resolved.path.iter().position(|division| division.code.len() == 6)
+        };
+        let first = self.divisions.first()?;
+        let found = &first.path[of(first)?];
+        let is_there =
+            |other: &Resolved| of(other).is_some_and(|at| other.path[at].code == found.code);
+        self.divisions.iter().all(is_there).then_some(found.name.as_str())
+    }
+}
+
 impl PlaceLevel {
     /// The name in the API.
     pub const fn as_str(self) -> &'static str {
