@@ -132,7 +132,8 @@ fn reads(known: &Known) -> Vec<(String, String)> {
             "follow-ups" => known.follow_up.clone(),
             _ => String::new(),
         };
-        let real = path.replace("{id}", &id).replace("{extension}", "1001");
+        let real =
+            path.replace("{id}", &id).replace("{extension}", "1001").replace("{span}", "day");
         assert!(!real.contains('{'), "{path}: give its parameter a value");
         let real = match path.as_str() {
             "/api/v1/knowledge" => format!("{real}?q=%E8%B7%AF%E7%81%AF"),
