@@ -11,7 +11,7 @@ export const INSIGHT: Record<string, string> = {
   '日报': 'Day',
   '周报': 'Week',
   '月报': 'Month',
-  '下载{sheet}（{format}）': 'Save the sheet: {sheet} ({format})',
+  '下载{sheet} {format}': 'Save the sheet: {sheet} {format}',
   '报表按“从”所在的日、周、月。': 'Sheets are of the day, week or month that “From” is in.',
   '外呼': 'Outbound',
   '接通 {count}': '{count} answered',
