@@ -64,9 +64,12 @@ pub(super) fn numbers(value: &mut Value, forms: &[String]) -> bool {
             *value = ERASED.into();
             true
         }
-        Value::Array(items) => items.iter_mut().fold(false, |is, item| numbers(item, forms) || is),
+        // All of them, whatever the first one held.
+        Value::Array(items) => {
+            items.iter_mut().map(|item| numbers(item, forms)).fold(false, |was, is| was | is)
+        }
         Value::Object(fields) => {
-            fields.values_mut().fold(false, |is, item| numbers(item, forms) || is)
+            fields.values_mut().map(|item| numbers(item, forms)).fold(false, |was, is| was | is)
         }
         _ => false,
     }
