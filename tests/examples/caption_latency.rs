@@ -16,24 +16,27 @@ const LIMIT_MS: f64 = 150.0;
 const LISTENERS: u64 = 49;
 const SECONDS: u64 = 60;
 
-/// Notes when a caption was emitted and when the list shows the change: after the next frame.
+/// Notes when a caption was emitted and when its text stands in the list: after the next frame. One whose text stands
+/// there already changes nothing, and is not counted.
 const WATCH: &str = "
-    window.latencies = []; let emitted = null;
+    window.latencies = []; let waits = [];
+    const shown = () => document.getElementById('captions')?.textContent ?? '';
     const Plain = WebSocket;
     window.WebSocket = class extends Plain {
         constructor(...args) {
             super(...args);
             this.addEventListener('message', ({ data }) => {
                 if (typeof data !== 'string' || data[0] !== '{') return;
-                const event = JSON.parse(data);
-                if (event.type === 'caption') emitted = event.at;
+                const { type, at, text } = JSON.parse(data);
+                if (type === 'caption' && text && !shown().includes(text)) waits.push({ at, text });
             });
         }
     };
     new MutationObserver(() => {
-        if (emitted === null || !document.getElementById('captions')) return;
-        const at = emitted; emitted = null;
-        requestAnimationFrame(() => latencies.push(Date.now() - at));
+        const now = shown();
+        const come = waits.filter(({ text }) => now.includes(text));
+        waits = waits.filter(({ text }) => !now.includes(text));
+        if (come.length) requestAnimationFrame(() => come.forEach(({ at }) => latencies.push(Date.now() - at)));
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
     return true;";
 
