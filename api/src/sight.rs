@@ -34,6 +34,8 @@ const JSON_TYPES: [&str; 3] = ["application/json", PROBLEM_JSON, "application/vc
 /// Digits of a number that stay at its beginning and its end.
 const SHOWN_FIRST: usize = 3;
 const SHOWN_LAST: usize = 4;
+/// Fewest digits to guess; a number that is too short for it is hidden whole.
+const HIDDEN_MIN: usize = 4;
 
 /// How much somebody sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +114,8 @@ async fn masked_answer(response: Response) -> Response {
 pub(crate) fn masked_number(number: &str) -> String {
     let chars: Vec<char> = number.chars().collect();
     let hidden = chars.len().saturating_sub(SHOWN_FIRST + SHOWN_LAST);
-    if hidden == 0 {
+    // Of a landline's eight digits one would be left to guess.
+    if hidden < HIDDEN_MIN {
         return "*".repeat(chars.len());
     }
     let (first, last) = (&chars[..SHOWN_FIRST], &chars[SHOWN_FIRST + hidden..]);
@@ -396,6 +399,8 @@ mod tests {
         assert_eq!(masked_number("13800138000"), "138****8000");
         assert_eq!(masked_number("+8613800138000"), "+86*******8000");
         assert_eq!(masked_number("8880001"), "*******");
+        assert_eq!(masked_number("88881234"), "********");
+        assert_eq!(masked_number("01012345678"), "010****5678");
         assert_eq!(masked_number("110"), "***");
         assert_eq!(masked_number(""), "");
     }

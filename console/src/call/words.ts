@@ -77,7 +77,7 @@ export function chinaMidnight(ms: number): number {
   return ms - ((ms + ahead) % day);
 }
 
-/** The citizen's number, whoever called. */
-export function citizenOf(call: { direction: string; caller: string; called: string }): string {
-  return call.direction === 'inbound' ? call.caller : call.called;
+/** The citizen's number: `caller` whichever way the call went. */
+export function citizenOf(call: { caller: string }): string {
+  return call.caller;
 }

@@ -2,7 +2,7 @@
 -- is still counted (`store/src/insight.rs`).
 
 CREATE TABLE ticket_facts (
-    ticket_id TEXT COLLATE "C" PRIMARY KEY REFERENCES tickets (id),
+    ticket_id TEXT COLLATE "C" PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     revision  BIGINT NOT NULL,
     -- '' where it is not filled, or for a district not certain.
     category  TEXT   NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE ticket_facts (
 );
 
 CREATE TABLE tickets_to_count (
-    ticket_id TEXT COLLATE "C" PRIMARY KEY REFERENCES tickets (id)
+    ticket_id TEXT COLLATE "C" PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE
 );
 INSERT INTO tickets_to_count SELECT id FROM tickets;
 

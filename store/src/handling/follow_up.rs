@@ -3,7 +3,6 @@
 use super::machine::{Heard, Step, StepKind};
 use super::steps::{StepError, Taker, take};
 use crate::callbacks::{self, CampaignState, FollowUp, NewFollowUp, Taken};
-use crate::calls::Direction;
 use crate::clock;
 use crate::error::StoreError;
 use crate::rows::pii;
@@ -15,7 +14,7 @@ use qingting_callbacks::result::Verdict;
 use qingting_callbacks::script::AnswerName;
 use qingting_common::UnixMillis;
 use qingting_nlu::draft::Field;
-use sqlx::{AnyConnection, Row};
+use sqlx::AnyConnection;
 
 /// Makes the follow-up of a ticket that has just been closed. Where nobody may be called the ticket stays closed, and
 /// a person archives it.
@@ -48,17 +47,15 @@ pub(super) async fn ask(
 /// The ticket as campaigns take it.
 async fn closed(db: &mut AnyConnection, ticket: &TicketRow) -> Result<ClosedTicket, StoreError> {
     let field = |field| ticket.draft.field(field).map(|value| value.value.clone());
-    let called = sqlx::query("SELECT direction, caller, called FROM calls WHERE id = $1")
+    let call = sqlx::query("SELECT caller FROM calls WHERE id = $1")
         .bind(ticket.call.to_string())
         .fetch_one(db)
         .await?;
     let text = |of| field(of).map(|value| value.expose().clone()).unwrap_or_default();
     let citizen = match field(Field::Phone).filter(|phone| !phone.expose().is_empty()) {
         Some(phone) => phone,
-        None => {
-            let is_inbound = called.try_get::<&str, _>("direction")? == Direction::Inbound.as_str();
-            pii(&called, if is_inbound { "caller" } else { "called" })?
-        }
+        // The citizen's, whichever way the call went.
+        None => pii(&call, "caller")?,
     };
     Ok(ClosedTicket {
         // A revision is closed once.
