@@ -3,6 +3,7 @@
 mod long_day;
 mod network;
 mod pages;
+mod tickets;
 
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::clock::Deadline;
@@ -73,6 +74,14 @@ fn shows(page: &Browser, id: &str, text: &str) {
     let text = Value::from(text);
     let is_shown = format!("return document.getElementById('{id}')?.innerText.includes({text})");
     page.wait_until(&format!("#{id} shows {text}"), &is_shown);
+}
+
+/// Waits until the page shows this anywhere.
+#[track_caller]
+fn says(page: &Browser, text: &str) {
+    let text = Value::from(text);
+    let script = format!("return document.body.innerText.includes({text})");
+    page.wait_until(&format!("the page says {text}"), &script);
 }
 
 /// Waits until the field of the draft has a value with this in it.

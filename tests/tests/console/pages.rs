@@ -1,13 +1,13 @@
 //! Every page, in both languages, as it stands on the smallest screen: accessible, and nowhere wider than the screen.
 //! `SHOTS=FOLDER` keeps pictures.
 
-use super::{CITIZEN_HZ, appears, is_accessible, seat_page, server, shows, take};
+use super::{CITIZEN_HZ, appears, is_accessible, says, seat_page, server, shows, take};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qingting_tests::peers::browser::Browser;
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::server::{Server, ServerPlan, wait_until};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Pages of the administrator, by their address, and what stands on them in Chinese and English.
 const PAGES: [(&str, &str, &str); 3] = [
@@ -28,13 +28,6 @@ fn picture(page: &Browser, name: &str) {
 fn fits(page: &Browser) {
     let beyond = page.run("return document.documentElement.scrollWidth - innerWidth");
     assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{beyond} pixels beyond the screen");
-}
-
-#[track_caller]
-fn says(page: &Browser, text: &str) {
-    let text = Value::from(text);
-    let script = format!("return document.body.innerText.includes({text})");
-    page.wait_until(&format!("the page says {text}"), &script);
 }
 
 /// The console of the administrator.

@@ -1,16 +1,13 @@
-//! The console's page of tickets in a real browser: found, dispatched, signed for, closed; and who comes second.
+//! The page of tickets: found, dispatched, signed for, closed; and who comes second.
 
+use super::{appears, click, is_accessible, says, shows};
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
 use qingting_tests::peers::browser::{Browser, ENTER};
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::server::{Server, ServerPlan};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Duration;
-
-const AXE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../console/node_modules/axe-core/axe.min.js");
 
 /// A ticket of a call, confirmed: its id.
 fn confirmed(server: &Server, title: &str, emergency: &str) -> String {
@@ -35,33 +32,6 @@ fn revision(server: &Server, id: &str) -> Value {
     server.api_get(&format!("/api/v1/tickets/{id}"))["revision"].clone()
 }
 
-#[track_caller]
-fn shows(page: &Browser, id: &str, text: &str) {
-    let text = Value::from(text);
-    let is_shown = format!("return document.getElementById('{id}')?.innerText.includes({text})");
-    page.wait_until(&format!("#{id} shows {text}"), &is_shown);
-}
-
-#[track_caller]
-fn says(page: &Browser, text: &str) {
-    let is_shown = format!("return document.body.innerText.includes({})", Value::from(text));
-    page.wait_until(&format!("the page says {text}"), &is_shown);
-}
-
-/// Waits until it can be used, and clicks it.
-#[track_caller]
-fn click(page: &Browser, id: &str) {
-    let can = format!("return document.getElementById('{id}')?.disabled === false");
-    page.wait_until(&format!("#{id} can be clicked"), &can);
-    page.click(id);
-}
-
-#[track_caller]
-fn appears(page: &Browser, id: &str) {
-    let there = format!("return document.getElementById('{id}')?.id");
-    page.wait_until(&format!("#{id} is there"), &there);
-}
-
 /// The administrator's page of tickets.
 fn tickets_page(server: &Server) -> Browser {
     let page = page_of(server, "admin", server.password());
@@ -83,20 +53,6 @@ fn page_of(server: &Server, name: &str, password: &str) -> Browser {
     page.type_into("password", password);
     page.press(ENTER);
     page
-}
-
-#[track_caller]
-fn is_accessible(page: &Browser) {
-    let Ok(axe) = std::fs::read_to_string(Path::new(AXE)) else {
-        println!("axe-core is not installed: `npm ci` in console/ does that");
-        return;
-    };
-    let script = format!(
-        "{axe}; const found = await axe.run(); \
-         return found.violations.filter(({{ impact }}) => ['serious', 'critical'].includes(impact)) \
-             .map(({{ id, nodes }}) => [id, nodes.map(({{ html }}) => html).join(' ')]);"
-    );
-    assert_eq!(page.run(&script), json!([]));
 }
 
 #[test]
