@@ -212,7 +212,7 @@ impl Journal {
                 removed.with_context(|| format!("cannot remove {path} from the backup"))?;
             }
         }
-        Ok(self.copied.into_values().collect())
+        Ok(std::mem::take(&mut self.copied).into_values().collect())
     }
 
     /// The backup is whole.
@@ -223,6 +223,13 @@ impl Journal {
     /// Whether an interrupted backup is in a folder.
     pub fn is_in(dir: &Path) -> bool {
         dir.join(JOURNAL).exists()
+    }
+}
+
+impl Drop for Journal {
+    /// The lock is the open file's: a child that was forked a moment ago would hold it on until it has begun its program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
