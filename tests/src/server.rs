@@ -47,7 +47,7 @@ impl ServerPlan {
         Self { captions: true, ..Self::deaf() }
     }
 
-    /// The same with a setting of the configuration.
+    /// The same with a setting of the configuration, in which [`HTTP`] is where its pages are.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
         self.settings.push((key, value.to_string()));
@@ -61,6 +61,9 @@ impl ServerPlan {
         self
     }
 }
+
+/// Stands in settings for the address of the server's pages, which a test cannot know before.
+pub const HTTP: &str = "{http}";
 
 /// A running server; stopped when dropped.
 #[derive(Debug)]
@@ -390,7 +393,7 @@ fn configuration(plan: &ServerPlan, sip: SocketAddr, http: SocketAddr) -> String
     ];
     for (key, value) in &plan.settings {
         settings.retain(|(known, _)| known != key);
-        settings.push((key, value.clone()));
+        settings.push((key, value.replace(HTTP, &http.to_string())));
     }
     settings.sort();
     let mut text = String::new();

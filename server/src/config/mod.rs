@@ -5,6 +5,9 @@ mod feed;
 mod lists;
 mod paths;
 mod relay;
+mod sign_on;
+
+pub use sign_on::is_proved;
 
 pub use check::{ConfigError, Problem};
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
@@ -43,6 +46,7 @@ pub struct Config {
     pub ticket_system: TicketSystem,
     pub feed: Feed,
     pub reports: Reports,
+    pub sign_on: SignOn,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -283,6 +287,33 @@ pub struct FeedReceiver {
 
 fn all_kinds() -> Vec<String> {
     vec!["*".to_owned()]
+}
+
+/// The city's OpenID provider (统一身份认证).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignOn {
+    pub name: String,
+    pub issuer: String,
+    pub client_id: String,
+    pub secret_file: PathBuf,
+    pub redirect_url: String,
+    pub scope: String,
+    pub claim: String,
+}
+
+impl Default for SignOn {
+    fn default() -> Self {
+        Self {
+            name: "统一身份认证".to_owned(),
+            issuer: String::new(),
+            client_id: String::new(),
+            secret_file: PathBuf::new(),
+            redirect_url: String::new(),
+            scope: "openid".to_owned(),
+            claim: "sub".to_owned(),
+        }
+    }
 }
 
 /// Sheets of counts.

@@ -27,6 +27,7 @@ mod recordings;
 pub mod relay;
 mod replies;
 mod retention;
+mod sign_on;
 mod switchboard;
 mod ticket_model;
 mod tones;
@@ -225,6 +226,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
+    let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
+    state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.handling = Arc::new(handling);
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);

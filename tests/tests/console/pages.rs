@@ -16,7 +16,7 @@ const PAGES: [(&str, &str, &str); 3] = [
     ("admin", "启用", "Enable"),
 ];
 
-fn picture(page: &Browser, name: &str) {
+pub(super) fn picture(page: &Browser, name: &str) {
     let Some(folder) = std::env::var_os("SHOTS") else { return };
     let png = STANDARD.decode(page.screenshot()).expect("a picture");
     std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png)
