@@ -312,10 +312,23 @@ impl Server {
         }
     }
 
-    /// Ends it as an operator does.
+    /// Tells it to come to its end: SIGTERM, as systemd does.
+    pub fn ask_to_finish(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()));
+    }
+
+    /// Waits until it has ended by itself: whether it ended well.
+    pub fn ended(&mut self) -> bool {
+        let mut child = self.child.take().expect("it was started");
+        let over = Deadline::after(START_MAX).poll(|| child.try_wait().ok().flatten());
+        over.expect("it ends").success()
+    }
+
+    /// Ends it as an operator does at a terminal.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         let asked = told.is_ok_and(|status| status.success());
         if !asked || !ends(&mut child) {
             let _ = child.kill();

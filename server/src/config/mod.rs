@@ -79,6 +79,7 @@ pub struct Sip {
     pub strangers: bool,
     pub calls_per_second_max: u32,
     pub session_expires_s: u32,
+    pub drain_s: u64,
     #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
     pub advertised_ip: Option<IpAddr>,
     pub trusted_peers: Vec<IpAddr>,
@@ -402,6 +403,7 @@ impl Default for Sip {
             strangers: true,
             calls_per_second_max: 100,
             session_expires_s: 1800,
+            drain_s: 300,
             advertised_ip: None,
             trusted_peers: Vec::new(),
             concurrent_calls_max: 1000,
