@@ -13,6 +13,7 @@ mod edge;
 mod ending;
 mod feed;
 mod feeder;
+mod gauges;
 mod handling;
 mod identity;
 mod insight;
@@ -99,6 +100,7 @@ pub struct Hotline {
     /// What callbacks work with.
     pub callbacks: callbacks::Callbacks,
     pub counters: metrics::Counters,
+    pub gauges: gauges::Gauges,
     /// What became of messages to the ticket system.
     pub relay: relay::Counters,
     /// Which receivers of changes take them.
@@ -190,6 +192,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         aids,
         callbacks,
         counters: metrics::Counters::default(),
+        gauges: gauges::Gauges::default(),
         relay: relay::Counters::default(),
         feed: feed::Counters::default(),
         feeder,
@@ -202,6 +205,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
