@@ -63,6 +63,7 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/calls/{id}/location", READ_OWN),
     ("GET", "/api/v1/calls/{id}/recording", READ_OWN),
     ("GET", "/api/v1/calls/{id}/vcon", READ),
+    ("GET", "/api/v1/calls/{id}/sip-messages", &[Admin]),
     ("POST", "/api/v1/calls/{id}/commands", WORK_OWN),
     ("POST", "/api/v1/calls/{id}/hangup", WORK_OWN),
     ("GET", "/api/v1/queues", READ_OWN),

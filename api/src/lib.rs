@@ -49,6 +49,7 @@ mod tickets;
 
 pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
+pub use calls::sip_messages::SipMessageView;
 pub use citizens::erase_files;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
@@ -124,6 +125,8 @@ pub struct ApiState {
     pub feed: Feed,
     /// The way to the city's OpenID provider; none until the server puts its own here.
     pub sign_on: Option<Arc<dyn SignOn>>,
+    /// SIP messages of one of the last calls, by its Call-ID; none until the server puts its own here. Must not block.
+    pub sip_messages: Arc<dyn Fn(&str) -> Vec<SipMessageView> + Send + Sync>,
     /// How often anybody may ask.
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
@@ -164,6 +167,7 @@ impl ApiState {
             report_fonts: insight::usual_fonts(),
             feed: Feed::default(),
             sign_on: None,
+            sip_messages: Arc::new(|_| Vec::new()),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
             failures: Arc::default(),
@@ -212,6 +216,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(calls::repeats::read))
         .routes(routes!(calls::location::read))
         .routes(routes!(calls::vcon::read))
+        .routes(routes!(calls::sip_messages::read))
         .routes(routes!(commands::command))
         .routes(routes!(commands::hang_up))
         .routes(routes!(recording::read))

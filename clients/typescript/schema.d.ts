@@ -244,6 +244,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{id}/sip-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The SIP messages of a call, with all its legs: kept in memory for the last 1,000 calls of this server. */
+        get: operations["get_calls_id_sip_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls/{id}/transcript": {
         parameters: {
             query?: never;
@@ -1269,7 +1286,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Metrics in the Prometheus text format. They wait for nothing: what is told of the database is at most 15 s old. */
+        /** Metrics in the Prometheus text format; those of the outbox are left out while the database does not answer. */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -2913,6 +2930,29 @@ export interface components {
             /** @description Six digits. */
             code: string;
         };
+        /** @description A SIP message. */
+        SipMessageView: {
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at: number;
+            /** @description Whether it was ours. */
+            is_ours: boolean;
+            /** @description Our end. */
+            local: string;
+            /** @description The other end. */
+            remote: string;
+            /** @description The message. Of passwords' proofs and of keys there is `…`; it is cut off after 8 KiB. */
+            text: string;
+            /** @description `udp`, `tcp`, `tls`, `ws` or `wss`. */
+            transport: string;
+        };
+        /** @description The messages of all legs of a call. */
+        SipMessagesView: {
+            /** @description In the order of their times; empty where the call is none of the last 1,000, or of another server. */
+            messages: components["schemas"]["SipMessageView"][];
+        };
         /** @description A step of handling. */
         StepView: {
             /** Format: int64 */
@@ -3766,6 +3806,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RepeatsView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_calls_id_sip_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SipMessagesView"];
                 };
             };
             400: components["responses"]["BadRequest"];

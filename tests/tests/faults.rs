@@ -339,3 +339,33 @@ fn calls_that_go_on_beyond_the_time_are_ended_properly() {
     server.start_again();
     assert_eq!(server.ended_calls(1)[0]["cause"], "draining");
 }
+
+#[test]
+fn a_calls_messages_are_kept_and_a_capture_server_has_them_too() {
+    let homer = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    homer.set_read_timeout(Some(Duration::from_secs(5))).expect("a limit");
+    let to = homer.local_addr().expect("bound");
+    let server = Server::start(&ServerPlan::deaf().with("sip.capture_server", format!("\"{to}\"")));
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    citizen.hang_up();
+    let call = server.ended_calls(1)[0]["id"].as_str().expect("an id").to_owned();
+    let told = server.api_get(&format!("/api/v1/calls/{call}/sip-messages"));
+    let texts: Vec<&str> = told["messages"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["text"].as_str().expect("text"))
+        .collect();
+    let first = |text: &&str| text.lines().next().unwrap_or_default().to_owned();
+    let begins: Vec<String> = texts.iter().map(first).collect();
+    assert!(begins[0].starts_with("INVITE sip:12345@"), "{begins:?}");
+    for wanted in ["SIP/2.0 200 OK", "ACK ", "BYE "] {
+        assert!(begins.iter().any(|line| line.starts_with(wanted)), "{wanted} in {begins:?}");
+    }
+    assert!(texts[0].contains("\r\n\r\nv=0\r\n"), "with its offer");
+    let mut packet = [0; 9_000];
+    let length = homer.recv(&mut packet).expect("a message");
+    assert!(packet.starts_with(b"HEP3"));
+    let text = String::from_utf8_lossy(&packet[..length]);
+    assert!(text.contains("INVITE sip:12345@"), "{text}");
+}

@@ -3,6 +3,7 @@
 pub(crate) mod export;
 pub(crate) mod location;
 pub(crate) mod repeats;
+pub(crate) mod sip_messages;
 pub(crate) mod vcon;
 mod view;
 

@@ -85,6 +85,9 @@ pub struct Sip {
     pub trusted_peers: Vec<IpAddr>,
     pub concurrent_calls_max: usize,
     pub calls_per_caller_max: usize,
+    #[serde(deserialize_with = "empty_as_no_address", serialize_with = "no_address_as_empty")]
+    pub capture_server: Option<SocketAddr>,
+    pub capture_id: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -408,6 +411,8 @@ impl Default for Sip {
             trusted_peers: Vec::new(),
             concurrent_calls_max: 1000,
             calls_per_caller_max: 20,
+            capture_server: None,
+            capture_id: 12_345,
         }
     }
 }
@@ -714,6 +719,26 @@ pub fn default_home() -> PathBuf {
 /// Cores that this process may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn empty_as_no_address<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |_| {
+        serde::de::Error::custom(format!("{text:?} is no address and port such as 10.0.0.9:9060"))
+    };
+    text.parse().map(Some).map_err(wrong)
+}
+
+fn no_address_as_empty<S: serde::Serializer>(
+    address: &Option<SocketAddr>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&address.map_or_else(String::new, |address| address.to_string()))
 }
 
 fn empty_as_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {

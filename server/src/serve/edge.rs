@@ -38,6 +38,7 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
             emergency_users: Emergency::ALL.map(|of| of.number().to_owned()).to_vec(),
             admission: Some(limits(sip.calls_per_second_max)),
         },
+        capture: sip.capture_server.map(|to| (to, sip.capture_id)),
         session: SessionConfig { expires_s: sip.session_expires_s, ..SessionConfig::default() },
     }
 }

@@ -55,10 +55,11 @@ use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, database, home, logging};
 use anyhow::{Context, Result};
 use ending::Wish;
-use qingting_api::{ApiState, EventBus, Feed, Pending};
+use qingting_api::{ApiState, EventBus, Feed, Pending, SipMessageView};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
+use qingting_sip::trace::TracedMessage;
 use qingting_sip::{Endpoint, IncomingCall};
 use qingting_store::Store;
 use sd_notify::NotifyState;
@@ -231,6 +232,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
+    let traced = endpoint.clone();
+    state.sip_messages =
+        Arc::new(move |call_id| traced.trace(call_id).into_iter().map(sip_message).collect());
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.handling = Arc::new(handling);
@@ -291,6 +295,17 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     sip.shutdown_timeout(DRAIN_LOOK_EVERY);
     app.shutdown_timeout(DRAIN_LOOK_EVERY);
     Ok(())
+}
+
+fn sip_message(message: TracedMessage) -> SipMessageView {
+    SipMessageView {
+        at: message.at.0,
+        is_ours: message.is_ours,
+        transport: message.transport.to_string().to_lowercase(),
+        local: message.local.to_string(),
+        remote: message.remote.to_string(),
+        text: message.text,
+    }
 }
 
 /// The configuration; at the first start the commented default is written for the operator.

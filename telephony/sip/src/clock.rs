@@ -1,7 +1,14 @@
 //! The only place of this crate that reads a clock.
 
-use qingting_common::Millis;
+use qingting_common::{Millis, UnixMillis};
 use tokio::time::Instant;
+
+/// The time of day, for what is told to people.
+#[allow(clippy::disallowed_methods, reason = "the clock module")]
+pub(crate) fn unix_now() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixMillis(i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX))
+}
 
 /// Monotonic time since the clock was made.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,7 @@ pub mod message;
 mod recent;
 pub mod registrar;
 mod request;
+pub mod trace;
 pub mod transaction;
 mod transport;
 pub mod trunk;

@@ -7,6 +7,7 @@ use super::metrics::{DriverCounts, Published};
 use super::send::Connections;
 use super::stream::{self, StreamEvent};
 use super::tls;
+use super::tracer::Tracer;
 use super::users::Users;
 use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, EdgeConfig, Output};
@@ -16,6 +17,7 @@ use crate::handle::{Commands, Dialog, IncomingCall, Order, Replaced, Reply};
 use crate::message::{HeaderName, Request, Response};
 use crate::recent::Recent;
 use crate::request::RequestError;
+use crate::trace::Trace;
 use crate::transport::{Flow, Link, Transport};
 use bytes::Bytes;
 use qingting_common::Millis;
@@ -63,6 +65,7 @@ pub(super) struct Driver {
     pub(super) edge: EdgeConfig,
     pub(super) identity: Option<tls::Identity>,
     pub(super) connector: TlsConnector,
+    pub(super) tracer: Tracer,
     /// The names that led to addresses.
     pub(super) names: Recent<SocketAddr, String>,
     /// A task for each listener.
@@ -92,6 +95,7 @@ pub(super) struct Ends {
     pub(super) incoming: mpsc::Sender<IncomingCall>,
     pub(super) metrics: Arc<Published>,
     pub(super) users: Arc<Users>,
+    pub(super) trace: Arc<Trace>,
 }
 
 /// A UDP socket and its address.
@@ -111,7 +115,7 @@ enum Wake {
 
 impl Driver {
     pub(super) fn new(config: &EndpointConfig, sockets: Sockets, ends: Ends) -> Self {
-        let Ends { orders, commands, incoming, metrics, users } = ends;
+        let Ends { orders, commands, incoming, metrics, users, trace } = ends;
         let clock = Clock::start();
         let (to_driver, from_streams) = mpsc::channel(stream::EVENTS_MAX);
         let of = |wanted| {
@@ -137,6 +141,7 @@ impl Driver {
             edge: config.edge.clone(),
             identity: sockets.identity,
             connector: sockets.connector,
+            tracer: Tracer::new(trace, config.capture),
             names: Recent::new(NAMES_MAX),
             requests: HashMap::new(),
             last_request: 0,
@@ -244,6 +249,7 @@ impl Driver {
                 let link = Some(Link(at as u64));
                 let flow = Flow { transport: Transport::Udp, link, local, remote };
                 let bytes = Bytes::copy_from_slice(&self.buffer[..len]);
+                self.tracer.keep(&bytes, flow, false);
                 self.agent.receive(now, flow, &bytes);
             }
         }

@@ -9,6 +9,7 @@ mod metrics;
 mod send;
 mod stream;
 mod tls;
+mod tracer;
 mod users;
 mod web;
 
@@ -22,6 +23,7 @@ use crate::handle::{Commands, Dialog, IncomingCall, Order, OutgoingInvite};
 use crate::message::Response;
 use crate::registrar::{Binding, RegistrationEvent};
 use crate::request::{OutgoingRequest, RequestError};
+use crate::trace::{Trace, TracedMessage};
 use crate::transport::Transport;
 use driver::{Driver, Ends};
 use metrics::Published;
@@ -71,6 +73,8 @@ pub struct EndpointConfig {
     pub edge: EdgeConfig,
     /// Session timers (RFC 4028).
     pub session: SessionConfig,
+    /// A capture server that is sent calls' messages (HEP version 3 over UDP), and the number that it knows us by.
+    pub capture: Option<(SocketAddr, u32)>,
 }
 
 impl Default for EndpointConfig {
@@ -90,6 +94,7 @@ impl Default for EndpointConfig {
             calls_max: 1_000,
             edge: EdgeConfig::default(),
             session: SessionConfig::default(),
+            capture: None,
         }
     }
 }
@@ -107,6 +112,7 @@ struct Inner {
     metrics: Arc<Published>,
     invites: AtomicU64,
     users: Arc<Users>,
+    trace: Arc<Trace>,
     /// Holds the driver's task, which ends with it.
     _tasks: Mutex<JoinSet<()>>,
 }
@@ -126,12 +132,14 @@ impl Endpoint {
         let commands = Commands::new(queue);
         let metrics = Arc::<Published>::default();
         let users = Arc::<Users>::default();
+        let trace = Arc::<Trace>::default();
         let ends = Ends {
             orders,
             commands: commands.clone(),
             incoming,
             metrics: metrics.clone(),
             users: users.clone(),
+            trace: trace.clone(),
         };
         let driver = Driver::new(&config, sockets, ends);
         let mut tasks = JoinSet::new();
@@ -142,6 +150,7 @@ impl Endpoint {
             metrics,
             invites: AtomicU64::new(0),
             users,
+            trace,
             _tasks: Mutex::new(tasks),
         };
         Ok((Self(Arc::new(inner)), calls))
@@ -179,6 +188,11 @@ impl Endpoint {
         self.0.commands.order(Order::Request { request: Box::new(request), done });
         let answer = answered.await.map_err(|_| RequestError::Unavailable)?;
         answer.map(|response| *response)
+    }
+
+    /// The messages of one of the last calls, by its Call-ID, the oldest first.
+    pub fn trace(&self, call_id: &str) -> Vec<TracedMessage> {
+        self.0.trace.of(call_id)
     }
 
     /// Where a user can be reached now, the latest refreshed first.

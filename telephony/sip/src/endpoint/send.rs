@@ -108,6 +108,7 @@ impl Connections {
 
 impl Driver {
     pub(super) fn send(&mut self, outbound: &Outbound) {
+        self.tracer.keep(&outbound.bytes, outbound.flow, true);
         let sent = match outbound.flow.transport {
             Transport::Udp => self.send_datagram(outbound),
             _ => self.send_by_stream(outbound),
@@ -244,6 +245,7 @@ impl Driver {
 
     fn stream_message(&mut self, link: Link, bytes: &Bytes) {
         if let Some(flow) = self.connections.flow(link) {
+            self.tracer.keep(bytes, flow, false);
             self.agent.receive(self.clock.now(), flow, bytes);
         }
     }
