@@ -29,8 +29,10 @@ mod once;
 mod ops;
 mod outbox;
 mod pages;
+mod peaks;
 mod problem;
 mod proxies;
+mod quality;
 mod rates;
 mod recording;
 mod revision;
@@ -123,6 +125,7 @@ pub struct ApiState {
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
     pub trusted_proxies: Arc<[IpAddr]>,
+    peaks: Arc<peaks::KeptPeaks>,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
 }
@@ -160,6 +163,7 @@ impl ApiState {
             feed: Feed::default(),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
+            peaks: Arc::default(),
             failures: Arc::default(),
             logins: Arc::default(),
         }
@@ -209,6 +213,11 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(commands::command))
         .routes(routes!(commands::hang_up))
         .routes(routes!(recording::read))
+        .routes(routes!(peaks::read))
+        .routes(routes!(quality::list))
+        .routes(routes!(quality::summary))
+        .routes(routes!(quality::of_call))
+        .routes(routes!(quality::review))
         .routes(routes!(seats::queues))
         .routes(routes!(seats::list, seats::create))
         .routes(routes!(seats::one, seats::edit, seats::remove))

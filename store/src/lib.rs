@@ -36,6 +36,7 @@ pub mod outbox;
 pub mod passes;
 pub mod past;
 pub mod place;
+pub mod quality;
 pub mod recordings;
 pub mod repeats;
 mod rows;
@@ -78,6 +79,10 @@ pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState
 pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use past::{ImportError, PastImport, PastImported, PastRow};
 pub use place::{DatabaseUrl, Place, UrlError};
+pub use quality::{
+    CallToCheck, CheckedCall, FindingState, QualityCheck, QualityCursor, QualityFinding,
+    QualityQuery, ReviewError, SeatQuality, Verdict, score_of,
+};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };

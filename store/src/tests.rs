@@ -11,6 +11,7 @@ mod once;
 mod outbox;
 mod passes;
 mod postgres;
+mod quality;
 mod repeats;
 mod search;
 mod seats;

@@ -3,6 +3,7 @@
 mod long_day;
 mod network;
 mod pages;
+mod quality;
 mod tickets;
 
 use qingting_tests::audio::{Wav, beeps};
