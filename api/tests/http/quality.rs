@@ -265,6 +265,33 @@ async fn a_waveform_is_of_both_sides_and_is_audited() {
     assert_eq!(world.admin("GET", &path, "").await.status, 410);
 }
 
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "it measures")]
+async fn the_waveform_of_an_hour_comes_in_time_and_again_at_once() {
+    let world = World::with(|state| state.audio = Arc::new(PlainWav)).await;
+    let call = checked(&world, "1001", START, Vec::new()).await;
+    let path = world.dir.path().join("recordings/hour.wav");
+    let head = b"RIFF....WAVEfmt \x10\0\0\0\x01\0\x02\0\x40\x1f\0\0\0\x7d\0\0\x04\0\x10\0data....";
+    std::fs::write(&path, head).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(44 + 3_600 * 8_000 * 4).unwrap();
+    let key = RecordingKey { call, kind: RecordingKind::Mix, slot: 0, seq: 0 };
+    let info = RecordingInfo { file: "hour.wav".into(), ..RecordingInfo::default() };
+    world.store.describe_recording(key, info).await.unwrap();
+    let path = format!("/api/v1/calls/{call}/peaks?points=1000");
+    let mut took = Vec::new();
+    for _ in 0..2 {
+        let began = std::time::Instant::now();
+        // It has its deadline.
+        let answer = world.admin("GET", &path, "").await;
+        took.push(began.elapsed());
+        assert_eq!(answer.json()["duration_ms"], 3_600_000);
+        assert_eq!(answer.json()["citizen"].as_array().unwrap().len(), 1_000);
+    }
+    println!("the waveform of an hour: {:?}, and again {:?}", took[0], took[1]);
+    assert!(took[1] < took[0]);
+}
+
 #[allow(clippy::disallowed_methods, reason = "a seat reads calls of today")]
 fn today() -> UnixMillis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

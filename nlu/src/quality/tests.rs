@@ -175,6 +175,85 @@ fn the_score_is_the_sum_of_points_up_to_the_most_of_each_kind() {
     );
 }
 
+/// As a recogniser writes it that hears syllables and knows no words.
+fn misheard(text: &str) -> String {
+    let pairs = [
+        ('您', '宁'),
+        ('好', '号'),
+        ('请', '情'),
+        ('问', '文'),
+        ('再', '在'),
+        ('见', '件'),
+        ('来', '莱'),
+        ('电', '店'),
+        ('归', '龟'),
+        ('管', '馆'),
+        ('这', '着'),
+        ('们', '门'),
+        ('感', '敢'),
+        ('谢', '泄'),
+        ('服', '福'),
+        ('务', '物'),
+    ];
+    let other = |c: char| pairs.iter().find(|(is, _)| *is == c).map_or(c, |(_, other)| *other);
+    text.chars().map(other).collect()
+}
+
+/// All calls that have some of five faults, each heard well and badly: what is found is what was made.
+#[test]
+fn of_sixty_four_made_calls_all_faults_are_found_and_nothing_else() {
+    let rules = Profile::built_in().quality;
+    let (mut made, mut right, mut wrong) = (0, 0, 0);
+    for faults in 0..64_u32 {
+        let has = |fault: u32| faults & (1 << fault) != 0;
+        let mut call = good();
+        let mut expected = Vec::new();
+        let mut say = |at: usize, text: &str| call.said[at].text = Pii::new(text.into());
+        if has(0) {
+            say(0, "喂，哪位，什么事情，说吧");
+            expected.push(Kind::Greeting);
+        }
+        if has(1) {
+            say(8, "好了就这样吧挂了");
+            expected.push(Kind::Closing);
+        }
+        if has(2) {
+            say(6, "这个不归我们管，您找别人去");
+            expected.push(Kind::Forbidden);
+        }
+        if has(3) {
+            call.said[2].when = 15_000..20_000;
+            expected.push(Kind::TalkOver);
+        }
+        if has(4) {
+            call.present.iter_mut().for_each(|of| of.when.end += 70_000);
+            for said in call.said.iter_mut().skip(7) {
+                said.when = said.when.start + 70_000..said.when.end + 70_000;
+            }
+            call.holds.push(48_000..118_000);
+            expected.push(Kind::Hold);
+        }
+        if has(5) {
+            for said in &mut call.said {
+                said.text = Pii::new(misheard(said.text.expose()));
+            }
+        }
+        made += expected.len();
+        for finding in check(&call, &rules).findings {
+            match expected.iter().position(|kind| *kind == finding.kind) {
+                Some(at) => {
+                    expected.remove(at);
+                    right += 1;
+                }
+                None => wrong += 1,
+            }
+        }
+    }
+    println!("{made} faults made, {right} found, {wrong} found that were not made");
+    assert_eq!((right, wrong), (made, 0));
+    assert_eq!(made, 5 * 32);
+}
+
 /// An hour of talk.
 fn hour() -> Call {
     let mut call = good();

@@ -10,7 +10,10 @@ mod query;
 mod review;
 
 pub use check::{CallToCheck, CheckedCall};
-pub use query::{QualityCheck, QualityCursor, QualityFinding, QualityQuery, SeatQuality, score_of};
+pub use query::{
+    QualityCheck, QualityCursor, QualityCursorError, QualityFinding, QualityQuery, SeatQuality,
+    score_of,
+};
 pub use review::{ReviewError, Verdict};
 
 /// Longest remark of a review, in characters.
