@@ -6,7 +6,7 @@ use crate::switchboard::Actor;
 use crate::{ApiState, Problem, clock};
 use axum::http::StatusCode;
 use qingting_common::CallId;
-use qingting_store::{CallRow, Role, china};
+use qingting_store::{CallRow, Role, TicketRow, china};
 
 /// The call of that id, for somebody who may read it.
 pub(crate) async fn call(state: &ApiState, who: &Principal, id: &str) -> Result<CallRow, Problem> {
@@ -29,6 +29,19 @@ pub(crate) async fn may_read(
         return Ok(());
     }
     Err(forbidden("a seat sees the calls in which it takes part or took part today"))
+}
+
+/// A ticket: a seat reads those of the calls that it may read, an expert those that its unit has (承办单位).
+pub(crate) async fn may_read_ticket(
+    state: &ApiState,
+    who: &Principal,
+    ticket: &TicketRow,
+) -> Result<(), Problem> {
+    let Some(unit) = who.unit_alone() else { return may_read(state, who, ticket.call).await };
+    if ticket.handling.unit.as_deref() == Some(unit) {
+        return Ok(());
+    }
+    Err(forbidden("an expert sees the tickets that its unit has"))
 }
 
 /// A seat commands calls in which it takes part: who has left one has no say in it any more.

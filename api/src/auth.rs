@@ -1,6 +1,6 @@
 //! Who may do what: one table, deny by default.
 //!
-//! Credentials: `Authorization: Bearer qt_…`, a key, or `qts_…`, a seat's session; or for browsers'
+//! Credentials: `Authorization: Bearer qt_…`, a key, or `qts_…`, a seat's or person's session; or for browsers'
 //! WebSockets, which cannot set headers, the same as a second `Sec-WebSocket-Protocol` beside
 //! [`WEBSOCKET_PROTOCOL`]; or HTTP Basic as `admin` with the administrator's password. Basic is never offered in `WWW-Authenticate`, so that
 //! browsers do not remember the password and send it along with another site's requests.
@@ -15,10 +15,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use qingting_store::Role::{self, Admin, Feed, Metrics, Operator, Reader, Seat, Supervisor};
+use qingting_store::Role::{
+    self, Admin, Auditor, Expert, Feed, Metrics, Operator, Reader, Seat, Supervisor,
+};
 use qingting_store::keys::{ADMIN, SECRET_PREFIX};
 use qingting_store::seats::SESSION_PREFIX;
-use qingting_store::{Credential, SeatRole, SeatSession};
+use qingting_store::{Credential, PersonInfo, PersonSession, SeatRole, SeatSession};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The WebSocket subprotocol of the event stream.
@@ -31,6 +33,13 @@ const RUN: &[Role] = &[Admin, Operator, Supervisor];
 /// What seats may do, too, with what is theirs: the handlers look whose it is.
 const READ_OWN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat];
 const WORK_OWN: &[Role] = &[Admin, Operator, Supervisor, Seat];
+/// Who signs in or has a key, whatever for.
+const SIGNED_IN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat, Expert, Auditor];
+/// Who handles tickets, experts those of their unit.
+const HANDLE: &[Role] = &[Admin, Operator, Supervisor, Seat, Expert];
+const READ_HANDLED: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat, Expert];
+/// Who looks at what was done.
+const LOOK: &[Role] = &[Admin, Auditor];
 
 /// Every operation and the roles that may call it; an empty list is open to everyone, and what is
 /// not here is refused.
@@ -40,10 +49,10 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/metrics", &[Admin, Metrics]),
     // Where to read on; nothing that is not in the documentation.
     ("GET", "/api/v1", &[]),
-    ("GET", "/api/v1/openapi.json", READ_OWN),
+    ("GET", "/api/v1/openapi.json", SIGNED_IN),
     ("POST", "/api/v1/session", &[]),
-    ("DELETE", "/api/v1/session", &[Seat, Supervisor]),
-    ("GET", "/api/v1/me", READ_OWN),
+    ("DELETE", "/api/v1/session", &[Admin, Operator, Seat, Supervisor, Expert, Auditor]),
+    ("GET", "/api/v1/me", SIGNED_IN),
     ("GET", "/api/v1/calls", READ_OWN),
     ("POST", "/api/v1/calls", WORK_OWN),
     ("GET", "/api/v1/calls.csv", LEAD),
@@ -62,7 +71,7 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("POST", "/api/v1/calls/{id}/commands", WORK_OWN),
     ("POST", "/api/v1/calls/{id}/hangup", WORK_OWN),
     ("GET", "/api/v1/queues", READ_OWN),
-    ("GET", "/api/v1/seats", READ_OWN),
+    ("GET", "/api/v1/seats", &[Admin, Operator, Reader, Supervisor, Seat, Auditor]),
     ("POST", "/api/v1/seats", &[Admin]),
     ("GET", "/api/v1/seats/{extension}", READ),
     ("PATCH", "/api/v1/seats/{extension}", &[Admin]),
@@ -94,32 +103,37 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/duty-list", LEAD),
     ("PUT", "/api/v1/duty-list", LEAD),
     ("GET", "/api/v1/duty-list/now", READ_OWN),
-    ("GET", "/api/v1/tickets", READ),
-    ("GET", "/api/v1/tickets/{id}", READ_OWN),
+    ("GET", "/api/v1/tickets", &[Admin, Operator, Reader, Supervisor, Expert]),
+    ("GET", "/api/v1/tickets/{id}", READ_HANDLED),
     ("PATCH", "/api/v1/tickets/{id}", WORK_OWN),
     ("POST", "/api/v1/tickets/{id}/confirm", WORK_OWN),
     ("GET", "/api/v1/tickets/{id}/messages", READ_OWN),
-    ("GET", "/api/v1/tickets/{id}/history", READ_OWN),
-    ("POST", "/api/v1/tickets/{id}/steps", WORK_OWN),
+    ("GET", "/api/v1/tickets/{id}/history", READ_HANDLED),
+    ("POST", "/api/v1/tickets/{id}/steps", HANDLE),
     ("GET", "/api/v1/tickets/open-by-unit", READ),
     // Its sender proves itself by a signature.
     ("POST", "/api/v1/tickets/events", &[]),
-    ("GET", "/api/v1/units", READ_OWN),
-    ("GET", "/api/v1/categories", READ_OWN),
-    ("GET", "/api/v1/knowledge", READ_OWN),
+    ("GET", "/api/v1/units", READ_HANDLED),
+    ("GET", "/api/v1/categories", READ_HANDLED),
+    ("GET", "/api/v1/knowledge", READ_HANDLED),
     ("GET", "/api/v1/incidents", READ_OWN),
     ("GET", "/api/v1/insight", READ),
     ("GET", "/api/v1/insight/rising", READ),
     ("GET", "/api/v1/reports/{span}", LEAD),
     ("GET", "/api/v1/events", READ_OWN),
     ("GET", "/api/v1/feed", &[Admin, Feed]),
-    ("GET", "/api/v1/api-keys", &[Admin]),
+    ("GET", "/api/v1/api-keys", LOOK),
     ("POST", "/api/v1/api-keys", &[Admin]),
     ("DELETE", "/api/v1/api-keys/{id}", &[Admin]),
-    ("GET", "/api/v1/audit", &[Admin]),
+    ("GET", "/api/v1/people", LOOK),
+    ("POST", "/api/v1/people", &[Admin]),
+    ("GET", "/api/v1/people/{login}", LOOK),
+    ("PATCH", "/api/v1/people/{login}", &[Admin]),
+    ("DELETE", "/api/v1/people/{login}", &[Admin]),
+    ("GET", "/api/v1/audit", LOOK),
     ("POST", "/api/v1/citizens/export", &[Admin]),
     ("POST", "/api/v1/citizens/erase", &[Admin]),
-    ("GET", "/api/v1/outbox", &[Admin]),
+    ("GET", "/api/v1/outbox", LOOK),
     ("POST", "/api/v1/outbox/retry", &[Admin]),
     ("POST", "/api/v1/outbox/{id}/retry", &[Admin]),
     ("POST", "/api/v1/outbox/{id}/discard", &[Admin]),
@@ -131,13 +145,15 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Who calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
-    /// The key's name, `admin`, or a seat's extension.
+    /// The key's name, `admin`, a seat's extension, or a person's login.
     pub(crate) name: String,
     /// What opened the door.
     pub(crate) credential: Credential,
     pub(crate) role: Role,
-    /// Whose session it is.
+    /// Whose session it is, of a seat.
     pub(crate) session: Option<SeatSession>,
+    /// Whose session it is, of a person without a telephone.
+    pub(crate) person: Option<PersonInfo>,
 }
 
 impl Principal {
@@ -150,7 +166,24 @@ impl Principal {
                 SeatRole::Supervisor => Supervisor,
             },
             session: Some(session),
+            person: None,
         }
+    }
+
+    fn of_person(session: PersonSession) -> Self {
+        Self {
+            name: session.person.login.clone(),
+            credential: Credential::PersonSession(session.id),
+            role: session.person.role,
+            session: None,
+            person: Some(session.person),
+        }
+    }
+
+    /// The unit whose tickets alone an expert sees; an expert without one sees none.
+    pub(crate) fn unit_alone(&self) -> Option<&str> {
+        let unit = || self.person.as_ref().and_then(|person| person.unit.as_deref());
+        (self.role == Expert).then(|| unit().unwrap_or_default())
     }
 
     /// The own telephone.
@@ -234,9 +267,12 @@ async fn authenticate(
     let failed = |error| Box::new(Problem::from(error).into_response());
     let secret = secret(headers);
     if let Some(token) = secret.filter(|secret| secret.starts_with(SESSION_PREFIX)) {
-        let session = state.store.verify_session(token).await.map_err(failed)?;
+        if let Some(session) = state.store.verify_session(token).await.map_err(failed)? {
+            return Ok(Principal::of_session(session));
+        }
+        let session = state.store.verify_person_session(token).await.map_err(failed)?;
         return session
-            .map(Principal::of_session)
+            .map(Principal::of_person)
             .ok_or_else(|| unauthorized("the session is over: log in again"));
     }
     if let Some(secret) = secret {
@@ -244,7 +280,13 @@ async fn authenticate(
         return key
             .map(|key| {
                 let credential = Credential::Key(key.id);
-                Principal { name: key.name, credential, role: key.role, session: None }
+                Principal {
+                    name: key.name,
+                    credential,
+                    role: key.role,
+                    session: None,
+                    person: None,
+                }
             })
             .ok_or_else(|| unauthorized("the key is unknown or revoked"));
     }
@@ -261,7 +303,7 @@ async fn authenticate(
         state.failures.count(&address, clock::now().0);
         return Err(unauthorized("wrong name or password"));
     };
-    Ok(Principal { name: ADMIN.into(), credential, role: Admin, session: None })
+    Ok(Principal { name: ADMIN.into(), credential, role: Admin, session: None, person: None })
 }
 
 /// Too many passwords wait.

@@ -30,6 +30,7 @@ mod ops;
 mod outbox;
 mod pages;
 mod peaks;
+mod people;
 mod problem;
 mod proxies;
 mod quality;
@@ -41,6 +42,7 @@ mod second_factor;
 mod server;
 mod sessions;
 mod sight;
+mod sign_on;
 mod signed;
 mod socket;
 pub mod switchboard;
@@ -62,6 +64,7 @@ pub use problem::{PROBLEM_JSON, Problem};
 pub use rates::{Rate, Rates};
 pub use recording::{PlainWav, RecordedAudio, RecordingSource};
 pub use server::{HEADER_READ_MAX, HTTP_CONNECTIONS_MAX, SHUTDOWN_MAX, serve};
+pub use sign_on::{Asked, Begun, Kept, SignOn, SignOnError};
 pub use switchboard::{
     Actor, CallCommand, CallNow, CallPhase, ControlCode, ControlError, DialRequest, EmergencyMode,
     EmergencyService, ExpertMode, LegNow, LegState, Pending, QueueState, SeatNow, SeatStateRequest,
@@ -121,6 +124,8 @@ pub struct ApiState {
     pub report_fonts: Arc<[PathBuf]>,
     /// What the log of changes is told with; unsigned until the server puts its own here.
     pub feed: Feed,
+    /// The way to the city's OpenID provider; none until the server puts its own here.
+    pub sign_on: Option<Arc<dyn SignOn>>,
     /// How often anybody may ask.
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
@@ -161,6 +166,7 @@ impl ApiState {
             public_url: None,
             report_fonts: insight::usual_fonts(),
             feed: Feed::default(),
+            sign_on: None,
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
             peaks: Arc::default(),
@@ -263,6 +269,8 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(insight::report))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(people::list, people::create))
+        .routes(routes!(people::one, people::edit, people::remove))
         .routes(routes!(audit::list))
         .routes(routes!(citizens::export::export))
         .routes(routes!(citizens::erase::erase))

@@ -88,16 +88,19 @@ pub(crate) struct Root {
     feed: &'static str,
     /// Events for pages, over WebSocket.
     events: &'static str,
+    /// What the OpenID provider is called that people may sign in with; null where there is none.
+    sign_on: Option<String>,
 }
 
 /// Where to read on.
 #[utoipa::path(get, path = "/api/v1", responses((status = 200, body = Root)))]
-pub(crate) async fn root() -> Json<Root> {
+pub(crate) async fn root(State(state): State<ApiState>) -> Json<Root> {
     Json(Root {
         name: "Qingting",
         openapi: "/api/v1/openapi.json",
         console: "/console/",
         feed: "/api/v1/feed",
         events: "/api/v1/events",
+        sign_on: state.sign_on.as_ref().map(|provider| provider.name().to_owned()),
     })
 }

@@ -9,7 +9,7 @@
 use crate::auth::Principal;
 use crate::problem::{PROBLEM_JSON, Problem};
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -31,6 +31,9 @@ const MASKED_BYTES_MAX: usize = 128 << 20;
 const OTHER_TYPES: [&str; 2] = ["audio/wav", "text/plain"];
 const JSON_TYPES: [&str; 3] = ["application/json", PROBLEM_JSON, "application/vcon"];
 
+/// What is told of who works here is no citizen's.
+const OF_COLLEAGUES: [&str; 3] = ["/api/v1/me", "/api/v1/people", "/api/v1/people/{login}"];
+
 /// Digits of a number that stay at its beginning and its end.
 const SHOWN_FIRST: usize = 3;
 const SHOWN_LAST: usize = 4;
@@ -50,7 +53,12 @@ impl Sight {
     pub(crate) const fn of(role: Role) -> Self {
         match role {
             Role::Admin | Role::Supervisor | Role::Seat => Self::Whole,
-            Role::Operator | Role::Reader | Role::Feed | Role::Metrics => Self::Masked,
+            Role::Operator
+            | Role::Reader
+            | Role::Feed
+            | Role::Metrics
+            | Role::Expert
+            | Role::Auditor => Self::Masked,
         }
     }
 
@@ -71,8 +79,10 @@ pub(crate) fn conceal(value: &mut Value) {
 pub(crate) async fn veil(request: Request, next: Next) -> Response {
     let sight = request.extensions().get::<Principal>().map(|who| Sight::of(who.role));
     let is_head = request.method() == Method::HEAD;
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let is_of_colleagues = path.is_some_and(|path| OF_COLLEAGUES.contains(&path.as_str()));
     let response = next.run(request).await;
-    if sight != Some(Sight::Masked) || is_head {
+    if sight != Some(Sight::Masked) || is_head || is_of_colleagues {
         return response;
     }
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());

@@ -163,7 +163,11 @@ pub(crate) async fn list(
     let before = query.before.as_deref().map(|text| parameter("before", text)).transpose()?;
     let status = query.status.as_deref().map(status).transpose()?;
     let looked_for = LookedFor::read(&query)?;
-    let handling = handled(&query)?;
+    let mut handling = handled(&query)?;
+    // An expert's list is its unit's, whichever it asks for.
+    if let Some(unit) = who.unit_alone() {
+        handling.unit = Some(unit.to_owned());
+    }
     let rows = match status {
         Some(FoundStatus::Own(status)) if looked_for.is_nothing() => {
             own_page(&state, TicketQuery { before, limit, status: Some(status), handling }).await?
@@ -265,12 +269,12 @@ pub(crate) async fn one(
     let id: TicketId = parameter("id", &id)?;
     let Some(row) = state.store.ticket(id).await? else {
         let past = state.store.past_ticket(id).await?;
-        let past = past.filter(|_| who.seat_alone().is_none());
+        let past = past.filter(|_| who.seat_alone().is_none() && who.unit_alone().is_none());
         let past = past.ok_or_else(|| Problem::not_found("ticket"))?;
         state.store.audit(&who.name, "ticket.read", &past.id.to_string()).await?;
         return Ok(Json(past_view(&past)).into_response());
     };
-    access::may_read(&state, &who, row.call).await?;
+    access::may_read_ticket(&state, &who, &row).await?;
     if let Some(known) = known(&headers, &tag(row.revision)) {
         return Ok(known);
     }

@@ -69,12 +69,20 @@ pub enum Command {
     Speak(Speak),
     /// Check a configuration file and explain every mistake
     CheckConfig(CheckConfig),
+    /// Whether this machine, its network, trunks, database, models and clock are fit for the hotline
+    #[command(after_help = DOCTOR_EXIT_CODES)]
+    Doctor(Doctor),
     /// Recognise for other machines (--listen); for this one `serve` starts it by itself
     AsrWorker(AsrWorker),
     /// The voice process that `serve` and `demo` start by themselves
     #[command(hide = true)]
     SpeakAll(SpeakAll),
 }
+
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing is bad; what is marked WARN works and should be looked at
+  1  something is bad";
 
 const CALL_EXIT_CODES: &str = "\
 Exit codes:
@@ -858,6 +866,15 @@ pub struct CheckConfig {
     /// Write the commented default configuration to FILE
     #[arg(long, value_name = "FILE")]
     pub write_default: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -144,6 +144,11 @@ pub fn hold(data: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Whether a server uses the data folder now.
+pub fn is_held(data: &Path) -> bool {
+    data.join("lock").exists() && hold(data).is_err()
+}
+
 const RUN_DIR_PREFIX: &str = "qingting-";
 
 /// A new folder of a name that nobody can foresee, for this user alone, removed when dropped: its

@@ -26,7 +26,7 @@ use uuid::Uuid;
 /// What every secret starts with, so that scanners for leaked keys find it.
 pub const SECRET_PREFIX: &str = "qt_";
 /// Authors of revisions that are no keys; seats sign with their extensions, which are digits.
-const RESERVED_NAMES: [&str; 2] = [ADMIN, MACHINE];
+pub(crate) const RESERVED_NAMES: [&str; 2] = [ADMIN, MACHINE];
 const SECRET_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 
@@ -51,11 +51,15 @@ pub enum Role {
     Supervisor,
     /// The log of changes alone: ids and states, no personal data.
     Feed,
+    /// Handles a unit's tickets (承办单位经办人). No key has it: people log in.
+    Expert,
+    /// Reads who did what (审计员). No key has it, either.
+    Auditor,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Admin,
         Self::Operator,
         Self::Reader,
@@ -63,7 +67,12 @@ impl Role {
         Self::Seat,
         Self::Supervisor,
         Self::Feed,
+        Self::Expert,
+        Self::Auditor,
     ];
+
+    /// Roles of people who log in without a telephone.
+    pub const OF_PEOPLE: [Self; 4] = [Self::Admin, Self::Operator, Self::Expert, Self::Auditor];
 
     /// Roles that a key may have.
     pub const OF_KEYS: [Self; 6] =
@@ -79,6 +88,8 @@ impl Role {
             Self::Seat => "seat",
             Self::Supervisor => "supervisor",
             Self::Feed => "feed",
+            Self::Expert => "expert",
+            Self::Auditor => "auditor",
         }
     }
 }
@@ -132,6 +143,8 @@ pub enum Credential {
     Password(Arc<str>),
     /// A seat's session.
     Session(Uuid),
+    /// A person's session.
+    PersonSession(Uuid),
 }
 
 impl fmt::Debug for Credential {
@@ -140,6 +153,7 @@ impl fmt::Debug for Credential {
             Self::Key(id) => f.debug_tuple("Key").field(id).finish(),
             Self::Password(_) => f.write_str("Password"),
             Self::Session(id) => f.debug_tuple("Session").field(id).finish(),
+            Self::PersonSession(id) => f.debug_tuple("PersonSession").field(id).finish(),
         }
     }
 }
@@ -287,6 +301,7 @@ impl Store {
                 Ok(row.is_some())
             }
             Credential::Session(id) => self.session_stands(*id).await,
+            Credential::PersonSession(id) => self.person_session_stands(*id).await,
             Credential::Password(hash) => Ok(self.password_hash().await?.as_ref() == Some(hash)),
         }
     }
@@ -352,6 +367,13 @@ impl Command for CreateKey {
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let KeyInfo { id, name, created_at, .. } = &self.info;
+        let person = sqlx::query("SELECT 1 FROM people WHERE login = $1")
+            .bind(name.to_lowercase())
+            .fetch_optional(&mut *db)
+            .await?;
+        if person.is_some() {
+            return Err(StoreError::Exists { what: "key", id: name.clone() });
+        }
         let inserted = sqlx::query(
             "INSERT INTO api_keys (id, name, role, secret_hash, created_at)
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

@@ -35,6 +35,7 @@ pub mod once;
 pub mod outbox;
 pub mod passes;
 pub mod past;
+pub mod people;
 pub mod place;
 pub mod quality;
 pub mod recordings;
@@ -78,6 +79,9 @@ pub use once::{KeptAnswer, KeyClaim, Once, RequestKey};
 pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState, OutboxTotals};
 pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use past::{ImportError, PastImport, PastImported, PastRow};
+pub use people::{
+    NewPerson, NewPersonSession, PersonChange, PersonError, PersonInfo, PersonLogIn, PersonSession,
+};
 pub use place::{DatabaseUrl, Place, UrlError};
 pub use quality::{
     CallToCheck, CheckedCall, FindingState, QualityCheck, QualityCursor, QualityFinding,

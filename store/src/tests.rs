@@ -10,6 +10,7 @@ mod missed;
 mod once;
 mod outbox;
 mod passes;
+mod people;
 mod postgres;
 mod quality;
 mod repeats;

@@ -64,3 +64,10 @@ impl Stopwatch {
 fn now() -> Instant {
     Instant::now()
 }
+
+/// Seconds since 1970, as tokens have them.
+#[allow(clippy::disallowed_methods, reason = "this is the clock module")]
+pub fn unix_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}

@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
 //! ([`peers`]) on [`ports`] of their own, a caller ([`raw`]) and a
-//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`], [`citizens`] who
+//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`] and OpenID [`provider`], [`citizens`] who
 //! answer and the [`campaign`] that calls them, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
 
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod house;
 pub mod peers;
 pub mod ports;
+pub mod provider;
 pub mod raw;
 pub mod rtp;
 pub mod server;

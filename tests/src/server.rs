@@ -47,7 +47,7 @@ impl ServerPlan {
         Self { captions: true, ..Self::deaf() }
     }
 
-    /// The same with a setting of the configuration.
+    /// The same with a setting of the configuration, in which [`HTTP`] is where its pages are.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
         self.settings.push((key, value.to_string()));
@@ -61,6 +61,9 @@ impl ServerPlan {
         self
     }
 }
+
+/// Stands in settings for the address of the server's pages, which a test cannot know before.
+pub const HTTP: &str = "{http}";
 
 /// A running server; stopped when dropped.
 #[derive(Debug)]
@@ -309,10 +312,23 @@ impl Server {
         }
     }
 
-    /// Ends it as an operator does.
+    /// Tells it to come to its end: SIGTERM, as systemd does.
+    pub fn ask_to_finish(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()));
+    }
+
+    /// Waits until it has ended by itself: whether it ended well.
+    pub fn ended(&mut self) -> bool {
+        let mut child = self.child.take().expect("it was started");
+        let over = Deadline::after(START_MAX).poll(|| child.try_wait().ok().flatten());
+        over.expect("it ends").success()
+    }
+
+    /// Ends it as an operator does at a terminal.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         let asked = told.is_ok_and(|status| status.success());
         if !asked || !ends(&mut child) {
             let _ = child.kill();
@@ -390,7 +406,7 @@ fn configuration(plan: &ServerPlan, sip: SocketAddr, http: SocketAddr) -> String
     ];
     for (key, value) in &plan.settings {
         settings.retain(|(known, _)| known != key);
-        settings.push((key, value.clone()));
+        settings.push((key, value.replace(HTTP, &http.to_string())));
     }
     settings.sort();
     let mut text = String::new();

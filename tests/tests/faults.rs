@@ -1,6 +1,7 @@
 //! Bad input and bad luck: each with a clear word, none with a loss.
 
 use qingting_tests::audio::{self, Wav};
+use qingting_tests::peers::talker::Talker;
 use qingting_tests::raw::{RawCall, header, rtp_port};
 use qingting_tests::rtp::RtpEnd;
 use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
@@ -296,4 +297,45 @@ fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
     let heard = audio::align(&last, &Wav::read(&recording).channels[0]);
     assert!(heard.correlation >= 0.95, "{heard:?}");
     assert!(server.log().contains("disk"), "{}", server.log());
+}
+
+#[test]
+fn a_server_that_is_to_stop_takes_no_new_call_and_lets_the_running_one_end() {
+    let mut server = Server::start(&ServerPlan::deaf());
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    wait_until("the call runs", || (server.metric("qingting_calls_active") == 1.0).then_some(()));
+    server.ask_to_finish();
+    let told = "No new calls. 1 go on, for 300 s at most";
+    wait_until("it says so", || server.log().contains(told).then_some(()));
+    // Whoever spreads the load or asks whether it is ready goes elsewhere.
+    let mut next = RawCall::new(server.sip());
+    let offer = next.offer("8");
+    let refused = next.request("INVITE", "", &offer);
+    assert!(refused.starts_with("SIP/2.0 503 "), "{refused}");
+    assert!(header(&refused, "Retry-After").is_some(), "{refused}");
+    let asked = RawCall::new(server.sip()).request("OPTIONS", "", "");
+    assert!(asked.starts_with("SIP/2.0 503 "), "{asked}");
+    assert_eq!(server.request("GET", "/readyz", None).0, 503);
+    // The running call does: it is heard, and written to its end.
+    let heard = citizen.samples_heard();
+    wait_until("sound comes still", || (citizen.samples_heard() > heard + 8_000).then_some(()));
+    assert_eq!(server.calls()[0]["state"], "active");
+    citizen.hang_up();
+    assert!(server.ended(), "{}", server.log());
+    server.start_again();
+    let calls = server.ended_calls(1);
+    assert_eq!(calls[0]["cause"], "caller_hung_up", "{}", calls[0]);
+}
+
+#[test]
+fn calls_that_go_on_beyond_the_time_are_ended_properly() {
+    let mut server = Server::start(&ServerPlan::deaf().with("sip.drain_s", 1));
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    wait_until("the call runs", || (server.metric("qingting_calls_active") == 1.0).then_some(()));
+    server.ask_to_finish();
+    assert!(server.ended(), "{}", server.log());
+    assert!(server.log().contains("calls are ended that did not end in time"), "{}", server.log());
+    drop(citizen);
+    server.start_again();
+    assert_eq!(server.ended_calls(1)[0]["cause"], "draining");
 }

@@ -61,7 +61,7 @@ pub(crate) async fn read(
 ) -> Result<Json<HistoryView>, Problem> {
     let id: TicketId = parameter("id", &id)?;
     let ticket = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
-    access::may_read(&state, &who, ticket.call).await?;
+    access::may_read_ticket(&state, &who, &ticket).await?;
     state.store.audit(&who.name, "ticket.history", &id.to_string()).await?;
     let mut revisions = state.store.revisions(id).await?;
     revisions.drain(..revisions.len().saturating_sub(PAGE_ROWS_MAX as usize));

@@ -15,6 +15,9 @@ use qingting_store::{Said, Step, StepError, StepFault, StepKind};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+/// Steps that experts take for their unit; a longer time is the hotline's to give.
+const OF_UNITS: [StepKind; 3] = [StepKind::Sign, StepKind::Return, StepKind::Close];
+
 /// What is done to a ticket.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +38,7 @@ pub(crate) struct NewStep {
 }
 
 /// Takes a step of handling, if the ticket is still at the revision that was seen. A seat dispatches tickets of its
-/// own calls of today, and takes no other step.
+/// own calls of today, and takes no other step; an expert signs for, returns and closes those that its unit has.
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/steps", params(("id" = String, Path)),
     request_body = NewStep, responses((status = 200, body = TicketView), (status = 404, body = Problem),
     (status = 409, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem),
@@ -51,9 +54,12 @@ pub(crate) async fn take(
     let Json(body) = body?;
     let seen = Seen::required(&headers, body.revision)?;
     let ticket = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
-    access::may_read(&state, &who, ticket.call).await?;
+    access::may_read_ticket(&state, &who, &ticket).await?;
     if who.seat_alone().is_some() && body.step != StepKind::Dispatch {
         return Err(access::forbidden("a seat dispatches a ticket; who leads does the rest"));
+    }
+    if who.unit_alone().is_some() && !OF_UNITS.contains(&body.step) {
+        return Err(access::forbidden("a unit signs for its tickets, returns and closes them"));
     }
     by_people(body.step).map_err(|detail| Problem::invalid("step", detail))?;
     let rules = &state.handling;

@@ -32,7 +32,7 @@ pub(crate) fn rules() -> HandlingRules {
 }
 
 /// A confirmed ticket about street lights: its path.
-async fn confirmed(world: &World) -> String {
+pub(crate) async fn confirmed(world: &World) -> String {
     let (_, ticket) = world.call().await;
     let edits = vec![
         (Field::Title, "路灯不亮".to_owned()),
@@ -44,7 +44,7 @@ async fn confirmed(world: &World) -> String {
     format!("/api/v1/tickets/{ticket}")
 }
 
-async fn step(world: &World, path: &str, revision: i64, more: Value) -> Answer {
+pub(crate) async fn step(world: &World, path: &str, revision: i64, more: Value) -> Answer {
     let mut body = more;
     body["revision"] = json!(revision);
     world.admin("POST", &format!("{path}/steps"), &body.to_string()).await

@@ -1,6 +1,7 @@
 //! The interface over a real socket: every operation refuses strangers, errors name their field,
 //! a recording is read in parts, events arrive.
 
+mod accounts;
 mod aids;
 mod board;
 mod callbacks;
@@ -309,7 +310,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 80);
+    assert_eq!(operations, 85);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use qingting_api::{ApiState, EventBus, Knowledge, Page, RecentCalls, Switchboard
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_nlu::{Gazetteer, Reader};
 use qingting_store::{
-    CallerDialog, Direction, LegBegin, LegRef, LegRole, NewCall, NewSeat, Role, SeatRole, Skills,
-    Store,
+    CallerDialog, Direction, LegBegin, LegRef, LegRole, NewCall, NewPerson, NewSeat, Role,
+    SeatRole, Skills, Store,
 };
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -26,6 +26,8 @@ use uuid::Uuid;
 /// When the calls of these tests began: 2026-01-01 in China.
 pub(crate) const START: UnixMillis = UnixMillis(1_767_196_800_000);
 pub(crate) const PASSWORD: &str = "correct horse";
+/// 承办单位 of experts.
+pub(crate) const UNIT: &str = "市城市管理局";
 const PAGES: &[Page] = &[
     Page::new("/softphone", "text/html; charset=utf-8", b"<!doctype html>"),
     Page::new("/console/", "text/html; charset=utf-8", b"<!doctype html>"),
@@ -152,6 +154,24 @@ impl World {
         let opened = self.ask("POST", "/api/v1/session", "", &body).await;
         assert_eq!(opened.status, 201);
         opened.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a person, an expert one of [`UNIT`], and logs it in: the header that it sends.
+    pub(crate) async fn person(&self, login: &str, role: Role) -> String {
+        let person = NewPerson {
+            // Some words are the product's own.
+            login: format!("{login}-1"),
+            name: "李华".into(),
+            role,
+            unit: (role == Role::Expert).then(|| UNIT.to_owned()),
+            password: Some(Pii::new(PASSWORD.into())),
+            subject: Some(format!("subject of {login}")),
+        };
+        self.store.create_person(person, "admin", None).await.unwrap();
+        let body = json!({ "login": format!("{login}-1"), "password": PASSWORD }).to_string();
+        let opened = self.ask("POST", "/api/v1/session", "", &body).await;
+        assert_eq!(opened.status, 201);
+        format!("Authorization: Bearer {}\r\n", opened.json()["token"].as_str().unwrap())
     }
 
     /// A leg of a call that began at that time and was answered.

@@ -882,6 +882,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everybody who signs in without a telephone, by login. */
+        get: operations["get_people"];
+        put?: never;
+        /** Lets somebody in from now on. */
+        post: operations["post_people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{login}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One person. */
+        get: operations["get_people_login"];
+        put?: never;
+        post?: never;
+        /** Removes a person; what it has done keeps its login. With `If-Match` only the person that was seen. */
+        delete: operations["delete_people_login"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a person. A new password, role, unit or subject and `disabled` end its sessions. A person that is not at
+         *     the revision of `If-Match` or of the body any more stays as it is (412, or 409).
+         */
+        patch: operations["patch_people_login"];
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -1021,8 +1061,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late. A seat with a second
-         *     factor whose password is right is told so by 401 with `field` `code`; each code counts once.
+         * Logs somebody in. Too many wrong passwords of an address or for a name are looked at late. Whoever has a second
+         *     factor and a right password is told so by 401 with `field` `code`; each code counts once. `{"provider": {}}` is
+         *     answered with 200 and where the OpenID provider is to be asked; the answer sets a cookie that lives 10 minutes.
          */
         post: operations["post_session"];
         /** Ends the session that the request is of; its event streams close. */
@@ -1178,7 +1219,7 @@ export interface paths {
         put?: never;
         /**
          * Takes a step of handling, if the ticket is still at the revision that was seen. A seat dispatches tickets of its
-         *     own calls of today, and takes no other step.
+         *     own calls of today, and takes no other step; an expert signs for, returns and closes those that its unit has.
          */
         post: operations["post_tickets_id_steps"];
         delete?: never;
@@ -1719,6 +1760,11 @@ export interface components {
              */
             revision?: number | null;
         };
+        /** @description Where the provider is to be asked. */
+        Elsewhere: {
+            /** @description Send the browser there. */
+            url: string;
+        };
         /**
          * @description How an emergency service comes in.
          * @enum {string}
@@ -2186,27 +2232,39 @@ export interface components {
             /** @description 事发地点 as the ticket has it. */
             place?: string | null;
         };
-        /** @description A seat that logs in. */
+        /**
+         * @description Who logs in: a seat with `extension` and `password`, a person with `login` and `password`, or a person whom the
+         *     city's OpenID provider vouches for, with `provider` alone.
+         */
         LogIn: {
-            /** @description Of the seat that has a second factor: the six digits that its authenticator shows. */
+            /** @description Where there is a second factor: the six digits that the authenticator shows. */
             code?: string | null;
-            extension: string;
-            password: string;
+            /** @description A seat's. */
+            extension?: string | null;
+            /** @description Of a person without a telephone. */
+            login?: string | null;
+            password?: string | null;
+            provider?: components["schemas"]["ProviderAnswer"] | null;
         };
         /** @description Who a credential belongs to. */
         Me: {
-            /** @description Of a session. */
+            /** @description Of a seat's session. */
             extension?: string | null;
-            /** @description As in the audit: a key's name, `admin`, or a seat's extension. */
+            /** @description As in the audit: a key's name, `admin`, a seat's extension, or a person's login. */
             name: string;
             /** @description Who sits there. */
             person?: string | null;
-            /** @description `admin`, `operator`, `reader`, `supervisor` or `seat`; a key for metrics or the feed does not get here. */
+            /**
+             * @description `admin`, `operator`, `reader`, `supervisor`, `seat`, `expert` or `auditor`; a key for metrics or the feed does
+             *     not get here.
+             */
             role: string;
             /** @description Skills with their levels, 1 the best. */
             skills: {
                 [key: string]: number;
             };
+            /** @description 承办单位, of an expert. */
+            unit?: string | null;
         };
         /** @description A page of missed calls, newest first. */
         MissedPage: {
@@ -2369,6 +2427,63 @@ export interface components {
             /** Format: int64 */
             to_ms: number;
         };
+        /** @description Changes of a person; what is absent stays. */
+        PersonEdit: {
+            disabled?: boolean | null;
+            name?: string | null;
+            password?: string | null;
+            /**
+             * Format: int64
+             * @description The revision that was seen; `If-Match` says the same. A person that was changed meanwhile stays as it is.
+             */
+            revision?: number | null;
+            /** @description As at the making. */
+            role?: string | null;
+            /** @description An empty one takes it away. */
+            subject?: string | null;
+            unit?: string | null;
+        };
+        /** @description Somebody to let in. */
+        PersonRequest: {
+            /** @description 2 to 32 small letters, digits, `.`, `_` and `-`, a letter first. */
+            login: string;
+            /** @description 1 to 50 characters. */
+            name: string;
+            /** @description 8 to 128 characters; not stored. Without it the OpenID provider alone lets the person in. */
+            password?: string | null;
+            /** @description `admin`, `operator`, `expert` or `auditor`. */
+            role: string;
+            /** @description What the city's OpenID provider calls the person. */
+            subject?: string | null;
+            /** @description Of an expert, and of nobody else. */
+            unit?: string | null;
+        };
+        /** @description Somebody who signs in without a telephone. Whoever has one is a seat. */
+        PersonView: {
+            /** Format: int64 */
+            created_at: number;
+            /** @description Whether it may not log in. */
+            disabled: boolean;
+            /** @description Whether it has a password here. */
+            has_password: boolean;
+            /** @description Whether it logs in with a code as well. */
+            has_totp: boolean;
+            login: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Counts its changes; also the `ETag`.
+             */
+            revision: number;
+            /** @description `admin`, `operator` (回访专员), `expert` (承办单位经办人) or `auditor` (审计员). */
+            role: string;
+            /** @description What the city's OpenID provider calls the person. */
+            subject?: string | null;
+            /** @description 承办单位, of an expert: whose tickets it handles. */
+            unit?: string | null;
+            /** Format: int64 */
+            updated_at: number;
+        };
         /** @description One of them. */
         Planned: {
             /**
@@ -2414,6 +2529,11 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: the status says which kind it is (RFC 9457 §4.2.1). */
             type: string;
+        };
+        /** @description What the provider sent the browser back with; empty to begin. */
+        ProviderAnswer: {
+            code?: string | null;
+            state?: string | null;
         };
         /** @description What the media path measured. */
         QualityView: {
@@ -2655,6 +2775,8 @@ export interface components {
             name: string;
             /** @description The description of the interface. */
             openapi: string;
+            /** @description What the OpenID provider is called that people may sign in with; null where there is none. */
+            sign_on?: string | null;
         };
         /** @description Entries that answer, the likeliest first; none when nothing fits. */
         SearchView: {
@@ -5328,6 +5450,227 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"][];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_people_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                login: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_people_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                login: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    patch_people_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                login: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_queues: {
         parameters: {
             query?: never;
@@ -5820,6 +6163,14 @@ export interface operations {
             };
         };
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Elsewhere"];
+                };
+            };
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5830,6 +6181,14 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5848,6 +6207,14 @@ export interface operations {
                 };
             };
             429: components["responses"]["TooManyRequests"];
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             503: components["responses"]["Unavailable"];
         };
     };

@@ -4,7 +4,7 @@ import { reactive } from 'vue';
 import { t } from '../language';
 
 /** Of the API's roles, those of people at this console. */
-export type Role = 'seat' | 'supervisor' | 'admin';
+export type Role = 'seat' | 'supervisor' | 'admin' | 'operator' | 'expert' | 'auditor';
 
 /** Who is signed in. */
 export const session = reactive({
@@ -14,13 +14,13 @@ export const session = reactive({
   extension: null as string | null,
 });
 
-/** How requests prove themselves, and streams. The administrator has no session: its password goes along. */
+/** How requests prove themselves, and streams. The administrator's password is no session: it goes along. */
 let proof: { header: string; token: string | null } | null = null;
 
 export const header = (): string | null => proof?.header ?? null;
 export const token = (): string | null => proof?.token ?? null;
 
-/** A seat's or supervisor's session. */
+/** The session of a seat or of a person without a telephone. */
 export function hold(of: string, who: { role: string; person?: string | null; name: string; extension?: string | null }): void {
   proof = { header: `Bearer ${of}`, token: of };
   Object.assign(session, { role: who.role as Role, name: who.person ?? who.name, extension: who.extension ?? null });

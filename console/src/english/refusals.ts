@@ -39,4 +39,7 @@ export const REFUSALS: Record<string, string> = {
   '没有获得麦克风许可，请在浏览器地址栏允许本页使用麦克风': 'No permission for the microphone; allow it for this page beside the browser\'s address',
   '没有找到麦克风，请接上耳麦': 'No microphone found; connect a headset',
   '麦克风被其他程序占用': 'Another program uses the microphone',
+  '登录名应为 2 至 32 个小写字母、数字或 . _ -，字母开头，且未被占用': 'A login has 2 to 32 small letters, digits, . _ or -, a letter first, and is nobody else\'s',
+  '请填写承办单位（不超过 100 字）': 'An expert is of a unit (100 characters at most)',
+  '统一身份标识不对，或已属于他人': 'The subject is wrong, or another person\'s',
 };

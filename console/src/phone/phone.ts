@@ -13,6 +13,8 @@ const REGISTER_S = 120;
 const RECONNECT_S = [1, 4] as const;
 /** How long a call whose sound is lost waits for its network; the server's `media.seat_inactivity_s` is 45. */
 const LOST_MS_MAX = 60_000;
+/** Of the way for the sound, while it is there. */
+const HEARS: readonly string[] = ['connected', 'completed'];
 /** Why JsSIP ends a call that lost its network. */
 const LOSSES: readonly string[] = [C.causes.RTP_TIMEOUT, C.causes.CONNECTION_ERROR, C.causes.REQUEST_TIMEOUT];
 /** How soon it is tried again. */
@@ -200,9 +202,13 @@ export class Phone {
     if (this.state.isLost) return;
     this.state.isLost = true;
     const session = this.session;
-    this.waiting = setTimeout(() => {
-      if (this.session === session && this.state.isLost) session?.terminate();
-    }, LOST_MS_MAX);
+    const giveUp = () => {
+      if (this.session !== session || !this.state.isLost) return;
+      // Signalling alone is away: who still hears each other talks on.
+      if (HEARS.includes(session?.connection?.iceConnectionState ?? '')) this.waiting = setTimeout(giveUp, LOST_MS_MAX);
+      else session?.terminate();
+    };
+    this.waiting = setTimeout(giveUp, LOST_MS_MAX);
     this.recover();
   }
 

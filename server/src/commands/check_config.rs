@@ -51,7 +51,7 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
 }
 
 /// What `serve` reads besides the file itself, all mistakes at once; the same as [`recognition`].
-fn contents(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Error>> {
+pub fn contents(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Error>> {
     let (no_captions_yet, captions) = match recognition(config, models) {
         Ok(reason) => (reason, Ok(())),
         Err(error) => (None, Err(error)),

@@ -11,6 +11,7 @@ mod callbacks;
 mod check_config;
 mod columns;
 mod demo;
+mod doctor;
 mod knowledge;
 pub mod models;
 pub mod nlu;
@@ -46,6 +47,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Models(args) => models::run(&args),
         Command::Asr(cli::Asr::Eval(args)) => asr::eval(&args).map(|()| ExitCode::SUCCESS),
         Command::Asr(cli::Asr::Bench(args)) => asr::bench(&args).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Recording(args) => recording::run(&args),
         Command::Nlu(cli::Nlu::Train(args)) => train::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Nlu(cli::Nlu::Models(args)) => {

@@ -134,6 +134,13 @@ pub fn require(dir: &ModelsDir, names: &[&str]) -> Result<()> {
     )
 }
 
+/// Models of the usual profile that are not there.
+pub fn missing(dir: &ModelsDir) -> Result<Vec<String>> {
+    let installer = installer(dir)?;
+    let wanted = installer.manifest().profile(None)?.models.clone();
+    Ok(wanted.into_iter().filter(|name| !installer.has(name)).collect())
+}
+
 /// The folder of an installed model; none when it is not here.
 pub fn installed(dir: &ModelsDir, name: &str) -> Result<Option<PathBuf>> {
     let installer = installer(dir)?;

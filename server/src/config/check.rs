@@ -1,6 +1,8 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
-use super::{AsrEngine, Config, DEFAULT_TOML, feed, is_private_or_encrypted, lists, relay};
+use super::{
+    AsrEngine, Config, DEFAULT_TOML, feed, is_private_or_encrypted, lists, relay, sign_on,
+};
 use crate::text_file;
 use qingting_asr::bias::Hotwords;
 use qingting_asr::client::Remote;
@@ -499,6 +501,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     );
     problems.extend(relay::values(&config.ticket_system, text));
     problems.extend(feed::values(&config.feed, text));
+    problems.extend(sign_on::values(&config.sign_on, text));
     problems.extend(lists::values(config, text));
     problems
 }

@@ -5,6 +5,9 @@ mod feed;
 mod lists;
 mod paths;
 mod relay;
+mod sign_on;
+
+pub use sign_on::is_proved;
 
 pub use check::{ConfigError, Problem};
 pub use lists::{Hours, MenuNode, Number, Overflow, Queue, Trunk};
@@ -43,6 +46,7 @@ pub struct Config {
     pub ticket_system: TicketSystem,
     pub feed: Feed,
     pub reports: Reports,
+    pub sign_on: SignOn,
     pub http: Http,
     pub data: Data,
     pub models: Models,
@@ -75,6 +79,7 @@ pub struct Sip {
     pub strangers: bool,
     pub calls_per_second_max: u32,
     pub session_expires_s: u32,
+    pub drain_s: u64,
     #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
     pub advertised_ip: Option<IpAddr>,
     pub trusted_peers: Vec<IpAddr>,
@@ -285,6 +290,33 @@ fn all_kinds() -> Vec<String> {
     vec!["*".to_owned()]
 }
 
+/// The city's OpenID provider (统一身份认证).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignOn {
+    pub name: String,
+    pub issuer: String,
+    pub client_id: String,
+    pub secret_file: PathBuf,
+    pub redirect_url: String,
+    pub scope: String,
+    pub claim: String,
+}
+
+impl Default for SignOn {
+    fn default() -> Self {
+        Self {
+            name: "统一身份认证".to_owned(),
+            issuer: String::new(),
+            client_id: String::new(),
+            secret_file: PathBuf::new(),
+            redirect_url: String::new(),
+            scope: "openid".to_owned(),
+            claim: "sub".to_owned(),
+        }
+    }
+}
+
 /// Sheets of counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -371,6 +403,7 @@ impl Default for Sip {
             strangers: true,
             calls_per_second_max: 100,
             session_expires_s: 1800,
+            drain_s: 300,
             advertised_ip: None,
             trusted_peers: Vec::new(),
             concurrent_calls_max: 1000,

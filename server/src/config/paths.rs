@@ -35,6 +35,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         ticket_system,
         feed,
         reports,
+        sign_on,
         data,
         models,
         ..
@@ -60,6 +61,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut ticket_system.mapping_file,
         &mut feed.secret_file,
         &mut reports.font,
+        &mut sign_on.secret_file,
         &mut data.dir,
         &mut data.models,
         &mut data.database_url_file,

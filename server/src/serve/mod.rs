@@ -10,6 +10,7 @@ mod call;
 pub mod callbacks;
 mod captions;
 mod edge;
+mod ending;
 mod feed;
 mod feeder;
 mod handling;
@@ -28,6 +29,7 @@ mod recordings;
 pub mod relay;
 mod replies;
 mod retention;
+mod sign_on;
 mod switchboard;
 mod ticket_model;
 mod tones;
@@ -52,12 +54,14 @@ use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, database, home, logging};
 use anyhow::{Context, Result};
+use ending::Wish;
 use qingting_api::{ApiState, EventBus, Feed, Pending};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
 use qingting_sip::{Endpoint, IncomingCall};
 use qingting_store::Store;
+use sd_notify::NotifyState;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,8 +77,6 @@ use tokio::task::JoinSet;
 const RECOGNISER_START_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for HTTP requests at shutdown.
 const HTTP_CLOSE_MAX: Duration = Duration::from_secs(6);
-/// Longest that ending calls may take at shutdown.
-const DRAIN_MAX: Duration = Duration::from_secs(15);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What every call works with.
@@ -144,7 +146,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let app = runtime("app", cores().clamp(2, 8))?;
     let sip = runtime("sip", (cores() / 4).max(1))?;
     // Before there are calls: a signal never kills one without a word to its caller.
-    let mut signals = app.block_on(async { ready::Signals::listen() })?;
+    let mut signals = app.block_on(async { ending::Signals::listen() })?;
     let (feeder, feeds) = feeder::Feeder::new();
     let (aids, news) = aids::Aids::new(&config.llm)?;
     let link = relay::Link::new(&config.ticket_system)?;
@@ -228,14 +230,16 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
+    let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
+    state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.handling = Arc::new(handling);
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);
 
-    let is_told_early = app.block_on(async {
+    let told_early = app.block_on(async {
         tokio::select! {
-            () = wait_for_recogniser(&hotline) => false,
-            () = signals.told_to_stop() => true,
+            () = wait_for_recogniser(&hotline) => None,
+            wish = signals.told() => Some(wish),
         }
     });
     let announce = || {
@@ -253,16 +257,21 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             took: Duration::from_millis(started.now().0),
         })
     };
-    if !is_told_early {
+    let wish = told_early.unwrap_or_else(|| {
         announce();
-        app.block_on(signals.told_to_stop());
-    }
-    signals.stop_at_once_next_time();
+        ending::tell_systemd(&[NotifyState::Ready]);
+        app.block_on(signals.told())
+    });
+    ending::tell_systemd(&[NotifyState::Stopping]);
 
     draining.store(true, Ordering::Relaxed);
     hotline.callbacks.stop();
     endpoint.drain();
-    app.block_on(drain(&hotline));
+    if wish == Wish::Finish {
+        app.block_on(ending::finish(&hotline, &mut signals));
+    }
+    signals.stop_at_once_next_time();
+    app.block_on(ending::hang_up(&hotline));
     sip.block_on(hotline.switchboard.trunks.close());
     sip.block_on(endpoint.close());
     let _ = stop.send(true);
@@ -270,10 +279,11 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         if tokio::time::timeout(HTTP_CLOSE_MAX, http).await.is_err() {
             tracing::warn!("HTTP clients did not finish in time and are cut off");
         }
-        if tokio::time::timeout(DRAIN_MAX, accepting).await.is_err() {
+        if tokio::time::timeout(ending::DRAIN_MAX, accepting).await.is_err() {
             tracing::warn!("the last words of some calls were not recognised in time");
         }
         background.shutdown().await;
+        ending::tell_what_is_left(&hotline).await;
         hotline.store.clone().close().await;
     });
     drop(hotline);
@@ -417,17 +427,4 @@ fn api_state(
     state.realm.clone_from(&hotline.config.sip.realm);
     state.trusted_proxies = hotline.config.http.trusted_proxies.clone().into();
     state
-}
-
-/// Ends every call and waits until all are written.
-async fn drain(hotline: &Hotline) {
-    let wait = async {
-        while hotline.switchboard.calls.len() > 0 {
-            hotline.switchboard.calls.drain();
-            tokio::time::sleep(DRAIN_LOOK_EVERY).await;
-        }
-    };
-    if tokio::time::timeout(DRAIN_MAX, wait).await.is_err() {
-        tracing::error!(calls = hotline.switchboard.calls.len(), "calls did not end in time");
-    }
 }

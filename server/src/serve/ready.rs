@@ -1,14 +1,13 @@
-//! What the operator reads when the server is up, and how it is told to stop.
+//! What the operator reads when the server is up.
 
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use qingting_sip::Transport;
 use qingting_store::Store;
 use rand::seq::IndexedRandom;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Letters of a password that is read off a screen: none looks like another.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
@@ -90,42 +89,6 @@ pub fn announce(said: &Announcement<'_>) {
         None => println!("  Captions   off (asr.enabled)"),
     }
     println!("\n  Try        `make demo` in another terminal.  Stop with Ctrl-C.\n");
-}
-
-/// SIGINT and SIGTERM.
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on they end nothing by themselves. Must be called within a runtime.
-    pub fn listen() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
-        })
-    }
-
-    /// Waits for one of them.
-    pub async fn told_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// The next one ends the process at once.
-    pub fn stop_at_once_next_time(mut self) {
-        eprintln!("Ending calls; once more stops at once.");
-        std::thread::spawn(move || {
-            let waiting = tokio::runtime::Builder::new_current_thread().build();
-            if let Ok(waiting) = waiting {
-                waiting.block_on(self.told_to_stop());
-                std::process::exit(1);
-            }
-        });
-    }
 }
 
 /// An address that somebody can call: of a wildcard, the one of this machine's main interface.

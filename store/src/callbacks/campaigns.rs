@@ -156,6 +156,17 @@ impl Store {
         by_name(self.readers(), which).await
     }
 
+    /// Follow-ups of running campaigns that are still to be called.
+    pub async fn follow_ups_waiting(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS waiting FROM follow_ups JOIN campaigns ON campaigns.id = campaign_id
+             WHERE follow_ups.state = 'waiting' AND campaigns.state = 'running'",
+        )
+        .fetch_one(self.readers())
+        .await?;
+        Ok(crate::rows::unsigned(row.try_get("waiting")?))
+    }
+
     /// How many of its follow-ups are where.
     pub async fn campaign_counts(&self, id: CampaignId) -> Result<CampaignCounts, StoreError> {
         let mut counts = CampaignCounts::default();

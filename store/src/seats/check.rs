@@ -23,7 +23,7 @@ pub(super) fn extension(text: &str) -> Result<(), SeatError> {
     Ok(())
 }
 
-pub(super) fn name(text: &str) -> Result<(), SeatError> {
+pub(crate) fn name(text: &str) -> Result<(), SeatError> {
     let fits = NAME_CHARS.contains(&text.trim().chars().count()) && text.trim() == text;
     if !fits || text.contains(char::is_control) {
         let rule = between("must have", &NAME_CHARS, "characters, none a control, no space around");
@@ -48,7 +48,7 @@ pub(super) fn skills(skills: &Skills) -> Result<(), SeatError> {
     Ok(())
 }
 
-pub(super) fn password(text: &str) -> Result<(), SeatError> {
+pub(crate) fn password(text: &str) -> Result<(), SeatError> {
     if !PASSWORD_CHARS.contains(&text.chars().count()) || text.contains(char::is_control) {
         return Err(invalid("password", between("must have", &PASSWORD_CHARS, "characters")));
     }

@@ -4,9 +4,9 @@
 //! to who steals them (RFC 7616 §5.13), so they leave the store for the SIP directory alone; the page
 //! login has an Argon2id hash of its own.
 
-mod check;
+pub(crate) mod check;
 mod sessions;
-mod totp;
+pub(crate) mod totp;
 mod write;
 
 pub use sessions::{LogIn, NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};

@@ -50,7 +50,7 @@ impl Store {
 }
 
 /// The step of that code, if it is of the secret and later than the last that counted.
-pub(super) fn step(
+pub(crate) fn step(
     secret: &str,
     code: &str,
     last: i64,

@@ -65,6 +65,11 @@ impl Talker {
         20.0 * (f64::from(peak.max(1)) / 32_768.0).log10()
     }
 
+    /// How many samples came.
+    pub fn samples_heard(&self) -> usize {
+        self.media.heard().len()
+    }
+
     /// The keys that came.
     pub fn keys(&self) -> String {
         self.media.keys()

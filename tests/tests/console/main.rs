@@ -3,6 +3,7 @@
 mod long_day;
 mod network;
 mod pages;
+mod people;
 mod quality;
 mod tickets;
 

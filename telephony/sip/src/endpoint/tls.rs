@@ -17,6 +17,13 @@ pub struct TlsIdentity {
     pub key_pem: PathBuf,
 }
 
+impl TlsIdentity {
+    /// Whether both can be read and belong together.
+    pub fn check(&self) -> Result<(), TlsError> {
+        acceptor(self).map(drop)
+    }
+}
+
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

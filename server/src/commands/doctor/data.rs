@@ -1,0 +1,111 @@
+//! What the server keeps: database, recordings' key, models.
+
+use super::{Finding, Verdict};
+use crate::cli::ModelsDir;
+use crate::config::Config;
+use crate::{commands, database, serve};
+use qingting_store::backup::{Source, newest_schema};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// Longest wait for the database.
+const DATABASE_MAX: Duration = Duration::from_secs(10);
+/// Answers that take longer make every call's first words late.
+const DATABASE_SLOW: Duration = Duration::from_millis(50);
+
+pub async fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![of_database(config).await];
+    findings.extend(key(config));
+    findings.push(models(config));
+    findings
+}
+
+async fn of_database(config: &Config) -> Finding {
+    let what = "database";
+    let place = match database::existing(config) {
+        Ok(place) => place,
+        Err(error) => {
+            return Finding::warning(what, format!("{error:#}"), "start the server once");
+        }
+    };
+    let shown = place.to_string();
+    let newest = newest_schema(&place);
+    let asked = async {
+        let mut source = Source::open(place).await?;
+        let schema = source.schema();
+        let began = Instant::now();
+        let counts = source.counts().await?;
+        let took = began.elapsed();
+        source.close().await?;
+        Ok::<_, qingting_store::StoreError>((schema, counts, took))
+    };
+    let remedy = "docs/database.md says what it must allow; look at its log";
+    match timeout(DATABASE_MAX, asked).await {
+        Err(_) => Finding::bad(
+            what,
+            format!("{shown}: no answer within {} s", DATABASE_MAX.as_secs()),
+            remedy,
+        ),
+        Ok(Err(error)) => Finding::bad(what, format!("{shown}: {error}"), remedy),
+        Ok(Ok((schema, counts, took))) => {
+            let found = format!(
+                "{shown}: schema {schema} of {newest}, {} calls, {} tickets, counted in {} ms",
+                counts.calls,
+                counts.tickets,
+                took.as_millis()
+            );
+            if schema < newest {
+                return Finding::good(
+                    what,
+                    format!("{found}; the next start brings it up to date"),
+                );
+            }
+            let remedy =
+                "a disk or network beside others' work: the first words of calls come late";
+            let is_quick = took < DATABASE_SLOW || counts.calls > 100_000;
+            Finding::of(is_quick, Verdict::Warning, what, found, remedy)
+        }
+    }
+}
+
+/// Without it no recording can be heard.
+fn key(config: &Config) -> Option<Finding> {
+    let what = "recordings' key";
+    if !config.recording.enabled {
+        return Some(Finding::warning(what, "calls are not recorded", "recording.enabled = true"));
+    }
+    let Some(file) = serve::recording_key_file(config) else {
+        return Some(Finding::good(what, "made at the first start".to_owned()));
+    };
+    let shown = file.display().to_string();
+    let metadata = match file.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let remedy =
+                "look at recording.key_file: without the key nothing can be recorded or heard";
+            return Some(Finding::bad(what, format!("{shown}: {error}"), remedy));
+        }
+    };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Some(Finding::bad(what, format!("{shown}: others may read it"), "chmod 600 it"));
+    }
+    Some(Finding::good(what, format!("{shown}; keep a copy apart")))
+}
+
+fn models(config: &Config) -> Finding {
+    let what = "models";
+    let models = ModelsDir::of(config.data.models.clone());
+    match commands::models::missing(&models) {
+        Ok(missing) if missing.is_empty() => Finding::good(
+            what,
+            format!("all of the profile are in {}", config.data.models.display()),
+        ),
+        Ok(missing) => {
+            let remedy =
+                "qingting models fetch; without the Internet: qingting models import FOLDER";
+            Finding::warning(what, format!("missing: {}", missing.join(", ")), remedy)
+        }
+        Err(error) => Finding::bad(what, format!("{error:#}"), "qingting models verify"),
+    }
+}

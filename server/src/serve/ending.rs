@@ -1,0 +1,138 @@
+//! How the server stops: SIGTERM lets running calls go on for a while (`sip.drain_s`), SIGINT ends them.
+//!
+//! Either way no new call is taken: INVITE and OPTIONS get 503, so that what spreads the load goes elsewhere, and no
+//! campaign dials from here.
+
+use super::Hotline;
+use anyhow::{Context, Result};
+use sd_notify::NotifyState;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Longest wait until calls that are ended are written.
+pub const DRAIN_MAX: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often it is told what goes on still.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How the operator wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// SIGTERM: running calls are to come to their end.
+    Finish,
+    /// SIGINT: now.
+    Stop,
+}
+
+/// SIGINT and SIGTERM.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they end nothing by themselves. Must be called within a runtime.
+    pub fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+
+    /// Waits for one of them.
+    pub async fn told(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Finish,
+            _ = self.interrupt.recv() => Wish::Stop,
+        }
+    }
+
+    /// The next one ends the process at once.
+    pub fn stop_at_once_next_time(mut self) {
+        eprintln!("Ending calls; once more stops at once.");
+        std::thread::spawn(move || {
+            let waiting = tokio::runtime::Builder::new_current_thread().build();
+            if let Ok(waiting) = waiting {
+                waiting.block_on(self.told());
+                std::process::exit(1);
+            }
+        });
+    }
+}
+
+/// Tells systemd, where it is the one who started this (`Type=notify`).
+pub fn tell_systemd(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd cannot be told how the server is");
+    }
+}
+
+/// Lets running calls come to their end: until none is left, the time is over, or somebody asks again.
+pub async fn finish(hotline: &Hotline, signals: &mut Signals) {
+    let calls = || hotline.switchboard.calls.len();
+    let most = Duration::from_secs(hotline.config.sip.drain_s);
+    if calls() == 0 || most.is_zero() {
+        return;
+    }
+    let until = Instant::now() + most;
+    let said = format!(
+        "No new calls. {} go on, for {} s at most; Ctrl-C or once more ends them.",
+        calls(),
+        most.as_secs()
+    );
+    eprintln!("{said}");
+    tell_systemd(&[NotifyState::Status(&said)]);
+    let nobody_is_left = async {
+        while calls() > 0 {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    let telling = async {
+        loop {
+            sleep(TELL_EVERY).await;
+            let left = until.saturating_duration_since(Instant::now()).as_secs();
+            let said = format!("Calls that go on: {}; {left} s are left.", calls());
+            eprintln!("{said}");
+            tell_systemd(&[NotifyState::Status(&said)]);
+        }
+    };
+    tokio::select! {
+        () = nobody_is_left => {}
+        () = telling => {}
+        () = tokio::time::sleep_until(until) => {
+            tracing::warn!(calls = calls(), drain_s = most.as_secs(), "calls are ended that did not end in time");
+        }
+        _ = signals.told() => {}
+    }
+}
+
+/// Ends every call and waits until all are written.
+pub async fn hang_up(hotline: &Hotline) {
+    let wait = async {
+        while hotline.switchboard.calls.len() > 0 {
+            hotline.switchboard.calls.drain();
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    if timeout(DRAIN_MAX, wait).await.is_err() {
+        tracing::error!(calls = hotline.switchboard.calls.len(), "calls did not end in time");
+    }
+}
+
+/// What waits for the next start, or for another server on the same database.
+pub async fn tell_what_is_left(hotline: &Hotline) {
+    let (Ok(outbox), Ok(follow_ups)) =
+        (hotline.store.outbox_totals().await, hotline.store.follow_ups_waiting().await)
+    else {
+        return;
+    };
+    if outbox.pending + outbox.parked + follow_ups > 0 {
+        eprintln!(
+            "Left for the next start, or for another server on this database: {follow_ups} follow-ups to call, {} \
+             messages to the ticket system ({} of them wait for a person).",
+            outbox.pending + outbox.parked,
+            outbox.parked
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! `qingting doctor`: what it finds on a machine that is well, and on one that is not.
+
+use qingting_tests::qingting;
+use qingting_tests::server::{Server, ServerPlan};
+use qingting_tests::trunk::{OnInvite, TrunkEnd, TrunkPlan};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Its exit code and findings.
+fn doctor(config: &Path) -> (i32, Vec<Value>) {
+    let output = Command::new(qingting())
+        .args(["doctor", "--json", "--config"])
+        .arg(config)
+        .env_remove("DATABASE_URL")
+        .output()
+        .expect("qingting runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let findings: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+    (output.status.code().expect("it exits"), findings.as_array().expect("a list").clone())
+}
+
+fn of<'a>(findings: &'a [Value], what: &str) -> &'a Value {
+    let found = findings.iter().find(|finding| finding["what"] == what);
+    found.unwrap_or_else(|| panic!("nothing of {what}: {findings:#?}"))
+}
+
+fn trunk_at(address: std::net::SocketAddr) -> String {
+    format!("[[trunks]]\nname = \"外线\"\nuri = \"sip:{address}\"\ncaller_id = \"12345\"\n")
+}
+
+#[test]
+fn beside_a_running_server_with_a_trunk_nothing_is_bad() {
+    let trunk = TrunkEnd::start(TrunkPlan::new(OnInvite::Silence));
+    let server = Server::start(&ServerPlan::deaf().and(&trunk_at(trunk.address())));
+    let calls = server.calls().len();
+    let (code, findings) = doctor(&server.home().join("config.toml"));
+    assert_eq!(code, 0, "{findings:#?}");
+    let found = |what| of(&findings, what)["found"].as_str().expect("a text").to_owned();
+    assert!(found("SIP UDP").contains("by the running server"), "{}", found("SIP UDP"));
+    assert!(found("trunk 外线").contains("answers 200"), "{}", found("trunk 外线"));
+    assert!(found("database").contains("0 calls"), "{}", found("database"));
+    assert_eq!(of(&findings, "recordings' key")["verdict"], "good");
+    // Every remedy is told where something is not good, and nowhere else.
+    for finding in &findings {
+        assert_eq!(finding["verdict"] == "good", finding["remedy"].is_null(), "{finding}");
+    }
+    // It has changed nothing and called nobody.
+    assert_eq!(server.calls().len(), calls);
+    assert!(trunk.requests("INVITE").is_empty() && !trunk.requests("OPTIONS").is_empty());
+}
+
+#[test]
+fn what_would_keep_the_hotline_from_working_is_bad_and_has_a_remedy() {
+    let home = tempfile::tempdir().expect("a folder");
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).expect("writable");
+        path
+    };
+    let certificate = file("cert.pem", "this is no certificate");
+    let text = format!(
+        "[sip]\nlisten_udp = [\"{}\"]\nlisten_tcp = []\nadvertised_ip = \"10.0.0.9\"\n\
+         tls_certificate = {certificate:?}\ntls_key = {certificate:?}\nconcurrent_calls_max = 50\n\
+         [media]\nport_first = 40000\nport_last = 40101\n\
+         [data]\nmodels = \"{}\"\n[llm]\nurl = \"http://127.0.0.1:9/v1\"\nmodel = \"x\"\n{}",
+        taken.local_addr().expect("bound"),
+        home.path().join("models").display(),
+        trunk_at("203.0.113.9:5060".parse().expect("an address")),
+    );
+    let config = file("config.toml", &text);
+    let (code, findings) = doctor(&config);
+    assert_eq!(code, 1);
+    for what in ["SIP UDP", "own address", "certificate"] {
+        assert_eq!(of(&findings, what)["verdict"], "bad", "{what}");
+    }
+    for what in ["RTP ports", "language model", "models", "database"] {
+        assert_eq!(of(&findings, what)["verdict"], "warning", "{what}");
+    }
+    assert!(of(&findings, "models")["found"].as_str().is_some_and(|text| text.contains("whisper")));
+    assert!(findings.iter().all(|finding| {
+        finding["verdict"] == "good"
+            || finding["remedy"].as_str().is_some_and(|text| text.len() > 5)
+    }));
+
+    // A configuration that cannot be read is the only thing that is told.
+    let config = file("broken.toml", "[sip]\nlisten_udp = 5\n");
+    let (code, findings) = doctor(&config);
+    assert_eq!((code, findings.len()), (1, 1), "{findings:#?}");
+    assert!(findings[0]["found"].as_str().is_some_and(|text| text.contains("line 2")));
+}
