@@ -1,5 +1,5 @@
 # Qingting. `make run` sets everything up and answers calls; `make test` passes the tests.
-.PHONY: help run demo demo-callbacks console test check ready clean
+.PHONY: help run demo demo-callbacks console test check ready clean deb bundle
 
 CARGO ?= cargo
 BIN := target/release/qingting
@@ -11,6 +11,8 @@ help:
 	@echo "make demo   place example calls and watch them become tickets"
 	@echo "make demo-callbacks   call twenty citizens about closed tickets"
 	@echo "make console  build console/dist anew after a change in console/ (needs Node.js)"
+	@echo "make deb    a package for Debian and Ubuntu, into target/package"
+	@echo "make bundle the same with models, checksums and bill of materials, for machines without a network"
 	@echo "make test   format, lints, docs, dependency bans and every test"
 
 # What every target needs: toolchain, programs, models.
@@ -28,6 +30,12 @@ demo: ready
 
 demo-callbacks: ready
 	@$(BIN) demo --callbacks
+
+deb: ready
+	@scripts/package.sh
+
+bundle: deb
+	@scripts/bundle.sh
 
 console:
 	cd console && npm ci && npm run types && npm run build

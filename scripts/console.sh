@@ -16,8 +16,8 @@ if ! cmp -s package-lock.json node_modules/.qingting-lock; then
   cp package-lock.json node_modules/.qingting-lock
 fi
 npx openapi-typescript ../docs/openapi.json --output node_modules/.schema.d.ts >/dev/null 2>&1
-cmp node_modules/.schema.d.ts src/api/schema.d.ts || {
-  echo "console/src/api/schema.d.ts is not what docs/openapi.json says: npm run types" >&2
+cmp node_modules/.schema.d.ts ../clients/typescript/schema.d.ts || {
+  echo "clients/typescript/schema.d.ts is not what docs/openapi.json says: npm run types" >&2
   exit 1
 }
 npm run --silent check

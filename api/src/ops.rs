@@ -9,7 +9,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::time::timeout;
 use utoipa::ToSchema;
+
+/// Longest wait of metrics for the database.
+const OUTBOX_MAX: Duration = Duration::from_secs(1);
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = String)))]
@@ -31,23 +36,25 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str
     Ok("ready\n")
 }
 
-/// Metrics in the Prometheus text format.
+/// Metrics in the Prometheus text format; those of the outbox are left out while the database does not answer.
 #[utoipa::path(get, path = "/metrics", responses((status = 200, body = String)))]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> Result<Response, Problem> {
-    let outbox = state.store.outbox_totals().await?;
-    let oldest_ms = outbox.oldest_at.map_or(0, |at| clock::now().0.saturating_sub(at.0).max(0));
-    let own = format!(
-        "# TYPE qingting_outbox_pending gauge\nqingting_outbox_pending {}\n\
-         # TYPE qingting_outbox_parked gauge\nqingting_outbox_parked {}\n\
-         # TYPE qingting_outbox_oldest_seconds gauge\nqingting_outbox_oldest_seconds {}\n\
-         # TYPE qingting_store_writes_waiting gauge\nqingting_store_writes_waiting {}\n\
-         # TYPE qingting_event_listeners gauge\nqingting_event_listeners {}\n",
-        outbox.pending,
-        outbox.parked,
-        oldest_ms / 1_000,
-        state.store.writes_waiting(),
+    let mut own = format!(
+        "# TYPE qingting_event_listeners gauge\nqingting_event_listeners {}\n",
         state.events.listeners(),
     );
+    // A database that does not answer must not hide everything else.
+    if let Ok(Ok(outbox)) = timeout(OUTBOX_MAX, state.store.outbox_totals()).await {
+        let oldest = outbox.oldest_at.map_or(0, |at| clock::now().0.saturating_sub(at.0).max(0));
+        own += &format!(
+            "# TYPE qingting_outbox_pending gauge\nqingting_outbox_pending {}\n\
+             # TYPE qingting_outbox_parked gauge\nqingting_outbox_parked {}\n\
+             # TYPE qingting_outbox_oldest_seconds gauge\nqingting_outbox_oldest_seconds {}\n",
+            outbox.pending,
+            outbox.parked,
+            oldest / 1_000,
+        );
+    }
     let text = (state.metrics)() + &own;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -12,6 +12,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor, Row};
+use std::borrow::Cow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -158,11 +159,38 @@ impl Database {
         let place = || self.place.to_string();
         match migrations.run(&mut *db).await {
             Ok(()) => Ok(()),
-            Err(MigrateError::VersionMissing(found)) => {
+            // A newer program was here; it has left word whether this one fits still.
+            Err(MigrateError::VersionMissing(found)) if !self.runs_on_newer(db).await => {
                 Err(StoreError::NewerSchema { place: place(), found, known: self.newest() })
+            }
+            Err(MigrateError::VersionMissing(found)) => {
+                let known = self.newest();
+                tracing::warn!(
+                    found,
+                    known,
+                    "the database is a newer program's; this one runs on it"
+                );
+                Ok(())
             }
             Err(source) => Err(StoreError::Migrate { place: place(), source }),
         }
+    }
+
+    /// Whether a newer schema keeps all that this program needs, and has all of its own steps.
+    async fn runs_on_newer(&self, db: &mut AnyConnection) -> bool {
+        let known = self.newest();
+        let oldest: Result<i64, _> =
+            sqlx::query_scalar("SELECT oldest FROM schema_floor").fetch_one(&mut *db).await;
+        // A database without the table is of no program that knew of it.
+        if !oldest.is_ok_and(|oldest| oldest <= known) {
+            return false;
+        }
+        let own = Migrator {
+            migrations: Cow::Borrowed(&self.migrations().migrations),
+            ignore_missing: true,
+            ..Migrator::DEFAULT
+        };
+        own.run(db).await.is_ok()
     }
 
     fn refused(&self, source: sqlx::Error) -> StoreError {

@@ -193,6 +193,11 @@ impl Store {
         self.inner.writer.depth()
     }
 
+    /// How long writes took, from the wish to the commit, in seconds.
+    pub fn writes_took(&self) -> qingting_common::histogram::Snapshot {
+        self.inner.writer.took()
+    }
+
     /// Whether the database answers and its writer runs; for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if self.inner.writer.is_stopped() {

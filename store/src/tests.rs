@@ -372,6 +372,29 @@ async fn what_a_newer_program_wrote_is_refused(on: On) {
     assert!(matches!(refused, StoreError::NewerSchema { found: 9999, .. }), "{refused}");
 }
 
+on_both!(a_program_runs_on_a_newer_schema_that_keeps_what_it_needs);
+async fn a_program_runs_on_a_newer_schema_that_keeps_what_it_needs(on: On) {
+    let (_dir, store) = fresh(on).await;
+    let (call, _) = begun(&store).await;
+    let place = store.place().clone();
+    let newest = crate::backup::newest_schema(&place);
+    let step = Sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         SELECT 9999, 'of a newer program', success, checksum, 0 FROM _sqlx_migrations WHERE version = 20",
+    );
+    store.write(step).await.unwrap();
+    store.close().await;
+    let store = Store::open(place.clone()).await.unwrap();
+    assert!(store.call(call).await.unwrap().is_some());
+    begun(&store).await;
+    // A step has taken away what this program needs.
+    let floor = format!("UPDATE schema_floor SET oldest = {}", newest + 1);
+    store.write(Sql(floor.leak())).await.unwrap();
+    store.close().await;
+    let refused = Store::open(place).await.err().unwrap();
+    assert!(matches!(refused, StoreError::NewerSchema { found: 9999, .. }), "{refused}");
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();

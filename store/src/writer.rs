@@ -10,12 +10,15 @@
 
 use crate::database::{Database, WAIT_MAX};
 use crate::error::{StoreError, is_busy, is_leaving};
+use qingting_common::Histogram;
+use qingting_common::histogram::Snapshot;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Commands in one transaction.
 const GROUP_COMMANDS_MAX: usize = 256;
@@ -52,7 +55,11 @@ pub(crate) trait Command: Send + Sync + 'static {
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     stop: Arc<Notify>,
+    took: Arc<Histogram<10>>,
 }
+
+/// How long writes may take, in seconds: from the wish to the commit.
+const SECONDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
 
 impl Writer {
     /// The handle, and the task to run until it is stopped or the last handle is gone.
@@ -64,11 +71,13 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let stop = Arc::new(Notify::new());
         let session = Session { database, db };
-        (Self { queue, stop: stop.clone() }, serve(session, jobs, stop))
+        let took = Arc::new(Histogram::new(SECONDS));
+        (Self { queue, stop: stop.clone(), took }, serve(session, jobs, stop))
     }
 
     /// Runs a command and returns after its commit.
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Output, C::Error> {
+        let began = Instant::now();
         let (reply, outcome) = oneshot::channel();
         let job = Box::new(Queued { command, outcome: None, reply });
         match self.queue.send_timeout(job, QUEUE_WAIT_MAX).await {
@@ -78,7 +87,14 @@ impl Writer {
             }
             Err(mpsc::error::SendTimeoutError::Closed(_)) => return Err(StoreError::Closed.into()),
         }
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        let outcome = outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into()));
+        self.took.record(began.elapsed().as_secs_f64());
+        outcome
+    }
+
+    /// How long writes took, those included that failed.
+    pub(crate) fn took(&self) -> Snapshot {
+        self.took.snapshot()
     }
 
     /// Refuses commands from now on; those that wait are still run.

@@ -2,7 +2,7 @@
 
 import createClient from 'openapi-fetch';
 import { spoken, t } from '../language';
-import type { components, paths } from './schema';
+import type { components, paths } from '../../../clients/typescript/schema';
 import { header } from './session';
 
 /** Shapes of the API. */

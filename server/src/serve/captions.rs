@@ -4,6 +4,7 @@ use super::Hotline;
 use super::aids::Told;
 use super::call::{Hearing, Said, Spoken, Word};
 use super::switchboard::Beginning;
+use crate::clock;
 use qingting_api::Event;
 use qingting_asr::AsrEvent;
 use qingting_asr::client::Heard;
@@ -45,6 +46,8 @@ pub struct Speaker {
 pub struct Captions {
     hotline: Arc<Hotline>,
     call: CallId,
+    /// When the call began: its times count from there.
+    started: UnixMillis,
     context: CallContext,
     speaker: Speaker,
     /// Segments on the screen that have no final yet.
@@ -68,7 +71,15 @@ impl Captions {
             called: beginning.called.clone(),
             last_ticket: LastTicket::default(),
         };
-        Self { hotline, call, context, speaker, open: HashMap::new(), is_caller_known: false }
+        Self {
+            hotline,
+            call,
+            started,
+            context,
+            speaker,
+            open: HashMap::new(),
+            is_caller_known: false,
+        }
     }
 
     /// Takes everything that is heard, until the recogniser has said its last word.
@@ -179,6 +190,10 @@ impl Captions {
         };
         match self.store(&segment, &tags).await {
             Ok(update) => {
+                let ended = self.started.0.saturating_add_unsigned(segment.end_ms);
+                let late = clock::unix_now().0.saturating_sub(ended);
+                let late = Duration::from_millis(u64::try_from(late).unwrap_or_default());
+                self.hotline.counters.captioned(late);
                 self.publish(&segment, true);
                 self.tell(update.changed.clone(), update.draft.clone(), false);
                 draft_changed(&self.hotline, self.call, update);

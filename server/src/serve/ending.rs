@@ -127,7 +127,12 @@ pub async fn tell_what_is_left(hotline: &Hotline) {
     else {
         return;
     };
-    if outbox.pending + outbox.parked + follow_ups > 0 {
+    // Without a ticket system nobody takes them.
+    let messages = match hotline.config.ticket_system.url.is_empty() {
+        true => 0,
+        false => outbox.pending + outbox.parked,
+    };
+    if messages + follow_ups > 0 {
         eprintln!(
             "Left for the next start, or for another server on this database: {follow_ups} follow-ups to call, {} \
              messages to the ticket system ({} of them wait for a person).",

@@ -1,15 +1,20 @@
 //! Counters of calls, and everything as Prometheus text.
 
 use super::Hotline;
+use crate::clock;
 use qingting_asr::WorkerStatus;
 use qingting_callbacks::attempt::Outcome;
-use qingting_core::call::Cause;
+use qingting_common::Histogram;
+use qingting_common::histogram::Snapshot;
+use qingting_core::call::{Cause, Role};
 use qingting_media::lateness::BOUNDS_US;
 use qingting_sip::Endpoint;
+use qingting_store::MediaQuality;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// What happened to calls since the start.
 #[derive(Default)]
@@ -19,6 +24,43 @@ pub struct Counters {
     refused: Mutex<BTreeMap<u16, u64>>,
     ended: Mutex<BTreeMap<&'static str, u64>>,
     called_back: Mutex<BTreeMap<&'static str, u64>>,
+    queue_wait: Wait,
+    /// Of who is connected by the operator: the citizen's side of the network.
+    lost_by_trunks: Ratio,
+    /// Of seats: the office's side.
+    lost_by_seats: Ratio,
+    lost_by_others: Ratio,
+    final_caption: Caption,
+}
+
+type Wait = Shared<Histogram<10>>;
+type Ratio = Shared<Histogram<8>>;
+type Caption = Shared<Histogram<9>>;
+
+/// 15 s is what a hotline is measured by.
+const WAIT_SECONDS: [f64; 10] = [1.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
+const LOST: [f64; 8] = [0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
+const CAPTION_SECONDS: [f64; 9] = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 15.0];
+
+/// A histogram with its bounds.
+struct Shared<T>(T);
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self(Histogram::new(WAIT_SECONDS))
+    }
+}
+
+impl Default for Ratio {
+    fn default() -> Self {
+        Self(Histogram::new(LOST))
+    }
+}
+
+impl Default for Caption {
+    fn default() -> Self {
+        Self(Histogram::new(CAPTION_SECONDS))
+    }
 }
 
 impl Counters {
@@ -33,6 +75,29 @@ impl Counters {
     pub fn refused(&self, status: u16) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() +=
             1;
+    }
+
+    /// A citizen waited so long for a seat.
+    pub fn waited(&self, wait: Duration) {
+        self.queue_wait.0.record(wait.as_secs_f64());
+    }
+
+    /// What of a leg's packets came.
+    pub fn leg_ended(&self, role: Role, quality: &MediaQuality) {
+        let of = match role {
+            Role::Citizen => &self.lost_by_trunks,
+            Role::Seat | Role::SeatSecondLine | Role::Supervisor => &self.lost_by_seats,
+            Role::Expert | Role::Emergency | Role::Other => &self.lost_by_others,
+        };
+        let sent = quality.packets_received + quality.packets_lost;
+        if sent > 0 {
+            of.0.record(quality.packets_lost as f64 / sent as f64);
+        }
+    }
+
+    /// A sentence was stored so long after its last word.
+    pub fn captioned(&self, after: Duration) {
+        self.final_caption.0.record(after.as_secs_f64());
     }
 
     pub fn called_back(&self, outcome: Outcome) {
@@ -53,6 +118,8 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     signalling(&mut page, sip);
     switchboard(&mut page, hotline);
     media(&mut page, hotline);
+    storage(&mut page, hotline);
+    process(&mut page, hotline);
     page.one("qingting_log_lines_lost_total", "counter", crate::logging::lines_lost());
     recognition(&mut page, hotline);
     relay(&mut page, hotline);
@@ -121,6 +188,51 @@ fn switchboard(page: &mut Page, hotline: &Hotline) {
     page.many("qingting_queue_waiting", "gauge", "queue", waiting.collect());
     let at_work = snapshot.queues.iter().map(|of| (of.name.to_string(), of.seats_at_work));
     page.many("qingting_queue_seats_at_work", "gauge", "queue", at_work.collect());
+    let wait = hotline.counters.queue_wait.0.snapshot();
+    page.histogram("qingting_queue_wait_seconds", [("", wait)]);
+}
+
+fn storage(page: &mut Page, hotline: &Hotline) {
+    page.histogram("qingting_store_write_seconds", [("", hotline.store.writes_took())]);
+    page.one("qingting_store_writes_waiting", "gauge", hotline.store.writes_waiting());
+    let gauges = &hotline.gauges;
+    let get = |of: &AtomicU64| of.load(Ordering::Relaxed);
+    let now = clock::unix_now().0;
+    let age = |of: &AtomicI64| match of.load(Ordering::Relaxed) {
+        0 => 0.0,
+        at => (now - at).max(0) as f64 / 1e3,
+    };
+    page.one("qingting_follow_ups_waiting", "gauge", get(&gauges.follow_ups_waiting));
+    page.one("qingting_store_last_answer_age_seconds", "gauge", age(&gauges.looked_at));
+    page.one("qingting_disk_free_bytes", "gauge", get(&gauges.disk_free_bytes));
+}
+
+/// What the kernel tells of the process, under the names that every Prometheus client has.
+fn process(page: &mut Page, hotline: &Hotline) {
+    page.head("qingting_build_info", "gauge");
+    page.line(concat!("qingting_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
+    page.one("qingting_uptime_seconds", "gauge", hotline.clock.now().0 as f64 / 1e3);
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).ok();
+    let status = read("status").unwrap_or_default();
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    if let Some(kib) = of("VmRSS:") {
+        page.one("process_resident_memory_bytes", "gauge", kib << 10);
+    }
+    if let Some(threads) = of("Threads:") {
+        page.one("process_threads", "gauge", threads);
+    }
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let cpu = cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9;
+    page.one("process_cpu_seconds_total", "counter", cpu);
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        page.one("process_open_fds", "gauge", open.count());
+    }
+    if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        page.one("process_max_fds", "gauge", most);
+    }
 }
 
 fn media(page: &mut Page, hotline: &Hotline) {
@@ -129,6 +241,15 @@ fn media(page: &mut Page, hotline: &Hotline) {
     page.one("qingting_media_port_pairs_free", "gauge", media.ports_free);
     page.one("qingting_recording_write_errors_total", "counter", media.recording_write_errors);
     page.one("qingting_recording_bytes_total", "counter", media.recording_bytes);
+    let counters = &hotline.counters;
+    page.histogram(
+        "qingting_leg_packets_lost_ratio",
+        [
+            ("party=\"citizen\"", counters.lost_by_trunks.0.snapshot()),
+            ("party=\"seat\"", counters.lost_by_seats.0.snapshot()),
+            ("party=\"other\"", counters.lost_by_others.0.snapshot()),
+        ],
+    );
     let name = "qingting_media_tick_lateness_seconds";
     page.head(name, "histogram");
     let mut ticks = 0;
@@ -145,6 +266,8 @@ fn recognition(page: &mut Page, hotline: &Hotline) {
     let Some(asr) = &hotline.asr else { return };
     let asr = asr.status();
     page.one("qingting_asr_up", "gauge", u8::from(asr.up()));
+    let finals = hotline.counters.final_caption.0.snapshot();
+    page.histogram("qingting_caption_final_seconds", [("", finals)]);
     page.one("qingting_asr_streams", "gauge", asr.streams);
     page.one("qingting_asr_events_lost_total", "counter", asr.events_lost);
     let mut of_workers = |name: &str, kind: &str, value: fn(&WorkerStatus) -> f64| {
@@ -181,6 +304,21 @@ impl Page {
 
     fn line(&mut self, series: &str, value: impl std::fmt::Display) {
         let _ = writeln!(self.0, "{series} {value}");
+    }
+
+    /// One or several of the same name, each with its labels.
+    fn histogram<const N: usize>(&mut self, name: &str, of: [(&str, Snapshot); N]) {
+        self.head(name, "histogram");
+        for (labels, Snapshot { at_most, count, sum }) in of {
+            let joint = if labels.is_empty() { "" } else { "," };
+            for (bound, at_most) in at_most {
+                self.line(&format!("{name}_bucket{{{labels}{joint}le=\"{bound}\"}}"), at_most);
+            }
+            self.line(&format!("{name}_bucket{{{labels}{joint}le=\"+Inf\"}}"), count);
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+            self.line(&format!("{name}_sum{labels}"), sum);
+            self.line(&format!("{name}_count{labels}"), count);
+        }
     }
 
     fn one(&mut self, name: &str, kind: &str, value: impl std::fmt::Display) {

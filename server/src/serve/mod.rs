@@ -13,6 +13,7 @@ mod edge;
 mod ending;
 mod feed;
 mod feeder;
+mod gauges;
 mod handling;
 mod identity;
 mod insight;
@@ -100,6 +101,7 @@ pub struct Hotline {
     /// What callbacks work with.
     pub callbacks: callbacks::Callbacks,
     pub counters: metrics::Counters,
+    pub gauges: gauges::Gauges,
     /// What became of messages to the ticket system.
     pub relay: relay::Counters,
     /// Which receivers of changes take them.
@@ -192,6 +194,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         aids,
         callbacks,
         counters: metrics::Counters::default(),
+        gauges: gauges::Gauges::default(),
         relay: relay::Counters::default(),
         feed: feed::Counters::default(),
         feeder,
@@ -204,6 +207,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(quality::run(Arc::clone(&hotline), quality), app.handle());

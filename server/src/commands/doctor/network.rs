@@ -301,7 +301,7 @@ fn certificate(config: &Config) -> Option<Finding> {
         Err(why) => return Some(Finding::bad(what, why, "it must be a certificate in PEM")),
     };
     let days = (until - clock::unix_now().0 / 1_000).div_euclid(DAY_SECONDS);
-    let remedy = "renew it; the server takes the new file at its next start";
+    let remedy = "renew it; the running server takes the new file within 10 s";
     if days < 0 {
         let found = format!("{}: over for {} days", file.display(), -days);
         return Some(Finding::bad(what, found, remedy));

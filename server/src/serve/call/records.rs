@@ -62,6 +62,7 @@ impl Driver {
                 self.event("queued", json!({ "queue": queue })).await;
             }
             Record::SeatAnswered { seat, leg, wait } => {
+                self.hotline.counters.waited(wait);
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 let queue_wait_ms = Some(wait_ms);
                 self.write(Entry::Route(CallRoute { queue_wait_ms, ..CallRoute::default() })).await;
@@ -285,6 +286,9 @@ async fn write_leg_end(
 ) -> Option<MediaQuality> {
     let report = leg_report(io.report, io.media_events).await;
     let quality = report.as_ref().and_then(quality);
+    if let Some(quality) = &quality {
+        hotline.counters.leg_ended(io.role, quality);
+    }
     let track = match (report.and_then(|report| report.track), &hotline.recordings) {
         (Some(track), Some(recordings)) => describe(&hotline, recordings, track).await,
         _ => None,

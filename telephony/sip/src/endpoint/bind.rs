@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 /// Kernel buffer asked for in each direction of a UDP socket, in bytes; the kernel may give less.
 const UDP_BUFFER_BYTES: usize = 4 << 20;
@@ -64,7 +64,7 @@ pub(super) struct Sockets {
     pub(super) bound: Vec<(Transport, SocketAddr)>,
     /// What the kernel granted the least of the UDP sockets to receive into, in bytes.
     pub(super) udp_receive_bytes: usize,
-    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) identity: Option<tls::Identity>,
     pub(super) connector: TlsConnector,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn bind(config: &EndpointConfig) -> Result<Sockets, BindError> {
         listeners: Vec::new(),
         bound: Vec::new(),
         udp_receive_bytes: usize::MAX,
-        acceptor: config.tls_identity.as_ref().map(tls::acceptor).transpose()?,
+        identity: config.tls_identity.clone().map(tls::Identity::new).transpose()?,
         connector: tls::connector(config.tls_ca.as_deref())?,
     };
     let refused =

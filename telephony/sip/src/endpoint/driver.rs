@@ -6,6 +6,7 @@ use super::lookup::{Found, Lookups};
 use super::metrics::{DriverCounts, Published};
 use super::send::Connections;
 use super::stream::{self, StreamEvent};
+use super::tls;
 use super::users::Users;
 use super::{EVENTS_MAX, EndpointConfig};
 use crate::agent::{Agent, AgentConfig, CALLS_UNACKED_MAX, CallKey, Command, EdgeConfig, Output};
@@ -30,7 +31,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until, timeout};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 /// Datagrams of one socket, stream events and orders that are handled before others have their
 /// turn.
@@ -60,7 +61,7 @@ pub(super) struct Driver {
     /// A task for each connection.
     pub(super) tasks: JoinSet<()>,
     pub(super) edge: EdgeConfig,
-    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) identity: Option<tls::Identity>,
     pub(super) connector: TlsConnector,
     /// The names that led to addresses.
     pub(super) names: Recent<SocketAddr, String>,
@@ -134,7 +135,7 @@ impl Driver {
                 session: config.session,
             }),
             edge: config.edge.clone(),
-            acceptor: sockets.acceptor,
+            identity: sockets.identity,
             connector: sockets.connector,
             names: Recent::new(NAMES_MAX),
             requests: HashMap::new(),

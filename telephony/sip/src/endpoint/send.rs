@@ -205,7 +205,9 @@ impl Driver {
         let (writes, queue) = mpsc::channel(WRITES_MAX);
         self.connections
             .insert(link, Connection { transport, writes, remote, local, waiting: Vec::new() });
-        let (tls, to) = (self.acceptor.clone(), self.to_driver.clone());
+        let now = self.clock.now();
+        let tls = self.identity.as_mut().map(|identity| identity.acceptor(now));
+        let to = self.to_driver.clone();
         self.tasks.spawn(stream::serve_accepted(link, transport, stream, tls, queue, to));
     }
 

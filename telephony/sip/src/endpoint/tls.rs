@@ -1,7 +1,9 @@
 //! Certificates, ours and those of peers.
 
+use qingting_common::Millis;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,6 +20,11 @@ pub struct TlsIdentity {
 }
 
 impl TlsIdentity {
+    fn written(&self) -> [Option<SystemTime>; 2] {
+        [&self.certificate_pem, &self.key_pem]
+            .map(|file| file.metadata().and_then(|of| of.modified()).ok())
+    }
+
     /// Whether both can be read and belong together.
     pub fn check(&self) -> Result<(), TlsError> {
         acceptor(self).map(drop)
@@ -83,8 +90,55 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(fault(pem::Error::NoItemsFound)) } else { Ok(found) }
 }
 
+/// How often the files are looked at for a renewed certificate.
+const RENEWED_LOOK: Duration = Duration::from_secs(10);
+
+/// What connections are accepted with: the certificate that is in its files. **A renewed one counts for the next
+/// connection, and one that cannot be used never takes the place of one that can.**
+pub(super) struct Identity {
+    files: TlsIdentity,
+    acceptor: TlsAcceptor,
+    /// When the files that were read last had been written.
+    written: [Option<SystemTime>; 2],
+    look_at: Millis,
+}
+
+impl Identity {
+    pub(super) fn new(files: TlsIdentity) -> Result<Self, TlsError> {
+        let written = files.written();
+        Ok(Self { acceptor: acceptor(&files)?, files, written, look_at: Millis(0) })
+    }
+
+    /// For a connection that comes now.
+    pub(super) fn acceptor(&mut self, now: Millis) -> TlsAcceptor {
+        if now >= self.look_at {
+            self.look_at = now + RENEWED_LOOK;
+            self.look();
+        }
+        self.acceptor.clone()
+    }
+
+    fn look(&mut self) {
+        let written = self.files.written();
+        // While one of them is being replaced the pair does not fit; it is looked at again.
+        if written == self.written || written.contains(&None) {
+            return;
+        }
+        match acceptor(&self.files) {
+            Ok(renewed) => {
+                self.acceptor = renewed;
+                self.written = written;
+                tracing::info!("the renewed certificate is in use");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the certificate's files have changed and are not used: the one before stays");
+            }
+        }
+    }
+}
+
 /// What we accept TLS with.
-pub(super) fn acceptor(identity: &TlsIdentity) -> Result<TlsAcceptor, TlsError> {
+fn acceptor(identity: &TlsIdentity) -> Result<TlsAcceptor, TlsError> {
     let TlsIdentity { certificate_pem, key_pem } = identity;
     let chain = certificates(certificate_pem)?;
     let key = PrivateKeyDer::from_pem_file(key_pem)
@@ -140,5 +194,41 @@ mod tests {
         assert!(error(&text).contains("text.pem: nothing of the wanted kind"), "{}", error(&text));
         assert!(connector(None).is_ok());
         assert!(connector(Some(&missing)).is_err());
+    }
+
+    fn write(files: &TlsIdentity, other_key: bool) {
+        let make = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (made, other) = (make(), make());
+        let key = if other_key { other.signing_key } else { made.signing_key };
+        std::fs::write(&files.certificate_pem, made.cert.pem()).unwrap();
+        std::fs::write(&files.key_pem, key.serialize_pem()).unwrap();
+        // Files of one moment look alike; a renewal is days later.
+        #[allow(clippy::disallowed_methods, reason = "of files, not of the protocol")]
+        let now = SystemTime::now();
+        let later = now + Duration::from_secs(rand::random_range(1..1_000_000));
+        std::fs::File::open(&files.key_pem).unwrap().set_modified(later).unwrap();
+    }
+
+    #[test]
+    fn a_renewed_certificate_counts_and_one_that_cannot_be_used_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let files = TlsIdentity { certificate_pem: at("cert.pem"), key_pem: at("key.pem") };
+        write(&files, false);
+        let mut identity = Identity::new(files.clone()).unwrap();
+        let mut used =
+            |seconds: u64| Arc::clone(identity.acceptor(Millis(seconds * 1_000)).config());
+        let first = used(0);
+        write(&files, false);
+        assert!(Arc::ptr_eq(&first, &used(9)), "it is not looked at for each connection");
+        let second = used(10);
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&second, &used(20)), "nothing has changed");
+        write(&files, true);
+        assert!(Arc::ptr_eq(&second, &used(30)), "the pair does not fit");
+        std::fs::remove_file(&files.key_pem).unwrap();
+        assert!(Arc::ptr_eq(&second, &used(40)), "the key is gone");
+        write(&files, false);
+        assert!(!Arc::ptr_eq(&second, &used(50)));
     }
 }

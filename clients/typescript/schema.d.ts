@@ -1269,7 +1269,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Metrics in the Prometheus text format. */
+        /** Metrics in the Prometheus text format. They wait for nothing: what is told of the database is at most 15 s old. */
         get: operations["get_metrics"];
         put?: never;
         post?: never;

@@ -1,0 +1,42 @@
+//! What metrics tell of database and disk, looked up now and then: a page of metrics must not wait for either.
+
+use super::Hotline;
+use crate::{clock, home};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How old what is told may be.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// The last look.
+#[derive(Default)]
+pub struct Gauges {
+    pub follow_ups_waiting: AtomicU64,
+    /// Of the disk with the recordings.
+    pub disk_free_bytes: AtomicU64,
+    /// When the last look was answered, in Unix milliseconds.
+    pub looked_at: AtomicI64,
+}
+
+/// Looks until the server ends.
+pub async fn run(hotline: Arc<Hotline>) {
+    loop {
+        look(&hotline).await;
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn look(hotline: &Hotline) {
+    let gauges = &hotline.gauges;
+    let folder = home::recordings(&hotline.config);
+    let existing = folder.ancestors().find(|path| path.exists());
+    if let Some(Ok(space)) = existing.map(rustix::fs::statvfs) {
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        gauges.disk_free_bytes.store(free, Ordering::Relaxed);
+    }
+    // The age of the look itself tells that the database does not answer.
+    let Ok(follow_ups) = hotline.store.follow_ups_waiting().await else { return };
+    gauges.follow_ups_waiting.store(follow_ups, Ordering::Relaxed);
+    gauges.looked_at.store(clock::unix_now().0, Ordering::Relaxed);
+}

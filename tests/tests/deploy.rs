@@ -1,0 +1,86 @@
+//! What `deploy/` has fits the program: alerts and dashboard ask for metrics that there are, and alerts lead to pages
+//! that there are.
+
+use qingting_tests::peers::talker::Talker;
+use qingting_tests::server::{Server, ServerPlan, wait_until};
+use qingting_tests::ticket_system::TicketSystem;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project").to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Names of series in a text, without what histograms put behind them.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let words = text.split(|c| !is_part(c));
+    let ours = words.filter(|word| word.starts_with("qingting_") || word.starts_with("process_"));
+    let base = |word: &str| {
+        let ends = ["_bucket", "_count", "_sum"];
+        ends.iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word).to_owned()
+    };
+    ours.map(base).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    let system = TicketSystem::start();
+    let plan = ServerPlan::hearing()
+        .with("ticket_system.url", format!("\"{}\"", system.url()))
+        .with("ticket_system.secret_file", format!("\"{}\"", system.secret_file().display()))
+        .and("[[trunks]]\nname = \"外线\"\nuri = \"sip:127.0.0.2:9\"\ncaller_id = \"12345\"\n")
+        .and("[[queues]]\nname = \"综合\"\nskill = \"综合\"\n");
+    let server = Server::start(&plan);
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    wait_until("the call runs", || (server.metric("qingting_calls_active") == 1.0).then_some(()));
+    citizen.hang_up();
+    server.ended_calls(1);
+    let lost = "qingting_leg_packets_lost_ratio_count{party=\"citizen\"}";
+    wait_until("its leg is counted", || (server.metric(lost) == 1.0).then_some(()));
+    assert!(server.metric("qingting_store_write_seconds_count") > 0.0);
+    assert!(server.metric("process_cpu_seconds_total") > 0.0);
+    assert!(server.metric("qingting_disk_free_bytes") > 0.0);
+    assert!(server.metric("qingting_store_last_answer_age_seconds") < 60.0);
+
+    let (status, page) = server.request("GET", "/metrics", None);
+    assert_eq!(status, 200);
+    let mut there = BTreeSet::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let name = rest.split(' ').next().unwrap_or_default();
+            assert!(there.insert(name.to_owned()), "{name} is there twice");
+        }
+    }
+    for file in ["deploy/prometheus/qingting-alerts.yml", "deploy/grafana/qingting.json"] {
+        let asked = names(&read(file));
+        assert!(asked.len() > 10, "{file}: {asked:?}");
+        let missing: Vec<_> = asked.difference(&there).collect();
+        assert!(missing.is_empty(), "{file} asks for {missing:?}");
+    }
+}
+
+#[test]
+fn every_alert_leads_to_a_page_of_the_runbook_in_both_languages() {
+    let alerts = read("deploy/prometheus/qingting-alerts.yml");
+    let english = read("docs/operations.md");
+    let anchor =
+        |title: &str| title.trim().to_lowercase().replace(' ', "-").replace(['\'', ',', '?'], "");
+    let anchors: BTreeSet<String> =
+        english.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
+    let led: Vec<&str> =
+        alerts.lines().filter_map(|line| line.trim().strip_prefix("runbook: ")).collect();
+    assert_eq!(led.len(), alerts.matches("- alert: ").count());
+    for page in led {
+        let (file, at) = page.trim_matches('"').split_once('#').expect("a page and a place");
+        assert_eq!(file, "docs/operations.md");
+        assert!(anchors.contains(at), "{at} is not among {anchors:?}");
+    }
+    let chinese = read("docs/operations.zh-CN.md");
+    let count = |text: &str| text.lines().filter(|line| line.starts_with("## ")).count();
+    assert_eq!(count(&english), count(&chinese), "what one has the other has");
+}
