@@ -29,9 +29,11 @@ mod once;
 mod ops;
 mod outbox;
 mod pages;
+mod peaks;
 mod people;
 mod problem;
 mod proxies;
+mod quality;
 mod rates;
 mod recording;
 mod revision;
@@ -131,6 +133,7 @@ pub struct ApiState {
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
     pub trusted_proxies: Arc<[IpAddr]>,
+    peaks: Arc<peaks::KeptPeaks>,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
 }
@@ -170,6 +173,7 @@ impl ApiState {
             sip_messages: Arc::new(|_| Vec::new()),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
+            peaks: Arc::default(),
             failures: Arc::default(),
             logins: Arc::default(),
         }
@@ -220,6 +224,11 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(commands::command))
         .routes(routes!(commands::hang_up))
         .routes(routes!(recording::read))
+        .routes(routes!(peaks::read))
+        .routes(routes!(quality::list))
+        .routes(routes!(quality::summary))
+        .routes(routes!(quality::of_call))
+        .routes(routes!(quality::review))
         .routes(routes!(seats::queues))
         .routes(routes!(seats::list, seats::create))
         .routes(routes!(seats::one, seats::edit, seats::remove))

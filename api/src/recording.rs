@@ -152,7 +152,7 @@ pub(crate) async fn read(
     Ok(response)
 }
 
-async fn find(
+pub(crate) async fn find(
     state: &ApiState,
     call: CallId,
     track: Option<&str>,

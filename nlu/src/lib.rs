@@ -1,4 +1,4 @@
-//! Tags, slots, the pre-filled draft, and the answers of callbacks. Pure.
+//! Tags, slots, the pre-filled draft, the answers of callbacks, and quality checks. Pure.
 
 pub mod address;
 pub mod answers;
@@ -9,6 +9,7 @@ pub mod incidents;
 pub mod knowledge;
 pub mod llm;
 pub mod profile;
+pub mod quality;
 pub mod reader;
 pub mod repeats;
 pub mod rising;

@@ -37,6 +37,7 @@ pub mod passes;
 pub mod past;
 pub mod people;
 pub mod place;
+pub mod quality;
 pub mod recordings;
 pub mod repeats;
 mod rows;
@@ -82,6 +83,10 @@ pub use people::{
     NewPerson, NewPersonSession, PersonChange, PersonError, PersonInfo, PersonLogIn, PersonSession,
 };
 pub use place::{DatabaseUrl, Place, UrlError};
+pub use quality::{
+    CallToCheck, CheckedCall, FindingState, QualityCheck, QualityCursor, QualityFinding,
+    QualityQuery, ReviewError, SeatQuality, Verdict, score_of,
+};
 pub use recordings::{
     Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };

@@ -13,6 +13,7 @@ mod outbox;
 mod people;
 mod permissions;
 mod privacy;
+mod quality;
 mod rates;
 mod records;
 mod revisions;

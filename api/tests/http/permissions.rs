@@ -68,7 +68,7 @@ fn roles(method: &str, path: &str) -> &'static [Role] {
 /// An address of that form, of nothing that exists.
 fn real(path: &str) -> String {
     let path = path.replace("{id}", &Uuid::nil().to_string()).replace("{extension}", "1999");
-    let path = path.replace("{login}", "nobody");
+    let path = path.replace("{login}", "nobody").replace("{finding}", &Uuid::nil().to_string());
     let path = path.replace("{span}", "day");
     assert!(!path.contains('{'), "{path}: give its parameter a value");
     path

@@ -7,6 +7,7 @@ use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Evidence, Field, Tag};
 use qingting_nlu::history::PastTicket;
+use qingting_nlu::quality::{Finding, Kind};
 use qingting_store::{
     AuditQuery, CallEnd, FinalSegment, LegRole, MissedEnd, PastImport, RecordingEnd, RecordingInfo,
     Role, SeatRole,
@@ -92,6 +93,17 @@ async fn known(world: &World, is_confidential: bool) -> Known {
     };
     store.end_call(end).await.unwrap();
     store.captions_closed(call).await.unwrap();
+    let finding = Finding {
+        kind: Kind::Forbidden,
+        seat: "1001".into(),
+        when: 0..900,
+        measured: 0,
+        phrase: "不归我们管".into(),
+        quote: Pii::new(format!("{NAME}，这个不归我们管")),
+        confidence: 0.9,
+        points: 20,
+    };
+    super::quality::put(world, vec![finding]).await;
     let past = PastTicket {
         number: format!("GD{is_confidential}"),
         received_at: START,

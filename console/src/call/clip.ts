@@ -11,10 +11,18 @@ const AROUND_MS = 300;
 
 const frames = (ms: number) => Math.round((Math.max(0, ms) * RATE_HZ) / 1_000);
 
+/** First and last byte of what lies between these milliseconds since the answer. */
+export function stretch(fromMs: number, toMs: number): [number, number] {
+  const byte = (ms: number) => HEADER_BYTES + frames(ms) * FRAME_BYTES;
+  return [byte(fromMs), byte(toMs) - 1];
+}
+
+/** Where a clip of what was said from then on begins. */
+export const beginning = (fromMs: number) => Math.max(0, fromMs - AROUND_MS);
+
 /** First and last byte of what was said between these milliseconds since the answer, with a little around it. */
 export function byteRange(fromMs: number, toMs: number): [number, number] {
-  const byte = (ms: number) => HEADER_BYTES + frames(ms) * FRAME_BYTES;
-  return [byte(fromMs - AROUND_MS), byte(toMs + AROUND_MS) - 1];
+  return stretch(beginning(fromMs), toMs + AROUND_MS);
 }
 
 /** The samples as a WAV file (RIFF, PCM). */

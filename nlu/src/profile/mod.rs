@@ -1,4 +1,5 @@
-//! A city's profile (城市配置): its categories, units, request types, places and words, as tables.
+//! A city's profile (城市配置): its categories, units, request types, places, words and
+//! quality checks, as tables.
 //!
 //! **A profile is taken whole or not at all, and every mistake is told at once**, by file, row and
 //! column. What a city does not give comes from the default profile, which knows nothing of any city.
@@ -8,6 +9,7 @@ mod categories;
 mod deadline;
 mod kinds;
 mod places;
+mod quality;
 mod units;
 mod words;
 
@@ -17,6 +19,7 @@ pub use kinds::{KINDS, KindName};
 pub use units::Unit;
 pub use words::{Effect, Word};
 
+use crate::quality::Rules;
 use crate::reader::{Gazetteer, Place};
 use crate::table::{Table, TableError};
 use build::Build;
@@ -40,12 +43,14 @@ pub enum Part {
     Places,
     /// 紧急词、敏感词.
     Words,
+    /// 质检.
+    Quality,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Categories, Self::Units, Self::Kinds, Self::Places, Self::Words];
+    pub const ALL: [Self; 6] =
+        [Self::Categories, Self::Units, Self::Kinds, Self::Places, Self::Words, Self::Quality];
 
     /// Name of the table's file without its ending: `.csv` or `.xlsx`.
     pub const fn stem(self) -> &'static str {
@@ -55,6 +60,7 @@ impl Part {
             Self::Kinds => "kinds",
             Self::Places => "places",
             Self::Words => "words",
+            Self::Quality => "quality",
         }
     }
 
@@ -66,6 +72,7 @@ impl Part {
             Self::Kinds => include_str!("default/kinds.csv"),
             Self::Places => include_str!("default/places.csv"),
             Self::Words => include_str!("default/words.csv"),
+            Self::Quality => include_str!("default/quality.csv"),
         }
     }
 }
@@ -83,6 +90,8 @@ pub struct Profile {
     pub places: Vec<Place>,
     /// The city's own words.
     pub words: Vec<Word>,
+    /// What quality checks look for.
+    pub quality: Rules,
 }
 
 /// Everything that is wrong with a profile.
@@ -139,6 +148,7 @@ impl Profile {
             kinds: build.part(next(Part::Kinds), kinds::read),
             places: build.part(next(Part::Places), places::read),
             words: build.part(next(Part::Words), words::read),
+            quality: build.part(next(Part::Quality), quality::read),
         };
         build.finish(profile)
     }

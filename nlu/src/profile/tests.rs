@@ -123,6 +123,34 @@ fn kinds_places_and_words_say_what_fits() {
 }
 
 #[test]
+fn quality_checks_have_limits_that_make_sense() {
+    let rules = Profile::built_in().quality;
+    assert_eq!(rules.all().len(), crate::quality::Kind::ALL.len());
+    let wrong = told(
+        Part::Quality,
+        "项目,限值,扣分,最多扣分,用语\n开头语,10,10,10,\n静默,2,5,5,\n静默,20,5,5,\n语调,1,1,1,\n\
+         服务禁语,,20,140,不\n抢话,800,3,15,您好\n",
+    );
+    let of_rows: Vec<&str> = wrong.iter().filter_map(|told| told.split(':').next()).collect();
+    assert_eq!(
+        of_rows,
+        [
+            "quality.csv row 2, column \"用语\"",
+            "quality.csv row 3, column \"限值\"",
+            "quality.csv row 4, column \"项目\"",
+            "quality.csv row 5, column \"项目\"",
+            "quality.csv row 6, column \"最多扣分\"",
+            "quality.csv row 6, column \"用语\"",
+            "quality.csv row 7, column \"用语\"",
+        ],
+        "{wrong:?}"
+    );
+    let some =
+        profile(Part::Quality, "check,limit,points,points_max,phrases\nhold,30,2,6,\n".as_bytes());
+    assert_eq!(some.unwrap().quality.all().len(), 1, "what is not there is not checked");
+}
+
+#[test]
 fn mistakes_beyond_the_most_are_counted() {
     let rows: String = (0..150).map(|at| format!("{at},nowhere,名{at}\n")).collect();
     let errors = profile(Part::Categories, format!("code,parent,name\n{rows}").as_bytes());

@@ -113,6 +113,7 @@ fn check(args: &cli::ProfileCheck) -> Result<()> {
     println!("  kinds       {}", profile.kinds.len());
     println!("  places      {}", profile.places.len());
     println!("  words       {}", profile.words.len());
+    println!("  quality     {}", profile.quality.all().len());
     for name in names(&args.folder)?.iter().filter(|name| is_ignored(name)) {
         println!("  {name} is not read");
     }

@@ -23,6 +23,7 @@ mod metrics;
 mod pages;
 mod passes;
 mod prompts;
+mod quality;
 mod ready;
 mod recognition;
 mod recordings;
@@ -177,6 +178,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let callbacks = callbacks::Callbacks::new(&config)?;
     let office = Arc::new(callbacks::Office::new(&config)?);
     let handling = handling::rules(&config)?;
+    let quality = quality::rules(&config)?;
     let switchboard = Switchboard::new(&config, started, &store, events.clone(), seats, trunks);
     let hotline = Arc::new(Hotline {
         clock: started,
@@ -209,6 +211,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(quality::run(Arc::clone(&hotline), quality), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());

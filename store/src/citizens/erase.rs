@@ -327,8 +327,14 @@ impl Erase {
         sql.push_bind(self.at.0).push(" WHERE deleted_at IS NULL AND call_id IN (");
         sql.push_list(all()).push(")");
         run(db, sql).await?;
-        for table in ["segments", "caption_gaps", "transcript_passes"] {
+        for table in ["segments", "caption_gaps", "transcript_passes", "quality_due"] {
             run(db, of(&format!("DELETE FROM {table} WHERE call_id"), all())).await?;
+        }
+        // What was found counts; the words that it rests on, and what was written about them, go.
+        for column in ["quote", "remark"] {
+            let mut found = erased(&format!("quality_findings SET {column}"), "call_id", all());
+            found.push(&format!(" AND {column} <> ''"));
+            run(db, found).await?;
         }
         let events = of("SELECT id, detail FROM call_events WHERE call_id", all()).build();
         for row in events.fetch_all(&mut *db).await? {

@@ -9,6 +9,7 @@ use qingting_callbacks::script::AnswerName;
 use qingting_nlu::answers::Question;
 use qingting_nlu::draft::Evidence;
 use qingting_nlu::history::PastTicket;
+use qingting_nlu::quality::{Checked, Finding, Kind};
 use std::time::Duration;
 
 /// The citizen's number, as `new_call` has it.
@@ -89,6 +90,7 @@ async fn everything(store: &Store) -> Known {
     let event = CallEvent { at: START, kind: "transfer".into(), detail: Pii::new(detail) };
     store.call_event(call, event).await.unwrap();
     over(store, call, false).await;
+    found(store, call).await;
     store.ask_pass(call, PassKind::Whole).await.unwrap();
     store.put_whole(call, vec![said("烧烤店")]).await.unwrap();
     let edits = vec![
@@ -134,6 +136,36 @@ async fn everything(store: &Store) -> Known {
     store.record_final(id, said("转给儿子"), &left).await.unwrap();
     over(store, id, false).await;
     Known { ticket, call, other_call, other_ticket }
+}
+
+/// A finding of the call's check with a remark, and another check that is to come.
+async fn found(store: &Store, call: CallId) {
+    let seat = "UPDATE calls SET seat = '801' WHERE ended_at IS NOT NULL";
+    store.write(Sql(seat)).await.unwrap();
+    store
+        .write(Sql("INSERT INTO quality_due (call_id) SELECT id FROM calls WHERE seat = '801'"))
+        .await
+        .unwrap();
+    let of = store.claim_quality(1, Duration::ZERO).await.unwrap()[0];
+    let finding = Finding {
+        kind: Kind::Forbidden,
+        seat: "801".into(),
+        when: 100..900,
+        measured: 0,
+        phrase: "不归我们管".into(),
+        quote: Pii::new("王建国，幸福小区不归我们管".into()),
+        confidence: 0.9,
+        points: 20,
+    };
+    let checked = Checked { findings: vec![finding], ..Checked::default() };
+    store.put_quality(vec![CheckedCall { of, checked }]).await.unwrap();
+    let id = store.quality_of(call).await.unwrap().1[0].id;
+    let remark = Pii::new("王建国来过，敲门没人".to_owned());
+    store.review_quality(call, id, None, Verdict::Confirm, remark, "901").await.unwrap();
+    store
+        .write(Sql("INSERT INTO quality_due (call_id) SELECT id FROM calls WHERE seat = '801'"))
+        .await
+        .unwrap();
 }
 
 async fn campaign(store: &Store) -> Campaign {
@@ -341,6 +373,8 @@ async fn of_an_erased_citizen_no_word_is_left_in_any_table_and_what_counts_stays
         "idempotency_keys.body",
         "ticket_phones.reversed",
         "do_not_call.number",
+        "quality_findings.quote",
+        "quality_findings.remark",
     ] {
         assert!(named.contains(&column(place)), "{place} is not tried: {named:?}");
     }
@@ -399,6 +433,9 @@ async fn check_what_stays(store: &Store, known: &Known) {
     let call = store.call(known.call).await.unwrap().unwrap();
     assert_eq!((call.caller.expose().as_str(), call.recording), (crate::citizens::ERASED, None));
     assert!(call.answered_at.is_some() && call.quality.is_some());
+    let (check, found) = store.quality_of(known.call).await.unwrap();
+    assert_eq!((check.is_some(), found.len(), found[0].points), (true, 1, 20), "findings count");
+    assert_eq!(store.quality_waiting().await.unwrap(), 0, "nothing is checked any more");
     let ticket = store.ticket(known.ticket).await.unwrap().unwrap();
     let value = |field| ticket.draft.field(field).unwrap().value.expose().clone();
     assert_eq!(

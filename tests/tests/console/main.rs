@@ -4,6 +4,7 @@ mod long_day;
 mod network;
 mod pages;
 mod people;
+mod quality;
 mod tickets;
 
 use qingting_tests::audio::{Wav, beeps};
