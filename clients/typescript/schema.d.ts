@@ -203,6 +203,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{id}/peaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How loud the citizen and the others were over a call, from its recording. Each answer has a line of the audit. */
+        get: operations["get_calls_id_peaks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the check of a call came to: its score, what was measured, and its findings by time. A seat gets its own
+         *     findings.
+         */
+        get: operations["get_calls_id_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{id}/quality/{finding}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms or rejects a finding; no later check changes it. Who names the revision that was seen learns when somebody
+         *     else was first.
+         */
+        post: operations["post_calls_id_quality_finding_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calls/{id}/recording": {
         parameters: {
             query?: never;
@@ -939,6 +996,40 @@ export interface paths {
         patch: operations["patch_people_login"];
         trace?: never;
     };
+    "/api/v1/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Findings of quality checks, those of the newest calls first. A seat gets its own of today. */
+        get: operations["get_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quality/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same findings summed up by seat and kind. A seat gets its own. */
+        get: operations["get_quality_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -1583,6 +1674,23 @@ export interface components {
          * @enum {string}
          */
         CallPhase: "menu" | "queued" | "offered" | "talking" | "held" | "consulting" | "three_party" | "transferring" | "ending";
+        /** @description What the check of a call came to. */
+        CallQuality: {
+            /**
+             * Format: int64
+             * @description Null: it was not checked, because no seat answered or because that is still to come.
+             */
+            checked_at?: number | null;
+            findings: components["schemas"]["FindingView"][];
+            measures?: components["schemas"]["MeasuresView"] | null;
+            /**
+             * Format: int32
+             * @description 100 less the points of findings that were not rejected; null where the seat's words were not transcribed.
+             */
+            score?: number | null;
+            /** @description The sum behind the score: kinds that have findings. */
+            sums: components["schemas"]["KindSum"][];
+        };
         /** @description A call. */
         CallView: {
             /** Format: int64 */
@@ -1955,6 +2063,59 @@ export interface components {
             source: string;
             value: string;
         };
+        /** @description Something that a person should look at. */
+        FindingView: {
+            call: string;
+            /**
+             * Format: float
+             * @description From 0 to 1.
+             */
+            confidence: number;
+            /**
+             * Format: int64
+             * @description From when on, in milliseconds since the call was answered.
+             */
+            from_ms: number;
+            id: string;
+            /** @description `greeting`, `closing`, `silence`, `talk_over`, `forbidden`, `pace` or `hold`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description How much: milliseconds; of `pace`, syllables a minute; of `forbidden`, 0.
+             */
+            measured: number;
+            /** @description Of `forbidden`, the phrase of the city's rules. */
+            phrase: string;
+            /**
+             * Format: int32
+             * @description What it takes from the score.
+             */
+            points: number;
+            queue?: string | null;
+            /** @description What was said then, as it was recognised; absent for roles that see no whole numbers. */
+            quote?: string | null;
+            /** @description What they say to it; absent as the quote is. */
+            remark?: string | null;
+            /** Format: int64 */
+            reviewed_at?: number | null;
+            reviewed_by?: string | null;
+            /**
+             * Format: int64
+             * @description Counts reviews.
+             */
+            revision: number;
+            /** @description Whose it is. */
+            seat: string;
+            /**
+             * Format: int64
+             * @description When the call began.
+             */
+            started_at: number;
+            /** @description `proposed`, `confirmed` or `rejected`. */
+            state: string;
+            /** Format: int64 */
+            to_ms: number;
+        };
         /** @description A follow-up with everything that is known of it. */
         FollowUpDetail: {
             answers: components["schemas"]["AnswerView"][];
@@ -2148,6 +2309,33 @@ export interface components {
             /** @description Only in the answer to its making. */
             secret?: string | null;
         };
+        /** @description Findings of a kind. */
+        KindCount: {
+            /** Format: int64 */
+            confirmed: number;
+            /** Format: int64 */
+            findings: number;
+            kind: string;
+            /** Format: int64 */
+            proposed: number;
+            /** Format: int64 */
+            rejected: number;
+        };
+        /** @description Findings of one kind. */
+        KindSum: {
+            /** Format: int64 */
+            confirmed: number;
+            kind: string;
+            /**
+             * Format: int64
+             * @description Points of those that were not rejected.
+             */
+            points: number;
+            /** Format: int64 */
+            proposed: number;
+            /** Format: int64 */
+            rejected: number;
+        };
         /** @description A leg of a running call. */
         LegNow: {
             /**
@@ -2283,6 +2471,42 @@ export interface components {
             /** @description 承办单位, of an expert. */
             unit?: string | null;
         };
+        /** @description What was measured of a call. */
+        MeasuresView: {
+            /** @description Whether the seat's words were transcribed; without them only waiting is checked. */
+            heard: boolean;
+            /** Format: int64 */
+            hold_longest_ms: number;
+            /**
+             * Format: int64
+             * @description How long the citizen waited on hold, and the longest time.
+             */
+            hold_ms: number;
+            /**
+             * Format: int32
+             * @description Syllables of the seat's in a minute of its speech.
+             */
+            pace?: number | null;
+            /** Format: int64 */
+            silence_longest_ms: number;
+            /**
+             * Format: int64
+             * @description Silences beyond the limit, and the longest of them.
+             */
+            silence_ms: number;
+            /**
+             * Format: int64
+             * @description How long a seat and the citizen were connected.
+             */
+            talk_ms: number;
+            /** Format: int64 */
+            talk_over_ms: number;
+            /**
+             * Format: int32
+             * @description How often the seat talked over the citizen beyond the limit, and how long.
+             */
+            talk_overs: number;
+        };
         /** @description A page of missed calls, newest first. */
         MissedPage: {
             missed: components["schemas"]["MissedView"][];
@@ -2330,6 +2554,17 @@ export interface components {
             note: string;
             /** @description `contacted`, `resolved`, `satisfied` or `reason`. */
             question: string;
+        };
+        /** @description A person's word. */
+        NewReview: {
+            /** @description At most 500 characters. */
+            remark?: string;
+            /**
+             * Format: int64
+             * @description The revision that was seen, where `If-Match` does not say it.
+             */
+            revision?: number | null;
+            verdict: components["schemas"]["VerdictName"];
         };
         /** @description What is done to a ticket. */
         NewStep: {
@@ -2444,6 +2679,21 @@ export interface components {
             /** Format: int64 */
             to_ms: number;
         };
+        /** @description The largest amplitude of each stretch, from 0 to 1000, which is full scale. */
+        Peaks: {
+            /**
+             * @description The citizen's, by time; as many stretches of the same length as were asked for, or fewer where there are fewer
+             *     samples.
+             */
+            citizen: number[];
+            /**
+             * Format: int64
+             * @description How long the recording is so far; it begins when the call was answered.
+             */
+            duration_ms: number;
+            /** @description Everybody else's; empty where the recording has one channel. */
+            others: number[];
+        };
         /** @description Changes of a person; what is absent stays. */
         PersonEdit: {
             disabled?: boolean | null;
@@ -2551,6 +2801,27 @@ export interface components {
         ProviderAnswer: {
             code?: string | null;
             state?: string | null;
+        };
+        /** @description A page of findings. */
+        QualityPage: {
+            findings: components["schemas"]["FindingView"][];
+            /** @description `before` of the next page; absent on the last. */
+            next?: string | null;
+        };
+        /** @description Findings summed up. */
+        QualitySummary: components["schemas"]["Sums"] & {
+            by_kind: components["schemas"]["KindCount"][];
+            by_seat: components["schemas"]["SeatSum"][];
+            /**
+             * Format: double
+             * @description The mean score of checked calls; null without any.
+             */
+            score?: number | null;
+            /**
+             * Format: int64
+             * @description Calls that are still to be checked, of all times and seats.
+             */
+            waiting: number;
         };
         /** @description What the media path measured. */
         QualityView: {
@@ -2867,6 +3138,16 @@ export interface components {
             /** @enum {string} */
             state: "wrap_up_done";
         };
+        /** @description Findings of a seat. */
+        SeatSum: components["schemas"]["Sums"] & {
+            by_kind: components["schemas"]["KindCount"][];
+            /**
+             * Format: double
+             * @description The mean score of its calls.
+             */
+            score?: number | null;
+            seat: string;
+        };
         /**
          * @description A seat. Seats see of each other what they need to transfer a call: `skills` and `now.calls` are
          *     empty for them.
@@ -2987,6 +3268,36 @@ export interface components {
             /** @description Of a track, what `?track=` takes: slot and use of the slot. */
             track?: string | null;
         };
+        /** @description Counts. */
+        Sums: {
+            /**
+             * Format: int64
+             * @description Checked calls of the span, seat and queue, whatever kinds and states are asked for; of a seat, those that it
+             *     answered first.
+             */
+            calls: number;
+            /** Format: int64 */
+            confirmed: number;
+            /**
+             * Format: int64
+             * @description Findings.
+             */
+            findings: number;
+            /**
+             * Format: int64
+             * @description Of those, calls whose seat's words were transcribed.
+             */
+            heard: number;
+            /**
+             * Format: int64
+             * @description Points of findings that were not rejected.
+             */
+            points: number;
+            /** Format: int64 */
+            proposed: number;
+            /** Format: int64 */
+            rejected: number;
+        };
         /**
          * @description What a supervisor does.
          * @enum {string}
@@ -3086,6 +3397,11 @@ export interface components {
         UnitsView: {
             units: components["schemas"]["UnitView"][];
         };
+        /**
+         * @description What a person says to a finding.
+         * @enum {string}
+         */
+        VerdictName: "confirm" | "reject";
         /** @description What a follow-up came to. An answer that is absent was not given: it counts neither for nor against. */
         VerdictView: {
             /** @description 响应. */
@@ -3714,6 +4030,179 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_calls_id_peaks: {
+        parameters: {
+            query?: {
+                /** @description 1 to 4000; 1000 when absent. */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peaks"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_calls_id_quality: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallQuality"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_calls_id_quality_finding_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                finding: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReview"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5741,6 +6230,98 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_quality: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                before?: string;
+                /** @description Rows, 1 to 500; 50 when absent. */
+                limit?: number;
+                /** @description Of calls that started at this time or later, in Unix milliseconds. */
+                from?: number;
+                /** @description Of calls that started before this time, in Unix milliseconds. */
+                to?: number;
+                /** @description Of this seat. */
+                seat?: string;
+                /** @description Of calls of this queue. */
+                queue?: string;
+                /** @description `greeting`, `closing`, `silence`, `talk_over`, `forbidden`, `pace` or `hold`. */
+                kind?: string;
+                /** @description `proposed`, `confirmed` or `rejected`. */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_quality_summary: {
+        parameters: {
+            query?: {
+                /** @description Of calls that started at this time or later, in Unix milliseconds. */
+                from?: number;
+                /** @description Of calls that started before this time, in Unix milliseconds. */
+                to?: number;
+                /** @description Of this seat. */
+                seat?: string;
+                /** @description Of calls of this queue. */
+                queue?: string;
+                /** @description `greeting`, `closing`, `silence`, `talk_over`, `forbidden`, `pace` or `hold`. */
+                kind?: string;
+                /** @description `proposed`, `confirmed` or `rejected`. */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualitySummary"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };

@@ -310,7 +310,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 86);
+    assert_eq!(operations, 91);
 }
 
 #[test]
