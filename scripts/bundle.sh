@@ -47,6 +47,7 @@ if ! dpkg -i qingting_*.deb; then
 fi
 echo "Installing the models"
 install -d -m 700 -o qingting -g qingting /var/lib/qingting/models
+rm -rf /var/lib/qingting/models.new
 cp -r models /var/lib/qingting/models.new
 chown -R qingting:qingting /var/lib/qingting/models.new
 runuser -u qingting -- qingting models import /var/lib/qingting/models.new --models /var/lib/qingting/models

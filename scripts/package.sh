@@ -30,14 +30,14 @@ install -m 644 deploy/debian/qingting.sysusers "$work/usr/lib/sysusers.d/qingtin
 install -m 644 deploy/debian/60-qingting.conf "$work/usr/lib/sysctl.d/"
 cp -r README.md README.zh-CN.md CHANGELOG.md docs/*.md docs/openapi.json "$work/usr/share/doc/qingting/"
 cp -r deploy/prometheus deploy/grafana "$work/usr/share/doc/qingting/deploy/"
-install -m 755 deploy/debian/postinst deploy/debian/postrm "$work/DEBIAN/"
+install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$work/DEBIAN/"
 echo /etc/qingting/config.toml >"$work/DEBIAN/conffiles"
 
 # What the programs are linked against, as Debian names and versions it; our own libraries are in the package.
 mkdir -p "$out/shlibs/debian"
 printf 'Source: qingting\n' >"$out/shlibs/debian/control"
 depends=$(cd "$out/shlibs" && dpkg-shlibdeps -O --ignore-missing-info -l../root/usr/lib/qingting \
-  -e../root/usr/lib/qingting/qingting -e../root/usr/lib/qingting/qingting-sherpa-worker 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+  -e../root/usr/lib/qingting/qingting -e../root/usr/lib/qingting/qingting-sherpa-worker | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || fail "dpkg-shlibdeps does not say what the programs need"
 cat >"$work/DEBIAN/control" <<CONTROL
 Package: qingting

@@ -277,7 +277,7 @@ async fn authenticate(
             .ok_or_else(|| unauthorized("the session is over: log in again"));
     }
     if let Some(secret) = secret {
-        let key = state.store.verify_key(secret).await.map_err(failed)?;
+        let key = state.watchers.verified(&state.store, secret).await.map_err(failed)?;
         return key
             .map(|key| {
                 let credential = Credential::Key(key.id);

@@ -48,6 +48,7 @@ mod socket;
 pub mod switchboard;
 mod table;
 mod tickets;
+mod watchers;
 
 pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
@@ -129,11 +130,14 @@ pub struct ApiState {
     pub sign_on: Option<Arc<dyn SignOn>>,
     /// SIP messages of one of the last calls, by its Call-ID; none until the server puts its own here. Must not block.
     pub sip_messages: Arc<dyn Fn(&str) -> Vec<SipMessageView> + Send + Sync>,
+    /// Forgets all of them: somebody's data were erased.
+    pub forget_sip_messages: Arc<dyn Fn() + Send + Sync>,
     /// How often anybody may ask.
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
     pub trusted_proxies: Arc<[IpAddr]>,
     peaks: Arc<peaks::KeptPeaks>,
+    watchers: Arc<watchers::Watchers>,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
 }
@@ -171,9 +175,11 @@ impl ApiState {
             feed: Feed::default(),
             sign_on: None,
             sip_messages: Arc::new(|_| Vec::new()),
+            forget_sip_messages: Arc::new(|| ()),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
             peaks: Arc::default(),
+            watchers: Arc::default(),
             failures: Arc::default(),
             logins: Arc::default(),
         }

@@ -14,7 +14,6 @@ use std::future::Future;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
-const COOKIE_NAME: &str = "qingting_sign_on";
 /// How long somebody may take at the provider, in seconds.
 const COOKIE_SECONDS: u32 = 600;
 /// Longest code and state that are looked at, in characters.
@@ -101,7 +100,8 @@ pub(crate) async fn go_on(
     if code.expose().len() > ANSWER_CHARS_MAX {
         return Err(Problem::invalid("provider", "provider: that is no code of one"));
     }
-    let kept = headers.get(COOKIE).and_then(|cookie| cookie.to_str().ok()).and_then(read);
+    let kept = headers.get(COOKIE).and_then(|cookie| cookie.to_str().ok());
+    let kept = kept.and_then(|cookies| read(cookies, provider.is_encrypted()));
     let kept = kept.filter(|kept| kept.state.expose() == answered.expose());
     let Some(kept) = kept else {
         let detail =
@@ -127,19 +127,27 @@ async fn begin(provider: &dyn SignOn) -> Result<Response, Problem> {
     Ok(([(SET_COOKIE, cookie)], Json(Elsewhere { url })).into_response())
 }
 
-/// Sent to this operation alone, and not with what another site posts (`Lax`: the browser comes from the provider).
+/// The prefix keeps a neighbouring host from setting it (RFC 6265bis §4.1.3.2); it wants https and the whole site.
+const fn name_and_path(is_encrypted: bool) -> (&'static str, &'static str) {
+    match is_encrypted {
+        true => ("__Host-qingting_sign_on", "/"),
+        false => ("qingting_sign_on", "/api/v1/session"),
+    }
+}
+
+/// Not sent with what another site posts (`Lax`: the browser comes from the provider).
 fn cookie(value: &str, seconds: u32, provider: &dyn SignOn) -> Result<HeaderValue, Problem> {
+    let (name, path) = name_and_path(provider.is_encrypted());
     let secure = if provider.is_encrypted() { "; Secure" } else { "" };
-    let text = format!(
-        "{COOKIE_NAME}={value}; Path=/api/v1/session; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
-    );
+    let text =
+        format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).map_err(|_| {
         Problem::new(StatusCode::BAD_GATEWAY, "the OpenID provider's address cannot be kept")
     })
 }
 
-fn read(cookies: &str) -> Option<Kept> {
-    let prefix = format!("{COOKIE_NAME}=");
+fn read(cookies: &str, is_encrypted: bool) -> Option<Kept> {
+    let prefix = format!("{}=", name_and_path(is_encrypted).0);
     let mut given = cookies.split(';').map(str::trim);
     let mut parts = given.find_map(|one| one.strip_prefix(prefix.as_str()))?.split('.');
     let mut next = || {
@@ -170,7 +178,7 @@ mod tests {
     #[test]
     fn a_cookie_is_read_among_others_and_only_whole() {
         let read = |text: &str| {
-            let kept = read(text)?;
+            let kept = read(text, false)?;
             Some([kept.state, kept.nonce, kept.verifier].map(|part| part.expose().clone()))
         };
         let whole = Some(["s-1", "n_2", "v"].map(str::to_owned));
@@ -180,5 +188,10 @@ mod tests {
         {
             assert_eq!(read(broken), None, "{broken}");
         }
+        assert!(
+            super::read("qingting_sign_on=s.n.v", true).is_none(),
+            "a neighbour may have set it"
+        );
+        assert!(super::read("__Host-qingting_sign_on=s.n.v", true).is_some());
     }
 }

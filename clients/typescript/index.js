@@ -4,6 +4,8 @@ import createClient from 'openapi-fetch';
 
 /** Longest that the server keeps a question for changes open, in seconds. */
 const WAIT_S = 25;
+/** How long an empty page is rested on: a server that has no place for a wait answers at once. */
+const REST_MS = 500;
 /** How soon the log is asked again when no answer came, and how late at most. */
 const AGAIN_MS = 1_000;
 const AGAIN_MS_MAX = 60_000;
@@ -43,22 +45,36 @@ export async function ok(asked) {
  */
 export async function* follow(client, { after, kinds, signal } = {}) {
   let wait = AGAIN_MS;
+  let hasAnswered = false;
   for (;;) {
     const query = { wait: WAIT_S, ...(after !== undefined && { after }), ...(kinds && { kinds: kinds.join(',') }) };
     let page;
     try {
       page = await ok(client.GET('/api/v1/feed', { params: { query }, signal }));
       wait = AGAIN_MS;
+      hasAnswered = true;
     } catch (error) {
       if (signal?.aborted) return;
       const isRefused = error instanceof Refusal && error.status < 500 && error.status !== 429;
       if (isRefused) throw error;
-      await new Promise((done) => { setTimeout(done, wait); });
+      // What has never answered is a wrong address or certificate, not a loss.
+      if (!hasAnswered && !(error instanceof Refusal)) throw error;
+      await rest(wait, signal);
+      if (signal?.aborted) return;
       wait = Math.min(2 * wait, AGAIN_MS_MAX);
       continue;
     }
     after = page.next;
     if (page.events.length) yield page;
+    else await rest(REST_MS, signal);
     if (signal?.aborted) return;
   }
+}
+
+/** Ends early where it is told to. */
+function rest(ms, signal) {
+  return new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+  });
 }

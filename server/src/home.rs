@@ -21,9 +21,18 @@ pub fn this_program() -> Command {
     command
 }
 
+/// Where the package has the configuration.
+const PACKAGED: &str = "/etc/qingting/config.toml";
+
 /// The configuration file that a command uses.
 pub fn path(file: &ConfigFile) -> PathBuf {
-    file.config.clone().unwrap_or_else(|| config::default_home().join("config.toml"))
+    if let Some(named) = &file.config {
+        return named.clone();
+    }
+    let own = config::default_home().join("config.toml");
+    let of_package = Path::new(PACKAGED);
+    // Where a package was installed and this user has none of his own.
+    if !own.exists() && of_package.exists() { of_package.to_owned() } else { own }
 }
 
 /// Writes the commented defaults. Never overwrites.

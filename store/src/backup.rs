@@ -74,7 +74,7 @@ impl Source {
         let schema = "SELECT max(version) FROM _sqlx_migrations WHERE success";
         let schema: Option<i64> = sqlx::query_scalar(schema).fetch_one(&mut db).await?;
         let (found, known) = (schema.unwrap_or_default(), database.newest());
-        if found > known {
+        if found > known && !database.runs_on_newer(&mut db).await {
             let place = database.place().to_string();
             return Err(StoreError::NewerSchema { place, found, known });
         }

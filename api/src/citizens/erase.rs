@@ -120,6 +120,8 @@ pub(crate) async fn erase(
     }
     let running = async move {
         let erased = state.store.erase_citizen(number, reason, &who.name).await.map_err(refused)?;
+        // Calls' messages have the number, too.
+        (state.forget_sip_messages)();
         // What was told to listeners is kept for those who come back.
         state.events.forget(|call| erased.calls.contains(&call));
         let left = erase_files(&state.store, &state.recordings).await?;

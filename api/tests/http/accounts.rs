@@ -161,10 +161,12 @@ async fn a_provider_lets_in_whom_the_administrator_has_let_in_and_whose_browser_
         (200, &json!("https://login.example/?state=s"))
     );
     let cookie = begun.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-    for part in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/api/v1/session", "Max-Age=600"] {
+    for part in ["HttpOnly", "SameSite=Lax", "Secure", "__Host-", "Path=/;", "Max-Age=600"] {
         assert!(cookie.to_lowercase().contains(&part.to_lowercase()), "{part}: {cookie}");
     }
-    let cookie = cookie.split(';').next().unwrap();
+    // The head was read in small letters.
+    let cookie = cookie.split(';').next().unwrap().replace("__host-", "__Host-");
+    let cookie = cookie.as_str();
     let answer = |code: &str| json!({ "code": code, "state": "s" });
     // Somebody else's answer, and one that came too late.
     for (cookie, provider) in

@@ -249,3 +249,26 @@ fn the_description_and_the_policy_table_are_of_the_same_operations_and_roles() {
         assert!(seen.insert((method, path)), "{method} {path} is there twice");
     }
 }
+
+#[tokio::test]
+async fn who_watches_sees_metrics_while_the_database_is_away_until_the_key_is_revoked() {
+    let world = World::new().await;
+    let header = bearer(&world.store, Role::Metrics).await;
+    let other = bearer(&world.store, Role::Feed).await;
+    assert_eq!(world.ask("GET", "/metrics", &header, "").await.status, 200);
+    assert_eq!(world.ask("GET", "/api/v1/feed", &other, "").await.status, 200);
+    let revoked = world.store.create_key("another", Role::Metrics, "admin").await.unwrap();
+    let revoked_header = format!("Authorization: Bearer {}\r\n", revoked.secret);
+    assert_eq!(world.ask("GET", "/metrics", &revoked_header, "").await.status, 200);
+    world.store.revoke_key(revoked.info.id, "admin").await.unwrap();
+    assert_eq!(world.ask("GET", "/metrics", &header, "").await.status, 200);
+    world.store.clone().close().await;
+    let page = world.ask("GET", "/metrics", &header, "").await;
+    assert_eq!(page.status, 200);
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("calls_total") && !text.contains("outbox"), "{text}");
+    for (path, header) in [("/metrics", &revoked_header), ("/api/v1/feed", &other)] {
+        let status = world.ask("GET", path, header, "").await.status;
+        assert!(status >= 500, "{path}: {status}");
+    }
+}

@@ -35,7 +35,7 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
         println!("  but captions cannot start yet: {reason:#}");
     }
     if is_told_to_others(&config, &path) {
-        println!("  but it holds a trunk's password and others may read it: chmod 600 it");
+        println!("  but it holds a trunk's password and others may read it: chmod o= it");
     }
     for address in &config.sip.listen_udp {
         println!("  SIP over UDP  {address}");

@@ -160,6 +160,18 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "Give at least one in `sip.listen_udp` or `sip.listen_tcp`, such as \"0.0.0.0:5060\"",
     );
     demand(
+        sip.capture_server.is_none_or(|to| is_private_or_encrypted(&format!("http://{to}"))),
+        "sip.capture_server",
+        "it is no private address, and HEP is not encrypted".to_owned(),
+        "Give an address of the city's own network, or lead it through a tunnel",
+    );
+    demand(
+        sip.drain_s <= DRAIN_S_MAX,
+        "sip.drain_s",
+        format!("{} is more than {DRAIN_S_MAX}", sip.drain_s),
+        "Give at most an hour, and TimeoutStopSec in the systemd unit 60 s more",
+    );
+    demand(
         sip.concurrent_calls_max > 0,
         "sip.concurrent_calls_max",
         "0 would refuse every call".into(),
@@ -509,6 +521,9 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
 /// The voices of the model that the manifest names, and the mean of two of them.
 const VOICES: [&str; 6] =
     ["qingting", "jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"];
+
+/// Longest that calls may go on when the server is to stop, in seconds.
+const DRAIN_S_MAX: u64 = 3_600;
 
 /// Longest prompt text, in characters: about two minutes of speech.
 pub(super) const PROMPT_CHARS_MAX: usize = 500;

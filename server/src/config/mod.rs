@@ -700,10 +700,11 @@ impl Config {
     }
 }
 
-/// Whether a file holds a trunk's password and others than its owner may read it.
+/// Whether a file holds a trunk's password and others than its owner and group may read it: a package gives it to the
+/// service's group.
 pub fn is_told_to_others(config: &Config, path: &Path) -> bool {
     let has_secret = config.trunks.iter().any(|trunk| !trunk.password.expose().is_empty());
-    has_secret && path.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+    has_secret && path.metadata().is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
 }
 
 /// The default folder of configuration and data: `$QINGTING_HOME`, else `$XDG_DATA_HOME/qingting`,

@@ -51,9 +51,12 @@ pub(super) fn values(config: &SignOn, text: &str) -> Vec<Problem> {
 
 /// Whether TLS proves who answers there; this machine needs no proof.
 pub fn is_proved(url: &str) -> bool {
-    let host = |rest: &str| {
-        rest.split(['/', ':']).next().is_some_and(|host| !host.is_empty() && !host.contains('@'))
-    };
+    // A name before the host would lead elsewhere than it looks.
+    let authority = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+    if url.split_once("://").is_some_and(|(_, rest)| authority(rest).contains('@')) {
+        return false;
+    }
+    let host = |rest: &str| rest.split(['/', ':']).next().is_some_and(|host| !host.is_empty());
     let is_here = |rest: &str| {
         ["127.0.0.1", "localhost"].iter().any(|here| {
             rest.strip_prefix(here)
@@ -101,9 +104,15 @@ mod tests {
         for proved in ["https://a.example/x", "http://127.0.0.1:80/x", "http://localhost"] {
             assert!(is_proved(proved), "{proved}");
         }
-        for not in
-            ["http://10.0.0.1", "http://localhost.evil", "https://", "ftp://a", "https://a@b"]
-        {
+        for not in [
+            "http://10.0.0.1",
+            "http://localhost.evil",
+            "https://",
+            "ftp://a",
+            "https://a@b",
+            "http://localhost:x@b/",
+            "https://a:443@b",
+        ] {
             assert!(!is_proved(not), "{not}");
         }
     }

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Longest wait until calls that are ended are written.
 pub const DRAIN_MAX: Duration = Duration::from_secs(15);
+/// Longest wait for the database to tell what is left.
+const LEFT_MAX: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often it is told what goes on still.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -94,7 +96,9 @@ pub async fn finish(hotline: &Hotline, signals: &mut Signals) {
             let left = until.saturating_duration_since(Instant::now()).as_secs();
             let said = format!("Calls that go on: {}; {left} s are left.", calls());
             eprintln!("{said}");
-            tell_systemd(&[NotifyState::Status(&said)]);
+            // However long TimeoutStopSec is.
+            let longer = u32::try_from(2 * TELL_EVERY.as_micros()).unwrap_or(u32::MAX);
+            tell_systemd(&[NotifyState::Status(&said), NotifyState::ExtendTimeoutUsec(longer)]);
         }
     };
     tokio::select! {
@@ -122,11 +126,13 @@ pub async fn hang_up(hotline: &Hotline) {
 
 /// What waits for the next start, or for another server on the same database.
 pub async fn tell_what_is_left(hotline: &Hotline) {
-    let (Ok(outbox), Ok(follow_ups)) =
-        (hotline.store.outbox_totals().await, hotline.store.follow_ups_waiting().await)
-    else {
-        return;
+    let asked = async {
+        Some((
+            hotline.store.outbox_totals().await.ok()?,
+            hotline.store.follow_ups_waiting().await.ok()?,
+        ))
     };
+    let Ok(Some((outbox, follow_ups))) = timeout(LEFT_MAX, asked).await else { return };
     // Without a ticket system nobody takes them.
     let messages = match hotline.config.ticket_system.url.is_empty() {
         true => 0,
@@ -134,10 +140,8 @@ pub async fn tell_what_is_left(hotline: &Hotline) {
     };
     if messages + follow_ups > 0 {
         eprintln!(
-            "Left for the next start, or for another server on this database: {follow_ups} follow-ups to call, {} \
-             messages to the ticket system ({} of them wait for a person).",
-            outbox.pending + outbox.parked,
-            outbox.parked
+            "Left for the next start, or for another server on this database: {follow_ups} follow-ups to call, \
+             {messages} messages to the ticket system."
         );
     }
 }

@@ -5,9 +5,12 @@ use crate::{clock, home};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How old what is told may be.
 const EVERY: Duration = Duration::from_secs(15);
+/// Longest wait for disk or database.
+const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// The last look.
 #[derive(Default)]
@@ -30,13 +33,18 @@ pub async fn run(hotline: Arc<Hotline>) {
 async fn look(hotline: &Hotline) {
     let gauges = &hotline.gauges;
     let folder = home::recordings(&hotline.config);
-    let existing = folder.ancestors().find(|path| path.exists());
-    if let Some(Ok(space)) = existing.map(rustix::fs::statvfs) {
+    // A mount that hangs must hold up nothing else.
+    let space = hotline.app.spawn_blocking(move || {
+        let existing = folder.ancestors().find(|path| path.exists())?;
+        rustix::fs::statvfs(existing).ok()
+    });
+    if let Ok(Ok(Some(space))) = timeout(LOOK_MAX, space).await {
         let free = space.f_bavail.saturating_mul(space.f_frsize);
         gauges.disk_free_bytes.store(free, Ordering::Relaxed);
     }
     // The age of the look itself tells that the database does not answer.
-    let Ok(follow_ups) = hotline.store.follow_ups_waiting().await else { return };
+    let waiting = timeout(LOOK_MAX, hotline.store.follow_ups_waiting()).await;
+    let Ok(Ok(follow_ups)) = waiting else { return };
     gauges.follow_ups_waiting.store(follow_ups, Ordering::Relaxed);
     gauges.looked_at.store(clock::unix_now().0, Ordering::Relaxed);
 }

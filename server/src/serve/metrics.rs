@@ -25,6 +25,7 @@ pub struct Counters {
     ended: Mutex<BTreeMap<&'static str, u64>>,
     called_back: Mutex<BTreeMap<&'static str, u64>>,
     queue_wait: Wait,
+    abandoned: AtomicU64,
     /// Of who is connected by the operator: the citizen's side of the network.
     lost_by_trunks: Ratio,
     /// Of seats: the office's side.
@@ -41,6 +42,9 @@ type Caption = Shared<Histogram<9>>;
 const WAIT_SECONDS: [f64; 10] = [1.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
 const LOST: [f64; 8] = [0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 const CAPTION_SECONDS: [f64; 9] = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 15.0];
+
+/// Packets sent to somebody of whom none came, after which that is a fault: two seconds of 20 ms each.
+const SILENT_PACKETS_MIN: u64 = 100;
 
 /// A histogram with its bounds.
 struct Shared<T>(T);
@@ -77,6 +81,11 @@ impl Counters {
             1;
     }
 
+    /// A citizen who waited reached nobody.
+    pub fn gave_up(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A citizen waited so long for a seat.
     pub fn waited(&self, wait: Duration) {
         self.queue_wait.0.record(wait.as_secs_f64());
@@ -92,6 +101,9 @@ impl Counters {
         let sent = quality.packets_received + quality.packets_lost;
         if sent > 0 {
             of.0.record(quality.packets_lost as f64 / sent as f64);
+        } else if quality.packets_sent > SILENT_PACKETS_MIN {
+            // Who is spoken to and never heard has lost everything.
+            of.0.record(1.0);
         }
     }
 
@@ -190,6 +202,8 @@ fn switchboard(page: &mut Page, hotline: &Hotline) {
     page.many("qingting_queue_seats_at_work", "gauge", "queue", at_work.collect());
     let wait = hotline.counters.queue_wait.0.snapshot();
     page.histogram("qingting_queue_wait_seconds", [("", wait)]);
+    let abandoned = hotline.counters.abandoned.load(Ordering::Relaxed);
+    page.one("qingting_queue_abandoned_total", "counter", abandoned);
 }
 
 fn storage(page: &mut Page, hotline: &Hotline) {

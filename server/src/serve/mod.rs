@@ -235,7 +235,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
-    let traced = endpoint.clone();
+    let (traced, forgetting) = (endpoint.clone(), endpoint.clone());
+    state.forget_sip_messages = Arc::new(move || forgetting.forget_trace());
     state.sip_messages =
         Arc::new(move |call_id| traced.trace(call_id).into_iter().map(sip_message).collect());
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;

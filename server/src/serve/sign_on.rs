@@ -15,9 +15,10 @@ use rand::RngCore;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use ureq::tls::{RootCerts, TlsConfig};
 
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -26,6 +27,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: u64 = 256 << 10;
 /// Log-ins that ask the provider at the same time; the next waits.
 const ASKED_AT_ONCE_MAX: usize = 4;
+/// Longest wait for a place among them.
+const PLACE_MAX: Duration = Duration::from_secs(5);
+/// How long what a provider says of itself is believed, in milliseconds.
+const METADATA_MS: i64 = 5 * 60_000;
 /// How far the provider's clock may be off, in seconds.
 const SKEW_SECONDS: i64 = 60;
 /// Of state, nonce and verifier.
@@ -39,10 +44,12 @@ struct Inner {
     config: Config,
     secret: Option<Pii<String>>,
     places: Semaphore,
+    /// What the provider said of itself last, and when (Unix, milliseconds).
+    known: Mutex<Option<(i64, Metadata)>>,
 }
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0 §3).
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Metadata {
     issuer: String,
     authorization_endpoint: String,
@@ -105,6 +112,7 @@ impl Provider {
             config: config.clone(),
             secret: secret.map(|secret| Pii::new(secret.trim().to_owned())),
             places: Semaphore::new(ASKED_AT_ONCE_MAX),
+            known: Mutex::default(),
         }))))
     }
 
@@ -115,7 +123,8 @@ impl Provider {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let closed = |error: &dyn std::fmt::Display| SignOnError::Provider(error.to_string());
-            let _place = inner.places.acquire().await.map_err(|error| closed(&error))?;
+            let place = timeout(PLACE_MAX, inner.places.acquire()).await;
+            let _place = place.map_err(|_| SignOnError::Provider("too many ask it".into()))?;
             let this = Arc::clone(&inner);
             let asked = tokio::task::spawn_blocking(move || work(&this)).await;
             asked.map_err(|error| closed(&error))?
@@ -202,8 +211,21 @@ impl Inner {
             .map_err(SignOnError::Word)
     }
 
-    /// Asked anew each time: log-ins are few, and a provider that moved is found at once.
+    /// What the provider says of itself, asked anew after a while: strangers who begin log-ins cost it little.
     fn metadata(&self) -> Result<Metadata, SignOnError> {
+        let now = clock::unix_now().0;
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, metadata)) = known().as_ref()
+            && (0..METADATA_MS).contains(&(now - at))
+        {
+            return Ok(metadata.clone());
+        }
+        let metadata = self.ask_metadata()?;
+        *known() = Some((now, metadata.clone()));
+        Ok(metadata)
+    }
+
+    fn ask_metadata(&self) -> Result<Metadata, SignOnError> {
         let issuer = &self.config.issuer;
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let response = self.agent.get(&url).call().map_err(|error| unreachable(&error))?;

@@ -43,7 +43,8 @@ impl Command for Create {
         if inserted.rows_affected() == 0 {
             return Err(PersonError::Exists);
         }
-        audit::insert(db, info.created_at, &self.by, "person.create", &info.login).await?;
+        let subject = format!("{} {}", info.login, info.role.as_str());
+        audit::insert(db, info.created_at, &self.by, "person.create", &subject).await?;
         Ok(info.clone())
     }
 }
@@ -103,7 +104,8 @@ impl Command for Change {
         if self.hash.is_some() || after.disabled || !is_the_same {
             end_sessions(db, &self.login, self.now).await?;
         }
-        audit::insert(db, self.now, &self.by, "person.change", &self.login).await?;
+        let subject = format!("{} {}", self.login, after.role.as_str());
+        audit::insert(db, self.now, &self.by, "person.change", &subject).await?;
         Ok(after)
     }
 }

@@ -1,15 +1,16 @@
 //! The last calls' messages as they went over the wire, for whoever looks why a call failed, and HEP version 3 for a
 //! capture server such as Homer.
 //!
-//! What proves somebody's identity or decrypts a call's audio is left out before anything is kept or sent. A call is kept
-//! from its INVITE on; all that is kept is bounded, the oldest calls go first.
+//! What proves somebody's identity, decrypts a call's audio or tells pressed keys is left out before anything is kept or
+//! sent. **A call is kept once it is admitted**: a flood of INVITEs that are refused pushes none out. All that is kept is
+//! bounded, the oldest calls go first.
 
 use crate::transport::Transport;
 use bytes::Bytes;
 use qingting_common::UnixMillis;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Calls that are kept.
 pub const CALLS_MAX: usize = 1_000;
@@ -19,14 +20,19 @@ pub const MESSAGES_MAX: usize = 200;
 pub const MESSAGE_BYTES_MAX: usize = 8 << 10;
 /// All that is kept, in bytes.
 pub const BYTES_MAX: usize = 32 << 20;
+/// Longest Call-ID of a call that is kept, in bytes, as the parser's own.
+const CALL_ID_BYTES_MAX: usize = 256;
+/// Calls that came and are not admitted yet, and messages of one of them.
+const NEW_CALLS_MAX: usize = 64;
+const NEW_MESSAGES_MAX: usize = 8;
 
 /// What stands in the place of what is left out.
 const LEFT_OUT: &str = "…";
 /// Header fields that prove who somebody is.
 const SECRET_HEADERS: [&str; 4] =
     ["authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info"];
-/// Lines of SDP with keys (RFC 4568, RFC 8839).
-const SECRET_LINES: [&str; 3] = ["a=crypto:", "a=ice-pwd:", "k="];
+/// Lines of bodies with keys (RFC 4568, RFC 4567, RFC 8839) and with what was pressed (application/dtmf-relay).
+const SECRET_LINES: [&str; 5] = ["a=crypto:", "a=key-mgmt:", "a=ice-pwd:", "k=", "Signal="];
 
 /// A message that came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,43 +61,95 @@ struct Ring {
     /// By their INVITEs, the oldest first.
     order: VecDeque<String>,
     bytes: usize,
+    /// Calls that are not admitted yet.
+    new: VecDeque<(String, Vec<TracedMessage>)>,
 }
 
 impl Trace {
     /// The messages of a call, the oldest first.
     pub fn of(&self, call_id: &str) -> Vec<TracedMessage> {
-        let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.calls.get(call_id).cloned().unwrap_or_default()
+        self.ring().calls.get(call_id).cloned().unwrap_or_default()
     }
 
-    /// Keeps a message, if its call is kept or begins with it. Gives it as it was kept.
+    /// Forgets every call: when somebody's data are erased, nobody looks which of them are his.
+    pub fn forget(&self) {
+        *self.ring() = Ring::default();
+    }
+
+    /// Keeps a message of a call that is kept, or of one that may be. Gives it as it was kept where it is.
     pub(crate) fn keep(
         &self,
         bytes: &Bytes,
+        is_ours: bool,
         describe: impl FnOnce(String) -> TracedMessage,
     ) -> Option<TracedMessage> {
-        let call_id = call_id(bytes)?;
-        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = ring.calls.contains_key(call_id);
-        if !is_known && !bytes.starts_with(b"INVITE ") {
-            return None;
+        let call_id = call_id(bytes).filter(|id| id.len() <= CALL_ID_BYTES_MAX)?;
+        let begins = bytes.starts_with(b"INVITE ");
+        let mut ring = self.ring();
+        if begins && is_ours && !ring.calls.contains_key(call_id) {
+            ring.begin(call_id, Vec::new());
         }
-        if !is_known {
-            ring.order.push_back(call_id.to_owned());
-            ring.calls.insert(call_id.to_owned(), Vec::new());
+        if ring.calls.contains_key(call_id) {
+            let message = describe(without_secrets(bytes));
+            ring.add(call_id, message.clone());
+            return Some(message);
         }
-        let message = describe(without_secrets(&bytes[..bytes.len().min(MESSAGE_BYTES_MAX)]));
-        let messages = ring.calls.get_mut(call_id)?;
-        if messages.len() < MESSAGES_MAX {
-            messages.push(message.clone());
-            ring.bytes += message.text.len();
+        let at = ring.new.iter().position(|(id, _)| id == call_id);
+        let at = match at {
+            Some(at) => at,
+            None if begins => {
+                if ring.new.len() == NEW_CALLS_MAX {
+                    ring.new.pop_front();
+                }
+                ring.new.push_back((call_id.to_owned(), Vec::new()));
+                ring.new.len() - 1
+            }
+            None => return None,
+        };
+        let (_, messages) = &mut ring.new[at];
+        if messages.len() < NEW_MESSAGES_MAX {
+            messages.push(describe(without_secrets(bytes)));
         }
-        while ring.order.len() > CALLS_MAX || ring.bytes > BYTES_MAX {
-            let Some(oldest) = ring.order.pop_front() else { break };
-            let freed = ring.calls.remove(&oldest).unwrap_or_default();
-            ring.bytes -= freed.iter().map(|message| message.text.len()).sum::<usize>();
+        None
+    }
+
+    /// A call was admitted: it is kept from its beginning on. Gives what came of it so far.
+    pub(crate) fn admit(&self, call_id: &str) -> Vec<TracedMessage> {
+        let mut ring = self.ring();
+        let Some(at) = ring.new.iter().position(|(id, _)| id == call_id) else {
+            return Vec::new();
+        };
+        let messages = ring.new.remove(at).map(|(_, messages)| messages).unwrap_or_default();
+        ring.begin(call_id, messages.clone());
+        messages
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    fn begin(&mut self, call_id: &str, messages: Vec<TracedMessage>) {
+        self.order.push_back(call_id.to_owned());
+        self.calls.insert(call_id.to_owned(), Vec::new());
+        self.bytes += 2 * call_id.len();
+        messages.into_iter().for_each(|message| self.add(call_id, message));
+    }
+
+    fn add(&mut self, call_id: &str, message: TracedMessage) {
+        if let Some(messages) = self.calls.get_mut(call_id)
+            && messages.len() < MESSAGES_MAX
+        {
+            self.bytes += message.text.len();
+            messages.push(message);
         }
-        Some(message)
+        while self.order.len() > CALLS_MAX || self.bytes > BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            let freed = self.calls.remove(&oldest).unwrap_or_default();
+            let texts: usize = freed.iter().map(|message| message.text.len()).sum();
+            self.bytes -= texts + 2 * oldest.len();
+        }
     }
 }
 
@@ -111,8 +169,9 @@ fn call_id(message: &[u8]) -> Option<&str> {
     None
 }
 
+/// The message, cut off after [`MESSAGE_BYTES_MAX`].
 fn without_secrets(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message);
+    let text = String::from_utf8_lossy(&message[..message.len().min(MESSAGE_BYTES_MAX)]);
     let mut kept = String::with_capacity(text.len());
     let mut is_header = true;
     let mut is_secret = false;
@@ -139,6 +198,8 @@ fn without_secrets(message: &[u8]) -> String {
             kept.push_str(line);
         }
     }
+    // What was no UTF-8 has become longer.
+    kept.truncate(kept.floor_char_boundary(MESSAGE_BYTES_MAX));
     kept
 }
 
@@ -188,7 +249,13 @@ mod tests {
     use super::*;
 
     fn kept(trace: &Trace, text: &str, at: i64) -> Option<TracedMessage> {
-        trace.keep(&Bytes::copy_from_slice(text.as_bytes()), |text| TracedMessage {
+        let message = come(trace, text, at);
+        let id = call_id(text.as_bytes());
+        message.or_else(|| id.and_then(|id| trace.admit(id).pop()))
+    }
+
+    fn come(trace: &Trace, text: &str, at: i64) -> Option<TracedMessage> {
+        trace.keep(&Bytes::copy_from_slice(text.as_bytes()), false, |text| TracedMessage {
             at: UnixMillis(at),
             is_ours: false,
             transport: Transport::Udp,
@@ -215,6 +282,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_admitted_pushes_no_call_out() {
+        let trace = Trace::default();
+        kept(&trace, "INVITE sip:a SIP/2.0\r\nCall-ID: true\r\n\r\n", 0).unwrap();
+        for call in 0..CALLS_MAX * 2 {
+            let invite = format!("INVITE sip:a SIP/2.0\r\nCall-ID: {call}\r\n\r\n");
+            assert!(come(&trace, &invite, 1).is_none());
+        }
+        assert_eq!(trace.of("true").len(), 1);
+        assert!(trace.of("5").is_empty() && trace.admit("5").is_empty());
+        let last = (CALLS_MAX * 2 - 1).to_string();
+        assert!(
+            come(&trace, &format!("SIP/2.0 100 Trying\r\nCall-ID: {last}\r\n\r\n"), 2).is_none()
+        );
+        assert_eq!(trace.admit(&last).len(), 2, "from its beginning on");
+        assert_eq!(trace.of(&last).len(), 2);
+        let long = "x".repeat(CALL_ID_BYTES_MAX + 1);
+        assert!(
+            kept(&trace, &format!("INVITE sip:a SIP/2.0\r\nCall-ID: {long}\r\n\r\n"), 3).is_none()
+        );
+        trace.forget();
+        assert!(trace.of("true").is_empty() && trace.of(&last).is_empty());
+    }
+
+    #[test]
     fn what_is_kept_is_bounded_and_the_oldest_calls_go_first() {
         let trace = Trace::default();
         let invite = |call: usize| format!("INVITE sip:a SIP/2.0\r\nCall-ID: {call}\r\n\r\n");
@@ -230,7 +321,11 @@ mod tests {
         let messages = trace.of(&last);
         assert_eq!(messages.len(), MESSAGES_MAX);
         assert!(messages[0].text.starts_with("INVITE"), "the beginning stays");
+        // A byte that is no UTF-8 becomes three.
         let large = "x".repeat(2 * MESSAGE_BYTES_MAX);
+        let garbage =
+            [b"INVITE sip:a SIP/2.0\r\nCall-ID: g\r\n\r\n".to_vec(), vec![0xff; 9_000]].concat();
+        assert!(without_secrets(&garbage).len() <= MESSAGE_BYTES_MAX);
         for call in 0..CALLS_MAX {
             let id = format!("large-{call}");
             for _ in 0..8 {
@@ -240,18 +335,19 @@ mod tests {
         }
         let ring = trace.0.lock().unwrap();
         assert!(ring.bytes <= BYTES_MAX && ring.order.len() == ring.calls.len());
-        let all: usize = ring.calls.values().flatten().map(|message| message.text.len()).sum();
-        assert_eq!(ring.bytes, all);
+        let texts: usize = ring.calls.values().flatten().map(|message| message.text.len()).sum();
+        let ids: usize = ring.order.iter().map(|id| 2 * id.len()).sum();
+        assert_eq!(ring.bytes, texts + ids);
     }
 
     #[test]
     fn what_proves_or_decrypts_is_not_kept() {
         let text = "INVITE sip:a SIP/2.0\r\nCall-ID: 1\r\nauthorization : Digest response=\"s1\",\r\n nonce=\"s2\"\r\n\
                     Proxy-Authorization: s3\r\nX: kept\r\n folded\r\n\r\nv=0\r\na=crypto:1 AES inline:s4\r\n\
-                    a=ice-pwd:s5\r\na=ice-ufrag:kept\r\nk=base64:s6\r\n";
+                    a=ice-pwd:s5\r\na=ice-ufrag:kept\r\nk=base64:s6\r\nSignal=s7\r\na=key-mgmt:mikey s8\r\n";
         let trace = Trace::default();
         let message = kept(&trace, text, 0).unwrap();
-        for secret in 1..=6 {
+        for secret in 1..=8 {
             assert!(!message.text.contains(&format!("s{secret}")), "{}", message.text);
         }
         assert!(message.text.contains("X: kept\r\n folded\r\n\r\nv=0"), "{}", message.text);

@@ -96,7 +96,7 @@ fn configuration(config: &Config, path: &Path) -> Finding {
     let found = path.display().to_string();
     if is_told_to_others(config, path) {
         let found = format!("{found} holds a trunk's password and others may read it");
-        return Finding::warning("configuration", found, "chmod 600 it");
+        return Finding::warning("configuration", found, "chmod o= it");
     }
     Finding::good("configuration", found)
 }

@@ -228,7 +228,15 @@ async fn of_trunk(
             let found = format!("{uri} answers 503 after {took} ms: it takes no calls now");
             Finding::warning(what, found, "ask the operator")
         }
-        // Whatever it says, it is there.
+        Ok(Ok(response)) if response.code == 403 => {
+            let found = format!("{uri} answers 403 after {took} ms: it does not know this address");
+            Finding::warning(
+                what,
+                found,
+                "ask the operator to let it in; some answer OPTIONS so and take calls",
+            )
+        }
+        // Whatever else it says, it is there.
         Ok(Ok(response)) => {
             Finding::good(what, format!("{uri} answers {} after {took} ms", response.code))
         }

@@ -93,6 +93,7 @@ impl Driver {
             Record::Missed { why } => {
                 let why = if self.wants_callback { MissedWhy::CallbackWanted } else { why };
                 let wanted = why == MissedWhy::CallbackWanted;
+                self.hotline.counters.gave_up();
                 self.missed = Some(MissedEnd { why: why.as_str().to_owned(), wanted });
             }
             // Written when the recording is finished, a moment later, in one row with it.

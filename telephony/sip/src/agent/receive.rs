@@ -124,7 +124,9 @@ impl Agent {
         if self.merged.contains_key(&merge) {
             return self.refuse(flow, &request, 482, Vec::new());
         }
-        if self.draining
+        // A user's second line, a transfer that is under way: they belong to calls that go on.
+        let is_of_a_call = user.is_some() || request.headers.first(&HeaderName::Replaces).is_some();
+        if (self.draining && !is_of_a_call)
             || self.transactions_full()
             || self.calls.len() >= self.config.calls_max
             || self.unacked >= self.config.calls_unacked_max

@@ -311,6 +311,7 @@ impl Driver {
         replaces: Option<Replaced>,
     ) {
         let (events, received) = mpsc::channel(EVENTS_MAX);
+        self.tracer.admit(&request.call_id);
         let dialog = Dialog::new(call, request.call_id.clone(), self.commands.clone());
         let incoming = IncomingCall {
             request,

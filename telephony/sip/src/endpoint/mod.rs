@@ -195,6 +195,11 @@ impl Endpoint {
         self.0.trace.of(call_id)
     }
 
+    /// Forgets the messages of all calls.
+    pub fn forget_trace(&self) {
+        self.0.trace.forget();
+    }
+
     /// Where a user can be reached now, the latest refreshed first.
     pub fn bindings(&self, user: &str) -> Vec<Binding> {
         self.0.users.bindings(user)

@@ -48,11 +48,20 @@ impl Tracer {
             remote: flow.remote,
             text,
         };
-        if let Some(message) = self.trace.keep(bytes, describe)
-            && let Some(Capture { socket, to, agent }) = &self.capture
-        {
+        if let Some(message) = self.trace.keep(bytes, is_ours, describe) {
+            self.send(&message);
+        }
+    }
+
+    /// A call that came was admitted.
+    pub(super) fn admit(&self, call_id: &str) {
+        self.trace.admit(call_id).iter().for_each(|message| self.send(message));
+    }
+
+    fn send(&self, message: &TracedMessage) {
+        if let Some(Capture { socket, to, agent }) = &self.capture {
             // A capture server that is away, or a full socket, is no reason to wait.
-            let _ = socket.send_to(&hep3(&message, *agent), to);
+            let _ = socket.send_to(&hep3(message, *agent), to);
         }
     }
 }
