@@ -4,10 +4,12 @@ use crate::auth::{Principal, address, challenged, too_many, unauthorized};
 use crate::{ApiState, Problem, clock};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_common::Pii;
+use qingting_store::seats::TOTP_WRONG_MAX;
 use qingting_store::{self as store, Credential, SeatInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,7 +58,8 @@ pub(crate) struct Me {
 }
 
 /// Logs a seat in. Too many wrong passwords of an address or for a seat are looked at late. A seat with a second
-/// factor whose password is right is told so by 401 with `field` `code`; each code counts once.
+/// factor whose password is right is told so by 401 with `field` `code`; each code counts once. After ten wrong codes in
+/// a row none counts for 15 minutes (429 with `field` `code`), or until the administrator says so.
 #[utoipa::path(post, path = "/api/v1/session", request_body = LogIn,
     responses((status = 201, body = SessionView), (status = 401, body = Problem),
     (status = 422, body = Problem), (status = 429, body = Problem)))]
@@ -98,6 +101,14 @@ pub(crate) async fn open(
             let detail = "code: the six digits that the authenticator shows now, each once";
             let problem = Problem::new(StatusCode::UNAUTHORIZED, detail).of_field("code");
             return Ok(*challenged(problem));
+        }
+        store::LogIn::Locked(until) => {
+            let seconds = (until.0 - clock::now().0).max(0).cast_unsigned().div_ceil(1_000);
+            let detail = format!(
+                "code: {TOTP_WRONG_MAX} codes in a row were wrong: wait {seconds} s, or ask the administrator"
+            );
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).of_field("code");
+            return Ok(([(RETRY_AFTER, HeaderValue::from(seconds))], problem).into_response());
         }
     };
     let (seat, expires_at) = (opened.session.seat, opened.session.expires_at.0);

@@ -79,7 +79,7 @@ pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use past::{ImportError, PastImport, PastImported, PastRow};
 pub use place::{DatabaseUrl, Place, UrlError};
 pub use recordings::{
-    Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
+    KeptRecordings, Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
 };
 pub use repeats::{LikelyRepeat, RecentAppeal};
 pub use search::{FoundStatus, FoundTicket, PhoneEnd, TicketSearch, Words};

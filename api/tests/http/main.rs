@@ -7,6 +7,7 @@ mod callbacks;
 mod feed;
 mod handling;
 mod insight;
+mod installation;
 mod once;
 mod outbox;
 mod people;

@@ -16,7 +16,7 @@ const PAGES: [(&str, &str, &str); 3] = [
     ("admin", "启用", "Enable"),
 ];
 
-fn picture(page: &Browser, name: &str) {
+pub(super) fn picture(page: &Browser, name: &str) {
     let Some(folder) = std::env::var_os("SHOTS") else { return };
     let png = STANDARD.decode(page.screenshot()).expect("a picture");
     std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png)
@@ -25,13 +25,13 @@ fn picture(page: &Browser, name: &str) {
 
 /// Fails where something reaches beyond the screen or Chinese is left on an English page.
 #[track_caller]
-fn fits(page: &Browser) {
+pub(super) fn fits(page: &Browser) {
     let beyond = page.run("return document.documentElement.scrollWidth - innerWidth");
     assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{beyond} pixels beyond the screen");
 }
 
 /// The console of the administrator.
-fn administrator(server: &Server) -> Browser {
+pub(super) fn administrator(server: &Server) -> Browser {
     let page = Browser::start(&server.home().join("no-microphone.wav"));
     page.resize(1366, 768);
     page.open(&format!("http://{}/console/", server.http()));
