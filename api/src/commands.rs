@@ -110,7 +110,7 @@ fn check(command: &CallCommand) -> Result<(), Problem> {
 }
 
 /// Nothing else ever comes into a SIP URI.
-fn dialable(to: &Pii<String>) -> Result<(), Problem> {
+pub(crate) fn dialable(to: &Pii<String>) -> Result<(), Problem> {
     let text = to.expose();
     let (first, rest) = text.split_at(usize::from(text.starts_with('+')));
     let digits = rest.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'));

@@ -22,6 +22,7 @@ mod frame;
 mod handling;
 mod incidents;
 pub mod insight;
+mod installation;
 mod keys;
 mod knowledge;
 mod missed;
@@ -53,12 +54,16 @@ mod watchers;
 pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
 pub use calls::sip_messages::SipMessageView;
-pub use citizens::erase_files;
+pub use citizens::{erase_files, is_recordings_folder};
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use events::{Event, EventBus, Published};
 pub use feed::Feed;
 pub use handling::HandlingRules;
 pub use incidents::{IncidentView, RecentCalls};
+pub use installation::{
+    Disk, Installation, Lines, ModelInfo, Models, NumberLine, PromptInfo, QueueLine, Recogniser,
+    TestCall, TestCallEnd, TestCallQuality, TestCallRequest, TestCallState, TrunkLine,
+};
 pub use knowledge::{EntryView, Knowledge};
 pub use once::{KEY_HEADER, REPLAYED_HEADER};
 pub use pages::Page;
@@ -106,6 +111,8 @@ pub struct ApiState {
     pub knowledge: Knowledge,
     /// What recent calls were about; nothing until the server puts its own here.
     pub recent_calls: RecentCalls,
+    /// Lines, prompts and the disk; none until the server puts its own here.
+    pub installation: Arc<dyn Installation>,
     /// Campaigns' rules and who may send closed tickets; nobody until the server puts its own here.
     pub callbacks: Arc<dyn Callbacks>,
     /// Units, deadlines, and who else may say what became of tickets; the default profile and nobody until the server
@@ -140,6 +147,8 @@ pub struct ApiState {
     watchers: Arc<watchers::Watchers>,
     failures: Arc<failures::Failures<IpAddr>>,
     logins: Arc<failures::Failures<String>>,
+    ready: Arc<ops::Ready>,
+    lookers: Arc<insight::Lookers>,
 }
 
 /// The realm until the server sets its own.
@@ -165,6 +174,7 @@ impl ApiState {
             metrics,
             knowledge: Knowledge::default(),
             recent_calls: RecentCalls::default(),
+            installation: Arc::new(installation::NoInstallation),
             callbacks: Arc::new(callbacks::NoCallbacks(qingting_callbacks::rates::defaults())),
             handling: Arc::default(),
             locate: Arc::new(|_| Location::default()),
@@ -182,6 +192,8 @@ impl ApiState {
             watchers: Arc::default(),
             failures: Arc::default(),
             logins: Arc::default(),
+            ready: Arc::default(),
+            lookers: Arc::default(),
         }
     }
 }
@@ -241,6 +253,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(seats::state))
         .routes(routes!(second_factor::offer, second_factor::remove))
         .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::unlock))
         .routes(routes!(missed::list))
         .routes(routes!(missed::call_back))
         .routes(routes!(missed::reopen))
@@ -278,6 +291,13 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(insight::counted))
         .routes(routes!(insight::rising))
         .routes(routes!(insight::report))
+        .routes(routes!(installation::lines::read))
+        .routes(routes!(installation::test_calls::begin))
+        .routes(routes!(installation::test_calls::one, installation::test_calls::end))
+        .routes(routes!(installation::prompts::list))
+        .routes(routes!(installation::prompts::audio))
+        .routes(routes!(installation::models::read))
+        .routes(routes!(installation::retention::read))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(people::list, people::create))

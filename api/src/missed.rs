@@ -43,6 +43,8 @@ pub(crate) struct MissedView {
     id: String,
     /// The citizen's number.
     caller: String,
+    /// The ticket says that the citizen wants to stay unknown.
+    confidential: bool,
     called: String,
     /// The entry of that number.
     number_name: Option<String>,
@@ -160,6 +162,7 @@ fn view(row: MissedCall) -> MissedView {
     MissedView {
         id: row.call.to_string(),
         caller: row.caller.into_inner(),
+        confidential: row.confidential,
         called: row.called,
         number_name: row.number_name,
         why: row.why,

@@ -36,9 +36,10 @@ pub(crate) enum Afterwards {
 
 /// Operations that take a key, all of them `POST`. Not among them: what makes a secret, which must not be kept
 /// (`/api/v1/api-keys` and `/api/v1/session`; no two keys have the same name), and what may be repeated anyway.
-pub(crate) const OPERATIONS: [(&str, Afterwards); 8] = [
+pub(crate) const OPERATIONS: [(&str, Afterwards); 9] = [
     ("/api/v1/calls", Afterwards::Unknown),
     ("/api/v1/calls/{id}/commands", Afterwards::Unknown),
+    ("/api/v1/lines/test-calls", Afterwards::Unknown),
     ("/api/v1/missed-calls/{id}/call-back", Afterwards::Unknown),
     ("/api/v1/follow-ups/{id}/corrections", Afterwards::Unknown),
     ("/api/v1/seats", Afterwards::Again),

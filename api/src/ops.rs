@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use qingting_common::UnixMillis;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::sync::OnceLock;
@@ -29,11 +30,36 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str
     if let Some(reason) = (state.unready)() {
         return Err(unready(reason));
     }
-    state.store.ping().await.map_err(|error| {
-        tracing::warn!(%error, "not ready");
-        unready("the database does not answer".into())
-    })?;
-    Ok("ready\n")
+    match state.ready.look(&state).await {
+        true => Ok("ready\n"),
+        false => Err(unready("the database does not answer".into())),
+    }
+}
+
+/// So long an answer of the database stands: whoever asks all the time asks it once a second.
+const PING_KEPT_MS: i64 = 1_000;
+
+/// Whether the database answered, and when it was asked.
+#[derive(Default)]
+pub(crate) struct Ready(tokio::sync::Mutex<Option<(UnixMillis, bool)>>);
+
+impl Ready {
+    async fn look(&self, state: &ApiState) -> bool {
+        // Who comes meanwhile waits for the same answer.
+        let mut last = self.0.lock().await;
+        let now = clock::now();
+        if let Some((at, is_ready)) = *last
+            && (0..PING_KEPT_MS).contains(&(now.0 - at.0))
+        {
+            return is_ready;
+        }
+        let ping = state.store.ping().await;
+        if let Err(error) = &ping {
+            tracing::warn!(%error, "not ready");
+        }
+        *last = Some((now, ping.is_ok()));
+        ping.is_ok()
+    }
 }
 
 /// Metrics in the Prometheus text format; those of the outbox are left out while the database does not answer.

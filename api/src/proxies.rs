@@ -28,7 +28,10 @@ pub(crate) async fn look_behind(
 
 /// The last address on the way that is no trusted proxy's; none when the connection is its own.
 fn client(peer: IpAddr, trusted: &[IpAddr], headers: &HeaderMap) -> Option<IpAddr> {
-    let is_trusted = |address: &IpAddr| trusted.contains(&address.to_canonical());
+    // A socket of both families sees `::ffff:10.0.0.1` where the configuration may say `10.0.0.1`, or the other way.
+    let is_trusted = |address: &IpAddr| {
+        trusted.iter().any(|known| known.to_canonical() == address.to_canonical())
+    };
     if !is_trusted(&peer) {
         return None;
     }
@@ -44,7 +47,7 @@ mod tests {
     use super::*;
 
     fn seen(peer: &str, forwarded: &[&str]) -> Option<String> {
-        let trusted = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        let trusted = ["10.0.0.1".parse().unwrap(), "::ffff:10.0.0.2".parse().unwrap()];
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append(FORWARDED_FOR, value.parse().unwrap());
@@ -59,6 +62,8 @@ mod tests {
         assert_eq!(found("10.0.0.1", &["1.1.1.1, 203.0.113.7, 10.0.0.2"]), "203.0.113.7");
         assert_eq!(found("10.0.0.1", &["1.1.1.1", "203.0.113.7"]), "203.0.113.7", "two headers");
         assert_eq!(found("::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+        assert_eq!(found("10.0.0.2", &["203.0.113.7"]), "203.0.113.7", "mapped where it is named");
+        assert_eq!(found("::ffff:a00:1", &["203.0.113.7, ::ffff:10.0.0.2"]), "203.0.113.7");
     }
 
     #[test]

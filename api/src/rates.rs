@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use qingting_common::UnixMillis;
 use qingting_common::limits::{
-    REQUESTS_AT_ONCE, REQUESTS_PER_SECOND, STRANGERS_REQUESTS_AT_ONCE,
+    MASKED_NUMBERS_PER_HOUR, REQUESTS_AT_ONCE, REQUESTS_PER_SECOND, STRANGERS_REQUESTS_AT_ONCE,
     STRANGERS_REQUESTS_PER_SECOND,
 };
 use std::collections::HashMap;
@@ -18,6 +18,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+const HOUR_US: i64 = 3_600_000_000;
 /// Who asked is remembered until it is paid for; when so many are, the one that owes least is forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 
@@ -35,6 +36,7 @@ pub struct Rate {
 pub struct Rates {
     known: Arc<Budget<String>>,
     strangers: Arc<Budget<IpAddr>>,
+    masked_numbers: Arc<Budget<String>>,
 }
 
 impl Default for Rates {
@@ -49,7 +51,18 @@ impl Default for Rates {
 impl Rates {
     /// `known` for each key, session or password, `strangers` for each address without any.
     pub fn new(known: Rate, strangers: Rate) -> Self {
-        Self { known: Arc::new(Budget::new(known)), strangers: Arc::new(Budget::new(strangers)) }
+        let masked_numbers =
+            Budget::of(HOUR_US / i64::from(MASKED_NUMBERS_PER_HOUR), MASKED_NUMBERS_PER_HOUR);
+        Self {
+            known: Arc::new(Budget::new(known)),
+            strangers: Arc::new(Budget::new(strangers)),
+            masked_numbers: Arc::new(masked_numbers),
+        }
+    }
+
+    /// Counts a whole number that somebody looks for who sees numbers masked, or says how long to wait.
+    pub(crate) fn masked_number(&self, name: &str, now: UnixMillis) -> Result<(), Duration> {
+        self.masked_numbers.take(name.to_owned(), now)
     }
 
     /// Counts a request of somebody who has proved who it is.
@@ -92,8 +105,11 @@ struct Budget<K> {
 
 impl<K: Clone + Eq + Hash> Budget<K> {
     fn new(rate: Rate) -> Self {
-        let cost_us = 1_000_000 / i64::from(rate.per_second.max(1));
-        Self { cost_us, at_once: i64::from(rate.at_once.max(1)), paid: Mutex::default() }
+        Self::of(1_000_000 / i64::from(rate.per_second.max(1)), rate.at_once.max(1))
+    }
+
+    fn of(cost_us: i64, at_once: u32) -> Self {
+        Self { cost_us, at_once: i64::from(at_once), paid: Mutex::default() }
     }
 
     /// Counts a request, or says how long to wait; what is refused is not counted.

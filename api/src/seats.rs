@@ -4,7 +4,7 @@ use crate::access::forbidden;
 use crate::auth::Principal;
 use crate::revision::{Seen, stale, tag};
 use crate::switchboard::{QueueState, SeatNow, SeatStateRequest};
-use crate::{ApiState, Problem, once};
+use crate::{ApiState, Problem, clock, once};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::header::ETAG;
@@ -35,6 +35,8 @@ pub(crate) struct SeatView {
     disabled: bool,
     /// Whether it logs in with a code as well.
     has_totp: bool,
+    /// Until when no code counts, because ten were wrong in a row; null when they count.
+    totp_locked_until: Option<i64>,
     /// Counts its changes; also the `ETag`.
     revision: i64,
     created_at: i64,
@@ -253,6 +255,7 @@ fn view(seat: SeatInfo, now: Option<SeatNow>) -> SeatView {
         skills: seat.skills,
         disabled: seat.disabled,
         has_totp: seat.has_totp,
+        totp_locked_until: Some(seat.totp_locked_until.0).filter(|until| *until > clock::now().0),
         revision: seat.revision,
         created_at: seat.created_at.0,
         updated_at: seat.updated_at.0,

@@ -1,15 +1,16 @@
 //! A seat's second factor: offered, shown once to be right, then wanted at each log-in.
 
 use crate::access::forbidden;
-use crate::auth::Principal;
-use crate::{ApiState, Problem};
+use crate::auth::{Principal, address};
+use crate::{ApiState, Problem, clock};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use qingting_common::Pii;
 use qingting_store::Role;
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
 use utoipa::ToSchema;
 
 /// Who issues the codes, as authenticators show it.
@@ -24,6 +25,15 @@ pub(crate) struct Offered {
     uri: String,
 }
 
+/// Who wants a second factor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// The seat's password once more; the administrator needs none.
+    #[schema(value_type = String)]
+    password: Pii<String>,
+}
+
 /// What the authenticator shows.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,15 +44,23 @@ pub(crate) struct Shown {
 }
 
 /// Offers a seat a second factor (RFC 6238: SHA-1, six digits, 30 s), which counts once a code of it was shown. A
-/// seat offers itself its first one; another in its place is the administrator's.
+/// seat offers itself its first one, with its password once more: who has stolen its session must not; another in its
+/// place is the administrator's.
 #[utoipa::path(post, path = "/api/v1/seats/{extension}/totp", params(("extension" = String, Path)),
-    responses((status = 201, body = Offered), (status = 404, body = Problem)))]
+    request_body = Option<Wanted>, responses((status = 201, body = Offered), (status = 404, body = Problem),
+    (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn offer(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     Path(extension): Path<String>,
+    body: Result<Option<Json<Wanted>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Offered>), Problem> {
+    let password = body?.map(|Json(body)| body.password);
     may_change(&state, &who, &extension).await?;
+    if who.role != Role::Admin {
+        prove(&state, address(peer.as_deref()), &extension, password).await?;
+    }
     let secret = state.store.offer_totp(&extension, &who.name).await?;
     let secret = secret.expose().clone();
     let uri = format!("otpauth://totp/{ISSUER}:{extension}?secret={secret}&issuer={ISSUER}");
@@ -66,6 +84,46 @@ pub(crate) async fn confirm(
     }
     let detail = "code: it is not of the secret that was offered last; are the clocks right?";
     Err(Problem::invalid("code", detail))
+}
+
+/// Looks at a password of who has a session, as slowly after wrong ones as at the log-in.
+async fn prove(
+    state: &ApiState,
+    address: IpAddr,
+    extension: &str,
+    password: Option<Pii<String>>,
+) -> Result<(), Problem> {
+    let Some(password) = password else {
+        return Err(Problem::invalid("password", "password: give the seat's password once more"));
+    };
+    let now = clock::now().0;
+    let key = extension.to_owned();
+    let Some(turn) = state.failures.turn(&address, now) else {
+        let detail = "too many passwords of this address wait to be looked at; try again";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+    };
+    tokio::time::sleep(turn.delay.max(state.logins.delay(&key, now))).await;
+    let is_right = state.store.is_password(extension, &password).await?;
+    drop(turn);
+    if is_right {
+        return Ok(());
+    }
+    let now = clock::now().0;
+    state.failures.count(&address, now);
+    state.logins.count(&key, now);
+    Err(Problem::invalid("password", "password: it is not the seat's"))
+}
+
+/// Lets a seat's codes count again that are locked after too many wrong ones.
+#[utoipa::path(delete, path = "/api/v1/seats/{extension}/totp/lock",
+    params(("extension" = String, Path)), responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn unlock(
+    State(state): State<ApiState>,
+    Extension(who): Extension<Principal>,
+    Path(extension): Path<String>,
+) -> Result<StatusCode, Problem> {
+    state.store.unlock_totp(&extension, &who.name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes a seat's second factor away, e.g. when its authenticator was lost.

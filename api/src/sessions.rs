@@ -5,10 +5,12 @@ use crate::sign_on::{self, ProviderAnswer};
 use crate::{ApiState, Problem, clock};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_common::{Pii, UnixMillis};
+use qingting_store::seats::TOTP_WRONG_MAX;
 use qingting_store::{self as store, Credential, PersonInfo, PersonLogIn, SeatInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,7 +74,8 @@ pub(crate) struct Me {
 }
 
 /// Logs somebody in. Too many wrong passwords of an address or for a name are looked at late. Whoever has a second
-/// factor and a right password is told so by 401 with `field` `code`; each code counts once. `{"provider": {}}` is
+/// factor and a right password is told so by 401 with `field` `code`; each code counts once. After ten wrong codes in a
+/// row none counts for 15 minutes (429 with `field` `code`), or until the administrator says so. `{"provider": {}}` is
 /// answered with 200 and where the OpenID provider is to be asked; the answer sets a cookie that lives 10 minutes.
 #[utoipa::path(post, path = "/api/v1/session", request_body = LogIn,
     responses((status = 201, body = SessionView), (status = 200, body = sign_on::Elsewhere),
@@ -137,6 +140,14 @@ pub(crate) async fn open(
             let problem = Problem::new(StatusCode::UNAUTHORIZED, detail).of_field("code");
             Ok(*challenged(problem))
         }
+        Outcome::Locked(until) => {
+            let seconds = (until.0 - clock::now().0).max(0).cast_unsigned().div_ceil(1_000);
+            let detail = format!(
+                "code: {TOTP_WRONG_MAX} codes in a row were wrong: wait {seconds} s, or ask the administrator"
+            );
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).of_field("code");
+            Ok(([(RETRY_AFTER, HeaderValue::from(seconds))], problem).into_response())
+        }
     }
 }
 
@@ -145,6 +156,7 @@ enum Outcome {
     Opened(Box<SessionView>),
     Wrong,
     WantsCode,
+    Locked(UnixMillis),
 }
 
 impl From<store::LogIn> for Outcome {
@@ -161,6 +173,7 @@ impl From<store::LogIn> for Outcome {
             }
             store::LogIn::Wrong => Self::Wrong,
             store::LogIn::WantsCode => Self::WantsCode,
+            store::LogIn::Locked(until) => Self::Locked(until),
         }
     }
 }

@@ -167,7 +167,7 @@ async fn stream(
 async fn send(socket: &mut WebSocket, value: &impl Serialize, sight: Sight) -> Result<(), Gone> {
     let text = match sight {
         Sight::Whole => serde_json::to_string(value),
-        Sight::Masked => serde_json::to_value(value).map(|mut value| {
+        Sight::Unit | Sight::Masked => serde_json::to_value(value).map(|mut value| {
             sight.see(&mut value);
             value.to_string()
         }),

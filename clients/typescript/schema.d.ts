@@ -459,7 +459,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What every ended follow-up came to, and the rates over all of them. */
+        /** What ended follow-ups came to, in pages, and the rates over all of them. */
         get: operations["get_campaigns_id_results"];
         put?: never;
         post?: never;
@@ -800,6 +800,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Numbers, queues and trunks as the configuration has them, and how they are now: read alone, without secrets. */
+        get: operations["get_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lines/test-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rings a number by one trunk, with no other way, and plays a tone for some seconds to whoever answers. Two at once at
+         *     most.
+         */
+        post: operations["post_lines_test_calls"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lines/test-calls/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A test call that runs, or ended within the last hour. */
+        get: operations["get_lines_test_calls_id"];
+        put?: never;
+        post?: never;
+        /** Hangs a test call up; one that is over stays as it is. */
+        delete: operations["delete_lines_test_calls_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -865,6 +920,23 @@ export interface paths {
         put?: never;
         /** Opens a call again that was claimed or not reached. */
         post: operations["post_missed_calls_id_reopen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models of this machine, whether each is installed and whole, and the recognisers with what they leave out now. */
+        get: operations["get_models"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -996,6 +1068,40 @@ export interface paths {
         patch: operations["patch_people_login"];
         trace?: never;
     };
+    "/api/v1/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that callers hear, with what is said. */
+        get: operations["get_prompts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prompts/{id}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A prompt as callers hear it: WAV, 8 kHz, 16 bit, one channel. */
+        get: operations["get_prompts_id_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/quality": {
         parameters: {
             query?: never;
@@ -1056,6 +1162,23 @@ export interface paths {
         };
         /** The sheet of a day, a week or a month to save: the counts of that span, and for days and weeks the topics that rose. */
         get: operations["get_reports_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long recordings are kept, what of it is due, when something was last deleted, and the disk. */
+        get: operations["get_retention"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1132,7 +1255,8 @@ export interface paths {
         put?: never;
         /**
          * Offers a seat a second factor (RFC 6238: SHA-1, six digits, 30 s), which counts once a code of it was shown. A
-         *     seat offers itself its first one; another in its place is the administrator's.
+         *     seat offers itself its first one, with its password once more: who has stolen its session must not; another in its
+         *     place is the administrator's.
          */
         post: operations["post_seats_extension_totp"];
         /** Takes a seat's second factor away, e.g. when its authenticator was lost. */
@@ -1159,6 +1283,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seats/{extension}/totp/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Lets a seat's codes count again that are locked after too many wrong ones. */
+        delete: operations["delete_seats_extension_totp_lock"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1170,7 +1311,8 @@ export interface paths {
         put?: never;
         /**
          * Logs somebody in. Too many wrong passwords of an address or for a name are looked at late. Whoever has a second
-         *     factor and a right password is told so by 401 with `field` `code`; each code counts once. `{"provider": {}}` is
+         *     factor and a right password is told so by 401 with `field` `code`; each code counts once. After ten wrong codes in a
+         *     row none counts for 15 minutes (429 with `field` `code`), or until the administrator says so. `{"provider": {}}` is
          *     answered with 200 and where the OpenID provider is to be asked; the answer sets a cookie that lives 10 minutes.
          */
         post: operations["post_session"];
@@ -1864,6 +2006,26 @@ export interface components {
         Dialled: {
             call: string;
         };
+        /** @description The disk on which recordings lie. */
+        Disk: {
+            /**
+             * Format: int64
+             * @description The database's file, where it is one.
+             */
+            database_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description What this server may still write.
+             */
+            free_bytes: number;
+            /** @description Whether the recordings' folder is the one that had its recordings; false where its disk is not mounted. */
+            is_mounted: boolean;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            total_bytes: number;
+        };
         /** @description What is wrong in a row. */
         DutyProblem: {
             /** @description What is wrong and what would be right, without the value. */
@@ -2386,6 +2548,15 @@ export interface components {
             /** @description A number or an extension. */
             target: string;
         };
+        /** @description Lines of the hotline as they are configured, and how they are now. Passwords are not among it. */
+        Lines: {
+            /** @description Numbers that citizens call. */
+            numbers: components["schemas"]["NumberLine"][];
+            /** @description Where callers wait for seats. */
+            queues: components["schemas"]["QueueLine"][];
+            /** @description Ways to the telephone network. */
+            trunks: components["schemas"]["TrunkLine"][];
+        };
         /** @description What a unit has to do. */
         LoadView: {
             /**
@@ -2527,6 +2698,8 @@ export interface components {
             /** Format: int64 */
             claimed_at?: number | null;
             claimed_by?: string | null;
+            /** @description The ticket says that the citizen wants to stay unknown. */
+            confidential: boolean;
             /** @description The call. */
             id: string;
             /** @description The entry of that number. */
@@ -2537,6 +2710,39 @@ export interface components {
             wanted: boolean;
             /** @description Why nobody was reached. */
             why: string;
+        };
+        /** @description A model. */
+        ModelInfo: {
+            /**
+             * Format: int64
+             * @description Its size: on disk where it is installed, else as the manifest says.
+             */
+            bytes?: number | null;
+            /** @description Files at fault, each with the reason. */
+            faults: string[];
+            /** @description Its licence. */
+            licence: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What people should know before they rely on it. */
+            note?: string | null;
+            /** @description Profiles that it belongs to. */
+            profiles: string[];
+            /** @description Where it came from, with its version; null where it is not installed. */
+            source?: string | null;
+            /** @description `installed`: whole, and each file as it was verified; `missing`, or `damaged`. */
+            state: string;
+            /** @description What it is for, in a line. */
+            what: string;
+        };
+        /** @description Models that there are, and who recognises. */
+        Models: {
+            /** @description What is left out because they are behind: `full`, `no_partials`, `finals_only` or `incomplete`. */
+            level: string;
+            /** @description As `qingting models list` has them. */
+            models: components["schemas"]["ModelInfo"][];
+            /** @description Recognisers of this machine and of others; none where nothing is recognised. */
+            recognisers: components["schemas"]["Recogniser"][];
         };
         /** @description A new campaign. */
         NewCampaign: {
@@ -2587,6 +2793,30 @@ export interface components {
             step: string;
             /** @description 承办单位 of `dispatch`, and of `redo` where it is another one. */
             unit?: string | null;
+        };
+        /** @description A number that citizens call. */
+        NumberLine: {
+            /** @description Whether it is enterprises'. */
+            enterprise: boolean;
+            /** @description Its own greeting; empty: the hotline's. */
+            greeting: string;
+            /** @description Its opening hours; empty: always. */
+            hours: string;
+            /** @description Its menu; empty: none. */
+            menu: string;
+            /** @description What it is called here. */
+            name: string;
+            /** @description The number. */
+            number: string;
+            /**
+             * Format: int32
+             * @description 0 waits longest.
+             */
+            priority: number;
+            /** @description Its queue; empty: the machine listens. */
+            queue: string;
+            /** @description The number that all its calls go on to (授权转接); empty: none. */
+            transfer: string;
         };
         /** @description Numbers to put on the list, or to take off it. */
         Numbers: {
@@ -2797,6 +3027,30 @@ export interface components {
             /** @description Always `about:blank`: the status says which kind it is (RFC 9457 §4.2.1). */
             type: string;
         };
+        /** @description A prompt. */
+        PromptInfo: {
+            /**
+             * Format: int64
+             * @description Its length.
+             */
+            duration_ms?: number | null;
+            /** @description For its sound. */
+            id: string;
+            /** @description Whether there is a sound; others are still being made. */
+            made: boolean;
+            /** @description What is said; empty of music and tones. */
+            text: string;
+            /**
+             * @description What it is for, as the configuration calls it: `hotline.greeting`, `numbers.NAME.closed`, `menus.NAME.say`,
+             *     `callbacks.SCRIPT`, or `music`.
+             */
+            used: string;
+        };
+        /** @description All prompts. */
+        PromptList: {
+            /** @description As the configuration has them. */
+            prompts: components["schemas"]["PromptInfo"][];
+        };
         /** @description What the provider sent the browser back with; empty to begin. */
         ProviderAnswer: {
             code?: string | null;
@@ -2842,6 +3096,42 @@ export interface components {
             rtt_ms?: number | null;
         };
         /** @description A queue. */
+        QueueLine: {
+            /**
+             * Format: int64
+             * @description After how many seconds a call back is offered; 0: never.
+             */
+            call_back_s: number;
+            /** @description Its name. */
+            name: string;
+            /** @description What then: `machine`, `busy`, `queue:NAME` or `transfer:NUMBER`. */
+            overflow: string;
+            /**
+             * Format: int32
+             * @description Seats at work with the skill.
+             */
+            seats_at_work: number;
+            /** @description The skill that a seat needs. */
+            skill: string;
+            /**
+             * Format: int64
+             * @description Longest wait, in seconds.
+             */
+            wait_s_max: number;
+            /**
+             * Format: int32
+             * @description Callers that wait now.
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description After how many seconds.
+             */
+            widen_s: number;
+            /** @description The skill that may help; empty: none. */
+            widen_to: string;
+        };
+        /** @description A queue. */
         QueueState: {
             /** @description Calls that wait, in their order. */
             calls: components["schemas"]["WaitingCall"][];
@@ -2879,6 +3169,45 @@ export interface components {
             value?: number | null;
             /** Format: int64 */
             whole: number;
+        };
+        /** @description A recogniser. */
+        Recogniser: {
+            /**
+             * Format: int32
+             * @description Most that it takes.
+             */
+            capacity: number;
+            /**
+             * Format: int64
+             * @description Sentences that it has given up since its start; they are heard after the call.
+             */
+            finals_skipped: number;
+            /**
+             * Format: int64
+             * @description Age of the oldest sentence that it has still to finish.
+             */
+            lag_ms: number;
+            /** @description What it leaves out, as above. */
+            level: string;
+            /** @description `local`, or the address of another machine's. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How often it was lost.
+             */
+            restarts: number;
+            /**
+             * Format: int32
+             * @description Calls that it hears now.
+             */
+            streams: number;
+            /**
+             * Format: int32
+             * @description Its decoding threads.
+             */
+            threads: number;
+            /** @description Whether it works. */
+            up: boolean;
         };
         /** @description A recording; its audio is at `/api/v1/calls/{id}/recording`. */
         RecordingView: {
@@ -2924,6 +3253,8 @@ export interface components {
         RepeatView: {
             /** @description The call that it came from. */
             call: string;
+            /** @description It says that its citizen wants to stay unknown. */
+            confidential: boolean;
             /**
              * Format: int64
              * @description When that call came in, in Unix milliseconds.
@@ -2979,13 +3310,70 @@ export interface components {
             follow_up: components["schemas"]["FollowUpView"];
             verdict: components["schemas"]["VerdictView"];
         };
-        /** @description What a campaign came to. */
+        /** @description What a campaign came to, a page of its results. */
         Results: {
-            /** @description By name, as the city reckons them. */
+            /** @description `after` of the next page; absent on the last. */
+            next?: string | null;
+            /** @description By name, as the city reckons them, over all results; on the first page alone. */
             rates: {
                 [key: string]: components["schemas"]["RateView"];
             };
+            /** @description Oldest first. */
             results: components["schemas"]["ResultView"][];
+        };
+        /** @description How long recordings are kept, what of it is due, and the disk. */
+        RetentionView: {
+            /**
+             * Format: int32
+             * @description `recording.retention_days`; 0: nothing is ever deleted.
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Recordings that were deleted.
+             */
+            deleted: number;
+            disk?: components["schemas"]["Disk"] | null;
+            /**
+             * Format: int64
+             * @description Those that should be gone by now; they go within ten minutes.
+             */
+            due: number;
+            /**
+             * Format: int64
+             * @description Their bytes.
+             */
+            due_bytes: number;
+            /**
+             * Format: int64
+             * @description Recordings that are there.
+             */
+            kept: number;
+            /**
+             * Format: int64
+             * @description Their bytes.
+             */
+            kept_bytes: number;
+            /**
+             * Format: int64
+             * @description When the last one was.
+             */
+            last_deleted_at?: number | null;
+            /**
+             * Format: int64
+             * @description When the next one is due.
+             */
+            next_due_at?: number | null;
+            /**
+             * Format: int64
+             * @description When the call of the oldest of them ended.
+             */
+            oldest_at?: number | null;
+            /**
+             * Format: int64
+             * @description Files of erased citizens that are still to be deleted, on all servers.
+             */
+            to_erase: number;
         };
         /** @description How many messages are tried again. */
         Retried: {
@@ -3002,6 +3390,8 @@ export interface components {
             changes: {
                 [key: string]: string | null;
             };
+            /** @description Whether it is the erasure of the citizen by law (已按法删除), which changed values of before, too. */
+            erased: boolean;
             /** Format: int64 */
             revision: number;
         };
@@ -3174,6 +3564,11 @@ export interface components {
             skills: {
                 [key: string]: number;
             };
+            /**
+             * Format: int64
+             * @description Until when no code counts, because ten were wrong in a row; null when they count.
+             */
+            totp_locked_until?: number | null;
             /** Format: int64 */
             updated_at: number;
         };
@@ -3303,6 +3698,103 @@ export interface components {
          * @enum {string}
          */
         SuperviseMode: "listen" | "whisper" | "barge" | "end";
+        /** @description A test call. It is no call of the hotline: nothing of it is recorded or counted. */
+        TestCall: {
+            /**
+             * Format: int64
+             * @description When it was answered.
+             */
+            answered_after_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it began, in Unix milliseconds.
+             */
+            began_at: number;
+            /** @description What was agreed. */
+            codec?: string | null;
+            end?: components["schemas"]["TestCallEnd"] | null;
+            /**
+             * Format: int64
+             * @description When it was over.
+             */
+            ended_after_ms?: number | null;
+            /** @description Its id. */
+            id: string;
+            /** @description Whether a voice's packets came. */
+            is_heard: boolean;
+            quality?: components["schemas"]["TestCallQuality"] | null;
+            /**
+             * Format: int64
+             * @description When it rang, in milliseconds after that.
+             */
+            rang_after_ms?: number | null;
+            /**
+             * Format: int32
+             * @description The last SIP code, such as 180, 200 or 503.
+             */
+            sip_code?: number | null;
+            /** @description Where it is. */
+            state: components["schemas"]["TestCallState"];
+            /** @description The last four digits of the called. */
+            to: string;
+            /** @description The trunk. */
+            trunk: string;
+        };
+        /**
+         * @description How a test call ended.
+         * @enum {string}
+         */
+        TestCallEnd: "done" | "stopped" | "hung_up" | "not_answered" | "failed";
+        /** @description What was heard, once it is over. */
+        TestCallQuality: {
+            /**
+             * Format: double
+             * @description Jitter, in milliseconds.
+             */
+            jitter_ms: number;
+            /**
+             * Format: double
+             * @description 1.0 to 4.5 (ITU-T G.107); null when nothing was heard.
+             */
+            mos?: number | null;
+            /**
+             * Format: int64
+             * @description Packets that came too late.
+             */
+            packets_late: number;
+            /**
+             * Format: int64
+             * @description Packets that never came.
+             */
+            packets_lost: number;
+            /**
+             * Format: int64
+             * @description RTP packets that came.
+             */
+            packets_received: number;
+            /**
+             * Format: int64
+             * @description RTP packets sent.
+             */
+            packets_sent: number;
+            /**
+             * Format: double
+             * @description Round-trip time in milliseconds, where the other side tells it.
+             */
+            rtt_ms?: number | null;
+        };
+        /** @description Whom to ring by which trunk. */
+        TestCallRequest: {
+            /** @description A number of China: no emergency service, no short code, nobody abroad. */
+            to: string;
+            /** @description The trunk's name: no other is tried. */
+            trunk: string;
+        };
+        /**
+         * @description Where a test call is.
+         * @enum {string}
+         */
+        TestCallState: "dialling" | "ringing" | "up" | "ended";
         /** @description A ticket of a topic. */
         TicketBehind: {
             call: string;
@@ -3384,6 +3876,50 @@ export interface components {
             passes: components["schemas"]["PassView"][];
             segments: components["schemas"]["SegmentView"][];
         };
+        /** @description A trunk. */
+        TrunkLine: {
+            /**
+             * Format: int64
+             * @description When that was known, in Unix milliseconds; null before the first answer.
+             */
+            asked_at?: number | null;
+            /** @description The number that our calls show. */
+            caller_id: string;
+            /**
+             * Format: int32
+             * @description Calls that run by it, in either direction.
+             */
+            calls: number;
+            /**
+             * Format: int32
+             * @description Failures in a row.
+             */
+            failures: number;
+            /** @description Whether we have an account there. */
+            has_account: boolean;
+            /**
+             * Format: int32
+             * @description The SIP code of its last answer; null when it did not answer.
+             */
+            last_code?: number | null;
+            /** @description Its name. */
+            name: string;
+            /** @description `national`, `e164`, or a prefix. */
+            number_form: string;
+            /**
+             * Format: int32
+             * @description Lower numbers are tried first.
+             */
+            priority: number;
+            /** @description Whether we are registered; null where it does not want us to. */
+            registered?: boolean | null;
+            /** @description `udp`, `tcp` or `tls`. */
+            transport: string;
+            /** @description Whether calls are worth trying. */
+            up: boolean;
+            /** @description `sip:host[:port]`. */
+            uri: string;
+        };
         /** @description A unit that handles tickets (承办单位). */
         UnitView: {
             /** @description What it is called as well. */
@@ -3427,6 +3963,11 @@ export interface components {
              * @description How long.
              */
             waited_ms: number;
+        };
+        /** @description Who wants a second factor. */
+        Wanted: {
+            /** @description The seat's password once more; the administrator needs none. */
+            password: string;
         };
     };
     responses: {
@@ -4762,7 +5303,12 @@ export interface operations {
     };
     get_campaigns_id_results: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description Rows, 1 to 500; 50 when absent. */
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4779,7 +5325,14 @@ export interface operations {
                     "application/json": components["schemas"]["Results"];
                 };
             };
-            400: components["responses"]["BadRequest"];
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: {
@@ -5652,6 +6205,167 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_lines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lines"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_lines_test_calls: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Such as a UUID: a request that is repeated with it counts once */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestCallRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestCall"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description It cannot be done now, or the first request with this Idempotency-Key still runs */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description A value is wrong, or another request had this Idempotency-Key */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_lines_test_calls_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestCall"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_lines_test_calls_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -5817,6 +6531,29 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Models"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };
@@ -6234,6 +6971,63 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_prompts_id_audio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": number[];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_quality: {
         parameters: {
             query?: {
@@ -6403,6 +7197,29 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };
@@ -6702,7 +7519,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Wanted"] | null;
+            };
+        };
         responses: {
             201: {
                 headers: {
@@ -6716,6 +7537,16 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6794,6 +7625,38 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_seats_extension_totp_lock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                extension: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6913,11 +7776,14 @@ export interface operations {
                 status?: string;
                 /** @description 工单编号, whole; of our own also its digits alone. */
                 number?: string;
-                /** @description The number that called or that the ticket names: whole, or its last 4 digits or more. */
+                /**
+                 * @description The number that called or that the ticket names: whole, or its last 4 digits or more. Of a role that sees masks
+                 *     exactly the last 4 digits, or the whole number, at most 60 of those an hour.
+                 */
                 phone?: string;
                 /**
                  * @description Words of title, description or party complained of, each of 2 characters or more, with blanks
-                 *     between them. Marks, width and case do not count.
+                 *     between them. Marks, width and case do not count. A role that sees masks finds what it is shown alone.
                  */
                 text?: string;
                 /** @description Words of the place, likewise. */

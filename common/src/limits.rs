@@ -33,3 +33,7 @@ pub const STRANGERS_REQUESTS_PER_SECOND: u32 = 10;
 
 /// Such requests at once.
 pub const STRANGERS_REQUESTS_AT_ONCE: u32 = 200;
+
+/// Whole numbers that one key which sees numbers masked may look for in an hour, and at once: with the seven digits that
+/// a mask shows, all of ten thousand would be tried within minutes otherwise.
+pub const MASKED_NUMBERS_PER_HOUR: u32 = 60;

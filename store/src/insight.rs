@@ -4,6 +4,7 @@
 //! always sum to what the lists of calls and tickets give for that span. What a ticket is counted by is worked out
 //! after it was written ([`Store::read_facts`]); until then it is in the groups of what is missing.
 
+use crate::citizens::ERASED;
 use crate::error::StoreError;
 use crate::rows::{at, named, number, parsed, unsigned};
 use crate::sql::Sql;
@@ -223,8 +224,10 @@ impl Store {
         let mut done = 0;
         while done < max {
             let mut sql = Sql::new(
-                "SELECT tickets.* FROM tickets_to_count JOIN tickets ON tickets.id = ticket_id
-                 ORDER BY ticket_id DESC LIMIT ",
+                "SELECT tickets.*, ticket_facts.district FROM tickets_to_count
+                 JOIN tickets ON tickets.id = tickets_to_count.ticket_id
+                 LEFT JOIN ticket_facts ON ticket_facts.ticket_id = tickets.id
+                 ORDER BY tickets.id DESC LIMIT ",
             );
             sql.push_bind(i64::from(BATCH_ROWS.min(max - done)));
             let rows = sql.build().fetch_all(self.readers()).await?;
@@ -233,7 +236,13 @@ impl Store {
             }
             let mut facts = Vec::with_capacity(rows.len());
             for row in &rows {
-                facts.push(Facts::of(&tickets::read(row)?, district_of));
+                let mut of = Facts::of(&tickets::read(row)?, district_of);
+                // Of an erased citizen the place is gone; the district, which is nobody's, stays counted.
+                if of.is_erased {
+                    of.of.district =
+                        row.try_get::<Option<String>, _>("district")?.unwrap_or_default();
+                }
+                facts.push(of);
             }
             self.write(WriteFacts(facts)).await?;
             done += BATCH_ROWS;
@@ -257,6 +266,7 @@ struct Facts {
     ticket: TicketId,
     revision: i64,
     of: TicketKind,
+    is_erased: bool,
 }
 
 impl Facts {
@@ -266,10 +276,12 @@ impl Facts {
             value.unwrap_or_default().to_owned()
         };
         let place = value(Field::Place);
-        let district = if place.is_empty() { String::new() } else { district_of(&place) };
+        let is_erased = place == ERASED;
+        let is_there = !place.is_empty() && !is_erased;
+        let district = if is_there { district_of(&place) } else { String::new() };
         let (category, unit) = (value(Field::Category), value(Field::HandlingUnit));
         let of = TicketKind { district, category, unit, kind: value(Field::AppealKind) };
-        Self { ticket: ticket.id, revision: ticket.revision, of }
+        Self { ticket: ticket.id, revision: ticket.revision, of, is_erased }
     }
 }
 
@@ -280,7 +292,7 @@ impl Command for WriteFacts {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
-        for Facts { ticket, revision, of } in &self.0 {
+        for Facts { ticket, revision, of, .. } in &self.0 {
             // Another server may have read a later revision meanwhile.
             sqlx::query(
                 "INSERT INTO ticket_facts (ticket_id, revision, category, unit, kind, district)

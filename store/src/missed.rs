@@ -6,7 +6,7 @@
 
 use crate::citizens::ERASED;
 use crate::error::StoreError;
-use crate::rows::{at, flag, maybe_at, named, parsed, pii, unreadable};
+use crate::rows::{at, flag, maybe_at, maybe_flag, named, parsed, pii, unreadable};
 use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock, outbox};
@@ -65,6 +65,8 @@ pub struct MissedCall {
     pub call: CallId,
     /// The citizen's number.
     pub caller: Pii<String>,
+    /// Whether its ticket says that the citizen wants to stay unknown.
+    pub confidential: bool,
     /// The number that was called.
     pub called: String,
     /// The entry of that number.
@@ -142,7 +144,14 @@ impl Store {
     }
 }
 
-pub(crate) const SELECT: &str = "SELECT * FROM missed_calls";
+/// As [`crate::calls`] reads it of a draft.
+const WITH_CONFIDENTIAL: &str =
+    "*, (SELECT draft LIKE '%\"confidential\":{\"value\":\"true\"%' FROM tickets
+        WHERE tickets.call_id = missed_calls.call_id) AS confidential";
+
+pub(crate) const SELECT: &str =
+    "SELECT *, (SELECT draft LIKE '%\"confidential\":{\"value\":\"true\"%' FROM tickets
+        WHERE tickets.call_id = missed_calls.call_id) AS confidential FROM missed_calls";
 
 /// Only the filters that are used: a plan is made for the text, not for the values.
 pub(crate) fn list(select: &str, query: &MissedQuery) -> Sql {
@@ -168,6 +177,7 @@ fn read(row: &AnyRow) -> Result<MissedCall, StoreError> {
     Ok(MissedCall {
         call: parsed(row, "call_id")?,
         caller: pii(row, "caller")?,
+        confidential: maybe_flag(row, "confidential")?.unwrap_or_default(),
         called: row.try_get("called")?,
         number_name: row.try_get("number_name")?,
         why: row.try_get("why")?,
@@ -238,11 +248,9 @@ pub(crate) async fn tell_all(
 
 /// Writes into the log where a missed call is now; nothing of one that is not on the list.
 async fn tell(db: &mut AnyConnection, call: CallId, now: UnixMillis) -> Result<(), StoreError> {
-    let row = sqlx::query("SELECT * FROM missed_calls WHERE call_id = $1")
-        .bind(call.to_string())
-        .fetch_optional(&mut *db)
-        .await?;
-    let Some(row) = row else { return Ok(()) };
+    let mut sql = Sql::new(SELECT);
+    sql.push(" WHERE call_id = ").push_bind(call.to_string());
+    let Some(row) = sql.build().fetch_optional(&mut *db).await? else { return Ok(()) };
     let missed = read(&row)?;
     let is = json!({
         "call": call, "state": missed.state.as_str(), "why": missed.why, "wanted": missed.wanted,
@@ -304,17 +312,12 @@ impl Command for Claim {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<Option<MissedCall>, StoreError> {
-        let row = sqlx::query(
-            "UPDATE missed_calls SET state = 'calling', claimed_by = $2, claimed_at = $3,
-                callback_call = NULL
-             WHERE call_id = $1 AND state = 'open' AND caller <> $4 RETURNING *",
-        )
-        .bind(self.call.to_string())
-        .bind(&self.by)
-        .bind(self.at.0)
-        .bind(ERASED)
-        .fetch_optional(&mut *db)
-        .await?;
+        let mut sql = Sql::new("UPDATE missed_calls SET state = 'calling', claimed_by = ");
+        sql.push_bind(self.by.clone()).push(", claimed_at = ").push_bind(self.at.0);
+        sql.push(", callback_call = NULL WHERE call_id = ").push_bind(self.call.to_string());
+        sql.push(" AND state = 'open' AND caller <> ").push_bind(ERASED);
+        sql.push(" RETURNING ").push(WITH_CONFIDENTIAL);
+        let row = sql.build().fetch_optional(&mut *db).await?;
         match row {
             Some(row) => {
                 tell(db, self.call, self.at).await?;
@@ -381,13 +384,12 @@ impl Command for Reopen {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<Option<MissedCall>, StoreError> {
-        let row = sqlx::query(
+        let mut sql = Sql::new(
             "UPDATE missed_calls SET state = 'open', claimed_by = NULL, claimed_at = NULL
-             WHERE call_id = $1 AND state IN ('calling', 'failed') RETURNING *",
-        )
-        .bind(self.call.to_string())
-        .fetch_optional(&mut *db)
-        .await?;
+             WHERE state IN ('calling', 'failed') AND call_id = ",
+        );
+        sql.push_bind(self.call.to_string()).push(" RETURNING ").push(WITH_CONFIDENTIAL);
+        let row = sql.build().fetch_optional(&mut *db).await?;
         let Some(row) = row else { return exists(db, self.call).await.map(|()| None) };
         audit::insert(db, self.at, &self.by, "missed.reopen", &self.call.to_string()).await?;
         tell(db, self.call, self.at).await?;

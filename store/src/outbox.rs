@@ -7,7 +7,7 @@
 
 use crate::error::StoreError;
 use crate::rows::{at, flag, json, maybe_at, named, signed, unsigned};
-use crate::sql::Sql;
+use crate::sql::{ROWS_AT_ONCE, Sql};
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock};
 use qingting_common::{Pii, UnixMillis};
@@ -285,6 +285,28 @@ pub(crate) async fn note(
     .bind(now.0)
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// The same for many at once, each with its stream.
+pub(crate) async fn note_all(
+    db: &mut AnyConnection,
+    kind: &str,
+    payloads: &[(String, Value)],
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    for payloads in payloads.chunks(ROWS_AT_ONCE) {
+        let mut sql = Sql::new(
+            "INSERT INTO outbox (key, kind, stream, payload, created_at, state, feed_only) VALUES ",
+        );
+        for (at, (stream, payload)) in payloads.iter().enumerate() {
+            sql.push(if at == 0 { "(" } else { ", (" }).push_bind(Uuid::now_v7().to_string());
+            sql.push(", ").push_bind(kind).push(", ").push_bind(stream.clone());
+            sql.push(", ").push_bind(payload.to_string()).push(", ").push_bind(now.0);
+            sql.push(", 'skipped', true)");
+        }
+        sql.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 

@@ -103,7 +103,61 @@ pub struct RecordingRow {
     pub deleted_at: Option<UnixMillis>,
 }
 
+/// What there is of recordings, on all servers of the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptRecordings {
+    /// Those that are there.
+    pub kept: u64,
+    /// Their bytes.
+    pub kept_bytes: u64,
+    /// When the call of the oldest of them ended.
+    pub oldest_at: Option<UnixMillis>,
+    /// Those that should be gone.
+    pub due: u64,
+    /// Their bytes.
+    pub due_bytes: u64,
+    /// When the next one is due.
+    pub next_due_at: Option<UnixMillis>,
+    /// Those that were deleted.
+    pub deleted: u64,
+    /// When the last one was.
+    pub last_deleted_at: Option<UnixMillis>,
+    /// Files of erased citizens that are still to be deleted.
+    pub to_erase: u64,
+}
+
 impl Store {
+    /// What there is of recordings, and what of it is due at that moment.
+    pub async fn kept_recordings(&self, now: UnixMillis) -> Result<KeptRecordings, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS kept, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS kept_bytes,
+                min(ended_at) AS oldest_at,
+                count(CASE WHEN delete_after <= $1 THEN 1 END) AS due,
+                CAST(coalesce(sum(CASE WHEN delete_after <= $1 THEN bytes END), 0) AS BIGINT)
+                    AS due_bytes,
+                min(CASE WHEN delete_after > $1 THEN delete_after END) AS next_due_at,
+                (SELECT count(*) FROM recordings WHERE deleted_at IS NOT NULL) AS deleted,
+                (SELECT max(deleted_at) FROM recordings) AS last_deleted_at,
+                (SELECT count(*) FROM recordings_to_erase) AS to_erase
+             FROM recordings JOIN calls ON calls.id = call_id WHERE deleted_at IS NULL",
+        )
+        .bind(now.0)
+        .fetch_one(self.readers())
+        .await?;
+        let count = |column| row.try_get(column).map(unsigned);
+        Ok(KeptRecordings {
+            kept: count("kept")?,
+            kept_bytes: count("kept_bytes")?,
+            oldest_at: maybe_at(&row, "oldest_at")?,
+            due: count("due")?,
+            due_bytes: count("due_bytes")?,
+            next_due_at: maybe_at(&row, "next_due_at")?,
+            deleted: count("deleted")?,
+            last_deleted_at: maybe_at(&row, "last_deleted_at")?,
+            to_erase: count("to_erase")?,
+        })
+    }
+
     /// Sets how long recordings are kept after the end of their call, for those that there are and
     /// those to come; none keeps them for ever.
     pub async fn retain_recordings(&self, keep: Option<Duration>) -> Result<(), StoreError> {

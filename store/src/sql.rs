@@ -6,6 +6,9 @@ use sqlx::query::Query;
 use sqlx::{Any, Arguments, AssertSqlSafe, Encode, Type};
 use std::fmt::Write;
 
+/// Rows that one statement writes: a row of ten values stays far below what SQLite binds (32,766).
+pub(crate) const ROWS_AT_ONCE: usize = 500;
+
 /// A statement that grows: text that the program wrote, and values as `$1`, `$2` and so on.
 pub(crate) struct Sql {
     text: String,

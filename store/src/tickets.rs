@@ -87,6 +87,8 @@ pub struct Revision {
     pub at: UnixMillis,
     /// Who: a key's name, `admin` or `machine`.
     pub by: String,
+    /// Whether it is the erasure of the citizen.
+    pub erased: bool,
     /// The new values; none where the field was cleared. What a person wrote is here also when the
     /// machine had written the same.
     pub changes: BTreeMap<Field, Option<Pii<String>>>,
@@ -170,7 +172,7 @@ impl Store {
     pub async fn revisions(&self, id: TicketId) -> Result<Vec<Revision>, StoreError> {
         let mut values = Values::new();
         sqlx::query(
-            "SELECT revision, at, by, changes FROM ticket_revisions WHERE ticket_id = $1
+            "SELECT revision, at, by, changes, erased FROM ticket_revisions WHERE ticket_id = $1
              ORDER BY revision",
         )
         .bind(id.to_string())
@@ -184,6 +186,7 @@ impl Store {
                 revision: row.try_get("revision")?,
                 at: at(row, "at")?,
                 by: row.try_get("by")?,
+                erased: flag(row, "erased")?,
                 changes: changed.into_iter().map(new).collect(),
             })
         })

@@ -2,10 +2,12 @@
 
 use super::{conflict, find, view};
 use crate::auth::Principal;
+use crate::calls::page_limit;
+use crate::problem::parameter;
 use crate::revision::{Seen, stale, tag};
 use crate::{ApiState, Problem, clock, once};
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,10 +15,12 @@ use axum::{Extension, Json};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::intake::{ClosedTicket, IMPORT_MAX, last_digits};
 use qingting_callbacks::preview;
-use qingting_store::{Campaign, CampaignCounts, CampaignError, CampaignState, Imported, Once};
+use qingting_store::{
+    Campaign, CampaignCounts, CampaignError, CampaignState, FollowUpResult, Imported, Once,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Longest name of a campaign, in characters.
 const NAME_CHARS_MAX: usize = 60;
@@ -90,12 +94,26 @@ pub(crate) struct Planned {
     at: Option<i64>,
 }
 
-/// What a campaign came to.
+/// Which results.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ResultsQuery {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Rows, 1 to 500; 50 when absent.
+    limit: Option<u32>,
+}
+
+/// What a campaign came to, a page of its results.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Results {
-    /// By name, as the city reckons them.
+    /// By name, as the city reckons them, over all results; on the first page alone.
     rates: BTreeMap<String, RateView>,
+    /// Oldest first.
     results: Vec<ResultView>,
+    /// `after` of the next page; absent on the last.
+    next: Option<String>,
 }
 
 /// A rate.
@@ -306,26 +324,44 @@ pub(crate) async fn preview(
     Ok(Json(Preview { open_now: rules.is_open(now), planned: planned.collect() }))
 }
 
-/// What every ended follow-up came to, and the rates over all of them.
-#[utoipa::path(get, path = "/api/v1/campaigns/{id}/results", params(("id" = String, Path)),
-    responses((status = 200, body = Results), (status = 404, body = Problem)))]
+/// What ended follow-ups came to, in pages, and the rates over all of them.
+#[utoipa::path(get, path = "/api/v1/campaigns/{id}/results",
+    params(("id" = String, Path), ResultsQuery), responses((status = 200, body = Results),
+    (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn results(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
+    query: Result<Query<ResultsQuery>, QueryRejection>,
 ) -> Result<Json<Results>, Problem> {
+    let Query(query) = query?;
+    let limit = page_limit(query.limit)?;
+    let after = query.after.as_deref().map(|text| parameter("after", text)).transpose()?;
     let row = find(&state, &id).await?;
     state.store.audit(&who.name, "campaign.results", &row.id.to_string()).await?;
-    let results = state.store.results(row.id).await?;
+    let (rates, results) = match after {
+        None => {
+            let mut all = state.store.results(row.id).await?;
+            let rates = rates(&state, &all);
+            all.truncate(limit as usize);
+            (rates, all)
+        }
+        after => (BTreeMap::new(), state.store.results_after(row.id, after, limit).await?),
+    };
+    let next = results.last().filter(|_| results.len() == limit as usize);
+    let next = next.map(|last| last.follow_up.id.to_string());
+    let results = results.into_iter().map(|result| ResultView {
+        verdict: view::verdict(&result.verdict),
+        follow_up: view::follow_up(result.follow_up),
+    });
+    Ok(Json(Results { rates, results: results.collect(), next }))
+}
+
+fn rates(state: &ApiState, results: &[FollowUpResult]) -> BTreeMap<String, RateView> {
     let rates = state.callbacks.rates().iter().map(|(name, formula)| {
         let rate = formula.over(results.iter().map(|result| &result.verdict));
         let view = RateView { value: rate.value(), part: rate.part, whole: rate.whole };
         (name.clone(), view)
     });
-    let rates = rates.collect();
-    let results = results.into_iter().map(|result| ResultView {
-        verdict: view::verdict(&result.verdict),
-        follow_up: view::follow_up(result.follow_up),
-    });
-    Ok(Json(Results { rates, results: results.collect() }))
+    rates.collect()
 }

@@ -31,6 +31,8 @@ pub struct RepeatView {
     pub call: String,
     /// `draft` or `confirmed`.
     pub status: &'static str,
+    /// It says that its citizen wants to stay unknown.
+    pub confidential: bool,
     /// Its title.
     pub title: Option<String>,
     /// Its place.
@@ -62,6 +64,7 @@ impl RepeatView {
             number: ticket.number.clone(),
             call: ticket.call.to_string(),
             status: TicketStatus::as_str(ticket.status),
+            confidential: field(Field::Confidential).as_deref() == Some("true"),
             title: field(Field::Title),
             place: field(Field::Place),
             created_at: ticket.created_at.0,

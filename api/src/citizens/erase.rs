@@ -1,16 +1,15 @@
 //! Erasure.
 
-use super::number;
+use super::{files, number};
 use crate::auth::Principal;
+use crate::insight::READ_AT_ONCE_MAX;
 use crate::{ApiState, Problem};
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use qingting_store::{EraseError, EraseReason, Erasure, Store};
+use qingting_store::{EraseError, EraseReason, Erasure};
 use serde::{Deserialize, Serialize};
-use std::io::ErrorKind;
-use std::path::Path;
 use utoipa::ToSchema;
 
 /// Whom to erase.
@@ -119,12 +118,15 @@ pub(crate) async fn erase(
         return Ok(Json(ErasureView::of(planned, true, 0)));
     }
     let running = async move {
+        // The district that their places lie in stays counted.
+        let district_of = state.district_of();
+        state.store.read_facts(&*district_of, READ_AT_ONCE_MAX).await?;
         let erased = state.store.erase_citizen(number, reason, &who.name).await.map_err(refused)?;
         // Calls' messages have the number, too.
         (state.forget_sip_messages)();
         // What was told to listeners is kept for those who come back.
         state.events.forget(|call| erased.calls.contains(&call));
-        let left = erase_files(&state.store, &state.recordings).await?;
+        let left = files::erase(&state.store, &state.recordings).await?;
         Ok(Json(ErasureView::of(erased.erasure, false, left)))
     };
     #[allow(
@@ -143,30 +145,5 @@ fn refused(error: EraseError) -> Problem {
     match error {
         EraseError::UnderWay => Problem::new(StatusCode::CONFLICT, error.to_string()),
         EraseError::Store(error) => error.into(),
-    }
-}
-
-/// Deletes the files of recordings of erased citizens that this server has; gives how many could not be. The file
-/// first: what is noted as gone is gone.
-///
-/// # Errors
-/// The database's.
-pub async fn erase_files(store: &Store, folder: &Path) -> Result<u64, qingting_store::StoreError> {
-    loop {
-        let due = store.recordings_to_erase().await?;
-        let mut left = 0;
-        for recording in &due {
-            match tokio::fs::remove_file(folder.join(&recording.file)).await {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    let file = &recording.file;
-                    tracing::error!(%error, file, "a recording of an erased citizen cannot be deleted");
-                    left += 1;
-                }
-                _ => store.recording_erased(recording.key).await?,
-            }
-        }
-        if left > 0 || due.is_empty() {
-            return Ok(left);
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 pub(crate) mod erase;
 pub(crate) mod export;
+mod files;
 mod zip;
 
-pub use erase::erase_files;
+pub use files::{erase as erase_files, is_recordings_folder};
 
 use crate::Problem;
 use qingting_store::CitizenNumber;

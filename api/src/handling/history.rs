@@ -30,6 +30,8 @@ pub(crate) struct RevisionView {
     at: i64,
     /// A key's name, `admin`, a seat's extension or `machine`.
     by: String,
+    /// Whether it is the erasure of the citizen by law (已按法删除), which changed values of before, too.
+    erased: bool,
     /// New values by the field's name; null where it was cleared.
     changes: BTreeMap<&'static str, Option<String>>,
 }
@@ -83,6 +85,7 @@ fn revision(row: Revision) -> RevisionView {
         revision: row.revision,
         at: row.at.0,
         by: row.by,
+        erased: row.erased,
         changes: row.changes.into_iter().map(change).collect(),
     }
 }

@@ -20,7 +20,8 @@ use qingting_nlu::rising::WEEKS;
 use qingting_store::{Store, StoreError, china};
 use qingting_workbook::report::ReportFont;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use topics::Rising;
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,7 +30,7 @@ const DAYS_MAX: i64 = 400;
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Tickets that a request reads itself, should the server's own reading be behind.
-const READ_AT_ONCE_MAX: u32 = 2_000;
+pub(crate) const READ_AT_ONCE_MAX: u32 = 2_000;
 /// Tickets of a span that are looked through for topics.
 const TOPIC_TICKETS_MAX: u32 = 50_000;
 
@@ -37,7 +38,7 @@ const TOPIC_TICKETS_MAX: u32 = 50_000;
 pub type DistrictOf = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 impl ApiState {
-    fn district_of(&self) -> DistrictOf {
+    pub(crate) fn district_of(&self) -> DistrictOf {
         let locate = Arc::clone(&self.locate);
         Arc::new(move |place| locate(place).district().unwrap_or_default().to_owned())
     }
@@ -131,8 +132,35 @@ pub(crate) async fn rising(
         Window::Hour => UnixMillis(at.0 - HOUR_MS),
         Window::Day => china::midnight_before(at),
     };
-    state.store.audit(&who.name, "rising.read", &format!("{}..{}", from.0, at.0)).await?;
+    // A page that stays open asks every minute: it is one reading.
+    if query.at.is_some() || state.lookers.is_new(&who.name, now) {
+        let span = format!("{}..{}", from.0, at.0);
+        state.store.audit(&who.name, "rising.read", &span).await?;
+    }
     Ok(Json(compare(&state.store, &state.district_of(), from, at).await?))
+}
+
+/// So long somebody's looking at what rises now is one reading in the audit.
+const LOOK_MS: i64 = HOUR_MS;
+/// Lookers that are remembered; those that are forgotten are written once more.
+const LOOKERS_MAX: usize = 1_000;
+
+/// When somebody's looking at what rises was last written into the audit.
+#[derive(Default)]
+pub(crate) struct Lookers(Mutex<HashMap<String, i64>>);
+
+impl Lookers {
+    fn is_new(&self, name: &str, now: UnixMillis) -> bool {
+        let mut lookers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lookers.retain(|_, at| (0..LOOK_MS).contains(&(now.0 - *at)));
+        if lookers.contains_key(name) {
+            return false;
+        }
+        if lookers.len() < LOOKERS_MAX {
+            lookers.insert(name.to_owned(), now.0);
+        }
+        true
+    }
 }
 
 async fn compare(

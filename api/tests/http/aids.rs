@@ -177,6 +177,7 @@ fn events_carry_what_a_seat_reads() {
         number: "20260101-000001".into(),
         call: "c".into(),
         status: "draft",
+        confidential: false,
         title: None,
         place: None,
         created_at: START.0,

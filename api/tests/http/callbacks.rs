@@ -174,6 +174,16 @@ async fn a_correction_counts_is_audited_and_told_to_the_ticket_system() {
     let results = world.admin("GET", &format!("/api/v1/campaigns/{id}/results"), "").await.json();
     assert_eq!(results["rates"]["satisfied"]["value"], 0.0);
     assert_eq!(results["rates"]["resolved"]["value"], 1.0);
+    assert_eq!((&results["next"], results["results"].as_array().unwrap().len()), (&Value::Null, 1));
+    let page = |query: String| format!("/api/v1/campaigns/{id}/results?{query}");
+    let first = world.admin("GET", &page("limit=1".into()), "").await.json();
+    assert_eq!((&first["next"], &first["rates"]), (&json!(follow_up), &results["rates"]));
+    let next = page(format!("limit=1&after={follow_up}"));
+    let second = world.admin("GET", &next, "").await.json();
+    assert_eq!(second, json!({ "rates": {}, "results": [], "next": null }));
+    for wrong in ["limit=0", "limit=501", "after=x", "before=x"] {
+        assert_eq!(world.admin("GET", &page(wrong.into()), "").await.status, 400, "{wrong}");
+    }
     let messages = world.admin("GET", "/api/v1/outbox?stream=ticket:T1", "").await.json();
     let keys: Vec<&str> = messages["messages"]
         .as_array()

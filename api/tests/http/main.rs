@@ -8,6 +8,7 @@ mod callbacks;
 mod feed;
 mod handling;
 mod insight;
+mod installation;
 mod once;
 mod outbox;
 mod people;
@@ -310,7 +311,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 91);
+    assert_eq!(operations, 100);
 }
 
 #[test]

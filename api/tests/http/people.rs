@@ -2,7 +2,7 @@
 
 use crate::world::{PASSWORD, START, World, bearer, listen, message};
 use qingting_api::{CallPhase, ControlCode, Event};
-use qingting_common::{CallId, UnixMillis};
+use qingting_common::{CallId, Pii, UnixMillis};
 use qingting_store::{AuditQuery, LegRole, MissedEnd, Role, SeatRole};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -51,7 +51,13 @@ async fn a_second_factor_is_offered_shown_and_then_wanted() {
     let other = world.seat("1002", SeatRole::Supervisor).await;
     let (path, confirm) = ("/api/v1/seats/1001/totp", "/api/v1/seats/1001/totp/confirm");
     assert_eq!(world.ask("POST", path, &other, "").await.status, 403, "another's");
-    let offered = world.ask("POST", path, &seat, "").await;
+    // Who has stolen the session has no password.
+    let with = |password: &str| json!({ "password": password }).to_string();
+    for body in [String::new(), with("wrong horse")] {
+        let refused = world.ask("POST", path, &seat, &body).await;
+        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("password")));
+    }
+    let offered = world.ask("POST", path, &seat, &with(PASSWORD)).await;
     assert_eq!(offered.status, 201);
     let offered = offered.json();
     let secret = offered["secret"].as_str().unwrap();
@@ -79,12 +85,25 @@ async fn a_second_factor_is_offered_shown_and_then_wanted() {
     let token = opened.json()["token"].as_str().unwrap().to_owned();
     let seat = format!("Authorization: Bearer {token}\r\n");
     assert_eq!(
-        world.ask("POST", path, &seat, "").await.status,
+        world.ask("POST", path, &seat, &with(PASSWORD)).await.status,
         403,
         "another is the administrator's"
     );
     assert_eq!(world.ask("DELETE", path, &seat, "").await.status, 403);
     assert_eq!(world.admin("GET", "/api/v1/seats/1001", "").await.json()["has_totp"], true);
+    let password = Pii::new(PASSWORD.to_owned());
+    for _ in 0..9 {
+        world.store.open_session("1001", &password, Some("000000")).await.unwrap();
+    }
+    let locked = log_in(Some(code(1))).await;
+    assert_eq!((locked.status, &locked.json()["field"]), (429, &json!("code")));
+    assert!(locked.head.contains("retry-after: "), "{}", locked.head);
+    let view = world.admin("GET", "/api/v1/seats/1001", "").await.json();
+    assert!(view["totp_locked_until"].as_i64().unwrap() > now().0, "{view}");
+    let lock = format!("{path}/lock");
+    assert_eq!(world.ask("DELETE", &lock, &other, "").await.status, 403);
+    assert_eq!(world.admin("DELETE", &lock, "").await.status, 204);
+    assert_eq!(log_in(None).await.status, 401, "it wants a code again");
     assert_eq!(world.admin("DELETE", path, "").await.status, 204);
     assert_eq!(log_in(None).await.status, 201);
     let of_totp: Vec<_> = actions(&world, "1001").await;

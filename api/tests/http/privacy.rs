@@ -142,6 +142,8 @@ fn reads(known: &Known) -> Vec<(String, String)> {
             "tickets" => known.ticket.to_string(),
             "campaigns" => "c".to_owned(),
             "follow-ups" => known.follow_up.clone(),
+            "lines" => Uuid::nil().to_string(),
+            "prompts" => "0".to_owned(),
             _ => String::new(),
         };
         let real =
@@ -212,16 +214,152 @@ async fn no_number_reaches_a_role_that_sees_none_whole_by_any_operation() {
     let key = world.store.create_key("another", Role::Operator, "admin").await.unwrap();
     let header = format!("Authorization: Bearer {}\r\n", key.secret);
     let path = format!("/api/v1/tickets/{}", known.ticket);
-    for (field, mask) in
-        [("caller_name", "王**"), ("caller_name", "保密"), ("phone", "138****8000")]
-    {
+    for (field, mask) in [
+        ("caller_name", "王**"),
+        ("caller_name", "保密"),
+        ("phone", "138****8000"),
+        ("title", "王**反映路灯不亮，请速办"),
+        ("description", "市民电话138****8000"),
+        ("place", "翠湖小区（王**家）"),
+    ] {
         let edit = json!({ "revision": 1, "fields": { field: mask } }).to_string();
         let answer = world.ask("PATCH", &path, &header, &edit).await;
         assert_eq!(
             (answer.status, answer.json()["field"].clone()),
             (422, json!(format!("fields.{field}")))
         );
+        assert!(!answer.json()["detail"].to_string().contains("王建国"));
     }
+    let whole = json!({ "revision": 1, "fields": { "title": "路灯不亮，5*5 米内全黑" } });
+    assert_eq!(world.ask("PATCH", &path, &header, &whole.to_string()).await.status, 200);
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test]
+async fn longer_and_longer_ends_or_names_tell_nothing_of_what_is_masked() {
+    let world = World::new().await;
+    known(&world, false).await;
+    let header = bearer(&world.store, Role::Reader).await;
+    let found = async |query: String| {
+        let path = format!("/api/v1/tickets?{query}");
+        let answer = world.ask("GET", &path, &header, "").await;
+        let count = answer.json()["tickets"].as_array().map(Vec::len);
+        (answer.status, count, answer.json()["next"].clone())
+    };
+    let whole = format!("phone={NUMBER}&status=draft");
+    assert_eq!(found(whole.clone()).await, (200, Some(1), Value::Null));
+    assert_eq!(found("phone=8000&status=draft".into()).await.1, Some(1));
+    for end in ["38000", "138000"] {
+        let path = format!("/api/v1/tickets?phone={end}");
+        let refused = world.ask("GET", &path, &header, "").await;
+        assert_eq!((refused.status, refused.json()["field"].clone()), (400, json!("phone")));
+    }
+    // Ends that could be numbers of their own find themselves alone.
+    for end in ["0138000", "00138000", "800138000", "3800138000"] {
+        assert_eq!(found(format!("phone={end}")).await, (200, Some(0), Value::Null), "{end}");
+    }
+    let text = |words: &str| format!("text={}&limit=1", encoded(words));
+    for shown in ["路灯不亮", "反映路灯", "8000"] {
+        assert_eq!(found(text(shown)).await.1, Some(1), "{shown}");
+    }
+    for hidden in [NAME, "建国", "王建", "1380013", "01380", "建国反映", NUMBER] {
+        assert_eq!(found(text(hidden)).await, (200, Some(0), Value::Null), "{hidden}");
+        let whole = world.admin("GET", &format!("/api/v1/tickets?{}", text(hidden)), "").await;
+        assert_eq!(whole.json()["tickets"].as_array().map(Vec::len), Some(1), "{hidden}");
+    }
+    // A name that is tried for every citizen is as slow as a number.
+    let mut status = 200;
+    for _ in 0..61 {
+        status = found(whole.clone()).await.0;
+    }
+    assert_eq!(status, 429);
+    assert_eq!(found("phone=8000".into()).await.0, 200, "the last four go on");
+}
+
+#[tokio::test]
+async fn a_confidential_ticket_is_not_found_by_who_sees_masks() {
+    let world = World::new().await;
+    world.admin("POST", "/api/v1/campaigns", r#"{"name":"c"}"#).await;
+    let Known { call, .. } = known(&world, true).await;
+    let header = bearer(&world.store, Role::Reader).await;
+    for query in [
+        "phone=8000&status=draft".into(),
+        format!("phone={NUMBER}&status=draft"),
+        format!("text={}", encoded("路灯")),
+    ] {
+        let path = format!("/api/v1/tickets?{query}");
+        let found = async |header: &str| {
+            let answer = world.ask("GET", &path, header, "").await.json();
+            answer["tickets"].as_array().unwrap().len()
+        };
+        assert_eq!((found(&header).await, found(&world.admin).await), (0, 1), "{query}");
+    }
+    // What is listed has 保密 in the place of the mask.
+    let call = call.to_string();
+    for (path, list) in [("/api/v1/missed-calls", "missed"), ("/api/v1/calls", "calls")] {
+        let page = world.ask("GET", path, &header, "").await.json();
+        let row = page[list].as_array().unwrap().iter().find(|row| row["id"] == call).unwrap();
+        assert_eq!(
+            (&row["caller"], &row["confidential"]),
+            (&json!("保密"), &json!(true)),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_gone_only_where_its_disk_is_mounted() {
+    let world = World::new().await;
+    known(&world, false).await;
+    let folder = world.dir.path().join("recordings");
+    let away = world.dir.path().join("away");
+    // Where the disk was is an empty folder, or none.
+    std::fs::rename(&folder, &away).unwrap();
+    let body = json!({ "phone": NUMBER, "reason": "other_law" }).to_string();
+    let erased = world.admin("POST", "/api/v1/citizens/erase", &body).await.json();
+    assert_eq!(erased["recordings_left"], 1);
+    std::fs::create_dir(&folder).unwrap();
+    assert_eq!(qingting_api::erase_files(&world.store, &folder).await.unwrap(), 1);
+    assert!(!qingting_api::is_recordings_folder(&world.store, &folder).await.unwrap());
+    // It is mounted again.
+    std::fs::remove_dir(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(qingting_api::erase_files(&world.store, &folder).await.unwrap(), 0);
+    assert!(!folder.join("a.wav").exists());
+    assert!(world.store.recordings_to_erase(None).await.unwrap().is_empty());
+    assert!(qingting_api::is_recordings_folder(&world.store, &folder).await.unwrap(), "marked");
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_deleted_by_hand_counts_as_gone_where_the_folder_is_proved() {
+    let world = World::new().await;
+    let folder = world.dir.path().join("recordings");
+    assert!(qingting_api::is_recordings_folder(&world.store, &folder).await.unwrap(), "new");
+    known(&world, false).await;
+    std::fs::remove_file(folder.join("a.wav")).unwrap();
+    let body = json!({ "phone": NUMBER, "reason": "other_law" }).to_string();
+    let erased = world.admin("POST", "/api/v1/citizens/erase", &body).await.json();
+    assert_eq!(erased["recordings_left"], 0);
+}
+
+#[tokio::test]
+async fn who_looks_at_what_rises_all_day_has_one_line_of_the_audit_an_hour() {
+    let world = World::new().await;
+    let chief = world.seat("1012", SeatRole::Supervisor).await;
+    for _ in 0..3 {
+        for window in ["hour", "day"] {
+            let path = format!("/api/v1/insight/rising?window={window}");
+            assert_eq!(world.ask("GET", &path, &chief, "").await.status, 200);
+        }
+    }
+    assert_eq!(world.admin("GET", "/api/v1/insight/rising", "").await.status, 200);
+    let lines = world.store.audit_lines(&AuditQuery { limit: 50, ..AuditQuery::default() }).await;
+    let lines = lines.unwrap();
+    let who: Vec<_> = lines.iter().filter(|line| line.action == "rising.read").collect();
+    assert_eq!(who.iter().map(|line| line.by.as_str()).collect::<Vec<_>>(), ["a admin", "1012"]);
 }
 
 #[tokio::test]
@@ -273,8 +411,11 @@ async fn exports_tell_neither_name_nor_number_of_a_confidential_citizen() {
     assert_eq!(vcon.json()["parties"][0]["tel"], "保密");
     assert_eq!(holds(&vcon.body, &[NUMBER, SPOKEN, "138****8000"]), None);
     let header = bearer(&world.store, Role::Reader).await;
+    // Who knows the number learns not even that there is such a ticket.
+    let found = world.ask("GET", &format!("/api/v1/tickets?phone={NUMBER}&status=draft"), &header, "").await;
+    assert_eq!((found.status, &found.json()["tickets"]), (200, &json!([])));
     for path in [
-        format!("/api/v1/tickets?phone={NUMBER}&status=draft"),
+        "/api/v1/tickets?status=draft".to_owned(),
         path.clone(),
         format!("{path}/history"),
         format!("/api/v1/calls/{call}"),

@@ -31,7 +31,7 @@ export class Refusal extends Error {
 const FIELDS: Record<string, string> = spoken({
   extension: '分机号应为 2 至 8 位数字', password: '密码应为 8 至 128 个字符', name: '名称为空、太长或已有', skills: '技能级别应为 1 至 9',
   login: '登录名应为 2 至 32 个小写字母、数字或 . _ -，字母开头，且未被占用', unit: '请填写承办单位（不超过 100 字）', subject: '统一身份标识不对，或已属于他人',
-  phone: '联系电话应为 3 至 20 位数字', amount: '金额应为数字，如 3000 或 12.5',
+  phone: '联系电话应为 3 至 20 位数字', to: '号码应为数字', amount: '金额应为数字，如 3000 或 12.5',
 });
 
 const client = createClient<paths>({ baseUrl: '' });
@@ -70,6 +70,16 @@ export async function recordingBytes(call: string, first: number, last: number):
 export async function citizenCopy(phone: string): Promise<Blob> {
   const headers = { Authorization: header() ?? '', 'Content-Type': 'application/json' };
   const asked = fetch('/api/v1/citizens/export', { method: 'POST', headers, body: JSON.stringify({ phone }) });
+  const answer = await asked.catch(() => {
+    throw new Refusal(0, t('服务器没有回应，请检查网络'));
+  });
+  if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
+  return answer.blob();
+}
+
+/** A prompt's sound. */
+export async function promptSound(id: string): Promise<Blob> {
+  const asked = fetch(`/api/v1/prompts/${encodeURIComponent(id)}/audio`, { headers: { Authorization: header() ?? '' } });
   const answer = await asked.catch(() => {
     throw new Refusal(0, t('服务器没有回应，请检查网络'));
   });

@@ -13,6 +13,11 @@ describe('handling', () => {
     expect(timeLeft(0, 90 * MINUTE)).toBe('已超期 1 小时 30 分');
   });
 
+  it('tells an erasure from an acceptance', () => {
+    const revisions = [{ revision: 1, at: 1, by: '801', changes: {} }, { revision: 2, at: 2, by: 'admin', erased: true, changes: {} }];
+    expect(lines({ revisions, steps: [] }, at).map(({ by, what }) => `${by} ${what}`)).toEqual(['801 受理', '管理员 已按法删除']);
+  });
+
   it('reads what was chosen as a time of China', () => {
     expect(moment('2026-01-01T00:00')).toBe(1_767_196_800_000);
     expect(moment('')).toBeUndefined();

@@ -76,7 +76,7 @@ export interface Line {
   note: string;
 }
 
-interface Revision { revision: number; at: number; by: string; changes: Record<string, string | null> }
+interface Revision { revision: number; at: number; by: string; erased?: boolean; changes: Record<string, string | null> }
 interface Step { revision: number; step: string; unit?: string | null; deadline?: number | null; at: number; by: string; note: string }
 
 const labelOf = (field: string) => t(SHOWN.find(({ name }) => name === field)?.label ?? field);
@@ -86,7 +86,7 @@ const personOf = (by: string) => (by in BY ? t(BY[by] ?? by) : by);
 export function lines(history: { revisions: readonly Revision[]; steps: readonly Step[] }, dayAndTime: (at: number) => string): Line[] {
   const all: Line[] = [];
   let filled: { line: Line; fields: Set<string> } | null = null;
-  for (const { revision, at, by, changes } of history.revisions) {
+  for (const { revision, at, by, erased, changes } of history.revisions) {
     const names = Object.keys(changes);
     const line = { revision, at, by: personOf(by), what: '', note: '' };
     if (by === 'machine') {
@@ -98,7 +98,7 @@ export function lines(history: { revisions: readonly Revision[]; steps: readonly
     }
     filled = null;
     const values = names.map((name) => `${labelOf(name)}${t('：')}${changes[name] || t('清空')}`);
-    all.push({ ...line, what: names.length ? t('修改') : t('受理'), note: values.join(t('；')) });
+    all.push({ ...line, what: erased ? t('已按法删除') : names.length ? t('修改') : t('受理'), note: values.join(t('；')) });
   }
   for (const { revision, step, unit, deadline, at, by, note } of history.steps) {
     const said = [unit, deadline && t('限 {at} 前', { at: dayAndTime(deadline) }), note].filter(Boolean).join(t('；'));

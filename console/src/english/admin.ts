@@ -1,5 +1,8 @@
 /** Administration. */
 export const ADMIN: Record<string, string> = {
+  '解除锁定': 'Unlock',
+  '解除锁定 {extension}': 'Unlock {extension}',
+  '数字错太多，{at} 前锁定': 'Too many wrong digits: locked until {at}',
   '两步验证': 'Second factor',
   '两步验证已启用': 'Second factor on',
   '两步验证：{extension}': 'Second factor: {extension}',

@@ -18,4 +18,5 @@ export const COMMON: Record<string, string> = {
   '密码': 'Password',
   '验证器应用显示的 6 位数字': 'The six digits of the authenticator',
   '数字不对或已经用过，请等下一组': 'Wrong or used before; wait for the next ones',
+  '数字连续错了十次，十五分钟内不再受理，也可请管理员解除': 'Wrong ten times in a row: none counts for 15 minutes, unless the administrator unlocks',
 };

@@ -4,6 +4,7 @@ import { ADMIN } from './admin';
 import { CALLBACKS } from './callbacks';
 import { COMMON } from './common';
 import { INSIGHT } from './insight';
+import { INSTALLATION } from './installation';
 import { QUALITY } from './quality';
 import { REFUSALS } from './refusals';
 import { SEAT } from './seat';
@@ -12,5 +13,5 @@ import { TICKETS } from './tickets';
 import { WORDS } from './words';
 
 export const ENGLISH: Record<string, string> = {
-  ...ADMIN, ...CALLBACKS, ...COMMON, ...INSIGHT, ...QUALITY, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
+  ...ADMIN, ...CALLBACKS, ...COMMON, ...INSIGHT, ...INSTALLATION, ...QUALITY, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
 };

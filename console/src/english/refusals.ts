@@ -3,6 +3,7 @@ export const REFUSALS: Record<string, string> = {
   '服务器没有回应，请检查网络': 'The server does not answer; check the network',
   '这一段还没有录下来': 'This part is not recorded yet',
   '操作没有成功（{status}）': 'It did not work ({status})',
+  '号码应为数字': 'A number is digits',
   '登录已失效，请重新签入': 'The session has ended; sign in again',
   '没有权限': 'Not allowed',
   '没有找到': 'Not found',

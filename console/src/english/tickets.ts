@@ -16,6 +16,7 @@ export const TICKETS: Record<string, string> = {
   '督办原因': 'Why it is supervised',
   '办理结果': 'What came of it',
   '重办': 'Redo',
+  '已按法删除': 'Erased by law',
   '重办原因': 'Why it is done again',
   '转入回访': 'To be followed up',
   '回访满意': 'Followed up: satisfied',

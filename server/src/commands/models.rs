@@ -154,6 +154,11 @@ pub fn cores_per_stream(dir: &ModelsDir, name: &str) -> Result<Option<f64>> {
     Ok(model.and_then(|model| model.cores_per_stream))
 }
 
+/// Every model that the program knows, judged by size and time.
+pub fn statuses(dir: &ModelsDir) -> Result<Vec<Status>> {
+    Ok(installer(dir)?.list())
+}
+
 /// The recogniser's files.
 pub fn recogniser(dir: &ModelsDir) -> Result<ModelPaths> {
     let installer = installer(dir)?;

@@ -31,7 +31,13 @@ impl Saying {
         format!("{}@{}", self.voice, self.speed)
     }
 
-    fn cached(&self, cache: &PromptCache) -> Option<Arc<[i16]>> {
+    /// Where it is kept, or will be.
+    pub fn path(&self, cache: &PromptCache) -> std::path::PathBuf {
+        cache.path(&self.text, &self.manner())
+    }
+
+    /// Its samples, where it was spoken before.
+    pub fn cached(&self, cache: &PromptCache) -> Option<Arc<[i16]>> {
         let absent = || Err(VoiceError::Unspeakable);
         cache.get_or(&self.text, &self.manner(), absent).ok().map(Arc::from)
     }

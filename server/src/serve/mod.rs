@@ -17,6 +17,7 @@ mod gauges;
 mod handling;
 mod identity;
 mod insight;
+mod installation;
 mod last_run;
 mod llm;
 mod metrics;
@@ -437,6 +438,7 @@ fn api_state(
         Arc::new(move || metrics::page(&for_metrics, &sip)),
     );
     state.audio = Arc::clone(&hotline.archive) as Arc<dyn qingting_api::RecordingSource>;
+    state.installation = Arc::new(installation::Installation::new(hotline));
     state.knowledge = hotline.aids.knowledge.clone();
     state.recent_calls = hotline.aids.recent_calls.clone();
     state.callbacks = Arc::clone(office) as Arc<dyn qingting_api::Callbacks>;

@@ -51,6 +51,24 @@ impl Prompts {
         })
     }
 
+    /// All of them: what each is for, what is said, and how it sounds.
+    pub fn all(&self, config: &Config) -> Vec<(String, String, Arc<[i16]>)> {
+        let texts = fixed_texts(config);
+        let fixed = self.fixed.iter().zip(texts).map(|((prompt, samples), (_, text))| {
+            (used(*prompt).to_owned(), text, Arc::clone(samples))
+        });
+        let positions = self.positions.iter().zip(position_texts());
+        let positions = positions
+            .map(|(samples, text)| ("queues.position".to_owned(), text, Arc::clone(samples)));
+        let own = own_uses(config).into_iter().filter_map(|(used, text)| {
+            let samples = self.own(&text)?;
+            Some((used, text, samples))
+        });
+        let sounds = [("seats.music", &self.music), ("ringing", &self.ringing)];
+        let sounds = sounds.map(|(used, of)| (used.to_owned(), String::new(), Arc::clone(of)));
+        fixed.chain(positions).chain(own).chain(sounds).collect()
+    }
+
     /// The longest of them.
     pub fn longest(&self) -> Duration {
         let fixed = self.fixed.iter().map(|(_, samples)| samples);
@@ -107,6 +125,37 @@ pub fn own_texts(config: &Config) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     texts.retain(|text| seen.insert(text.clone()));
     texts
+}
+
+/// The same by what each is for; a text that is used twice is there twice.
+fn own_uses(config: &Config) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for number in &config.numbers {
+        all.push((format!("numbers.{}.greeting", number.name), number.greeting.clone()));
+        all.push((format!("numbers.{}.closed", number.name), number.closed.clone()));
+    }
+    all.extend(
+        config.menus.iter().map(|node| (format!("menus.{}.say", node.name), node.say.clone())),
+    );
+    all.retain(|(_, text)| !text.is_empty());
+    all
+}
+
+/// The key of the configuration that holds its text.
+const fn used(prompt: Prompt) -> &'static str {
+    match prompt {
+        Prompt::Notice => "hotline.notice",
+        Prompt::Greeting => "hotline.greeting",
+        Prompt::AreYouThere => "hotline.are_you_there",
+        Prompt::Farewell => "hotline.farewell",
+        Prompt::PleaseWait => "seats.returned",
+        Prompt::OfferCallback => "seats.call_back_offer",
+        Prompt::CallbackPromised => "seats.call_back_promised",
+        Prompt::ThreePartyConsent => "seats.three_party",
+        Prompt::NobodyThere | Prompt::Busy | Prompt::Closed => "seats.nobody",
+        Prompt::Position { .. } => "queues.position",
+        Prompt::Own(_) => "own",
+    }
 }
 
 /// A hotline without seats needs four sentences; the others are spoken when there are seats.

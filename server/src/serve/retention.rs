@@ -27,8 +27,15 @@ pub async fn run(hotline: Arc<Hotline>) {
         return;
     }
     loop {
-        // As long as there are many: a busy day leaves more than one look takes.
-        while look(&hotline).await {}
+        match qingting_api::is_recordings_folder(&hotline.store, hotline.archive.root()).await {
+            // As long as there are many: a busy day leaves more than one look takes.
+            Ok(true) => while look(&hotline).await {},
+            Ok(false) => {
+                let folder = hotline.archive.root().display();
+                tracing::error!(%folder, "no recording is there that should be: is the disk mounted? Nothing is deleted");
+            }
+            Err(error) => tracing::error!(%error, "recordings that are due could not be found"),
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -21,6 +21,9 @@ const RINGING_HZ: f32 = 450.0;
 const RINGING_LEVEL: f32 = 4_000.0;
 const RINGING_ON_S: u32 = 1;
 const RINGING_S: u32 = 5;
+/// A tone that no exchange makes.
+const TEST_HZ: f32 = 1_020.0;
+const TEST_BEEPS: u32 = 7;
 /// Longest music taken from a file: 10 minutes.
 const MUSIC_SAMPLES_MAX: usize = 10 * 60 * TELEPHONE_RATE_HZ as usize;
 
@@ -46,6 +49,17 @@ pub fn ringing() -> Arc<[i16]> {
     (0..RINGING_S * TELEPHONE_RATE_HZ)
         .map(|index| if index < on { tone(index) } else { 0 })
         .collect()
+}
+
+/// What a test call plays: a second of the reference tone of ITU-T O.6, half a second of silence, for about ten
+/// seconds.
+pub fn test() -> Arc<[i16]> {
+    let (on, whole) = (TELEPHONE_RATE_HZ, TELEPHONE_RATE_HZ * 3 / 2);
+    let tone = |index: u32| {
+        let angle = TAU * TEST_HZ * index as f32 / TELEPHONE_RATE_HZ as f32;
+        (angle.sin() * RINGING_LEVEL) as i16
+    };
+    (0..whole * TEST_BEEPS).map(|at| if at % whole < on { tone(at % whole) } else { 0 }).collect()
 }
 
 fn chimes() -> Arc<[i16]> {

@@ -2,7 +2,8 @@
 
 use super::{follow_ups, results};
 use crate::error::StoreError;
-use crate::rows::{at, flag, number, pii, unreadable};
+use crate::rows::{at, flag, number, parsed, pii, unreadable};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{Store, audit};
 use qingting_callbacks::dialogue::{Answered, By};
@@ -12,6 +13,7 @@ use qingting_common::{FollowUpId, UnixMillis};
 use qingting_nlu::answers::{Cause, Question};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
+use std::collections::HashMap;
 
 /// An answer as the machine read it.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,20 +91,38 @@ const READ: &str =
     "SELECT * FROM follow_up_answers WHERE follow_up_id = $1 ORDER BY attempt, at, rowid";
 const CORRECTIONS: &str = "SELECT * FROM answer_corrections WHERE follow_up_id = $1 ORDER BY id";
 
-/// The answers as they count: a person's reading in the place of the machine's.
+/// The answers of a follow-up as they count.
 pub(super) async fn counted(
     db: &mut AnyConnection,
     of: FollowUpId,
 ) -> Result<Vec<Counted>, StoreError> {
-    let rows = sqlx::query(READ).bind(of.to_string()).fetch_all(&mut *db).await?;
-    let mut counted = Vec::new();
-    for row in &rows {
+    Ok(counted_of(db, &[of]).await?.remove(&of).unwrap_or_default())
+}
+
+/// The answers of some follow-ups as they count: a person's reading in the place of the machine's.
+pub(super) async fn counted_of(
+    db: &mut AnyConnection,
+    all: &[FollowUpId],
+) -> Result<HashMap<FollowUpId, Vec<Counted>>, StoreError> {
+    let of = |head: &str, order: &str| {
+        let mut sql = Sql::new(head);
+        sql.push_list(all.iter().map(FollowUpId::to_string)).push(order);
+        sql.build()
+    };
+    let mut counted: HashMap<FollowUpId, Vec<Counted>> = HashMap::with_capacity(all.len());
+    let given = of(
+        "SELECT * FROM follow_up_answers WHERE follow_up_id IN (",
+        ") ORDER BY follow_up_id, attempt, at, rowid",
+    );
+    for row in &given.fetch_all(&mut *db).await? {
         let Answered { question, answer, cause, text, .. } = read(row)?.answered;
+        let counted = counted.entry(parsed(row, "follow_up_id")?).or_default();
         counted.push(Counted { question, answer, cause, text });
     }
-    let rows = sqlx::query(CORRECTIONS).bind(of.to_string()).fetch_all(&mut *db).await?;
-    for row in &rows {
+    let corrected = of("SELECT * FROM answer_corrections WHERE follow_up_id IN (", ") ORDER BY id");
+    for row in &corrected.fetch_all(&mut *db).await? {
         let Correction { question, answer, cause, .. } = read_correction(row)?.correction;
+        let counted = counted.entry(parsed(row, "follow_up_id")?).or_default();
         let said = counted.iter().rfind(|given| given.question == question);
         let text = said.map(|given| given.text.clone()).unwrap_or_default();
         counted.retain(|given| given.question != question);

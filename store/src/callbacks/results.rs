@@ -4,7 +4,8 @@ use super::attempts::{self, schedule_second, unschedule_second};
 use super::follow_ups::{self, FollowUp};
 use super::{answers, campaigns};
 use crate::error::StoreError;
-use crate::{Store, china, handling, outbox};
+use crate::sql::Sql;
+use crate::{PAGE_ROWS_MAX, Store, china, handling, outbox};
 use qingting_callbacks::attempt::Status;
 use qingting_callbacks::result::{Round, Verdict};
 use qingting_callbacks::script::AnswerName;
@@ -27,19 +28,27 @@ impl Store {
     pub async fn results(&self, of: CampaignId) -> Result<Vec<FollowUpResult>, StoreError> {
         // One transaction, so that all are of one moment.
         let mut db = self.readers().begin().await?;
-        let rows = sqlx::query(
-            "SELECT * FROM follow_ups WHERE campaign_id = $1 AND status IS NOT NULL ORDER BY id",
-        )
-        .bind(of.to_string())
-        .fetch_all(&mut *db)
-        .await?;
-        let mut results = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let follow_up = follow_ups::read(row)?;
-            let verdict = verdict(&mut db, &follow_up).await?;
-            results.push(FollowUpResult { follow_up, verdict });
+        let mut results: Vec<FollowUpResult> = Vec::new();
+        loop {
+            let after = results.last().map(|result| result.follow_up.id);
+            let page = page(&mut db, of, after, PAGE_ROWS_MAX).await?;
+            let is_last = page.len() < PAGE_ROWS_MAX as usize;
+            results.extend(page);
+            if is_last {
+                return Ok(results);
+            }
         }
-        Ok(results)
+    }
+
+    /// The same behind one of them, at most `limit` and [`PAGE_ROWS_MAX`].
+    pub async fn results_after(
+        &self,
+        of: CampaignId,
+        after: Option<FollowUpId>,
+        limit: u32,
+    ) -> Result<Vec<FollowUpResult>, StoreError> {
+        let mut db = self.readers().begin().await?;
+        page(&mut db, of, after, limit.min(PAGE_ROWS_MAX)).await
     }
 
     /// What a follow-up that has ended came to.
@@ -52,6 +61,31 @@ impl Store {
         let verdict = verdict(&mut db, &follow_up).await?;
         Ok(Some(FollowUpResult { follow_up, verdict }))
     }
+}
+
+async fn page(
+    db: &mut AnyConnection,
+    of: CampaignId,
+    after: Option<FollowUpId>,
+    limit: u32,
+) -> Result<Vec<FollowUpResult>, StoreError> {
+    let mut sql = Sql::new("SELECT * FROM follow_ups WHERE status IS NOT NULL AND campaign_id = ");
+    sql.push_bind(of.to_string());
+    if let Some(after) = after {
+        sql.push(" AND id > ").push_bind(after.to_string());
+    }
+    sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit));
+    let rows = sql.build().fetch_all(&mut *db).await?;
+    let ended: Vec<FollowUp> = rows.iter().map(follow_ups::read).collect::<Result<_, _>>()?;
+    let ids: Vec<FollowUpId> = ended.iter().map(|follow_up| follow_up.id).collect();
+    let mut counted = answers::counted_of(db, &ids).await?;
+    let result = |follow_up: FollowUp| {
+        let counted = counted.remove(&follow_up.id).unwrap_or_default();
+        let status = follow_up.status.unwrap_or(Status::Cancelled);
+        let verdict = Verdict::of(status, follow_up.round, &counted);
+        FollowUpResult { follow_up, verdict }
+    };
+    Ok(ended.into_iter().map(result).collect())
 }
 
 async fn verdict(db: &mut AnyConnection, follow_up: &FollowUp) -> Result<Verdict, StoreError> {

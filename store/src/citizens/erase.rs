@@ -3,9 +3,10 @@
 use super::find::{Found, find, of};
 use super::{CITIZEN_ROWS_MAX, CitizenNumber, ERASED, scrub};
 use crate::error::StoreError;
-use crate::sql::Sql;
+use crate::sql::{ROWS_AT_ONCE, Sql};
 use crate::writer::Command;
 use crate::{Store, audit, callbacks, clock, missed, outbox, rows, search};
+use aho_corasick::AhoCorasick;
 use qingting_common::{CallId, UnixMillis};
 use qingting_nlu::draft::TicketDraft;
 use serde::{Deserialize, Serialize};
@@ -337,16 +338,14 @@ impl Erase {
             run(db, found).await?;
         }
         let events = of("SELECT id, detail FROM call_events WHERE call_id", all()).build();
+        let mut told: Vec<(i64, String)> = Vec::new();
         for row in events.fetch_all(&mut *db).await? {
             let mut detail: Value = rows::json(row.try_get("detail")?, "call_events.detail")?;
             if scrub::numbers(&mut detail, &forms) {
-                sqlx::query("UPDATE call_events SET detail = $2 WHERE id = $1")
-                    .bind(row.try_get::<i64, _>("id")?)
-                    .bind(detail.to_string())
-                    .execute(&mut *db)
-                    .await?;
+                told.push((row.try_get("id")?, detail.to_string()));
             }
         }
+        replace(db, "call_events", "detail", told).await?;
         // The citizen as a party, also where somebody else's call was passed on to the number.
         let mut legs = erased("legs SET name = NULL, target", "target", forms.clone());
         legs.push(" AND role IN ('citizen', 'other')");
@@ -364,7 +363,10 @@ impl Erase {
 
     async fn tickets(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
         let all = || found.tickets.iter().cloned();
+        self.history(db, found).await?;
         let drafts = of("SELECT id, call_id, revision, draft FROM tickets WHERE id", all()).build();
+        let mut erased = Vec::new();
+        let mut notes = Vec::new();
         for row in drafts.fetch_all(&mut *db).await? {
             let mut draft: Value = rows::json(row.try_get("draft")?, "tickets.draft")?;
             scrub::draft(&mut draft);
@@ -373,67 +375,80 @@ impl Erase {
             let (id, call): (String, String) = (row.try_get("id")?, row.try_get("call_id")?);
             // Who has seen it before has another one now.
             let revision = row.try_get::<i64, _>("revision")? + 1;
-            sqlx::query(
-                "UPDATE tickets SET draft = $2, revision = $3, updated_at = $4 WHERE id = $1",
-            )
-            .bind(&id)
-            .bind(rows::to_json(&draft, "tickets.draft")?)
-            .bind(revision)
-            .bind(self.at.0)
-            .execute(&mut *db)
-            .await?;
-            sqlx::query(
-                "INSERT INTO ticket_revisions (ticket_id, revision, at, by, changes)
-                 VALUES ($1, $2, $3, $4, '{}')",
-            )
-            .bind(&id)
-            .bind(revision)
-            .bind(self.at.0)
-            .bind(&self.by)
-            .execute(&mut *db)
-            .await?;
             let is = serde_json::json!({ "ticket": id, "call": call, "revision": revision });
-            outbox::note(db, "ticket.erased", &id, &is, self.at).await?;
+            erased.push((id.clone(), revision, rows::to_json(&draft, "tickets.draft")?));
+            notes.push((id, is));
         }
-        let changes =
-            of("SELECT ticket_id, revision, changes FROM ticket_revisions WHERE ticket_id", all());
-        for row in changes.build().fetch_all(&mut *db).await? {
-            let before: &str = row.try_get("changes")?;
-            let mut changes: Value = rows::json(before, "ticket_revisions.changes")?;
-            scrub::changes(&mut changes);
-            let after = changes.to_string();
-            if after == before {
-                continue;
+        for erased in erased.chunks(ROWS_AT_ONCE) {
+            let mut sql = Sql::new("WITH new (id, revision, draft) AS (VALUES ");
+            for (at, (id, revision, draft)) in erased.iter().enumerate() {
+                sql.push(if at == 0 { "(" } else { ", (" }).push_bind(id.clone()).push(", ");
+                sql.push_bind(*revision).push(", ").push_bind(draft.clone()).push(")");
             }
-            sqlx::query(
-                "UPDATE ticket_revisions SET changes = $3 WHERE ticket_id = $1 AND revision = $2",
-            )
-            .bind(row.try_get::<String, _>("ticket_id")?)
-            .bind(row.try_get::<i64, _>("revision")?)
-            .bind(after)
-            .execute(&mut *db)
-            .await?;
+            sql.push(
+                ") UPDATE tickets SET draft = new.draft, revision = new.revision, updated_at = ",
+            );
+            sql.push_bind(self.at.0).push(" FROM new WHERE tickets.id = new.id");
+            run(db, sql).await?;
+            let mut sql = Sql::new(
+                "INSERT INTO ticket_revisions (ticket_id, revision, at, by, changes, erased) VALUES ",
+            );
+            for (at, (id, revision, _)) in erased.iter().enumerate() {
+                sql.push(if at == 0 { "(" } else { ", (" }).push_bind(id.clone()).push(", ");
+                sql.push_bind(*revision).push(", ").push_bind(self.at.0).push(", ");
+                sql.push_bind(self.by.clone()).push(", '{}', true)");
+            }
+            run(db, sql).await?;
         }
-        let mut notes = erased("ticket_steps SET note", "ticket_id", all());
-        notes.push(" AND note <> ''");
-        run(db, notes).await?;
+        outbox::note_all(db, "ticket.erased", &notes, self.at).await?;
+        let mut said = self::erased("ticket_steps SET note", "ticket_id", all());
+        said.push(" AND note <> ''");
+        run(db, said).await?;
         run(db, of("DELETE FROM ticket_places WHERE ticket_id", all())).await?;
         let docs: Vec<i64> = found.docs.iter().copied().collect();
         search::forget(db, &docs).await
     }
 
+    /// What the tickets' fields were before.
+    async fn history(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        let all = found.tickets.iter().cloned();
+        let changes =
+            of("SELECT ticket_id, revision, changes FROM ticket_revisions WHERE ticket_id", all);
+        let mut erased: Vec<(String, i64, String)> = Vec::new();
+        for row in changes.build().fetch_all(&mut *db).await? {
+            let before: &str = row.try_get("changes")?;
+            let mut changes: Value = rows::json(before, "ticket_revisions.changes")?;
+            scrub::changes(&mut changes);
+            let after = changes.to_string();
+            if after != before {
+                erased.push((row.try_get("ticket_id")?, row.try_get("revision")?, after));
+            }
+        }
+        for erased in erased.chunks(ROWS_AT_ONCE) {
+            let mut sql = Sql::new("WITH new (ticket_id, revision, changes) AS (VALUES ");
+            for (at, (id, revision, changes)) in erased.iter().enumerate() {
+                sql.push(if at == 0 { "(" } else { ", (" }).push_bind(id.clone()).push(", ");
+                sql.push_bind(*revision).push(", ").push_bind(changes.clone()).push(")");
+            }
+            sql.push(
+                ") UPDATE ticket_revisions SET changes = new.changes FROM new
+                 WHERE ticket_revisions.ticket_id = new.ticket_id
+                    AND ticket_revisions.revision = new.revision",
+            );
+            run(db, sql).await?;
+        }
+        Ok(())
+    }
+
     async fn past(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
         let past = of("SELECT id, draft FROM past_tickets WHERE id", found.past.iter().cloned());
+        let mut erased: Vec<(String, String)> = Vec::new();
         for row in past.build().fetch_all(&mut *db).await? {
             let mut draft: Value = rows::json(row.try_get("draft")?, "past_tickets.draft")?;
             scrub::draft(&mut draft);
-            sqlx::query("UPDATE past_tickets SET draft = $2 WHERE id = $1")
-                .bind(row.try_get::<String, _>("id")?)
-                .bind(draft.to_string())
-                .execute(&mut *db)
-                .await?;
+            erased.push((row.try_get("id")?, draft.to_string()));
         }
-        Ok(())
+        replace(db, "past_tickets", "draft", erased).await
     }
 
     async fn follow_ups(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
@@ -467,15 +482,17 @@ impl Erase {
             "SELECT id, payload FROM outbox WHERE kind = 'callback.result' AND stream",
             self.result_streams(db, found).await?,
         );
+        let mut told: Vec<(i64, String)> = Vec::new();
         for row in results.build().fetch_all(&mut *db).await? {
             let mut payload: Value = rows::json(row.try_get("payload")?, "outbox.payload")?;
             scrub::result(&mut payload);
-            sqlx::query("UPDATE outbox SET payload = $2, last_error = NULL WHERE id = $1")
-                .bind(row.try_get::<i64, _>("id")?)
-                .bind(payload.to_string())
-                .execute(&mut *db)
-                .await?;
+            told.push((row.try_get("id")?, payload.to_string()));
         }
+        let ids = told.iter().map(|(id, _)| *id);
+        let mut errors = Sql::new("UPDATE outbox SET last_error = NULL WHERE id IN (");
+        errors.push_list(ids).push(")");
+        run(db, errors).await?;
+        replace(db, "outbox", "payload", told).await?;
         self.answers(db, found).await
     }
 
@@ -495,14 +512,13 @@ impl Erase {
     /// once.
     async fn answers(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
         let forms = self.number.forms();
+        let ids = found.follow_ups.iter().chain(&found.tickets).chain(found.all_calls());
+        let own = AhoCorasick::new(forms.iter().chain(ids));
+        let own = own.expect("ids of a few thousand rows are far shorter than an automaton may be");
         let kept = "SELECT who, key, body FROM idempotency_keys WHERE status IS NOT NULL";
         for row in sqlx::query(kept).fetch_all(&mut *db).await? {
             let body: &str = row.try_get::<Option<&str>, _>("body")?.unwrap_or_default();
-            let is_named = |id: &String| body.contains(id.as_str());
-            let is_own = forms.iter().any(is_named)
-                || found.follow_ups.iter().chain(&found.tickets).any(is_named)
-                || found.all_calls().any(is_named);
-            if is_own {
+            if own.is_match(body) {
                 sqlx::query("UPDATE idempotency_keys SET body = '{}' WHERE who = $1 AND key = $2")
                     .bind(row.try_get::<String, _>("who")?)
                     .bind(row.try_get::<String, _>("key")?)
@@ -512,6 +528,30 @@ impl Erase {
         }
         Ok(())
     }
+}
+
+/// Other texts in a column, by the rows' ids.
+async fn replace<Id>(
+    db: &mut AnyConnection,
+    table: &str,
+    column: &str,
+    texts: Vec<(Id, String)>,
+) -> Result<(), StoreError>
+where
+    Id: Clone + for<'v> sqlx::Encode<'v, sqlx::Any> + sqlx::Type<sqlx::Any>,
+{
+    for texts in texts.chunks(ROWS_AT_ONCE) {
+        let mut sql = Sql::new("WITH new (id, text) AS (VALUES ");
+        for (at, (id, text)) in texts.iter().enumerate() {
+            sql.push(if at == 0 { "(" } else { ", (" }).push_bind(id.clone());
+            sql.push(", ").push_bind(text.clone()).push(")");
+        }
+        sql.push(&format!(
+            ") UPDATE {table} SET {column} = new.text FROM new WHERE {table}.id = new.id"
+        ));
+        run(db, sql).await?;
+    }
+    Ok(())
 }
 
 /// [`ERASED`] in a column, where another is one of the values.

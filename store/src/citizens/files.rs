@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::recordings::{RecordingKey, RecordingKind};
 use crate::rows::{named, number, parsed};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock};
 use qingting_common::UnixMillis;
@@ -15,21 +16,32 @@ pub struct RecordingToErase {
     pub key: RecordingKey,
     /// Path relative to the recordings folder.
     pub file: String,
+    /// Whether it lies here or nowhere. Of a call of before servers had names on a database of several it may lie
+    /// elsewhere: that it is not here proves nothing.
+    pub is_ours: bool,
 }
 
 impl Store {
-    /// Recordings of this server whose files must go, at most [`PAGE_ROWS_MAX`].
-    pub async fn recordings_to_erase(&self) -> Result<Vec<RecordingToErase>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT recordings_to_erase.* FROM recordings_to_erase
-             JOIN calls ON calls.id = recordings_to_erase.call_id
-             WHERE $1 IS NULL OR server IS NULL OR server = $1
-             ORDER BY call_id, kind, slot, seq LIMIT $2",
-        )
-        .bind(self.server())
-        .bind(i64::from(PAGE_ROWS_MAX))
-        .fetch_all(self.readers())
-        .await?;
+    /// Recordings of this server whose files must go, behind that one, at most [`PAGE_ROWS_MAX`].
+    pub async fn recordings_to_erase(
+        &self,
+        after: Option<RecordingKey>,
+    ) -> Result<Vec<RecordingToErase>, StoreError> {
+        let is_alone = matches!(self.place(), crate::Place::File(_));
+        let mut sql = Sql::new(
+            "SELECT recordings_to_erase.*, server FROM recordings_to_erase
+             JOIN calls ON calls.id = recordings_to_erase.call_id WHERE true",
+        );
+        if let Some(server) = self.server() {
+            sql.push(" AND (server IS NULL OR server = ").push_bind(server).push(")");
+        }
+        if let Some(RecordingKey { call, kind, slot, seq }) = after {
+            sql.push(" AND (call_id, kind, slot, seq) > (").push_bind(call.to_string());
+            sql.push(", ").push_bind(kind.as_str()).push(", ").push_bind(i64::from(slot));
+            sql.push(", ").push_bind(i64::from(seq)).push(")");
+        }
+        sql.push(" ORDER BY call_id, kind, slot, seq LIMIT ").push_bind(i64::from(PAGE_ROWS_MAX));
+        let rows = sql.build().fetch_all(self.readers()).await?;
         let read = |row: &sqlx::any::AnyRow| {
             let key = RecordingKey {
                 call: parsed(row, "call_id")?,
@@ -37,9 +49,29 @@ impl Store {
                 slot: number(row, "slot")?,
                 seq: number(row, "seq")?,
             };
-            Ok(RecordingToErase { key, file: row.try_get("file")? })
+            let server: Option<String> = row.try_get("server")?;
+            let is_ours = is_alone || server.is_some();
+            Ok(RecordingToErase { key, file: row.try_get("file")?, is_ours })
         };
         rows.iter().map(read).collect()
+    }
+
+    /// Files of recordings that this server should have, the newest first, at most [`PAGE_ROWS_MAX`]; none where there
+    /// never was a recording. They prove that a folder is the recordings' and its disk mounted.
+    pub async fn recorded_files(&self) -> Result<Option<Vec<String>>, StoreError> {
+        let any = sqlx::query("SELECT 1 FROM recordings LIMIT 1");
+        if any.fetch_optional(self.readers()).await?.is_none() {
+            return Ok(None);
+        }
+        let mut sql = Sql::new(
+            "SELECT file FROM recordings JOIN calls ON calls.id = call_id WHERE deleted_at IS NULL",
+        );
+        if let Some(server) = self.server() {
+            sql.push(" AND server = ").push_bind(server);
+        }
+        sql.push(" ORDER BY call_id DESC LIMIT ").push_bind(i64::from(PAGE_ROWS_MAX));
+        let rows = sql.build().fetch_all(self.readers()).await?;
+        Ok(Some(rows.iter().map(|row| row.try_get("file")).collect::<Result<_, _>>()?))
     }
 
     /// Notes that such a file is gone, and in the audit that whoever erased the citizen deleted it. Call it after the

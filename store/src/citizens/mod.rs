@@ -93,7 +93,7 @@ impl CitizenNumber {
     }
 
     /// The forms as the index of tickets has them: digits, from the last one on.
-    fn reversed(&self) -> Vec<String> {
+    pub(crate) fn reversed(&self) -> Vec<String> {
         let mut all: Vec<String> = self
             .forms()
             .iter()

@@ -42,6 +42,9 @@ pub struct TicketSearch {
     pub number: Option<String>,
     /// The number that called or that the ticket names, or its end.
     pub phone: Option<PhoneEnd>,
+    /// The last four digits find numbers whose mask shows them, and a whole number itself alone, so that nobody who
+    /// sees masks finds out what they hide.
+    pub is_masked: bool,
     /// Words of title, description or party complained of.
     pub text: Option<Words>,
     /// Words of the place.

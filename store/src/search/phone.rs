@@ -1,5 +1,6 @@
 //! Telephone numbers as they are looked for: by all digits or by the last ones.
 
+use crate::citizens::CitizenNumber;
 use std::str::FromStr;
 
 /// Fewest digits: those that people are told a number by.
@@ -8,6 +9,9 @@ const DIGITS_MIN: usize = 4;
 const DIGITS_MAX: usize = 20;
 /// Fewest digits in a row that are a number in a text.
 const NUMBER_DIGITS_MIN: usize = 5;
+
+/// Shortest number whose mask shows its last digits.
+pub(super) const SHOWN_DIGITS_MIN: i64 = 11;
 
 /// A number, or its last digits.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +49,16 @@ impl PhoneEnd {
     /// The last four digits: enough to tell in the audit what was looked for, too little to ring anybody.
     pub fn last_digits(&self) -> &str {
         &self.0[self.0.len().saturating_sub(DIGITS_MIN)..]
+    }
+
+    /// Whether it is what a mask shows.
+    pub fn is_shown_end(&self) -> bool {
+        self.0.len() == DIGITS_MIN
+    }
+
+    /// All that a whole number is written as, each reversed; none where it can be the end of a longer one.
+    pub fn whole(&self) -> Option<Vec<String>> {
+        self.0.parse::<CitizenNumber>().ok().map(|number| number.reversed())
     }
 
     /// From which reversed number on, and before which.

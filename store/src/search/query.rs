@@ -5,6 +5,7 @@
 //! all tickets with the words, in no order: a frequent word fills its page with the newest tickets
 //! ([`Reach::Newest`]), a rare one is in few of all ([`Reach::All`]).
 
+use super::phone::SHOWN_DIGITS_MIN;
 use super::words::{Index, Words};
 use super::{FoundStatus, TicketSearch};
 use crate::sql::Sql;
@@ -125,11 +126,18 @@ fn few(sql: &mut Sql, search: &TicketSearch) {
         sql.push(" AND docs.number IN (");
         sql.push_list([number.trim().to_owned(), repeats::written(number)]).push(")");
     }
-    if let Some(phone) = &search.phone {
-        let (from, to) = phone.range();
-        sql.push(" AND docs.doc IN (SELECT doc FROM ticket_phones WHERE reversed >= ");
-        sql.push_bind(from).push(" AND reversed < ").push_bind(to).push(")");
+    let Some(phone) = &search.phone else { return };
+    sql.push(" AND docs.doc IN (SELECT doc FROM ticket_phones WHERE reversed ");
+    if search.is_masked && !phone.is_shown_end() {
+        sql.push("IN (").push_list(phone.whole().unwrap_or_default()).push("))");
+        return;
     }
+    let (from, to) = phone.range();
+    sql.push(">= ").push_bind(from).push(" AND reversed < ").push_bind(to);
+    if search.is_masked {
+        sql.push(" AND length(reversed) >= ").push_bind(SHOWN_DIGITS_MIN);
+    }
+    sql.push(")");
 }
 
 /// Whether one document has the words.

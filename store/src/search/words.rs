@@ -68,6 +68,17 @@ impl std::fmt::Debug for Words {
 }
 
 impl Words {
+    /// Whether a text has every word, as the index would find it. Nothing is found across a star: what a mask hides is
+    /// not there.
+    pub fn are_in<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> bool {
+        let parts: Vec<Vec<String>> =
+            texts.into_iter().flat_map(|text| text.split('*')).map(pairs).collect();
+        let is_there = |word: &Vec<String>| {
+            parts.iter().any(|part| part.windows(word.len()).any(|found| found == word))
+        };
+        self.0.iter().all(is_there)
+    }
+
     /// As the index is asked.
     pub(crate) fn asked(&self, index: Index) -> String {
         let phrase = |pairs: &Vec<String>| match index {
@@ -144,6 +155,16 @@ mod tests {
         assert_eq!(indexed(["路灯", "", "灯坏"], Index::Fts5), "路灯 0 灯坏");
         assert_eq!(indexed(["路灯", "灯坏"], Index::Tsvector), "'路灯':1 '0':2 '灯坏':3 ");
         assert_eq!(indexed(["", "。"], Index::Tsvector), "");
+    }
+
+    #[test]
+    fn what_a_mask_hides_is_not_found() {
+        let is_in = |words: &str, text: &str| words.parse::<Words>().unwrap().are_in([text]);
+        assert!(is_in("路灯不亮", "王**反映路灯，不亮") && is_in("路灯 反映", "王**反映路灯"));
+        assert!(is_in("8000", "138****8000"));
+        for hidden in ["王建国", "王反映", "1388", "路灯 王建"] {
+            assert!(!is_in(hidden, "王**反映路灯138****8000"), "{hidden}");
+        }
     }
 
     #[test]

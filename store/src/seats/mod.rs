@@ -10,6 +10,7 @@ pub(crate) mod totp;
 mod write;
 
 pub use sessions::{LogIn, NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};
+pub use totp::{TOTP_LOCKED_MS, TOTP_WRONG_MAX};
 
 use crate::error::StoreError;
 use crate::once::Once;
@@ -64,6 +65,8 @@ pub struct SeatInfo {
     pub disabled: bool,
     /// Whether it logs in with a code as well.
     pub has_totp: bool,
+    /// Until when no code counts, because too many were wrong; 0 where that never was.
+    pub totp_locked_until: UnixMillis,
     /// Counts its changes, from 1.
     pub revision: i64,
     /// When it was made.
@@ -178,6 +181,7 @@ impl Store {
             skills: seat.skills,
             disabled: false,
             has_totp: false,
+            totp_locked_until: UnixMillis(0),
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -271,6 +275,7 @@ fn read(row: &AnyRow) -> Result<SeatInfo, StoreError> {
         skills: rows::json(row.try_get("skills")?, "seats.skills")?,
         disabled: flag(row, "disabled")?,
         has_totp: row.try_get::<Option<String>, _>("totp_secret")?.is_some(),
+        totp_locked_until: at(row, "totp_locked_until")?,
         revision: row.try_get("revision")?,
         created_at: at(row, "created_at")?,
         updated_at: at(row, "updated_at")?,

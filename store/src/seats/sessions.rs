@@ -53,6 +53,8 @@ pub enum LogIn {
     Wrong,
     /// The password is right; the code of the second factor is absent, wrong or was there before.
     WantsCode,
+    /// The password is right; too many codes were wrong, and none counts until then.
+    Locked(UnixMillis),
 }
 
 impl Store {
@@ -103,7 +105,20 @@ impl Store {
             Opening::Opened => LogIn::Opened(NewSession { session, token }),
             Opening::Changed => LogIn::Wrong,
             Opening::WantsCode => LogIn::WantsCode,
+            Opening::Locked(until) => LogIn::Locked(until),
         })
+    }
+
+    /// Whether that is the seat's password, for what a session alone must not do.
+    pub async fn is_password(
+        &self,
+        extension: &str,
+        password: &Pii<String>,
+    ) -> Result<bool, StoreError> {
+        let hash = sqlx::query_scalar("SELECT password_hash FROM seats WHERE extension = $1");
+        let hash: Option<String> = hash.bind(extension).fetch_optional(self.readers()).await?;
+        let hash = hash.as_deref().unwrap_or(keys::NOBODYS_HASH);
+        Ok(self.inner.passwords.matches(password.expose(), hash).await?)
     }
 
     /// The session of that token, unless it is unknown, over or revoked, or its seat disabled.
@@ -167,28 +182,43 @@ enum Opening {
     /// Meanwhile the password was changed or the seat disabled.
     Changed,
     WantsCode,
+    Locked(UnixMillis),
 }
 
 impl Open {
-    /// Whether the second factor, where there is one, was shown; then its code counts no more.
-    async fn has_second_factor(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+    /// None when the second factor, where there is one, was shown; then its code counts no more. Of any number of
+    /// servers and addresses together few wrong codes are taken.
+    async fn lacks_second_factor(
+        &self,
+        db: &mut AnyConnection,
+    ) -> Result<Option<Opening>, StoreError> {
         let extension = &self.session.seat.extension;
-        let row = sqlx::query("SELECT totp_secret, totp_step FROM seats WHERE extension = $1")
-            .bind(extension)
-            .fetch_optional(&mut *db)
-            .await?;
-        let Some(row) = row else { return Ok(true) };
+        let row = sqlx::query(
+            "SELECT totp_secret, totp_step, totp_wrong, totp_locked_until FROM seats
+             WHERE extension = $1",
+        )
+        .bind(extension)
+        .fetch_optional(&mut *db)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
         let secret: Option<String> = row.try_get("totp_secret")?;
-        let Some(secret) = secret else { return Ok(true) };
-        let Some(code) = &self.code else { return Ok(false) };
+        let Some(secret) = secret else { return Ok(None) };
+        let locked_until = at(&row, "totp_locked_until")?;
+        if self.now < locked_until {
+            return Ok(Some(Opening::Locked(locked_until)));
+        }
+        let Some(code) = &self.code else { return Ok(Some(Opening::WantsCode)) };
         let step = totp::step(&secret, code.expose(), row.try_get("totp_step")?, self.now)?;
-        let Some(step) = step else { return Ok(false) };
-        sqlx::query("UPDATE seats SET totp_step = $2 WHERE extension = $1")
+        let Some(step) = step else {
+            let locked = totp::wrong(db, extension, row.try_get("totp_wrong")?, self.now).await?;
+            return Ok(Some(locked.map_or(Opening::WantsCode, Opening::Locked)));
+        };
+        sqlx::query("UPDATE seats SET totp_step = $2, totp_wrong = 0 WHERE extension = $1")
             .bind(extension)
             .bind(step)
             .execute(db)
             .await?;
-        Ok(true)
+        Ok(None)
     }
 }
 
@@ -197,8 +227,8 @@ impl Command for Open {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<Opening, StoreError> {
-        if !self.has_second_factor(db).await? {
-            return Ok(Opening::WantsCode);
+        if let Some(lacking) = self.lacks_second_factor(db).await? {
+            return Ok(lacking);
         }
         let extension = &self.session.seat.extension;
         // A token of a session that is long over proves nothing: it need not be kept.

@@ -15,6 +15,10 @@ use totp_rs::{Builder, Secret, Totp};
 /// Steps before and after the present one whose codes count.
 const SKEW_STEPS: u16 = 1;
 const SECRET_BYTES: usize = 20;
+/// Wrong codes in a row after which none counts for [`TOTP_LOCKED_MS`]: of a million, three count at a time.
+pub const TOTP_WRONG_MAX: i64 = 10;
+/// How long that is, in milliseconds.
+pub const TOTP_LOCKED_MS: i64 = 15 * 60_000;
 
 impl Store {
     /// Offers a seat a secret, in Base32 (RFC 4648), and notes in the audit that `by` did. It counts once a code of it
@@ -42,11 +46,38 @@ impl Store {
         Ok(confirmed)
     }
 
+    /// Lets a seat's codes count again, however many were wrong, and notes in the audit that `by` did.
+    pub async fn unlock_totp(&self, extension: &str, by: &str) -> Result<(), SeatError> {
+        let (extension, by, now) = (extension.to_owned(), by.to_owned(), clock::now());
+        self.write(Unlock { extension, by, now }).await
+    }
+
     /// Takes the second factor away; a seat that has none is left as it is.
     pub async fn remove_totp(&self, extension: &str, by: &str) -> Result<(), SeatError> {
         let (extension, by, now) = (extension.to_owned(), by.to_owned(), clock::now());
         self.write(Remove { extension, by, now }).await
     }
+}
+
+/// Counts a wrong code; the last one that may be locks, and the audit says so. Until when no code counts, where it does.
+pub(super) async fn wrong(
+    db: &mut AnyConnection,
+    extension: &str,
+    wrong_before: i64,
+    now: UnixMillis,
+) -> Result<Option<UnixMillis>, StoreError> {
+    let locks = wrong_before + 1 >= TOTP_WRONG_MAX;
+    let until = UnixMillis(if locks { now.0.saturating_add(TOTP_LOCKED_MS) } else { 0 });
+    sqlx::query("UPDATE seats SET totp_wrong = $2, totp_locked_until = $3 WHERE extension = $1")
+        .bind(extension)
+        .bind(if locks { 0 } else { wrong_before + 1 })
+        .bind(until.0)
+        .execute(&mut *db)
+        .await?;
+    if locks {
+        audit::insert(db, now, extension, "seat.totp_lock", extension).await?;
+    }
+    Ok(locks.then_some(until))
 }
 
 /// The step of that code, if it is of the secret and later than the last that counted.
@@ -113,8 +144,8 @@ impl Command for Confirm {
         let Some(offered) = offered else { return Ok(false) };
         let Some(step) = step(&offered, &self.code, 0, self.now)? else { return Ok(false) };
         sqlx::query(
-            "UPDATE seats SET totp_secret = totp_offered, totp_offered = NULL, totp_step = $2
-             WHERE extension = $1",
+            "UPDATE seats SET totp_secret = totp_offered, totp_offered = NULL, totp_step = $2,
+                totp_wrong = 0, totp_locked_until = 0 WHERE extension = $1",
         )
         .bind(&self.extension)
         .bind(step)
@@ -132,6 +163,31 @@ impl Command for Confirm {
     }
 }
 
+struct Unlock {
+    extension: String,
+    by: String,
+    now: UnixMillis,
+}
+
+impl Command for Unlock {
+    type Output = ();
+    type Error = SeatError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<(), SeatError> {
+        let unlocked = sqlx::query(
+            "UPDATE seats SET totp_wrong = 0, totp_locked_until = 0 WHERE extension = $1",
+        )
+        .bind(&self.extension)
+        .execute(&mut *db)
+        .await?;
+        if unlocked.rows_affected() == 0 {
+            return Err(SeatError::NotFound);
+        }
+        audit::insert(db, self.now, &self.by, "seat.totp_unlock", &self.extension).await?;
+        Ok(())
+    }
+}
+
 struct Remove {
     extension: String,
     by: String,
@@ -144,7 +200,8 @@ impl Command for Remove {
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), SeatError> {
         let removed = sqlx::query(
-            "UPDATE seats SET totp_secret = NULL, totp_offered = NULL WHERE extension = $1",
+            "UPDATE seats SET totp_secret = NULL, totp_offered = NULL, totp_wrong = 0,
+                totp_locked_until = 0 WHERE extension = $1",
         )
         .bind(&self.extension)
         .execute(&mut *db)

@@ -10,7 +10,11 @@ use qingting_nlu::answers::Question;
 use qingting_nlu::draft::Evidence;
 use qingting_nlu::history::PastTicket;
 use qingting_nlu::quality::{Checked, Finding, Kind};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 /// The citizen's number, as `new_call` has it.
 const NUMBER: &str = "13800138000";
@@ -282,7 +286,7 @@ async fn past(store: &Store) {
 }
 
 /// Every value of every table as text, with where it stands. A table that comes later is in it.
-async fn dump(store: &Store) -> Vec<(String, String)> {
+pub(super) async fn dump(store: &Store) -> Vec<(String, String)> {
     use sqlx::{Column, Row, ValueRef};
     let (tables, cast) = match store.place() {
         Place::File(_) => ("SELECT name FROM sqlite_master WHERE type = 'table'", None),
@@ -448,6 +452,8 @@ async fn check_what_stays(store: &Store, known: &Known) {
     );
     let history = store.revisions(known.ticket).await.unwrap();
     assert_eq!(history.last().unwrap().revision, ticket.revision);
+    let erasures = history.iter().filter(|revision| revision.erased).count();
+    assert!(history.last().unwrap().erased && erasures == 1, "{history:?}");
     assert!(history.iter().any(|revision| revision.by == "801"), "who edited stays");
     let missed =
         store.missed_calls(&MissedQuery { limit: 9, ..MissedQuery::default() }).await.unwrap();
@@ -509,11 +515,11 @@ async fn the_files_of_an_erased_citizen_are_listed_until_they_are_gone(on: On) {
     );
     // A crash lies between.
     let store = again(&store).await;
-    let due = store.recordings_to_erase().await.unwrap();
+    let due = store.recordings_to_erase(None).await.unwrap();
     assert_eq!(due.iter().map(|it| it.file.as_str()).collect::<Vec<_>>(), ["a.wav"]);
     store.recording_erased(due[0].key).await.unwrap();
     store.recording_erased(due[0].key).await.unwrap();
-    assert!(store.recordings_to_erase().await.unwrap().is_empty());
+    assert!(store.recordings_to_erase(None).await.unwrap().is_empty());
     let lines = store.audit_lines(&AuditQuery { limit: 9, ..AuditQuery::default() }).await.unwrap();
     let deleted: Vec<_> = lines.iter().filter(|line| line.action == "recording.delete").collect();
     assert_eq!((deleted.len(), deleted[0].by.as_str()), (1, "li"));
@@ -544,4 +550,97 @@ async fn a_citizen_gets_all_that_is_known_and_nothing_of_others(on: On) {
     assert!(
         nobody.data.as_object().unwrap().values().all(|rows| rows.as_array().unwrap().is_empty())
     );
+}
+
+on_both!(an_erasure_leaves_the_counts_of_districts_as_they_were);
+async fn an_erasure_leaves_the_counts_of_districts_as_they_were(on: On) {
+    let (_dir, store) = fresh(on).await;
+    everything(&store).await;
+    let district_of = |place: &str| place.chars().take(2).collect::<String>();
+    let count = async || {
+        assert_eq!(store.read_facts(&district_of, 10_000).await.unwrap(), 0);
+        let day = UnixMillis(START.0 + 86_400_000);
+        let groups = store.count_tickets(UnixMillis(START.0 - 1), day).await.unwrap();
+        groups.into_iter().map(|group| (group.of, group.tickets)).collect::<Vec<_>>()
+    };
+    let before = count().await;
+    assert!(before.iter().any(|(of, _)| of.district == "幸福"), "{before:?}");
+    store.erase_citizen(number(), EraseReason::Unlawful, "admin").await.unwrap();
+    assert_eq!(count().await, before);
+}
+
+on_both!(a_file_that_may_lie_with_another_server_is_told_to_be_so);
+async fn a_file_that_may_lie_with_another_server_is_told_to_be_so(on: On) {
+    let (_dir, store) = fresh(on).await;
+    // As before servers had names.
+    let (call, _) = begun(&store).await;
+    store.answer_call(call, START, Some("a.wav".into())).await.unwrap();
+    store.end_call(ended(call)).await.unwrap();
+    store.captions_closed(call).await.unwrap();
+    store.name_server("one".into());
+    assert_eq!(store.recorded_files().await.unwrap(), Some(Vec::new()), "of this server");
+    store.erase_citizen(number(), EraseReason::OtherLaw, "li").await.unwrap();
+    let due = store.recordings_to_erase(None).await.unwrap();
+    assert_eq!((due.len(), due[0].is_ours), (1, on == On::Sqlite), "a file's server is alone");
+    assert!(store.recordings_to_erase(Some(due[0].key)).await.unwrap().is_empty(), "behind it");
+}
+
+/// A call of the citizen's as it stands in the books, with a ticket.
+async fn one_of_many(store: Store, n: usize) {
+    let (call, ticket) = begun(&store).await;
+    store.answer_call(call, START, Some(format!("{n}.wav"))).await.unwrap();
+    for sentence in ["我住幸福小区三号楼", "楼下烧烤店太吵", "请你们来看看"] {
+        let tags = [
+            tag(Field::Title, "烧烤店扰民"),
+            tag(Field::Place, &format!("幸福小区{n}号楼")),
+            tag(Field::Description, &format!("第{n}次反映楼下烧烤店扰民，{sentence}")),
+        ];
+        store.record_final(call, said(sentence), &tags).await.unwrap();
+    }
+    let detail = serde_json::json!({ "to": NUMBER });
+    let event = CallEvent { at: START, kind: "transfer".into(), detail: Pii::new(detail) };
+    store.call_event(call, event).await.unwrap();
+    store.end_call(ended(call)).await.unwrap();
+    store.captions_closed(call).await.unwrap();
+    let revision = store.ticket(ticket).await.unwrap().unwrap().revision;
+    store.confirm_ticket(ticket, revision, "801").await.unwrap();
+}
+
+/// How long a write waits behind an erasure. The bound is far above what is measured: this machine may be busy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::disallowed_methods, reason = "it measures")]
+async fn an_erasure_of_a_thousand_calls_holds_the_writer_up_for_a_short_time() {
+    const WAIT_MS_MAX: u128 = 2_000;
+    let (_dir, store) = fresh(On::Sqlite).await;
+    for first in (0..1_000).step_by(50) {
+        let mut calls = JoinSet::new();
+        (first..first + 50).for_each(|n| {
+            calls.spawn(one_of_many(store.clone(), n));
+        });
+        calls.join_all().await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut waits = JoinSet::new();
+    {
+        let (store, is_over) = (store.clone(), Arc::clone(&is_over));
+        waits.spawn(async move {
+            let mut longest = 0;
+            while !is_over.load(Relaxed) {
+                let asked = Instant::now();
+                store.audit("801", "call.read", "x").await.unwrap();
+                longest = longest.max(asked.elapsed().as_millis());
+            }
+            longest
+        });
+    }
+    let began = Instant::now();
+    let erased = store.erase_citizen(number(), EraseReason::OtherLaw, "admin").await.unwrap();
+    let whole = began.elapsed().as_millis();
+    is_over.store(true, Relaxed);
+    let longest = waits.join_all().await[0];
+    println!("1,000 calls erased in {whole} ms; the longest wait of a write was {longest} ms");
+    assert_eq!((erased.erasure.calls, erased.erasure.tickets), (1_000, 1_000));
+    assert!(!erased.erasure.more);
+    assert_eq!(store.would_erase(&number()).await.unwrap(), Erasure::default());
+    assert!(longest < WAIT_MS_MAX, "{longest} ms");
 }

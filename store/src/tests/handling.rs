@@ -359,3 +359,56 @@ async fn tickets_are_found_by_where_they_are_and_counted_by_unit(on: On) {
     assert_eq!(store.open_by_unit(later).await.unwrap(), [load(None, 1, 0, 0)]);
     assert!(found(due(later)).await.0.is_empty(), "what is closed is not due");
 }
+
+/// A follow-up whose citizen is on the telephone.
+pub(super) async fn rung(store: &Store) -> FollowUpId {
+    let campaign = campaign(store).await;
+    let now = clock::now();
+    let closed = NewFollowUp {
+        event_id: "1".into(),
+        ticket: "GD1".into(),
+        title: "路灯不亮".into(),
+        unit: "城管局".into(),
+        opened_at: None,
+        closed_at: now,
+        citizen: Pii::new("13800138000".into()),
+        confidential: false,
+        earlier: Pii::default(),
+        after_redo: false,
+        priority: 0,
+    };
+    store.import_follow_ups(campaign.id, vec![closed], "admin", now).await.unwrap();
+    let ask = BeginAttempt {
+        campaign: campaign.id,
+        server: "s".into(),
+        lease: Duration::from_secs(30),
+        call: CallId::new(Uuid::now_v7()),
+        lines_free: None,
+        now,
+    };
+    let Begun::Dial(follow_up, _) = store.begin_attempt(ask).await.unwrap() else {
+        panic!("nobody is due")
+    };
+    follow_up.id
+}
+
+on_both!(a_ticket_of_an_outbound_call_is_followed_up_at_the_number_that_was_dialled);
+async fn a_ticket_of_an_outbound_call_is_followed_up_at_the_number_that_was_dialled(on: On) {
+    let (_dir, store) = fresh(on).await;
+    campaign(&store).await;
+    // Whom a seat rang is the citizen; the number that it showed is ours.
+    let call = NewCall {
+        direction: Direction::Outbound,
+        caller: Pii::new("13700137000".into()),
+        called: "12345".into(),
+        ..new_call()
+    };
+    let ticket = store.begin_call(call).await.unwrap();
+    let title = vec![(Field::Title, "路灯不亮".to_owned())];
+    store.edit_ticket(ticket, 0, title, "801").await.unwrap();
+    store.confirm_ticket(ticket, 1, "801").await.unwrap();
+    take(&store, ticket, StepKind::Dispatch).await.unwrap();
+    let closed = close(&store, ticket).await;
+    let asked = store.follow_up(closed.follow_up.unwrap()).await.unwrap().unwrap();
+    assert_eq!(asked.citizen.expose(), "13700137000");
+}

@@ -232,3 +232,36 @@ async fn a_ticket_that_changed_is_read_again_whoever_wrote_it(on: On) {
     assert_eq!(count().await, [(String::new(), 1)]);
     assert!(store.ticket(ticket).await.unwrap().is_some());
 }
+
+on_both!(a_callbacks_untouched_draft_goes_from_the_counts_too);
+async fn a_callbacks_untouched_draft_goes_from_the_counts_too(on: On) {
+    let (_dir, store) = fresh(on).await;
+    let (_, kept) = begun(&store).await;
+    let follow_up = super::handling::rung(&store).await;
+    let call = store.attempts(follow_up).await.unwrap()[0].call;
+    let row = NewCall { id: call, direction: Direction::Callback, ..new_call() };
+    let draft = store.begin_call(row).await.unwrap();
+    let counted = async || {
+        let day = UnixMillis(START.0 + DAY_MS);
+        let groups = store.count_tickets(START, day).await.unwrap();
+        groups.iter().map(|group| group.tickets).sum::<u64>()
+    };
+    // Once with facts and once while it waits for them.
+    assert_eq!(store.read_facts(&district_of, 10).await.unwrap(), 0);
+    assert_eq!(counted().await, 2);
+    store.drop_untouched_draft(call).await.unwrap();
+    assert_eq!((counted().await, store.ticket(draft).await.unwrap()), (1, None));
+    assert!(store.ticket(kept).await.unwrap().is_some());
+    for table in ["ticket_facts", "tickets_to_count", "ticket_docs", "ticket_phones"] {
+        let left = rows_of(&store, table).await;
+        assert!(!left.contains(&draft.to_string()), "{table}: {left}");
+    }
+    assert_eq!(store.read_facts(&district_of, 10).await.unwrap(), 0, "nothing waits that is gone");
+}
+
+/// All of a table, as text.
+async fn rows_of(store: &Store, table: &str) -> String {
+    let all = super::citizens::dump(store).await;
+    let of = all.into_iter().filter(|(place, _)| place.starts_with(&format!("{table}.")));
+    of.map(|(_, text)| text + "\n").collect()
+}

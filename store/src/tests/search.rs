@@ -123,3 +123,26 @@ async fn searches_follow_an_index_and_sort_few() {
     let all = explained(&TicketSearch::default()).await;
     assert!(all[0].contains("docs USING INTEGER PRIMARY KEY"), "{all:#?}");
 }
+
+on_both!(who_sees_masks_finds_numbers_by_what_a_mask_shows_or_whole);
+async fn who_sees_masks_finds_numbers_by_what_a_mask_shows_or_whole(on: On) {
+    let (_dir, store) = fresh(on).await;
+    let (_, ticket) = begun(&store).await;
+    let edit = vec![(Field::Phone, "88881234".to_owned())];
+    store.edit_ticket(ticket, 0, edit, "801").await.unwrap();
+    let found = async |phone: &str, is_masked: bool| {
+        let phone = Some(phone.parse().unwrap());
+        let asked = TicketSearch { phone, is_masked, limit: 9, ..TicketSearch::default() };
+        store.find_tickets(&asked).await.unwrap().len()
+    };
+    for end in ["8000", "13800138000", "38000", "00138000", "1234", "88881234", "8881234"] {
+        assert_eq!(found(end, false).await, 1, "{end}");
+    }
+    for shown in ["8000", "13800138000", "+86 138 0013 8000", "88881234"] {
+        assert_eq!(found(shown, true).await, 1, "{shown}");
+    }
+    // A landline's mask shows no digit, and the end of a number is no number.
+    for hidden in ["1234", "38000", "00138000", "8881234", "3800138000"] {
+        assert_eq!(found(hidden, true).await, 0, "{hidden}");
+    }
+}

@@ -20,7 +20,7 @@ async fn log_in(store: &Store, extension: &str, password: &str) -> Option<NewSes
     match store.open_session(extension, &Pii::new(password.into()), None).await.unwrap() {
         LogIn::Opened(session) => Some(session),
         LogIn::Wrong => None,
-        LogIn::WantsCode => panic!("it has no second factor"),
+        other => panic!("{other:?}: it has no second factor"),
     }
 }
 
@@ -197,4 +197,46 @@ async fn a_second_factor_is_wanted_once_it_was_shown_and_each_code_counts_once(o
     ] {
         assert!(matches!(missing, Err(SeatError::NotFound)));
     }
+}
+
+on_both!(ten_wrong_codes_in_a_row_lock_for_a_time_whoever_sent_them_and_wherever);
+async fn ten_wrong_codes_in_a_row_lock_for_a_time_whoever_sent_them_and_wherever(on: On) {
+    let (_dir, store) = fresh(on).await;
+    // Another server on the same database.
+    let other = again(&store).await;
+    make(&store, "1001").await;
+    let secret = store.offer_totp("1001", "admin").await.unwrap();
+    assert!(store.confirm_totp("1001", &code(&secret, 0), "admin").await.unwrap());
+    let password = Pii::new(PASSWORD.to_owned());
+    let wrong = async |store: &Store| store.open_session("1001", &password, Some("no")).await;
+    for n in 1..crate::seats::TOTP_WRONG_MAX {
+        let store = if n % 2 == 0 { &store } else { &other };
+        assert!(matches!(wrong(store).await.unwrap(), LogIn::WantsCode), "{n}");
+    }
+    assert!(matches!(store.open_session("1001", &password, None).await.unwrap(), LogIn::WantsCode));
+    let LogIn::Locked(until) = wrong(&store).await.unwrap() else { panic!("the tenth locks") };
+    let left = until.0 - crate::clock::now().0;
+    assert!((800_000..=crate::seats::TOTP_LOCKED_MS).contains(&left), "{left}");
+    let right = store.open_session("1001", &password, Some(&code(&secret, 1))).await.unwrap();
+    assert!(matches!(right, LogIn::Locked(_)), "the right one, too");
+    let nobody = Pii::new("wrong horse".to_owned());
+    let told = store.open_session("1001", &nobody, Some("no")).await.unwrap();
+    assert!(matches!(told, LogIn::Wrong), "who has no password learns nothing of it");
+    assert_eq!(store.seat("1001").await.unwrap().unwrap().totp_locked_until, until);
+    store.unlock_totp("1001", "admin").await.unwrap();
+    for _ in 1..crate::seats::TOTP_WRONG_MAX {
+        assert!(matches!(wrong(&store).await.unwrap(), LogIn::WantsCode));
+    }
+    // A right one wipes the slate.
+    let right = store.open_session("1001", &password, Some(&code(&secret, 1))).await.unwrap();
+    assert!(matches!(right, LogIn::Opened(_)));
+    assert!(matches!(wrong(&store).await.unwrap(), LogIn::WantsCode));
+    let query = AuditQuery { limit: 50, subject: Some("1001".into()), before: None };
+    let lines = store.audit_lines(&query).await.unwrap();
+    let of = |action: &str| lines.iter().filter(|line| line.action == action).count();
+    assert_eq!((of("seat.totp_lock"), of("seat.totp_unlock")), (1, 1));
+    let missing = store.unlock_totp("1009", "admin").await;
+    assert!(matches!(missing, Err(SeatError::NotFound)));
+    assert!(store.is_password("1001", &password).await.unwrap());
+    assert!(!store.is_password("1001", &nobody).await.unwrap());
 }

@@ -504,11 +504,11 @@ struct Asked {
 fn try_another_way(hotline: &Hotline, call: CallId, io: &mut LegIo, code: u16) -> bool {
     // A telephone behind the trunk that does not answer in time says nothing about the trunk.
     if let Some(trunk) = io.trunk.as_ref().filter(|_| !io.is_heard_of && !io.is_answered) {
-        hotline.switchboard.trunks.call_failed(trunk, code);
+        hotline.switchboard.trunks.call_failed(trunk.trunk(), code);
     }
     let is_way = matches!(code, 408 | 500..=599) && !io.is_heard_of && !io.is_given_up;
     let Some(way) = io.other_ways.pop_front().filter(|_| is_way) else { return false };
-    io.trunk = way.trunk;
+    io.trunk = way.trunk.as_deref().map(|trunk| hotline.switchboard.trunks.line(trunk));
     let (dialog, events) = hotline.endpoint.invite(way.invite);
     hotline.switchboard.calls.dialog_came(call, dialog.call_id());
     (io.dialog, io.events) = (Some(dialog), Some(events));

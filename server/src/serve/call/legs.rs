@@ -1,6 +1,6 @@
 //! The legs of one call as the driver holds them: a SIP dialog and a media leg each.
 
-use crate::serve::switchboard::Way;
+use crate::serve::switchboard::{TrunkLine, Way};
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{Cause, HungUpBy, LEGS_MAX, LegId, Role, Target};
 use qingting_core::queue::SeatId;
@@ -36,7 +36,7 @@ pub(super) struct LegIo {
     /// Other ways to the same party, tried when this one fails before anything rings.
     pub(super) other_ways: VecDeque<Way>,
     /// The trunk that its dial goes by.
-    pub(super) trunk: Option<String>,
+    pub(super) trunk: Option<TrunkLine>,
     /// Somebody at the far end has reacted: other ways are not tried any more.
     pub(super) is_heard_of: bool,
     /// The machine has given up the dial.

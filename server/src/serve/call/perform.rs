@@ -187,7 +187,8 @@ impl Driver {
             self.known.push_back(Input::Leg { leg, event });
             return;
         };
-        io.trunk = way.trunk;
+        let trunks = &self.hotline.switchboard.trunks;
+        io.trunk = way.trunk.as_deref().map(|trunk| trunks.line(trunk));
         let (dialog, events) = self.hotline.endpoint.invite(way.invite);
         let calls = &self.hotline.switchboard.calls;
         calls.dialog_came(self.id, dialog.call_id());

@@ -16,7 +16,7 @@ pub use desk::{tell_queues, watch_telephones};
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use plans::hours_named;
 pub use seats::Seats;
-pub use ways::{Trunks, Way, call_header};
+pub use ways::{TrunkLine, Trunks, Way, call_header};
 
 use crate::clock::Clock;
 use crate::config::Config;

@@ -11,9 +11,9 @@ use qingting_sip::auth::Credentials;
 use qingting_sip::message::{HeaderName, NameAddr, SipUri};
 use qingting_sip::trunk::{Account, TrunkConfig, TrunkSet, TrunkStatus};
 use qingting_sip::{Endpoint, OutgoingInvite, Transport};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The call's id and what the called seat is in it, for the seat's page.
@@ -50,6 +50,30 @@ pub struct Trunks {
     advertised: Option<IpAddr>,
     /// Asks how they are; from [`Trunks::start`] on.
     set: OnceLock<TrunkSet>,
+    /// Calls that run by each.
+    calls: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+/// A call's hold on a trunk, which counts as one until it is dropped.
+pub struct TrunkLine {
+    trunk: String,
+    calls: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+impl TrunkLine {
+    /// The trunk.
+    pub fn trunk(&self) -> &str {
+        &self.trunk
+    }
+}
+
+impl Drop for TrunkLine {
+    fn drop(&mut self) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = calls.get_mut(&self.trunk) {
+            *count = count.saturating_sub(1);
+        }
+    }
 }
 
 struct Trunk {
@@ -68,7 +92,38 @@ impl Trunks {
             listed.iter().copied().chain(trunk.uri.ip().filter(|_| listed.is_empty()))
         });
         let peers = peers.collect();
-        Ok(Self { trunks, peers, advertised: config.sip.advertised_ip, set: OnceLock::new() })
+        let advertised = config.sip.advertised_ip;
+        Ok(Self { trunks, peers, advertised, set: OnceLock::new(), calls: Arc::default() })
+    }
+
+    /// Counts a call by this trunk as long as it is held.
+    pub fn line(&self, trunk: &str) -> TrunkLine {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(trunk.to_owned()).or_default() += 1;
+        TrunkLine { trunk: trunk.to_owned(), calls: Arc::clone(&self.calls) }
+    }
+
+    /// The same of the trunk that a call came from; none of a stranger's.
+    pub fn line_of_peer(&self, source: IpAddr) -> Option<TrunkLine> {
+        let is_of = |trunk: &&Trunk| match trunk.settings.peers.is_empty() {
+            true => trunk.uri.ip() == Some(source),
+            false => trunk.settings.peers.contains(&source),
+        };
+        self.trunks.iter().find(is_of).map(|trunk| self.line(&trunk.settings.name))
+    }
+
+    /// Calls that run by this trunk now.
+    pub fn calls(&self, trunk: &str) -> u32 {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.get(trunk).copied().unwrap_or_default()
+    }
+
+    /// The way to a number by this trunk alone.
+    pub fn way_of(&self, trunk: &str, number: &Number) -> Option<Way> {
+        let trunk = self.trunks.iter().find(|known| known.settings.name == trunk)?;
+        let mut way = trunk.way(number, &trunk.settings.caller_id, Vec::new())?;
+        way.local_ip = self.seen_at(way.local_ip);
+        Some(way)
     }
 
     /// Begins to register with them and to ask how they are. Must run within the SIP runtime.
@@ -146,6 +201,31 @@ impl Trunk {
             identity: address(user, &self.uri.host)?,
             account,
         })
+    }
+
+    /// The way to a number, with the number that it shows.
+    fn way(
+        &self,
+        number: &Number,
+        shown: &str,
+        mut headers: Vec<(HeaderName, String)>,
+    ) -> Option<Way> {
+        let user = self.rule.dial(number);
+        let host = &self.uri.host;
+        let port = self.uri.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let target: SipUri = format!("sip:{user}@{host}{port}").parse().ok()?;
+        if !shown.is_empty() {
+            headers.insert(0, (HeaderName::PAssertedIdentity, format!("<sip:{shown}@{host}>")));
+        }
+        let credentials = self.credentials();
+        let from = address(shown, host)?;
+        let invite = OutgoingInvite {
+            headers,
+            credentials,
+            ..OutgoingInvite::new(target, self.transport, from)
+        };
+        let (name, local_ip) = (self.settings.name.clone(), own_ip(&self.uri));
+        Some(Way { invite, trunk: Some(name), local_ip, is_browser: false })
     }
 
     fn credentials(&self) -> Option<Credentials> {
@@ -268,31 +348,16 @@ impl Switchboard {
     fn by_trunk(&self, role: Role, number: &str, beginning: &Beginning) -> VecDeque<Way> {
         let Ok(number) = Number::read(number, None) else { return VecDeque::new() };
         let ways = self.trunks.ordered().into_iter().filter_map(|trunk| {
-            let user = trunk.rule.dial(&number);
             let host = &trunk.uri.host;
-            let port = trunk.uri.port.map(|port| format!(":{port}")).unwrap_or_default();
-            let target: SipUri = format!("sip:{user}@{host}{port}").parse().ok()?;
             let own = beginning.errand.as_ref().map(|errand| &errand.caller_id);
             let shown = own.filter(|own| !own.is_empty()).unwrap_or(&trunk.settings.caller_id);
             let mut headers = Vec::new();
-            if !shown.is_empty() {
-                let asserted = format!("<sip:{shown}@{host}>");
-                headers.push((HeaderName::PAssertedIdentity, asserted));
-            }
             // A call that goes on to somebody else says from which number it was sent there.
             if role == Role::Other && !beginning.called.is_empty() && is_plain(&beginning.called) {
                 let diversion = format!("<sip:{}@{host}>;reason=unconditional", beginning.called);
                 headers.push((HeaderName::Other("Diversion".to_owned()), diversion));
             }
-            let credentials = trunk.credentials();
-            let from = address(shown, host)?;
-            let invite = OutgoingInvite {
-                headers,
-                credentials,
-                ..OutgoingInvite::new(target, trunk.transport, from)
-            };
-            let (name, local_ip) = (trunk.settings.name.clone(), own_ip(&trunk.uri));
-            Some(Way { invite, trunk: Some(name), local_ip, is_browser: false })
+            trunk.way(&number, shown, headers)
         });
         let mut ways: VecDeque<Way> = ways.collect();
         // Whoever has no other trunk waits for the one there is as long as SIP does.

@@ -53,6 +53,8 @@ pub struct TrunkStatus {
     pub last_code: Option<u16>,
     /// Failures in a row.
     pub failures: u32,
+    /// How long it is since a probe was answered or given up; `None` before the first.
+    pub since_answer: Option<Duration>,
 }
 
 /// **Up after one answer, down after two failures or a 503.** One probe of each kind is under way
@@ -63,6 +65,7 @@ pub struct Trunk {
     up: bool,
     failures: u32,
     last_code: Option<u16>,
+    answered_at: Option<Millis>,
     health_at: Option<Millis>,
     registers: bool,
     expires_s: u32,
@@ -80,6 +83,7 @@ impl Trunk {
             up: false,
             failures: 0,
             last_code: None,
+            answered_at: None,
             health_at: Some(now),
             registers,
             expires_s: wished.unwrap_or(EXPIRES_S_DEFAULT).clamp(1, EXPIRES_S_MAX),
@@ -115,6 +119,7 @@ impl Trunk {
 
     /// What came of a probe; `random` spreads the retries.
     pub fn answered(&mut self, now: Millis, probe: Probe, outcome: Outcome, random: u32) {
+        self.answered_at = Some(now);
         match probe {
             Probe::Health => {
                 self.health_at = Some(now + HEALTH_EVERY);
@@ -201,6 +206,7 @@ impl Trunk {
             registered: self.registers.then(|| self.is_registered(now)),
             last_code: self.last_code,
             failures: self.failures,
+            since_answer: self.answered_at.map(|at| now - at),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Tickets: read, edit at the revision that was seen, confirm.
 
+mod masked_search;
+
 use crate::auth::Principal;
 use crate::calls::page_limit;
 use crate::problem::parameter;
 use crate::revision::{Seen, known, stale, tag};
-use crate::sight::is_mask;
+use crate::sight::{Sight, is_mask, masks_of};
 use crate::{ApiState, Event, Problem, access, clock};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -37,10 +39,11 @@ pub(crate) struct ListQuery {
     status: Option<String>,
     /// 工单编号, whole; of our own also its digits alone.
     number: Option<String>,
-    /// The number that called or that the ticket names: whole, or its last 4 digits or more.
+    /// The number that called or that the ticket names: whole, or its last 4 digits or more. Of a role that sees masks
+    /// exactly the last 4 digits, or the whole number, at most 60 of those an hour.
     phone: Option<String>,
     /// Words of title, description or party complained of, each of 2 characters or more, with blanks
-    /// between them. Marks, width and case do not count.
+    /// between them. Marks, width and case do not count. A role that sees masks finds what it is shown alone.
     text: Option<String>,
     /// Words of the place, likewise.
     place: Option<String>,
@@ -177,9 +180,22 @@ pub(crate) async fn list(
         }
         status => {
             let LookedFor { number, phone, text, place } = looked_for.clone();
-            let search =
-                TicketSearch { number, phone, text, place, status, handling, before, limit };
-            state.store.find_tickets(&search).await?
+            let is_masked = Sight::of(who.role) != Sight::Whole;
+            let search = TicketSearch {
+                number,
+                phone,
+                is_masked,
+                text,
+                place,
+                status,
+                handling,
+                before,
+                limit,
+            };
+            match is_masked {
+                true => masked_search::find(&state, &who, search).await?,
+                false => state.store.find_tickets(&search).await?,
+            }
         }
     };
     let page = match (rows.first(), rows.last()) {
@@ -317,6 +333,9 @@ pub(crate) async fn edit(
         let detail = "it is masked: leave it out, or write it whole";
         return Err(Problem::invalid(&format!("fields.{}", field.as_str()), detail));
     }
+    if Sight::of(who.role) == Sight::Masked {
+        whole(&state, id, &edits).await?;
+    }
     let changed: Vec<Field> = edits.iter().map(|(field, _)| *field).collect();
     let outcome = state.store.edit_ticket(id, seen.revision, edits, &who.name).await;
     let row = outcome.map_err(|error| refused(seen, error))?;
@@ -325,6 +344,24 @@ pub(crate) async fn edit(
         state.events.publish(Event::ticket_updated(id, call, revision, changed, &row.draft));
     }
     Ok(answer(&row))
+}
+
+/// Refuses texts that hold a mask of what the ticket has whole: they were read masked, and would take it away.
+async fn whole(state: &ApiState, id: TicketId, edits: &[(Field, String)]) -> Result<(), Problem> {
+    let row = state.store.ticket(id).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    let masks = masks_of(serde_json::to_value(view(&row)).unwrap_or_default());
+    for (field, text) in edits {
+        let stored = row.draft.field(*field).map_or("", |value| value.value.expose().as_str());
+        // Somebody may have typed it so before.
+        let is_written =
+            |mask: &&String| text.contains(mask.as_str()) && !stored.contains(mask.as_str());
+        let Some(mask) = masks.iter().find(is_written) else { continue };
+        let detail = format!(
+            "{mask} stands for what is hidden from this role: leave the field out, or write the text without it"
+        );
+        return Err(Problem::invalid(&format!("fields.{}", field.as_str()), detail));
+    }
+    Ok(())
 }
 
 /// Confirms a ticket at exactly the revision that the person saw; again is fine.
