@@ -14,10 +14,10 @@ if [ "$("$deny" --version 2>/dev/null)" != "cargo-deny $version" ]; then
 fi
 PATH="$PWD/target/tools/bin:$PATH"
 for manifest in Cargo.toml fuzz/Cargo.toml; do
-  cargo deny --log-level error --locked --manifest-path "$manifest" check --config "$PWD/deny.toml" licenses bans sources
+  cargo deny --log-level error --locked --manifest-path "$manifest" --config deny.toml check licenses bans sources
 done
-if timeout "${DENY_FETCH_S:-60}" cargo deny --log-level error fetch db >/dev/null 2>&1; then
-  cargo deny --log-level error --locked check --disable-fetch --config "$PWD/deny.toml" advisories
+if timeout 60 cargo deny --log-level error --config deny.toml fetch db >/dev/null 2>&1; then
+  cargo deny --log-level error --locked --config deny.toml check --disable-fetch advisories
 else
   say "Known vulnerabilities: NOT checked, their database (github.com/rustsec/advisory-db) cannot be reached from here"
 fi
