@@ -24,6 +24,8 @@ const PARTS_MAX: usize = 64;
 const SENT_MAX: usize = 64;
 /// What a message of the agent's may be longer than everything that it was ever told.
 const OWN_BYTES_MAX: usize = 4_096;
+/// Longest target of a call of ours: a raw byte of it takes three.
+const OWN_TARGET_BYTES_MAX: usize = 300;
 /// A transaction ends in 32 s after its final response, a session in 1,800 s.
 const ROUNDS: usize = 8;
 
@@ -140,6 +142,10 @@ impl World {
     }
 
     fn invite(&mut self, target: &str) {
+        // Whom to call is the owner's word, which keeps to the caps.
+        if target.len() > OWN_TARGET_BYTES_MAX {
+            return;
+        }
         let Ok(target) = target.trim().parse() else { return };
         self.next_ours += 1;
         let call = CallKey(self.next_ours);
