@@ -12,10 +12,13 @@ use calamine::{
     Cell, Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx, XlsxCellReader,
 };
 use qingting_nlu::table::{COLUMNS_MAX, FILE_BYTES_MAX, ROWS_MAX, Table, TableError};
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
-/// Most bytes that the parts of a workbook may unpack to, as its directory says.
+/// Most bytes that the parts of a workbook may unpack to.
 pub const UNPACKED_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes that are unpacked at a time to count them.
+const READ_BYTES: usize = 64 << 10;
 
 /// How an XLSX file begins: it is a ZIP archive.
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
@@ -44,8 +47,8 @@ pub fn table(file: &str, bytes: &[u8]) -> Result<Table, TableError> {
 }
 
 fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError> {
-    let unpacked = unpacked(bytes).map_err(|error| unreadable(file, &error.to_string()))?;
-    if unpacked > UNPACKED_BYTES_MAX {
+    let too_large = unpacks_beyond(bytes, UNPACKED_BYTES_MAX);
+    if too_large.map_err(|error| unreadable(file, &error.to_string()))? {
         let what = format!("it unpacks to more than {UNPACKED_BYTES_MAX} bytes");
         return Err(unreadable(file, &what));
     }
@@ -60,12 +63,20 @@ fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError>
     gather(file, &mut cells)
 }
 
-/// What the parts unpack to, as the archive's directory says: the parts themselves need not, when the
-/// program that wrote them did not know yet.
-fn unpacked(bytes: &[u8]) -> zip::result::ZipResult<u64> {
+/// Whether the parts unpack to more than `most` bytes. They are unpacked to see it: the directory says what
+/// its writer liked. A part that cannot be unpacked counts as far as it can.
+fn unpacks_beyond(bytes: &[u8], most: u64) -> zip::result::ZipResult<bool> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
-    let sizes = (0..archive.len()).map(|part| archive.by_index_raw(part).map(|part| part.size()));
-    sizes.sum()
+    let mut left = most;
+    let mut buffer = vec![0; READ_BYTES];
+    for part in 0..archive.len() {
+        let Ok(mut part) = archive.by_index(part) else { continue };
+        while let Ok(read @ 1..) = part.read(&mut buffer) {
+            let Some(rest) = left.checked_sub(read as u64) else { return Ok(true) };
+            left = rest;
+        }
+    }
+    Ok(false)
 }
 
 /// Cells to rows; a sheet's cells come row by row.
@@ -121,4 +132,29 @@ fn moment_text(moment: &ExcelDateTime) -> String {
 
 fn unreadable(file: &str, what: &str) -> TableError {
     TableError::Workbook { file: file.to_owned(), what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use zip::write::SimpleFileOptions;
+
+    #[test]
+    fn a_directory_that_lies_about_its_parts_is_found_out() {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("a", SimpleFileOptions::default()).unwrap();
+        archive.write_all(&[0; 5_000]).unwrap();
+        let mut bytes = archive.finish().unwrap().into_inner();
+        assert!(unpacks_beyond(&bytes, 4_999).unwrap() && !unpacks_beyond(&bytes, 5_000).unwrap());
+        // The length stands in the part's own header and in the directory.
+        let length = 5_000_u32.to_le_bytes();
+        let places: Vec<usize> =
+            (0..bytes.len() - 4).filter(|at| bytes[*at..*at + 4] == length).collect();
+        assert_eq!(places.len(), 2);
+        for at in places {
+            bytes[at..at + 4].copy_from_slice(&10_u32.to_le_bytes());
+        }
+        assert!(unpacks_beyond(&bytes, 4_999).unwrap());
+    }
 }

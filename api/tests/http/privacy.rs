@@ -412,7 +412,9 @@ async fn exports_tell_neither_name_nor_number_of_a_confidential_citizen() {
     assert_eq!(holds(&vcon.body, &[NUMBER, SPOKEN, "138****8000"]), None);
     let header = bearer(&world.store, Role::Reader).await;
     // Who knows the number learns not even that there is such a ticket.
-    let found = world.ask("GET", &format!("/api/v1/tickets?phone={NUMBER}&status=draft"), &header, "").await;
+    let found = world
+        .ask("GET", &format!("/api/v1/tickets?phone={NUMBER}&status=draft"), &header, "")
+        .await;
     assert_eq!((found.status, &found.json()["tickets"]), (200, &json!([])));
     for path in [
         "/api/v1/tickets?status=draft".to_owned(),

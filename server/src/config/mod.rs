@@ -572,7 +572,9 @@ fn is_private_or_encrypted(url: &str) -> bool {
     }
     let Some(rest) = url.strip_prefix("http://") else { return false };
     let host = rest.split('/').next().unwrap_or_default();
-    if host == "localhost" || host.starts_with("localhost:") {
+    // Not `localhost:x@evil.example`, which is at evil.example.
+    let port = host.strip_prefix("localhost:").map(str::parse::<u16>);
+    if host == "localhost" || port.is_some_and(|port| port.is_ok()) {
         return true;
     }
     let address = host.parse::<SocketAddr>().map(|address| address.ip());
@@ -778,5 +780,27 @@ mod tests {
         let config = Config::parse("", Path::new("/srv/q/config.toml")).unwrap();
         assert_eq!(config.data.dir, Path::new("/srv/q"));
         assert_eq!(config.data.models, Path::new("/srv/q/models"));
+    }
+
+    #[test]
+    fn words_travel_in_the_clear_within_the_house_alone() {
+        for good in [
+            "https://a.example",
+            "http://10.0.0.1:80/x",
+            "http://localhost:8080/v1",
+            "http://[::1]:9",
+        ] {
+            assert!(is_private_or_encrypted(good), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://8.8.8.8",
+            "http://localhost.example",
+            "http://localhost:x@a.example/",
+            "http://10.0.0.1@a.example/",
+            "ftp://10.0.0.1",
+        ] {
+            assert!(!is_private_or_encrypted(bad), "{bad}");
+        }
     }
 }

@@ -281,6 +281,11 @@ fn secrets_do_not_print_themselves() {
     let printed = format!("{:?} {:?}", agreed.remote, local());
     assert!(!printed.contains("[7,") && !printed.contains("[3,"), "{printed}");
     assert!(printed.contains("<redacted>"));
+    let agreed = answer(&browser("EsAw", "actpass"), &local()).expect("an answer");
+    let text = agreed.local.to_string();
+    let pwd = text.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).expect("ours");
+    let printed = format!("{agreed:?} {:?}", browser("EsAw", "actpass"));
+    assert!(!printed.contains(pwd) && !printed.contains("ice_pwd"), "{printed}");
 }
 
 fn line() -> impl Strategy<Value = String> {

@@ -520,3 +520,13 @@ fn an_abandoned_call_is_refused_or_hung_up() {
     assert_eq!(code(&solo.command(Command::Abandon { call: solo.call })[0]), "BYE");
     assert!(solo.command(Command::Abandon { call: solo.call }).is_empty());
 }
+
+#[test]
+fn headers_in_a_contact_are_in_no_request_uri() {
+    let mut solo = udp();
+    solo.feed(&invite("c").replace("<sip:a@192.0.2.9>", "<sip:a@192.0.2.9?Subject=x>"));
+    let answer = solo.respond(200).remove(0);
+    solo.feed(&request("ACK", 1, "ack", &to_tag(&answer), ""));
+    let bye = solo.bye().remove(0);
+    assert!(bye.starts_with("BYE sip:a@192.0.2.9 SIP/2.0\r\n"), "{bye}");
+}

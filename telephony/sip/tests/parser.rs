@@ -29,7 +29,7 @@ fn bytes_of(message: &Message) -> Bytes {
 
 #[test]
 fn each_fault_has_its_status() {
-    let cases: [(&str, &str, u16); 10] = [
+    let cases: [(&str, &str, u16); 13] = [
         ("Max-", "Max-", 200),
         ("Content-Length: 4", "Content-Length: -4", 400),
         ("Content-Length: 4", "Content-Length: 4\r\nl: 3", 400),
@@ -40,6 +40,9 @@ fn each_fault_has_its_status() {
         ("INVITE sip:", "INVITE gopher:", 416),
         ("Call-ID: c1", "Call-ID: c1\r\ni: c2", 400),
         ("Via: SIP/2.0/UDP", "Via: nonsense", 0),
+        ("<sip:12345@127.0.0.1>", "<sip:12345@127.0.0.1>;tag", 400),
+        ("tag=1", "tag=1;Tag=2", 400),
+        ("tag=1", "tagged;tag=1", 200),
     ];
     for (from, to, expected) in cases {
         assert_eq!(status(invite(|text| text.replacen(from, to, 1))), expected, "{to}");

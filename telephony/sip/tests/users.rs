@@ -476,3 +476,9 @@ fn without_users_register_is_not_a_method_of_ours() {
     assert_eq!(solo.codes(&Phone::new("1001").message("REGISTER", "")), ["405"]);
     assert_eq!(solo.now, Millis(1_000));
 }
+
+#[test]
+fn the_seed_of_all_nonces_does_not_print_itself() {
+    let printed = format!("{:?}", config());
+    assert!(printed.contains("calls_max") && !printed.contains("seed"), "{printed}");
+}

@@ -2,6 +2,7 @@
 
 use super::security::ice_of;
 use super::{Connection, Crypto, Direction, Fingerprint, Setup};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// A session description (RFC 8866 §5), with the lines that matter to telephone audio. Other
@@ -26,8 +27,9 @@ pub struct SessionDescription {
     pub media: Vec<Media>,
 }
 
-/// ICE and DTLS of a stream (RFC 8839 §5, RFC 8842 §5). What cannot be read counts as not written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// ICE and DTLS of a stream (RFC 8839 §5, RFC 8842 §5). What cannot be read counts as not written. **The
+/// password never prints itself.**
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Transport {
     /// The ICE user fragment.
     pub ice_ufrag: Option<String>,
@@ -37,6 +39,16 @@ pub struct Transport {
     pub fingerprint: Option<Fingerprint>,
     /// Who begins the DTLS handshake.
     pub setup: Option<Setup>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("ice_ufrag", &self.ice_ufrag)
+            .field("fingerprint", &self.fingerprint)
+            .field("setup", &self.setup)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who made the session, and which version of it this is (RFC 8866 §5.2). The numbers stay text:

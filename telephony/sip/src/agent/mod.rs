@@ -51,6 +51,7 @@ use edge::Edge;
 use ids::Ids;
 use qingting_common::Millis;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use table::{ClientTx, ServerTx, Table, TxId};
 use timers::{Timers, Wake};
 
@@ -67,8 +68,8 @@ pub const TRANSACTIONS_MAX: usize = 200_000;
 /// [`message::VALUE_BYTES_MAX`](crate::message::VALUE_BYTES_MAX) and its like.
 pub const TRANSACTION_BYTES_MAX: usize = 256 << 20;
 
-/// What an agent is and how much it takes.
-#[derive(Clone, Debug)]
+/// What an agent is and how much it takes. **The seed never prints itself**: it makes every nonce.
+#[derive(Clone)]
 pub struct AgentConfig {
     /// For the Server and User-Agent headers.
     pub product: String,
@@ -82,6 +83,18 @@ pub struct AgentConfig {
     pub edge: EdgeConfig,
     /// Session timers.
     pub session: SessionConfig,
+}
+
+impl fmt::Debug for AgentConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentConfig")
+            .field("product", &self.product)
+            .field("calls_max", &self.calls_max)
+            .field("calls_unacked_max", &self.calls_unacked_max)
+            .field("edge", &self.edge)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
 }
 
 /// **One SIP user agent: equal inputs at equal times give equal outputs.**

@@ -42,12 +42,14 @@ impl Agent {
         now: Millis,
         call: CallKey,
         mut flow: Flow,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         purpose: Purpose,
         extra: &[(HeaderName, String)],
         body: Option<&Bytes>,
         mut retry: Retry,
     ) -> TxId {
+        // As it is written: a password is for the URI of its request.
+        outgoing.uri.headers = None;
         let branch = self.ids.branch();
         let (mut headers, mut bytes) = self.finish_request(&outgoing, flow, &branch, extra, body);
         let Outgoing { method, uri, cseq, .. } = outgoing;

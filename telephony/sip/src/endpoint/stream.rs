@@ -40,8 +40,11 @@ pub(super) const WRITE_MAX: Duration = Duration::from_secs(10);
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// How long a connection may be silent between messages, and within one.
+/// How long a connection may be silent between messages.
 const IDLE_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long a message may take from its first byte to its last: whoever sends it a byte at a time holds a
+/// place no longer.
 const MESSAGE_MAX: Duration = Duration::from_secs(30);
 
 /// Pause after a failed accept: the system lacks descriptors, and asking at once changes nothing.
@@ -200,45 +203,80 @@ async fn converse(
     }
 }
 
-async fn read(link: Link, mut reader: impl AsyncRead + Unpin, to: &mpsc::Sender<StreamEvent>) {
+async fn read(link: Link, reader: impl AsyncRead + Unpin, to: &mpsc::Sender<StreamEvent>) {
+    read_within(MESSAGE_MAX, link, reader, to).await;
+}
+
+async fn read_within(
+    message_max: Duration,
+    link: Link,
+    mut reader: impl AsyncRead + Unpin,
+    to: &mpsc::Sender<StreamEvent>,
+) {
     let mut buffer = BytesMut::new();
     loop {
-        while let Some(event) = cut(link, &mut buffer) {
-            let last = matches!(event, StreamEvent::Broken { .. });
-            if to.send(event).await.is_err() || last {
-                return;
-            }
+        if buffer.is_empty()
+            && !matches!(timeout(IDLE_MAX, more(&mut reader, &mut buffer)).await, Ok(true))
+        {
+            return;
         }
-        buffer.reserve(READ_BYTES);
-        let limit = if buffer.is_empty() { IDLE_MAX } else { MESSAGE_MAX };
-        match timeout(limit, reader.read_buf(&mut buffer)).await {
-            Ok(Ok(1..)) => {}
-            Ok(Ok(0) | Err(_)) | Err(_) => return,
+        let whole = timeout(message_max, next(link, &mut reader, &mut buffer)).await;
+        let Ok(Some(event)) = whole else { return };
+        let last = matches!(event, StreamEvent::Broken { .. });
+        if to.send(event).await.is_err() || last {
+            return;
         }
     }
 }
 
-/// Takes the next event from the front of what was read.
-fn cut(link: Link, buffer: &mut BytesMut) -> Option<StreamEvent> {
+/// The next event of a stream; `None` when it ends before.
+async fn next(
+    link: Link,
+    reader: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> Option<StreamEvent> {
+    loop {
+        let wanted = match cut(link, buffer) {
+            Ok(event) => return Some(event),
+            Err(wanted) => wanted,
+        };
+        while buffer.len() < wanted {
+            if !more(reader, buffer).await {
+                return None;
+            }
+        }
+    }
+}
+
+/// Reads on; whether there was more.
+async fn more(reader: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> bool {
+    buffer.reserve(READ_BYTES);
+    matches!(reader.read_buf(buffer).await, Ok(1..))
+}
+
+/// Takes the next event from the front of what was read; else how many bytes there must be before there can
+/// be one. **A head is read once, however its body trickles in.**
+fn cut(link: Link, buffer: &mut BytesMut) -> Result<StreamEvent, usize> {
+    let not_yet = |buffer: &BytesMut| Err(buffer.len() + 1);
     loop {
         match &buffer[..] {
             [b'\r', b'\n', b'\r', b'\n', ..] => {
                 drop(buffer.split_to(4));
-                return Some(StreamEvent::Ping { link });
+                return Ok(StreamEvent::Ping { link });
             }
             // Half of a keep-alive, or a line end before a message (RFC 3261 §7.5).
-            [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return None,
+            [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] | [] => return not_yet(buffer),
             [b'\r', b'\n', ..] => drop(buffer.split_to(2)),
-            [] => return None,
             _ => break,
         }
     }
     match stream_message_len(buffer) {
         Ok(Some(len)) if len <= buffer.len() => {
-            Some(StreamEvent::Message { link, bytes: buffer.split_to(len).freeze() })
+            Ok(StreamEvent::Message { link, bytes: buffer.split_to(len).freeze() })
         }
-        Ok(_) => None,
-        Err(_) => Some(StreamEvent::Broken { link, bytes: buffer.split().freeze() }),
+        Ok(Some(len)) => Err(len),
+        Ok(None) => not_yet(buffer),
+        Err(_) => Ok(StreamEvent::Broken { link, bytes: buffer.split().freeze() }),
     }
 }
 
@@ -266,7 +304,7 @@ mod tests {
     fn events(input: &[u8]) -> (String, usize) {
         let mut buffer = BytesMut::from(input);
         let mut out = String::new();
-        while let Some(event) = cut(Link(1), &mut buffer) {
+        while let Ok(event) = cut(Link(1), &mut buffer) {
             out.push(match event {
                 StreamEvent::Message { .. } => 'm',
                 StreamEvent::Ping { .. } => 'p',
@@ -289,8 +327,38 @@ mod tests {
     }
 
     #[test]
+    fn once_its_head_is_read_a_message_is_waited_for_whole() {
+        let wanted = |bytes: &[u8]| cut(Link(1), &mut BytesMut::from(bytes)).err();
+        let (head, _) = MESSAGE.split_once("xy").unwrap();
+        assert_eq!(wanted(head.as_bytes()), Some(MESSAGE.len()));
+        assert_eq!(wanted(&head.as_bytes()[..20]), Some(21));
+        assert_eq!((wanted(b""), wanted(b"\r\n")), (Some(1), Some(3)));
+    }
+
+    #[test]
     fn a_stream_that_cannot_be_cut_is_handed_over_whole() {
         let broken = MESSAGE.replace(": 2", ": -2");
         assert_eq!(events(broken.as_bytes()), ("b".to_owned(), 0));
+    }
+
+    #[tokio::test]
+    async fn who_sends_a_message_a_byte_at_a_time_loses_its_place() {
+        let (mut slow, ours) = tokio::io::duplex(64);
+        let (to, mut events) = mpsc::channel(8);
+        let limit = Duration::from_millis(200);
+        let served = async {
+            slow.write_all(MESSAGE.as_bytes()).await.expect("a whole message is taken");
+            // Never silent for as long as the limit, and never done.
+            while slow.write_all(b"O").await.is_ok() {
+                sleep(limit / 10).await;
+            }
+        };
+        let reading = async {
+            read_within(limit, Link(1), ours, &to).await;
+        };
+        let both = async { tokio::join!(served, reading) };
+        timeout(Duration::from_secs(20), both).await.expect("it was put out");
+        assert!(matches!(events.recv().await, Some(StreamEvent::Message { .. })));
+        assert!(events.try_recv().is_err());
     }
 }

@@ -61,6 +61,14 @@ impl NameAddr {
     pub fn tag(&self) -> Option<&str> {
         self.params.value("tag").filter(|tag| !tag.is_empty())
     }
+
+    /// Whether everybody reads the same tag, or none: with two, or one without a value, the tag that we
+    /// add would be overlooked.
+    pub(super) fn has_clear_tag(&self) -> bool {
+        let mut tags = self.params.0.iter().filter(|param| param.name.eq_ignore_ascii_case("tag"));
+        let clear = tags.next().is_none_or(|tag| tag.value.is_some());
+        clear && tags.next().is_none()
+    }
 }
 
 impl fmt::Display for NameAddr {

@@ -223,7 +223,7 @@ impl Core {
         if contacts.any(|contact| NameAddr::parse(contact).is_none()) {
             return Err("Malformed Contact");
         }
-        let address = |name| first(name).and_then(NameAddr::parse);
+        let address = |name| first(name).and_then(NameAddr::parse).filter(NameAddr::has_clear_tag);
         let from = address(&HeaderName::From).ok_or("Missing or Malformed From")?;
         let to = address(&HeaderName::To).ok_or("Missing or Malformed To")?;
         if let Some(reason) = caps::over_inside(&via, &from, &to) {

@@ -49,7 +49,8 @@ impl Request {
     }
 }
 
-/// Bytes of a request that was never parsed.
+/// Bytes of a request that was never parsed. Headers in its URI, which a peer's Contact may have, are left out
+/// (RFC 3261 §19.1.1).
 pub(crate) fn write_request(
     method: &Method,
     uri: &SipUri,
@@ -57,6 +58,8 @@ pub(crate) fn write_request(
     body: &[u8],
 ) -> Bytes {
     let mut out = Vec::with_capacity(640 + body.len());
+    let bare = uri.headers.as_ref().map(|_| SipUri { headers: None, ..uri.clone() });
+    let uri = bare.as_ref().unwrap_or(uri);
     super::text::push_text(&mut out, &format!("{method} {uri} SIP/2.0\r\n"));
     headers.write(&mut out, body);
     out.into()
