@@ -90,6 +90,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
+/// SIP messages of a call, by its Call-ID.
+pub type SipMessages = dyn Fn(&str) -> Vec<SipMessageView> + Send + Sync;
+
 /// What the routes work on.
 #[derive(Clone)]
 pub struct ApiState {
@@ -136,7 +139,7 @@ pub struct ApiState {
     /// The way to the city's OpenID provider; none until the server puts its own here.
     pub sign_on: Option<Arc<dyn SignOn>>,
     /// SIP messages of one of the last calls, by its Call-ID; none until the server puts its own here. Must not block.
-    pub sip_messages: Arc<dyn Fn(&str) -> Vec<SipMessageView> + Send + Sync>,
+    pub sip_messages: Arc<SipMessages>,
     /// Forgets all of them: somebody's data were erased.
     pub forget_sip_messages: Arc<dyn Fn() + Send + Sync>,
     /// How often anybody may ask.

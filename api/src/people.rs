@@ -29,8 +29,6 @@ pub(crate) struct PersonView {
     subject: Option<String>,
     /// Whether it may not log in.
     disabled: bool,
-    /// Whether it logs in with a code as well.
-    has_totp: bool,
     /// Counts its changes; also the `ETag`.
     revision: i64,
     created_at: i64,
@@ -198,7 +196,6 @@ fn view(person: PersonInfo) -> PersonView {
         has_password: person.has_password,
         subject: person.subject,
         disabled: person.disabled,
-        has_totp: person.has_totp,
         revision: person.revision,
         created_at: person.created_at.0,
         updated_at: person.updated_at.0,

@@ -35,7 +35,7 @@ pub(crate) struct LogIn {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     password: Option<Pii<String>>,
-    /// Where there is a second factor: the six digits that the authenticator shows.
+    /// Of a seat with a second factor: the six digits that the authenticator shows.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     code: Option<Pii<String>>,
@@ -115,7 +115,7 @@ pub(crate) async fn open(
     let code = body.code.as_ref().map(|code| code.expose().as_str());
     let came_of_it = match is_seat {
         true => state.store.open_session(&name, &password, code).await?.into(),
-        false => state.store.open_person_session(&name, &password, code).await?.into(),
+        false => state.store.open_person_session(&name, &password).await?.into(),
     };
     drop(turn);
     let count = || {
@@ -183,7 +183,6 @@ impl From<PersonLogIn> for Outcome {
         match of_person {
             PersonLogIn::Opened(opened) => Self::Opened(Box::new(of_session(opened))),
             PersonLogIn::Wrong => Self::Wrong,
-            PersonLogIn::WantsCode => Self::WantsCode,
         }
     }
 }

@@ -82,16 +82,18 @@ pub(super) fn mask(
 
 /// Leaves names and numbers out of what is told of confidential citizens, and shows all others. Whether anything was.
 pub(super) fn conceal_confidential(value: &mut Value) -> bool {
+    let mut any = false;
     match value {
-        Value::Object(object) if is_confidential(object) => mask(value, true, None),
+        Value::Object(object) if is_confidential(object) => any = mask(value, true, None),
         Value::Object(object) => {
-            object.values_mut().fold(false, |any, value| conceal_confidential(value) || any)
+            object.values_mut().for_each(|value| any |= conceal_confidential(value));
         }
         Value::Array(items) => {
-            items.iter_mut().fold(false, |any, value| conceal_confidential(value) || any)
+            items.iter_mut().for_each(|value| any |= conceal_confidential(value));
         }
-        _ => false,
+        _ => {}
     }
+    any
 }
 
 /// Takes the rows out of a page, with their name: a page is a list, or has one list of objects.

@@ -137,7 +137,7 @@ async fn masked_answer(sight: Sight, response: Response) -> Response {
         false => {
             let bytes = body.clone();
             let work = tokio::task::spawn_blocking(move || masked_json(sight, &bytes));
-            work.await.unwrap_or_else(|_| Err(()))
+            work.await.unwrap_or(Err(()))
         }
     };
     match masked {

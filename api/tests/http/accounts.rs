@@ -1,9 +1,11 @@
 //! People without a telephone: made, changed, signed in by password or provider, and what an expert reaches.
 
+use crate::callbacks::now;
 use crate::handling::{confirmed, step};
 use crate::world::{PASSWORD, UNIT, World};
 use qingting_api::{Asked, Begun, Kept, SignOn, SignOnError};
 use qingting_common::Pii;
+use qingting_nlu::draft::Field;
 use qingting_store::Role;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -188,4 +190,45 @@ async fn a_provider_lets_in_whom_the_administrator_has_let_in_and_whose_browser_
     let none = world.ask("POST", "/api/v1/session", "", r#"{"provider":{}}"#).await;
     assert_eq!(none.status, 404);
     assert_eq!(world.ask("GET", "/api/v1", "", "").await.json()["sign_on"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_unit_sees_whom_to_call_back_and_not_who_wants_to_stay_unknown() {
+    let world = World::new().await;
+    let expert = world.person("expert", Role::Expert).await;
+    let open = confirmed(&world).await;
+    let (_, ticket) = world.call().await;
+    let edits = vec![
+        (Field::Title, "张三反映噪音".to_owned()),
+        (Field::CallerName, "张三".to_owned()),
+        (Field::Phone, "13900139001".to_owned()),
+        (Field::Confidential, "true".to_owned()),
+    ];
+    world.store.edit_ticket(ticket, 0, edits, "1001").await.unwrap();
+    world.store.confirm_ticket(ticket, 1, "1001").await.unwrap();
+    let hidden = format!("/api/v1/tickets/{ticket}");
+    for path in [&open, &hidden] {
+        let dispatch = json!({ "step": "dispatch", "unit": UNIT, "deadline": now().0 + 3_600_000 });
+        assert_eq!(step(&world, path, 2, dispatch).await.status, 200);
+    }
+    let shown = world.ask("GET", &open, &expert, "").await.json();
+    assert_eq!(shown["fields"]["phone"]["value"], "13900139000");
+    for path in [hidden.clone(), format!("{hidden}/history"), "/api/v1/tickets".to_owned()] {
+        let answer = world.ask("GET", &path, &expert, "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        let text = String::from_utf8(answer.body).unwrap();
+        for word in ["张三", "13900139001", "139****9001"] {
+            assert!(!text.contains(word), "{word} in {path}");
+        }
+        assert!(text.contains("保密"), "{path}");
+    }
+    // Nor is it found by what it does not show.
+    for query in ["phone=9001", "phone=13900139001", "text=张三"] {
+        let list = world.ask("GET", &format!("/api/v1/tickets?{query}"), &expert, "").await;
+        assert_eq!((list.status, &list.json()["tickets"]), (200, &json!([])), "{query}");
+    }
+    let end = world.ask("GET", "/api/v1/tickets?phone=39001", &expert, "").await;
+    assert_eq!(end.status, 400, "more than the last four digits");
+    let found = world.ask("GET", "/api/v1/tickets?phone=9000", &expert, "").await.json();
+    assert_eq!(found["tickets"][0]["fields"]["phone"]["value"], "13900139000");
 }

@@ -82,7 +82,7 @@ fn phrases(
     let phrases: Vec<Phrase> = phrases.iter().map(|item| Phrase::new(item)).collect();
     let is_unspeakable = |phrase: &&Phrase| !SYLLABLES.contains(&phrase.syllables());
     let what = match () {
-        () if !kind.has_phrases() && !(phrases.is_empty() && fine.is_empty()) => {
+        () if !(kind.has_phrases() || phrases.is_empty() && fine.is_empty()) => {
             "leave it empty: no words are looked for".to_owned()
         }
         () if kind.has_phrases() && phrases.is_empty() => {

@@ -46,6 +46,6 @@ mod tests {
         ];
         assert_eq!(holds(events, 42_000), [5_000..20_000, 30_000..42_000]);
         assert_eq!(holds([(7, "resume"), (8, "left")], 9), []);
-        assert_eq!(holds([(1, "hold"), (4, "transfer")], 9), [1..4]);
+        assert_eq!(holds([(1, "hold"), (4, "transfer")], 9), vec![1..4; 1]);
     }
 }

@@ -8,9 +8,6 @@ CREATE TABLE people (
     password_hash TEXT COLLATE "C",
     subject       TEXT COLLATE "C" UNIQUE,
     disabled      BOOLEAN          NOT NULL DEFAULT false,
-    totp_secret   TEXT COLLATE "C",
-    totp_offered  TEXT COLLATE "C",
-    totp_step     BIGINT           NOT NULL DEFAULT 0,
     revision      BIGINT           NOT NULL DEFAULT 1,
     created_at    BIGINT           NOT NULL,
     updated_at    BIGINT           NOT NULL

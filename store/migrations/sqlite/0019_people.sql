@@ -8,9 +8,6 @@ CREATE TABLE people (
     password_hash TEXT,
     subject       TEXT    UNIQUE,
     disabled      INTEGER NOT NULL DEFAULT 0,
-    totp_secret   TEXT,
-    totp_offered  TEXT,
-    totp_step     INTEGER NOT NULL DEFAULT 0,
     revision      INTEGER NOT NULL DEFAULT 1,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL

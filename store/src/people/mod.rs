@@ -42,8 +42,6 @@ pub struct PersonInfo {
     pub subject: Option<String>,
     /// Whether it may not log in.
     pub disabled: bool,
-    /// Whether it logs in with a code as well.
-    pub has_totp: bool,
     /// Counts its changes, from 1.
     pub revision: i64,
     /// When it was made.
@@ -160,7 +158,6 @@ impl Store {
             has_password: hash.is_some(),
             subject: person.subject,
             disabled: false,
-            has_totp: false,
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -225,17 +222,14 @@ impl Store {
 }
 
 fn read(row: &AnyRow) -> Result<PersonInfo, StoreError> {
-    let is_there =
-        |column| Ok::<_, sqlx::Error>(row.try_get::<Option<String>, _>(column)?.is_some());
     Ok(PersonInfo {
         login: row.try_get("login")?,
         name: row.try_get("name")?,
         role: named(row, "role", Role::OF_PEOPLE, Role::as_str)?,
         unit: row.try_get("unit")?,
-        has_password: is_there("password_hash")?,
+        has_password: row.try_get::<Option<String>, _>("password_hash")?.is_some(),
         subject: row.try_get("subject")?,
         disabled: flag(row, "disabled")?,
-        has_totp: is_there("totp_secret")?,
         revision: row.try_get("revision")?,
         created_at: at(row, "created_at")?,
         updated_at: at(row, "updated_at")?,

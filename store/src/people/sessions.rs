@@ -3,7 +3,7 @@
 use super::{PersonInfo, read};
 use crate::error::StoreError;
 use crate::rows::{at, parsed};
-use crate::seats::{SESSION_MS_MAX, SESSION_PREFIX, totp};
+use crate::seats::{SESSION_MS_MAX, SESSION_PREFIX};
 use crate::writer::Command;
 use crate::{Store, audit, clock, keys};
 use qingting_common::{Pii, UnixMillis};
@@ -46,17 +46,14 @@ pub enum PersonLogIn {
     Opened(NewPersonSession),
     /// There is no such person, it is disabled, has no password, or the password is wrong.
     Wrong,
-    /// The password is right; the code of the second factor is absent, wrong or was there before.
-    WantsCode,
 }
 
 impl Store {
-    /// Logs a person in by its password; with a code where it has a second factor.
+    /// Logs a person in by its password.
     pub async fn open_person_session(
         &self,
         login: &str,
         password: &Pii<String>,
-        code: Option<&str>,
     ) -> Result<PersonLogIn, StoreError> {
         let row = sqlx::query("SELECT * FROM people WHERE login = $1 AND NOT disabled")
             .bind(login)
@@ -70,8 +67,7 @@ impl Store {
             return Ok(PersonLogIn::Wrong);
         }
         let (Some(row), Some(stored)) = (row, stored) else { return Ok(PersonLogIn::Wrong) };
-        let code = code.map(|code| Pii::new(code.to_owned()));
-        self.open_for_person(read(&row)?, Proof::Password { stored, code }).await
+        self.open_for_person(read(&row)?, Proof::Password(stored)).await
     }
 
     /// Logs in whom the city's OpenID provider calls by that subject; none where nobody here is.
@@ -86,7 +82,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         match self.open_for_person(read(&row)?, Proof::Subject(subject.to_owned())).await? {
             PersonLogIn::Opened(session) => Ok(Some(session)),
-            PersonLogIn::Wrong | PersonLogIn::WantsCode => Ok(None),
+            PersonLogIn::Wrong => Ok(None),
         }
     }
 
@@ -102,10 +98,10 @@ impl Store {
         let expires_at = UnixMillis(now.0.saturating_add(SESSION_MS_MAX));
         let session = PersonSession { id: Uuid::now_v7(), person, expires_at };
         let hash = keys::hash(&token);
-        Ok(match self.write(Open { session: session.clone(), proof, hash, now }).await? {
-            Opening::Opened => PersonLogIn::Opened(NewPersonSession { session, token }),
-            Opening::Changed => PersonLogIn::Wrong,
-            Opening::WantsCode => PersonLogIn::WantsCode,
+        let is_open = self.write(Open { session: session.clone(), proof, hash, now }).await?;
+        Ok(match is_open {
+            true => PersonLogIn::Opened(NewPersonSession { session, token }),
+            false => PersonLogIn::Wrong,
         })
     }
 
@@ -160,11 +156,8 @@ impl Store {
 
 /// What let somebody in; it must still be so when the session is written.
 enum Proof {
-    /// The hash that the password matched, and the code of the second factor.
-    Password {
-        stored: String,
-        code: Option<Pii<String>>,
-    },
+    /// The hash that the password matched.
+    Password(String),
     Subject(String),
 }
 
@@ -175,53 +168,19 @@ struct Open {
     now: UnixMillis,
 }
 
-enum Opening {
-    Opened,
-    /// Meanwhile the password or the subject was changed or the person disabled.
-    Changed,
-    WantsCode,
-}
-
-impl Open {
-    /// Whether the second factor, where there is one, was shown; then its code counts no more. Whom a provider
-    /// vouches for has shown there what the city asks for.
-    async fn has_second_factor(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
-        let Proof::Password { code, .. } = &self.proof else { return Ok(true) };
-        let login = &self.session.person.login;
-        let row = sqlx::query("SELECT totp_secret, totp_step FROM people WHERE login = $1")
-            .bind(login)
-            .fetch_optional(&mut *db)
-            .await?;
-        let Some(row) = row else { return Ok(true) };
-        let secret: Option<String> = row.try_get("totp_secret")?;
-        let Some(secret) = secret else { return Ok(true) };
-        let Some(code) = code else { return Ok(false) };
-        let step = totp::step(&secret, code.expose(), row.try_get("totp_step")?, self.now)?;
-        let Some(step) = step else { return Ok(false) };
-        sqlx::query("UPDATE people SET totp_step = $2 WHERE login = $1")
-            .bind(login)
-            .bind(step)
-            .execute(db)
-            .await?;
-        Ok(true)
-    }
-}
-
 impl Command for Open {
-    type Output = Opening;
+    /// False: meanwhile the password or the subject was changed or the person disabled.
+    type Output = bool;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<Opening, StoreError> {
-        if !self.has_second_factor(db).await? {
-            return Ok(Opening::WantsCode);
-        }
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
         let login = &self.session.person.login;
         sqlx::query("DELETE FROM person_sessions WHERE expires_at < $1")
             .bind(self.now.0)
             .execute(&mut *db)
             .await?;
         let (hash, subject) = match &self.proof {
-            Proof::Password { stored, .. } => (Some(stored), None),
+            Proof::Password(stored) => (Some(stored), None),
             Proof::Subject(subject) => (None, Some(subject)),
         };
         let inserted = sqlx::query(
@@ -239,10 +198,10 @@ impl Command for Open {
         .execute(&mut *db)
         .await?;
         if inserted.rows_affected() == 0 {
-            return Ok(Opening::Changed);
+            return Ok(false);
         }
         audit::insert(db, self.now, login, "session.open", login).await?;
-        Ok(Opening::Opened)
+        Ok(true)
     }
 }
 

@@ -6,7 +6,7 @@
 
 pub(crate) mod check;
 mod sessions;
-pub(crate) mod totp;
+mod totp;
 mod write;
 
 pub use sessions::{LogIn, NewSession, SESSION_MS_MAX, SESSION_PREFIX, SeatSession};

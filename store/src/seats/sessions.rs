@@ -118,7 +118,7 @@ impl Store {
         let hash = sqlx::query_scalar("SELECT password_hash FROM seats WHERE extension = $1");
         let hash: Option<String> = hash.bind(extension).fetch_optional(self.readers()).await?;
         let hash = hash.as_deref().unwrap_or(keys::NOBODYS_HASH);
-        Ok(self.inner.passwords.matches(password.expose(), hash).await?)
+        self.inner.passwords.matches(password.expose(), hash).await
     }
 
     /// The session of that token, unless it is unknown, over or revoked, or its seat disabled.

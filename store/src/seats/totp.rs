@@ -81,7 +81,7 @@ pub(super) async fn wrong(
 }
 
 /// The step of that code, if it is of the secret and later than the last that counted.
-pub(crate) fn step(
+pub(super) fn step(
     secret: &str,
     code: &str,
     last: i64,

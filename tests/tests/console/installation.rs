@@ -15,8 +15,8 @@ use std::time::Duration;
 fn open(page: &Browser, name: &str) {
     page.run("location.hash = '#/admin'");
     let script = format!(
-        "return [...document.querySelectorAll('.admin > [role=group] button')]\
-         .find((button) => button.innerText === '{name}')?.click() !== null"
+        "const one = [...document.querySelectorAll('.admin > [role=group] button')]\
+         .find((button) => button.innerText === '{name}'); one?.click(); return one !== undefined"
     );
     page.wait_until("the button is there", &script);
 }

@@ -275,20 +275,10 @@ async fn of_system(what: String, url: &str, then: &str) -> Finding {
 }
 
 fn host_and_port(url: &str) -> Option<(String, u16)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let usual = if matches!(scheme, "https" | "wss") { 443 } else { 80 };
-    if let Ok(address) = authority.parse::<SocketAddr>() {
-        return Some((address.ip().to_string(), address.port()));
-    }
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(']') || host.starts_with('[') => {
-            let host = host.trim_matches(['[', ']']).to_owned();
-            port.parse().ok().map(|port| (host, port))
-        }
-        _ => Some((authority.trim_matches(['[', ']']).to_owned(), usual))
-            .filter(|(host, _)| !host.is_empty()),
-    }
+    let uri: ureq::http::Uri = url.parse().ok()?;
+    let usual = if matches!(uri.scheme_str()?, "https" | "wss") { 443 } else { 80 };
+    let host = uri.host()?.trim_matches(['[', ']']).to_owned();
+    Some((host, uri.port_u16().unwrap_or(usual)))
 }
 
 /// The certificate that telephones and browsers are shown.
