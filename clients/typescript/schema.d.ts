@@ -2613,7 +2613,7 @@ export interface components {
          *     city's OpenID provider vouches for, with `provider` alone.
          */
         LogIn: {
-            /** @description Where there is a second factor: the six digits that the authenticator shows. */
+            /** @description Of a seat with a second factor: the six digits that the authenticator shows. */
             code?: string | null;
             /** @description A seat's. */
             extension?: string | null;
@@ -2963,8 +2963,6 @@ export interface components {
             disabled: boolean;
             /** @description Whether it has a password here. */
             has_password: boolean;
-            /** @description Whether it logs in with a code as well. */
-            has_totp: boolean;
             login: string;
             name: string;
             /**
