@@ -25,6 +25,8 @@ fn open(page: &Browser, name: &str) {
 fn is_good(page: &Browser, name: &str, chinese: &str, english: &str) {
     for (language, text) in [("zh", chinese), ("en", english)] {
         says(page, text);
+        // A button that was just chosen is between two colours.
+        page.wait_until("colours stand", "return document.getAnimations().length === 0");
         fits(page);
         is_accessible(page);
         picture(page, &format!("{name}-{language}"));
@@ -114,7 +116,7 @@ fn prompts_are_heard_and_what_is_kept_is_seen() {
     let page = administrator(&server);
     open(&page, "提示音");
     shows(&page, "prompts-made", "条提示音");
-    shows(&page, "prompts", "这里是12345政务服务便民热线");
+    shows(&page, "prompts", "您好，请讲。");
     page.run("document.querySelector('#prompts .link').click()");
     page.wait_until(
         "the first one is played",

@@ -277,8 +277,10 @@ async fn of_system(what: String, url: &str, then: &str) -> Finding {
 fn host_and_port(url: &str) -> Option<(String, u16)> {
     let uri: ureq::http::Uri = url.parse().ok()?;
     let usual = if matches!(uri.scheme_str()?, "https" | "wss") { 443 } else { 80 };
-    let host = uri.host()?.trim_matches(['[', ']']).to_owned();
-    Some((host, uri.port_u16().unwrap_or(usual)))
+    // What stands beside the host must be a port.
+    let beside = uri.authority()?.as_str().len() - uri.host()?.len();
+    let port = uri.port_u16().or_else(|| (beside == 0).then_some(usual))?;
+    Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port))
 }
 
 /// The certificate that telephones and browsers are shown.
