@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use qingting_common::{Pii, UnixMillis};
 use qingting_store::seats::TOTP_WRONG_MAX;
-use qingting_store::{self as store, Credential, PersonInfo, PersonLogIn, SeatInfo};
+use qingting_store::{self as store, Credential, NewPersonSession, PersonInfo, SeatInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -178,12 +178,9 @@ impl From<store::LogIn> for Outcome {
     }
 }
 
-impl From<PersonLogIn> for Outcome {
-    fn from(of_person: PersonLogIn) -> Self {
-        match of_person {
-            PersonLogIn::Opened(opened) => Self::Opened(Box::new(of_session(opened))),
-            PersonLogIn::Wrong => Self::Wrong,
-        }
+impl From<Option<NewPersonSession>> for Outcome {
+    fn from(of_person: Option<NewPersonSession>) -> Self {
+        of_person.map_or(Self::Wrong, |opened| Self::Opened(Box::new(of_session(opened))))
     }
 }
 
@@ -193,7 +190,7 @@ impl SessionView {
     }
 }
 
-pub(crate) fn of_session(opened: store::NewPersonSession) -> SessionView {
+pub(crate) fn of_session(opened: NewPersonSession) -> SessionView {
     let me = of_person(opened.session.person);
     SessionView::new(opened.token, opened.session.expires_at, me)
 }

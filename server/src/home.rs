@@ -3,7 +3,7 @@
 use crate::cli::ConfigFile;
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, statvfs};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};
@@ -95,6 +95,21 @@ pub fn known_server_name(data: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// A disk's room, in bytes.
+pub struct DiskSpace {
+    /// What the user of the server may still write.
+    pub free: u64,
+    pub total: u64,
+}
+
+/// The room of the disk that a folder is on, or will be on. May hang where its mount does.
+pub fn disk_space(folder: &Path) -> Option<DiskSpace> {
+    let existing = folder.ancestors().find(|path| path.exists())?;
+    let disk = statvfs(existing).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Some(DiskSpace { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
 }
 
 /// The folder of recordings.

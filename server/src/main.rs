@@ -15,6 +15,7 @@ mod ear;
 mod home;
 mod knowledge;
 mod logging;
+mod route;
 mod serve;
 mod sound;
 mod text_file;

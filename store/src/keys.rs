@@ -214,9 +214,7 @@ impl Store {
         if is_extension || RESERVED_NAMES.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
             return Err(StoreError::Reserved { what: "key", id: name.to_owned() });
         }
-        let mut bytes = [0u8; SECRET_BYTES];
-        rand::rng().fill_bytes(&mut bytes);
-        let secret = format!("{SECRET_PREFIX}{}", hex::encode(bytes));
+        let secret = new_secret(SECRET_PREFIX);
         let info = KeyInfo {
             id: Uuid::now_v7(),
             name: name.to_owned(),
@@ -317,6 +315,13 @@ impl Store {
             sqlx::query("SELECT hash FROM admin_password").fetch_optional(self.readers()).await?;
         Ok(row.map(|row| row.try_get::<String, _>("hash")).transpose()?.map(Arc::from))
     }
+}
+
+/// 256 random bits in hex behind a prefix, by which scanners find what leaked.
+pub(crate) fn new_secret(prefix: &str) -> String {
+    let mut bytes = [0u8; SECRET_BYTES];
+    rand::rng().fill_bytes(&mut bytes);
+    format!("{prefix}{}", hex::encode(bytes))
 }
 
 /// The Argon2id hash of a password.

@@ -80,7 +80,7 @@ pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState
 pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use past::{ImportError, PastImport, PastImported, PastRow};
 pub use people::{
-    NewPerson, NewPersonSession, PersonChange, PersonError, PersonInfo, PersonLogIn, PersonSession,
+    NewPerson, NewPersonSession, PersonChange, PersonError, PersonInfo, PersonSession,
 };
 pub use place::{DatabaseUrl, Place, UrlError};
 pub use quality::{

@@ -59,11 +59,6 @@ impl Provider {
         CLIENT_SECRET
     }
 
-    /// Somebody else is at the browser from now on.
-    pub fn is_at_the_browser(&self, subject: &str) {
-        self.inner().subject = subject.to_owned();
-    }
-
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,7 @@
 use super::Config;
 use super::check::{Problem, prompt_fault};
 use qingting_common::Pii;
+use qingting_sip::Transport;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -37,6 +38,17 @@ pub struct Trunk {
     /// `national`, `e164`, or a prefix such as `9`.
     #[serde(default = "national")]
     pub number_form: String,
+}
+
+impl Trunk {
+    /// UDP where it is none of the others.
+    pub fn sip_transport(&self) -> Transport {
+        match self.transport.as_str() {
+            "tcp" => Transport::Tcp,
+            "tls" => Transport::Tls,
+            _ => Transport::Udp,
+        }
+    }
 }
 
 /// A number that citizens call.

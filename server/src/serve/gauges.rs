@@ -34,13 +34,9 @@ async fn look(hotline: &Hotline) {
     let gauges = &hotline.gauges;
     let folder = home::recordings(&hotline.config);
     // A mount that hangs must hold up nothing else.
-    let space = hotline.app.spawn_blocking(move || {
-        let existing = folder.ancestors().find(|path| path.exists())?;
-        rustix::fs::statvfs(existing).ok()
-    });
+    let space = hotline.app.spawn_blocking(move || home::disk_space(&folder));
     if let Ok(Ok(Some(space))) = timeout(LOOK_MAX, space).await {
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        gauges.disk_free_bytes.store(free, Ordering::Relaxed);
+        gauges.disk_free_bytes.store(space.free, Ordering::Relaxed);
     }
     // The age of the look itself tells that the database does not answer.
     let waiting = timeout(LOOK_MAX, hotline.store.follow_ups_waiting()).await;

@@ -7,7 +7,7 @@ use qingting_callbacks::attempt::Outcome;
 use qingting_common::Histogram;
 use qingting_common::histogram::Snapshot;
 use qingting_core::call::{Cause, Role};
-use qingting_media::lateness::BOUNDS_US;
+use qingting_media::lateness::{BOUNDS_US, LatenessSnapshot};
 use qingting_sip::Endpoint;
 use qingting_store::MediaQuality;
 use std::collections::BTreeMap;
@@ -17,26 +17,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What happened to calls since the start.
-#[derive(Default)]
 pub struct Counters {
     answered: AtomicU64,
     strangers: AtomicU64,
     refused: Mutex<BTreeMap<u16, u64>>,
     ended: Mutex<BTreeMap<&'static str, u64>>,
     called_back: Mutex<BTreeMap<&'static str, u64>>,
-    queue_wait: Wait,
+    queue_wait: Histogram<10>,
     abandoned: AtomicU64,
     /// Of who is connected by the operator: the citizen's side of the network.
-    lost_by_trunks: Ratio,
+    lost_by_trunks: Histogram<8>,
     /// Of seats: the office's side.
-    lost_by_seats: Ratio,
-    lost_by_others: Ratio,
-    final_caption: Caption,
+    lost_by_seats: Histogram<8>,
+    lost_by_others: Histogram<8>,
+    final_caption: Histogram<9>,
 }
-
-type Wait = Shared<Histogram<10>>;
-type Ratio = Shared<Histogram<8>>;
-type Caption = Shared<Histogram<9>>;
 
 /// 15 s is what a hotline is measured by.
 const WAIT_SECONDS: [f64; 10] = [1.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
@@ -46,24 +41,21 @@ const CAPTION_SECONDS: [f64; 9] = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 15.0]
 /// Packets sent to somebody of whom none came, after which that is a fault: two seconds of 20 ms each.
 const SILENT_PACKETS_MIN: u64 = 100;
 
-/// A histogram with its bounds.
-struct Shared<T>(T);
-
-impl Default for Wait {
+impl Default for Counters {
     fn default() -> Self {
-        Self(Histogram::new(WAIT_SECONDS))
-    }
-}
-
-impl Default for Ratio {
-    fn default() -> Self {
-        Self(Histogram::new(LOST))
-    }
-}
-
-impl Default for Caption {
-    fn default() -> Self {
-        Self(Histogram::new(CAPTION_SECONDS))
+        Self {
+            answered: AtomicU64::default(),
+            strangers: AtomicU64::default(),
+            refused: Mutex::default(),
+            ended: Mutex::default(),
+            called_back: Mutex::default(),
+            queue_wait: Histogram::new(WAIT_SECONDS),
+            abandoned: AtomicU64::default(),
+            lost_by_trunks: Histogram::new(LOST),
+            lost_by_seats: Histogram::new(LOST),
+            lost_by_others: Histogram::new(LOST),
+            final_caption: Histogram::new(CAPTION_SECONDS),
+        }
     }
 }
 
@@ -88,7 +80,7 @@ impl Counters {
 
     /// A citizen waited so long for a seat.
     pub fn waited(&self, wait: Duration) {
-        self.queue_wait.0.record(wait.as_secs_f64());
+        self.queue_wait.record(wait.as_secs_f64());
     }
 
     /// What of a leg's packets came.
@@ -100,16 +92,16 @@ impl Counters {
         };
         let sent = quality.packets_received + quality.packets_lost;
         if sent > 0 {
-            of.0.record(quality.packets_lost as f64 / sent as f64);
+            of.record(quality.packets_lost as f64 / sent as f64);
         } else if quality.packets_sent > SILENT_PACKETS_MIN {
             // Who is spoken to and never heard has lost everything.
-            of.0.record(1.0);
+            of.record(1.0);
         }
     }
 
     /// A sentence was stored so long after its last word.
     pub fn captioned(&self, after: Duration) {
-        self.final_caption.0.record(after.as_secs_f64());
+        self.final_caption.record(after.as_secs_f64());
     }
 
     pub fn called_back(&self, outcome: Outcome) {
@@ -200,7 +192,7 @@ fn switchboard(page: &mut Page, hotline: &Hotline) {
     page.many("qingting_queue_waiting", "gauge", "queue", waiting.collect());
     let at_work = snapshot.queues.iter().map(|of| (of.name.to_string(), of.seats_at_work));
     page.many("qingting_queue_seats_at_work", "gauge", "queue", at_work.collect());
-    let wait = hotline.counters.queue_wait.0.snapshot();
+    let wait = hotline.counters.queue_wait.snapshot();
     page.histogram("qingting_queue_wait_seconds", [("", wait)]);
     let abandoned = hotline.counters.abandoned.load(Ordering::Relaxed);
     page.one("qingting_queue_abandoned_total", "counter", abandoned);
@@ -259,28 +251,30 @@ fn media(page: &mut Page, hotline: &Hotline) {
     page.histogram(
         "qingting_leg_packets_lost_ratio",
         [
-            ("party=\"citizen\"", counters.lost_by_trunks.0.snapshot()),
-            ("party=\"seat\"", counters.lost_by_seats.0.snapshot()),
-            ("party=\"other\"", counters.lost_by_others.0.snapshot()),
+            ("party=\"citizen\"", counters.lost_by_trunks.snapshot()),
+            ("party=\"seat\"", counters.lost_by_seats.snapshot()),
+            ("party=\"other\"", counters.lost_by_others.snapshot()),
         ],
     );
-    let name = "qingting_media_tick_lateness_seconds";
-    page.head(name, "histogram");
-    let mut ticks = 0;
-    for (bound, count) in BOUNDS_US.iter().zip(media.lateness.buckets) {
-        ticks += count;
-        page.line(&format!("{name}_bucket{{le=\"{}\"}}", *bound as f64 / 1e6), ticks);
-    }
-    page.line(&format!("{name}_bucket{{le=\"+Inf\"}}"), media.lateness.count());
-    page.line(&format!("{name}_sum"), media.lateness.sum_us as f64 / 1e6);
-    page.line(&format!("{name}_count"), media.lateness.count());
+    page.histogram("qingting_media_tick_lateness_seconds", [("", lateness(&media.lateness))]);
+}
+
+/// In seconds, each bucket with all before.
+fn lateness(ticks: &LatenessSnapshot) -> Snapshot {
+    let mut count = 0;
+    let at_most = BOUNDS_US.iter().zip(ticks.buckets).map(|(bound, of)| {
+        count += of;
+        (*bound as f64 / 1e6, count)
+    });
+    let at_most = at_most.collect();
+    Snapshot { at_most, count: ticks.count(), sum: ticks.sum_us as f64 / 1e6 }
 }
 
 fn recognition(page: &mut Page, hotline: &Hotline) {
     let Some(asr) = &hotline.asr else { return };
     let asr = asr.status();
     page.one("qingting_asr_up", "gauge", u8::from(asr.up()));
-    let finals = hotline.counters.final_caption.0.snapshot();
+    let finals = hotline.counters.final_caption.snapshot();
     page.histogram("qingting_caption_final_seconds", [("", finals)]);
     page.one("qingting_asr_streams", "gauge", asr.streams);
     page.one("qingting_asr_events_lost_total", "counter", asr.events_lost);

@@ -238,8 +238,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
     let (traced, forgetting) = (endpoint.clone(), endpoint.clone());
     state.forget_sip_messages = Arc::new(move || forgetting.forget_trace());
-    state.sip_messages =
-        Arc::new(move |call_id| traced.trace(call_id).into_iter().map(sip_message).collect());
+    state.sip_messages = Arc::new(move |call_id| {
+        traced.trace(call_id).iter().map(|message| sip_message(message)).collect()
+    });
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.handling = Arc::new(handling);
@@ -302,14 +303,14 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     Ok(())
 }
 
-fn sip_message(message: TracedMessage) -> SipMessageView {
+fn sip_message(message: &TracedMessage) -> SipMessageView {
     SipMessageView {
         at: message.at.0,
         is_ours: message.is_ours,
         transport: message.transport.to_string().to_lowercase(),
         local: message.local.to_string(),
         remote: message.remote.to_string(),
-        text: message.text,
+        text: message.text.clone(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the operator reads when the server is up.
 
 use crate::config::Config;
+use crate::route;
 use anyhow::Result;
 use qingting_sip::Transport;
 use qingting_store::Store;
 use rand::seq::IndexedRandom;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -96,9 +97,5 @@ fn reachable(ip: IpAddr) -> IpAddr {
     if !ip.is_unspecified() {
         return ip;
     }
-    // Connecting a UDP socket sends nothing; it asks the routing table. 192.0.2.1 is nobody's.
-    let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
-        .and_then(|socket| socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).map(|()| socket))
-        .and_then(|socket| socket.local_addr());
-    asked.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+    route::towards(route::ANYWHERE).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }

@@ -7,7 +7,7 @@
 mod sessions;
 mod write;
 
-pub use sessions::{NewPersonSession, PersonLogIn, PersonSession};
+pub use sessions::{NewPersonSession, PersonSession};
 
 use crate::error::StoreError;
 use crate::keys::{RESERVED_NAMES, Role};

@@ -7,12 +7,9 @@ use crate::seats::{SESSION_MS_MAX, SESSION_PREFIX};
 use crate::writer::Command;
 use crate::{Store, audit, clock, keys};
 use qingting_common::{Pii, UnixMillis};
-use rand::RngCore;
 use sqlx::{AnyConnection, Row};
 use std::fmt;
 use uuid::Uuid;
-
-const TOKEN_BYTES: usize = 32;
 
 /// A session and who it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,22 +36,14 @@ impl fmt::Debug for NewPersonSession {
     }
 }
 
-/// What came of a log-in.
-#[derive(Debug)]
-pub enum PersonLogIn {
-    /// The person is in.
-    Opened(NewPersonSession),
-    /// There is no such person, it is disabled, has no password, or the password is wrong.
-    Wrong,
-}
-
 impl Store {
-    /// Logs a person in by its password.
+    /// Logs a person in by its password; none where there is no such person, it is disabled, has no password, or
+    /// another one.
     pub async fn open_person_session(
         &self,
         login: &str,
         password: &Pii<String>,
-    ) -> Result<PersonLogIn, StoreError> {
+    ) -> Result<Option<NewPersonSession>, StoreError> {
         let row = sqlx::query("SELECT * FROM people WHERE login = $1 AND NOT disabled")
             .bind(login)
             .fetch_optional(self.readers())
@@ -64,9 +53,9 @@ impl Store {
         // As slow where there is nobody: the time shall not tell who exists.
         let hash = stored.as_deref().unwrap_or(keys::NOBODYS_HASH);
         if !self.inner.passwords.matches(password.expose(), hash).await? {
-            return Ok(PersonLogIn::Wrong);
+            return Ok(None);
         }
-        let (Some(row), Some(stored)) = (row, stored) else { return Ok(PersonLogIn::Wrong) };
+        let (Some(row), Some(stored)) = (row, stored) else { return Ok(None) };
         self.open_for_person(read(&row)?, Proof::Password(stored)).await
     }
 
@@ -80,29 +69,21 @@ impl Store {
             .fetch_optional(self.readers())
             .await?;
         let Some(row) = row else { return Ok(None) };
-        match self.open_for_person(read(&row)?, Proof::Subject(subject.to_owned())).await? {
-            PersonLogIn::Opened(session) => Ok(Some(session)),
-            PersonLogIn::Wrong => Ok(None),
-        }
+        self.open_for_person(read(&row)?, Proof::Subject(subject.to_owned())).await
     }
 
     async fn open_for_person(
         &self,
         person: PersonInfo,
         proof: Proof,
-    ) -> Result<PersonLogIn, StoreError> {
-        let mut bytes = [0u8; TOKEN_BYTES];
-        rand::rng().fill_bytes(&mut bytes);
-        let token = format!("{SESSION_PREFIX}{}", hex::encode(bytes));
+    ) -> Result<Option<NewPersonSession>, StoreError> {
+        let token = keys::new_secret(SESSION_PREFIX);
         let now = clock::now();
         let expires_at = UnixMillis(now.0.saturating_add(SESSION_MS_MAX));
         let session = PersonSession { id: Uuid::now_v7(), person, expires_at };
         let hash = keys::hash(&token);
         let is_open = self.write(Open { session: session.clone(), proof, hash, now }).await?;
-        Ok(match is_open {
-            true => PersonLogIn::Opened(NewPersonSession { session, token }),
-            false => PersonLogIn::Wrong,
-        })
+        Ok(is_open.then_some(NewPersonSession { session, token }))
     }
 
     /// The session of that token, unless it is unknown, over or revoked, or its person disabled.

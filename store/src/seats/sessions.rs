@@ -6,7 +6,6 @@ use crate::rows::{at, parsed};
 use crate::writer::Command;
 use crate::{Store, audit, clock, keys};
 use qingting_common::{Pii, UnixMillis};
-use rand::RngCore;
 use sqlx::{AnyConnection, Row};
 use std::fmt;
 use uuid::Uuid;
@@ -16,8 +15,6 @@ pub const SESSION_PREFIX: &str = "qts_";
 
 /// How long a session lasts: a shift and its overtime.
 pub const SESSION_MS_MAX: i64 = 12 * 3_600_000;
-
-const TOKEN_BYTES: usize = 32;
 
 /// A session and who it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +86,7 @@ impl Store {
         if !self.inner.passwords.matches(password.expose(), &stored).await? {
             return Ok(LogIn::Wrong);
         }
-        let mut bytes = [0u8; TOKEN_BYTES];
-        rand::rng().fill_bytes(&mut bytes);
-        let token = format!("{SESSION_PREFIX}{}", hex::encode(bytes));
+        let token = keys::new_secret(SESSION_PREFIX);
         let now = clock::now();
         let session = SeatSession {
             id: Uuid::now_v7(),

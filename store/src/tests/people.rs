@@ -1,7 +1,7 @@
 //! People: made, changed, signed in by password or subject.
 
 use super::*;
-use crate::people::{NewPerson, PersonChange, PersonError, PersonLogIn};
+use crate::people::{NewPerson, PersonChange, PersonError};
 
 const PASSWORD: &str = "correct horse";
 
@@ -17,10 +17,8 @@ fn expert() -> NewPerson {
 }
 
 async fn token(store: &Store, login: &str, password: &str) -> Option<String> {
-    match store.open_person_session(login, &Pii::new(password.into())).await.unwrap() {
-        PersonLogIn::Opened(opened) => Some(opened.token),
-        PersonLogIn::Wrong => None,
-    }
+    let opened = store.open_person_session(login, &Pii::new(password.into())).await.unwrap();
+    opened.map(|opened| opened.token)
 }
 
 on_both!(a_person_signs_in_by_password_or_subject_and_out);

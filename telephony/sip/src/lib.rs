@@ -25,7 +25,9 @@ mod transport;
 pub mod trunk;
 
 pub use agent::EdgeConfig;
-pub use endpoint::{BindError, Endpoint, EndpointConfig, EndpointMetrics, TlsError, TlsIdentity};
+pub use endpoint::{
+    BindError, Endpoint, EndpointConfig, EndpointMetrics, TlsError, TlsIdentity, UDP_BUFFER_BYTES,
+};
 pub use event::DialogEvent;
 pub use handle::{Dialog, IncomingCall, OutgoingInvite, Replaced, Reply};
 pub use ipnet::IpNet;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use qingting_common::UnixMillis;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Calls that are kept.
 pub const CALLS_MAX: usize = 1_000;
@@ -57,17 +57,17 @@ pub struct Trace(Mutex<Ring>);
 
 #[derive(Debug, Default)]
 struct Ring {
-    calls: HashMap<String, Vec<TracedMessage>>,
+    calls: HashMap<String, Vec<Arc<TracedMessage>>>,
     /// By their INVITEs, the oldest first.
     order: VecDeque<String>,
     bytes: usize,
     /// Calls that are not admitted yet.
-    new: VecDeque<(String, Vec<TracedMessage>)>,
+    new: VecDeque<(String, Vec<Arc<TracedMessage>>)>,
 }
 
 impl Trace {
     /// The messages of a call, the oldest first.
-    pub fn of(&self, call_id: &str) -> Vec<TracedMessage> {
+    pub fn of(&self, call_id: &str) -> Vec<Arc<TracedMessage>> {
         self.ring().calls.get(call_id).cloned().unwrap_or_default()
     }
 
@@ -82,7 +82,7 @@ impl Trace {
         bytes: &Bytes,
         is_ours: bool,
         describe: impl FnOnce(String) -> TracedMessage,
-    ) -> Option<TracedMessage> {
+    ) -> Option<Arc<TracedMessage>> {
         let call_id = call_id(bytes).filter(|id| id.len() <= CALL_ID_BYTES_MAX)?;
         let begins = bytes.starts_with(b"INVITE ");
         let mut ring = self.ring();
@@ -90,8 +90,8 @@ impl Trace {
             ring.begin(call_id, Vec::new());
         }
         if ring.calls.contains_key(call_id) {
-            let message = describe(without_secrets(bytes));
-            ring.add(call_id, message.clone());
+            let message = Arc::new(describe(without_secrets(bytes)));
+            ring.add(call_id, Arc::clone(&message));
             return Some(message);
         }
         let at = ring.new.iter().position(|(id, _)| id == call_id);
@@ -108,13 +108,13 @@ impl Trace {
         };
         let (_, messages) = &mut ring.new[at];
         if messages.len() < NEW_MESSAGES_MAX {
-            messages.push(describe(without_secrets(bytes)));
+            messages.push(Arc::new(describe(without_secrets(bytes))));
         }
         None
     }
 
     /// A call was admitted: it is kept from its beginning on. Gives what came of it so far.
-    pub(crate) fn admit(&self, call_id: &str) -> Vec<TracedMessage> {
+    pub(crate) fn admit(&self, call_id: &str) -> Vec<Arc<TracedMessage>> {
         let mut ring = self.ring();
         let Some(at) = ring.new.iter().position(|(id, _)| id == call_id) else {
             return Vec::new();
@@ -130,14 +130,14 @@ impl Trace {
 }
 
 impl Ring {
-    fn begin(&mut self, call_id: &str, messages: Vec<TracedMessage>) {
+    fn begin(&mut self, call_id: &str, messages: Vec<Arc<TracedMessage>>) {
         self.order.push_back(call_id.to_owned());
         self.calls.insert(call_id.to_owned(), Vec::new());
         self.bytes += 2 * call_id.len();
         messages.into_iter().for_each(|message| self.add(call_id, message));
     }
 
-    fn add(&mut self, call_id: &str, message: TracedMessage) {
+    fn add(&mut self, call_id: &str, message: Arc<TracedMessage>) {
         if let Some(messages) = self.calls.get_mut(call_id)
             && messages.len() < MESSAGES_MAX
         {
@@ -248,13 +248,13 @@ pub fn hep3(message: &TracedMessage, agent: u32) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn kept(trace: &Trace, text: &str, at: i64) -> Option<TracedMessage> {
+    fn kept(trace: &Trace, text: &str, at: i64) -> Option<Arc<TracedMessage>> {
         let message = come(trace, text, at);
         let id = call_id(text.as_bytes());
         message.or_else(|| id.and_then(|id| trace.admit(id).pop()))
     }
 
-    fn come(trace: &Trace, text: &str, at: i64) -> Option<TracedMessage> {
+    fn come(trace: &Trace, text: &str, at: i64) -> Option<Arc<TracedMessage>> {
         trace.keep(&Bytes::copy_from_slice(text.as_bytes()), false, |text| TracedMessage {
             at: UnixMillis(at),
             is_ours: false,

@@ -460,6 +460,21 @@ fn options_say_what_we_do_and_tags_of_stateless_answers_are_stable() {
 }
 
 #[test]
+fn a_server_that_is_to_stop_refuses_a_new_call_and_looks_at_one_that_takes_another_over() {
+    let mut solo = udp();
+    solo.talking();
+    solo.command(Command::Drain);
+    assert_eq!(solo.codes(&invite("n").replace("Call-ID: ", "Call-ID: new-")), ["503"]);
+    let takes_over =
+        invite("r").replace("Call-ID: ", "Replaces: x;to-tag=a;from-tag=b\r\nCall-ID: new-");
+    assert_eq!(
+        solo.codes(&takes_over),
+        ["481"],
+        "there is no such call, and that is all that is wrong"
+    );
+}
+
+#[test]
 fn calls_beyond_the_limits_leave_no_trace() {
     let limits = [(1, 9), (9, 1)];
     for (calls_max, calls_unacked_max) in limits {

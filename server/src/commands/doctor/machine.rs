@@ -5,7 +5,8 @@ use crate::cli::ModelsDir;
 use crate::commands;
 use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores};
-use rustix::fs::statvfs;
+use crate::home;
+use qingting_sip::UDP_BUFFER_BYTES;
 use rustix::process::{Resource, getrlimit};
 use std::path::Path;
 use std::process::Command;
@@ -19,8 +20,6 @@ const RECORDED_BYTES_PER_MINUTE: u64 = 2 * 8_000 * 2 * 60;
 /// Descriptors of a call: its legs' sockets and its recording.
 const FILES_PER_CALL: u64 = 8;
 const FILES_BESIDES: u64 = 1_000;
-/// What SIP asks the kernel for, for a burst of datagrams (telephony/sip/src/endpoint/bind.rs).
-const UDP_BUFFER_BYTES: u64 = 4 << 20;
 /// Memory that the recogniser and the voice take, beside the server.
 const MEMORY_WARNING_BYTES: u64 = GIB;
 
@@ -59,14 +58,12 @@ fn folder(dir: &Path) -> Finding {
 }
 
 fn disk(dir: &Path) -> Option<Finding> {
-    let existing = dir.ancestors().find(|path| path.exists())?;
-    let space = statvfs(existing).ok()?;
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let free = home::disk_space(dir)?.free;
     let hours = free / RECORDED_BYTES_PER_MINUTE / 60;
     let found = format!(
         "{:.1} GiB free in {}: {hours} hours of recorded talk",
         free as f64 / GIB as f64,
-        existing.display()
+        dir.display()
     );
     let otherwise = if free < DISK_BAD_BYTES { Verdict::Bad } else { Verdict::Warning };
     let remedy = "free space, enlarge the disk, or set recording.retention_days";
@@ -101,7 +98,13 @@ fn udp_buffer() -> Option<Finding> {
     let most: u64 = text.trim().parse().ok()?;
     let found = format!("net.core.rmem_max = {most}; {UDP_BUFFER_BYTES} are wanted for bursts");
     let remedy = "sysctl -w net.core.rmem_max=4194304, and the same in /etc/sysctl.d/";
-    Some(Finding::of(most >= UDP_BUFFER_BYTES, Verdict::Warning, "UDP buffer", found, remedy))
+    Some(Finding::of(
+        most >= UDP_BUFFER_BYTES as u64,
+        Verdict::Warning,
+        "UDP buffer",
+        found,
+        remedy,
+    ))
 }
 
 fn memory() -> Option<Finding> {

@@ -3,6 +3,7 @@
 use super::{Finding, Verdict};
 use crate::clock;
 use crate::config::Config;
+use crate::route;
 use qingting_sip::message::{Method, NameAddr, SipUri};
 use qingting_sip::{
     Endpoint, EndpointConfig, OutgoingRequest, RequestError, TlsIdentity, Transport,
@@ -31,10 +32,10 @@ pub async fn look(config: &Config, is_running: bool) -> Vec<Finding> {
     let mut asking = JoinSet::new();
     for trunk in &config.trunks {
         let (name, uri) = (trunk.name.clone(), trunk.uri.clone());
-        let transport = trunk.transport.clone();
+        let transport = trunk.sip_transport();
         let caller = trunk.caller_id.clone();
         let ca = Some(config.sip.tls_ca.clone()).filter(|path| !path.as_os_str().is_empty());
-        asking.spawn(async move { of_trunk(name, &uri, &transport, &caller, ca).await });
+        asking.spawn(async move { of_trunk(name, &uri, transport, &caller, ca).await });
     }
     let system = &config.ticket_system;
     let elsewhere = [
@@ -148,18 +149,12 @@ fn rtp(config: &Config, is_running: bool) -> Finding {
 /// Whether trunks are told an address that reaches us.
 fn address(config: &Config) -> Finding {
     let what = "own address";
-    // Connecting a UDP socket sends nothing; it asks the routing table. 192.0.2.1 is nobody's.
-    let way = |to: IpAddr| {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-        socket.connect((to, 9)).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
     let told = config.sip.advertised_ip;
     let trunk = config.trunks.iter().find_map(|trunk| {
         let uri: SipUri = trunk.uri.parse().ok()?;
         uri.ip().or_else(|| trunk.peers.first().copied())
     });
-    let own = way(trunk.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))));
+    let own = route::towards(trunk.unwrap_or(route::ANYWHERE));
     let is_private = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback(),
@@ -187,16 +182,11 @@ fn address(config: &Config) -> Finding {
 async fn of_trunk(
     name: String,
     uri: &str,
-    transport: &str,
+    transport: Transport,
     caller: &str,
     ca: Option<std::path::PathBuf>,
 ) -> Finding {
     let what = format!("trunk {name}");
-    let transport = match transport {
-        "tcp" => Transport::Tcp,
-        "tls" => Transport::Tls,
-        _ => Transport::Udp,
-    };
     let Ok(target) = uri.parse::<SipUri>() else {
         return Finding::bad(what, format!("{uri} is no SIP address"), "trunks.uri in config.toml");
     };

@@ -7,6 +7,7 @@ mod test_calls;
 use super::Hotline;
 use crate::clock;
 use crate::config::{Config, Overflow};
+use crate::home;
 use prompts::PromptBook;
 use qingting_api::{
     ControlError, Disk, Lines, Models, NumberLine, PromptInfo, QueueLine, TestCall,
@@ -84,14 +85,14 @@ impl qingting_api::Installation for Installation {
     }
 
     fn disk(&self) -> Option<Disk> {
-        let disk = rustix::fs::statvfs(self.hotline.archive.root()).ok()?;
+        let disk = home::disk_space(self.hotline.archive.root())?;
         let database_bytes = match self.hotline.store.place() {
             Place::File(path) => path.metadata().ok().map(|file| file.len()),
             Place::Server(_) => None,
         };
         Some(Disk {
-            total_bytes: disk.f_blocks.saturating_mul(disk.f_frsize),
-            free_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
+            total_bytes: disk.total,
+            free_bytes: disk.free,
             database_bytes,
             is_mounted: true,
         })

@@ -237,11 +237,7 @@ impl Trunk {
 fn trunk(settings: &config::Trunk) -> Result<Trunk> {
     let name = || format!("trunk {:?}", settings.name);
     let uri: SipUri = settings.uri.parse().ok().with_context(name)?;
-    let transport = match settings.transport.as_str() {
-        "tcp" => Transport::Tcp,
-        "tls" => Transport::Tls,
-        _ => Transport::Udp,
-    };
+    let transport = settings.sip_transport();
     let (form, prefix) = match settings.number_form.as_str() {
         "e164" => (TrunkForm::E164, String::new()),
         "national" => (TrunkForm::National, String::new()),

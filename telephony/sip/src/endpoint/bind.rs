@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsConnector;
 
 /// Kernel buffer asked for in each direction of a UDP socket, in bytes; the kernel may give less.
-const UDP_BUFFER_BYTES: usize = 4 << 20;
+pub const UDP_BUFFER_BYTES: usize = 4 << 20;
 
 /// Connections that the kernel has accepted and we have not.
 const TCP_BACKLOG: i32 = 1_024;

@@ -13,7 +13,7 @@ mod tracer;
 mod users;
 mod web;
 
-pub use bind::BindError;
+pub use bind::{BindError, UDP_BUFFER_BYTES};
 pub use metrics::EndpointMetrics;
 pub use tls::{TlsError, TlsIdentity};
 
@@ -191,7 +191,7 @@ impl Endpoint {
     }
 
     /// The messages of one of the last calls, by its Call-ID, the oldest first.
-    pub fn trace(&self, call_id: &str) -> Vec<TracedMessage> {
+    pub fn trace(&self, call_id: &str) -> Vec<Arc<TracedMessage>> {
         self.0.trace.of(call_id)
     }
 
