@@ -116,11 +116,17 @@ impl Browser {
 
     /// Runs JavaScript in the page; a promise is waited for.
     pub fn run(&self, script: &str) -> Value {
+        self.try_run(script).unwrap_or_else(|error| {
+            panic!("{script}: {error}\n{}", self.driver.output());
+        })
+    }
+
+    fn try_run(&self, script: &str) -> Result<Value, Value> {
         let script = format!(
             "const done = arguments[arguments.length - 1]; \
              (async () => {{ {script} }})().then(done, error => done('error: ' + error));"
         );
-        self.command("POST", "/execute/async", &json!({ "script": script, "args": [] }))
+        self.try_command("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
     /// Types into the field of that id.
@@ -167,7 +173,12 @@ impl Browser {
     /// Waits until the script gives something other than null or false.
     pub fn wait_until(&self, what: &str, script: &str) -> Value {
         let found = Deadline::after(COMMAND_MAX).poll(|| {
-            let value = self.run(script);
+            // A page that goes elsewhere takes its script along: no answer comes, and the next page is asked.
+            let value = match self.try_run(script) {
+                Err(error) if error["error"] == "script timeout" => Value::Null,
+                Err(error) => panic!("{script}: {error}\n{}", self.driver.output()),
+                Ok(value) => value,
+            };
             (value != Value::Null && value != Value::Bool(false)).then_some(value)
         });
         found.unwrap_or_else(|| panic!("waited in vain until {what}; console: {}", self.console()))
@@ -237,6 +248,13 @@ impl Browser {
     }
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.try_command(method, path, body).unwrap_or_else(|error| {
+            panic!("{method} {path}: {error}\n{}", self.driver.output());
+        })
+    }
+
+    /// The same, with WebDriver's error in place of a panic.
+    fn try_command(&self, method: &str, path: &str, body: &Value) -> Result<Value, Value> {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.session))
@@ -246,9 +264,9 @@ impl Browser {
         let mut response = self.agent.run(request).expect("chromedriver answers");
         let status = response.status();
         let text = response.body_mut().read_to_string().unwrap_or_default();
-        let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        assert!(status.is_success(), "{method} {path}: {text}\n{}", self.driver.output());
-        value["value"].clone()
+        let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let value = value.get("value").cloned().unwrap_or(value);
+        if status.is_success() { Ok(value) } else { Err(value) }
     }
 }
 

@@ -25,8 +25,6 @@ fn open(page: &Browser, name: &str) {
 fn is_good(page: &Browser, name: &str, chinese: &str, english: &str) {
     for (language, text) in [("zh", chinese), ("en", english)] {
         says(page, text);
-        // A button that was just chosen is between two colours.
-        page.wait_until("colours stand", "return document.getAnimations().length === 0");
         fits(page);
         is_accessible(page);
         picture(page, &format!("{name}-{language}"));

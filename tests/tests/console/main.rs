@@ -120,6 +120,9 @@ fn is_accessible(page: &Browser) {
         println!("axe-core is not installed: `npm ci` in console/ does that");
         return;
     };
+    // A button that was just chosen is between two colours.
+    let stands = "return document.getAnimations().every((one) => !(one instanceof CSSTransition))";
+    page.wait_until("colours stand", stands);
     let script = format!(
         "{axe}; const found = await axe.run(); \
          return found.violations.filter(({{ impact }}) => ['serious', 'critical'].includes(impact)) \
