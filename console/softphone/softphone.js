@@ -20,7 +20,7 @@ const PHASES = {
 const LINES = { ringing: '来电', calling: '呼叫中' };
 const REFUSED = { 401: '登录已失效，请重新签入', 403: '没有权限', 404: '没有找到', 429: '尝试太多，请稍后再试', 503: '服务器暂时不可用' };
 
-let token, phone, call, ticking, events, lastEvent;
+let token, phone, call, ticking, events, lastEvent, seatChanges = 0;
 
 async function api(method, path, body) {
   const response = await fetch(`/api/v1${path}`, {
@@ -85,9 +85,11 @@ function listen() {
   const after = lastEvent === undefined ? '' : `?after=${lastEvent}`;
   events = new WebSocket(`${scheme}://${location.host}/api/v1/events${after}`, ['qingting', token]);
   events.onopen = async () => {
+    const before = seatChanges;
     const seats = await api('GET', '/seats').catch(() => []);
     const own = seats.find(({ extension }) => extension === phone.extension);
-    if (own?.now) heard({ type: 'seat_state', ...own.now });
+    // A change that came while the answer was on its way is newer than it.
+    if (own?.now && seatChanges === before) seatIs(own.now);
   };
   events.onmessage = ({ data }) => heard(JSON.parse(data));
   events.onclose = ({ code }) => {
@@ -114,6 +116,7 @@ function heard(event) {
 }
 
 function seatIs({ state, reason }) {
+  seatChanges += 1;
   $('seat-state').textContent = (SEATS[state] ?? state) + (reason && state === 'break' ? `：${reason}` : '');
   $('ready').disabled = !['break', 'paused', 'signed_out'].includes(state);
   $('break').disabled = ['break', 'signed_out'].includes(state);

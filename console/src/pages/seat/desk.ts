@@ -35,6 +35,7 @@ export class Desk {
   private readonly ask = (event: BeforeUnloadEvent) => { if (this.phone.state.line !== 'idle') event.preventDefault(); };
   private readonly go = () => this.phone.hangUp();
   private fading: ReturnType<typeof setTimeout> | undefined;
+  private seatChanges = 0;
 
   constructor(readonly phone: Phone, readonly extension: string) {
     this.silence = listen({
@@ -100,9 +101,11 @@ export class Desk {
   private async opened(): Promise<void> {
     const isBack = this.state.seat !== '';
     this.state.isOnline = true;
+    const before = this.seatChanges;
     const seats = await ok(GET('/api/v1/seats')).catch(() => []);
     const own = seats.find(({ extension }) => extension === this.extension);
-    if (own?.now) this.seatIs(own.now);
+    // A change that came while the answer was on its way is newer than it.
+    if (own?.now && this.seatChanges === before) this.seatIs(own.now);
     if (isBack) await this.attempt(() => this.work.value?.catchUp());
   }
 
@@ -117,6 +120,7 @@ export class Desk {
   }
 
   private seatIs({ state, reason }: { state: string; reason?: string | null }): void {
+    this.seatChanges += 1;
     Object.assign(this.state, { seat: state, reason: reason ?? '' });
   }
 
