@@ -6,8 +6,18 @@ use std::time::Duration;
 
 /// A point on the process's monotonic clock, in milliseconds since an origin of the driver's
 /// choice. Only differences mean anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Millis(pub u64);
+
+impl Millis {
+    /// The point this long before, not before the origin.
+    pub fn before(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
 
 impl Add<Duration> for Millis {
     type Output = Self;

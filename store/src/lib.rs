@@ -14,6 +14,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod bus;
 pub mod call_events;
 pub mod callbacks;
 pub mod calls;
@@ -49,6 +50,7 @@ pub mod transcript;
 mod writer;
 
 pub use audit::{AuditChain, AuditEntry, AuditQuery};
+pub use bus::{BUS_PARTS_MAX, BusListener, BusMessage, BusSender};
 pub use backup::{Counts, KnownRecording, Proof, Source};
 pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use callbacks::{

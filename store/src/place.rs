@@ -103,6 +103,11 @@ impl DatabaseUrl {
         &self.0
     }
 
+    /// The same for what PostgreSQL alone can do. Statements are not logged.
+    pub(crate) fn postgres_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        Ok(PgConnectOptions::from_url(&self.0.database_url)?.disable_statement_logging())
+    }
+
     /// The address as PostgreSQL's own programs take it (a connection string of libpq), without the password;
     /// they find that in `passfile` where the address has one.
     pub fn connection_string(&self, passfile: &Path) -> Result<String, UrlError> {

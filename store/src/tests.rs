@@ -1,6 +1,7 @@
 //! The store on real databases, the same tests on both: editors that race, a full disk, a newer schema, a flood of writes.
 
 mod audit;
+mod bus;
 mod citizens;
 mod feed;
 mod handling;

@@ -21,9 +21,9 @@ pub struct IncomingCall {
     pub request: Box<Request>,
     /// The user of the directory who proved to be the caller; `None` for anybody else.
     pub user: Option<String>,
-    /// How it came.
+    /// How it was sent.
     pub transport: Transport,
-    /// From where.
+    /// From where; behind a proxy of ours from where that had it.
     pub source: SocketAddr,
     /// Our address as the peer should see it: its IP is the one for the session description.
     pub local: SocketAddr,
@@ -62,6 +62,9 @@ pub struct OutgoingInvite {
     pub call_id: Option<String>,
     /// For when the peer asks for a password: 401 and 407 are answered, also later in the dialog.
     pub credentials: Option<Credentials>,
+    /// Proxies that it goes through, in this order (Route, RFC 3261 §16.12): the Path of a
+    /// [`Binding`](crate::registrar::Binding).
+    pub route: Vec<NameAddr>,
     /// By this way and no other, as of a [`Binding`](crate::registrar::Binding); `target` is only
     /// the Request-URI then.
     pub flow: Option<Flow>,
@@ -81,6 +84,7 @@ impl OutgoingInvite {
             headers: Vec::new(),
             call_id: None,
             credentials: None,
+            route: Vec::new(),
             flow: None,
             silence_max: None,
         }

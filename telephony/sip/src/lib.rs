@@ -32,4 +32,4 @@ pub use event::DialogEvent;
 pub use handle::{Dialog, IncomingCall, OutgoingInvite, Replaced, Reply};
 pub use ipnet::IpNet;
 pub use request::{OutgoingRequest, RequestError};
-pub use transport::{Flow, Link, Transport};
+pub use transport::{Flow, Link, Sender, Transport};

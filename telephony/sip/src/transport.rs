@@ -34,6 +34,12 @@ impl Transport {
         matches!(self, Self::Tls | Self::Wss)
     }
 
+    /// The one that a Via header names.
+    pub(crate) fn of_via(name: &str) -> Option<Self> {
+        let all = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+        all.into_iter().find(|of| of.via_name().eq_ignore_ascii_case(name))
+    }
+
     /// The name in a Via header.
     pub(crate) const fn via_name(self) -> &'static str {
         match self {
@@ -60,6 +66,15 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if *self == Self::Wss { "wss" } else { self.uri_name() })
     }
+}
+
+/// Who sent a request: the peer of its flow, or whom a proxy of ours had it from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sender {
+    /// By which protocol.
+    pub transport: Transport,
+    /// From where.
+    pub addr: SocketAddr,
 }
 
 /// The driver's number for a UDP socket or a connection.

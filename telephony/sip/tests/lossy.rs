@@ -251,6 +251,7 @@ impl World {
             headers: vec![],
             call_id: None,
             credentials: None,
+            route: vec![],
             flow: None,
             silence_max: None,
         });

@@ -1,6 +1,7 @@
 //! The rules of the queues.
 
 use super::{QueueName, Skill};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ impl QueueRules {
 }
 
 /// Where a call goes that no seat took in time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Overflow {
     /// To another queue, with the arrival time that it has.
     Queue(QueueName),

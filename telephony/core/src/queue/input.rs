@@ -2,10 +2,12 @@
 
 use super::{BreakReason, Level, Offer, QueueName, SeatId, Skill};
 use qingting_common::CallId;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Input {
     /// A call wants a seat. One that seats still talked to leaves them first.
     Enqueue(Enqueue),
@@ -96,7 +98,7 @@ pub enum Input {
 }
 
 /// A call that wants a seat.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Enqueue {
     /// Which.
     pub call: CallId,
@@ -112,17 +114,29 @@ pub struct Enqueue {
     pub returned: bool,
     /// The seat that this caller talked to last.
     pub sticky: Option<SeatId>,
+    /// How long it has waited already, with another keeper of the queues: it keeps its place among all, and what was
+    /// announced or asked before is not again.
+    pub waited: Duration,
 }
 
 impl Enqueue {
     /// A call without anything special about it.
     pub const fn new(call: CallId, queue: QueueName) -> Self {
-        Self { call, queue, skill: None, priority: 0, repeat: false, returned: false, sticky: None }
+        Self {
+            call,
+            queue,
+            skill: None,
+            priority: 0,
+            repeat: false,
+            returned: false,
+            sticky: None,
+            waited: Duration::ZERO,
+        }
     }
 }
 
 /// Why a seat did not take an offered call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OfferFailure {
     /// It rang, or nothing was heard of the offer at all.
     NoAnswer,

@@ -42,20 +42,27 @@ impl Waiting {
     ) -> Self {
         let repeat = if wants.repeat { config.repeat_bonus } else { 0 };
         let returned = if wants.returned { config.returned_bonus } else { 0 };
+        let arrived = now.before(wants.waited);
+        let is_new = wants.waited.is_zero();
+        let ask_at = rules.offer_callback_after.map(|after| arrived + after);
         let parts = [rules.priority, wants.priority, repeat, returned];
         Self {
             call: wants.call,
             queue: wants.queue,
             skill: wants.skill.unwrap_or_else(|| rules.skill.clone()),
             priority: parts.into_iter().fold(0, i32::saturating_add),
-            arrived: now,
-            entered: now,
+            arrived,
+            entered: arrived,
             sticky: wants.sticky,
-            sticky_until: now + config.sticky_max,
+            sticky_until: arrived + config.sticky_max,
             offer: None,
             tried: BTreeSet::new(),
-            announce_at: Some(now),
-            callback_at: rules.offer_callback_after.map(|after| now + after),
+            announce_at: if is_new {
+                Some(now)
+            } else {
+                rules.announce_every.map(|every| now + every)
+            },
+            callback_at: ask_at.filter(|at| is_new || *at > now),
         }
     }
 

@@ -41,6 +41,11 @@ impl Queue {
         })
     }
 
+    /// Offers are numbered behind this one: a report of an offer of another machine is none of this one's.
+    pub(super) const fn number_offers_from(&mut self, number: u64) {
+        self.offers = number;
+    }
+
     /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -1,6 +1,7 @@
 //! A newtype for every name of the queues.
 
 use crate::names::name;
+use serde::{Deserialize, Serialize};
 
 name!(
     /// One seat (座席): a person with a telephone who takes calls.
@@ -20,7 +21,8 @@ name!(
 );
 
 /// How well a seat does a skill: 1 is best, 9 is last resort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct Level(u8);
 
 impl Level {
@@ -38,5 +40,19 @@ impl Level {
     /// The number.
     pub const fn as_u8(self) -> u8 {
         self.0
+    }
+}
+
+impl TryFrom<u8> for Level {
+    type Error = &'static str;
+
+    fn try_from(level: u8) -> Result<Self, Self::Error> {
+        Self::new(level).ok_or("a level is from 1 to 9")
+    }
+}
+
+impl From<Level> for u8 {
+    fn from(level: Level) -> Self {
+        level.0
     }
 }

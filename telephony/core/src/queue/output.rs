@@ -2,11 +2,12 @@
 
 use super::{Overflow, QueueName, SeatId, SeatState};
 use qingting_common::CallId;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One offer of a call to a seat. Reports carry it back as it is, so that a late report of an offer
 /// is not taken for one of the next offer of the same call to the same seat.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Offer {
     /// Counted from 1.
     pub number: u64,
@@ -17,7 +18,7 @@ pub struct Offer {
 }
 
 /// One thing to do, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Output {
     /// Ring this seat for this call and report what came of it.
     Offer(Offer),
@@ -97,7 +98,7 @@ pub enum Output {
 }
 
 /// Why a call was not put into a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Refusal {
     /// There is no such queue.
     UnknownQueue,
@@ -106,7 +107,7 @@ pub enum Refusal {
 }
 
 /// Why a call was not given to a seat by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TakeRefusal {
     /// The call does not wait, or no longer.
     NotWaiting,

@@ -2,10 +2,11 @@
 
 use super::{BreakReason, Level, OfferFailure, QueueName, Skill};
 use qingting_common::{CallId, Millis};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a seat does.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SeatState {
     /// Not at work.
     SignedOut,
@@ -79,6 +80,16 @@ impl SeatState {
             | Self::Ringing { until, .. }
             | Self::WrapUp { until }
             | Self::Paused { until, .. } => Some(*until),
+            Self::SignedOut | Self::Ready | Self::Talking { .. } | Self::Break { .. } => None,
+        }
+    }
+
+    pub(super) const fn deadline_mut(&mut self) -> Option<&mut Millis> {
+        match self {
+            Self::Reserved { until, .. }
+            | Self::Ringing { until, .. }
+            | Self::WrapUp { until }
+            | Self::Paused { until, .. } => Some(until),
             Self::SignedOut | Self::Ready | Self::Talking { .. } | Self::Break { .. } => None,
         }
     }

@@ -3,11 +3,12 @@
 use super::seat::After;
 use super::{Level, Queue, QueueName, SeatId, SeatState, Skill};
 use qingting_common::{CallId, Millis};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// All queues and seats at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// By name.
     pub queues: Vec<QueueView>,
@@ -16,7 +17,7 @@ pub struct Snapshot {
 }
 
 /// One queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueView {
     /// Its name.
     pub name: QueueName,
@@ -31,7 +32,7 @@ pub struct QueueView {
 }
 
 /// One waiting call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingView {
     /// Which.
     pub call: CallId,
@@ -46,7 +47,7 @@ pub struct WaitingView {
 }
 
 /// One seat.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeatView {
     /// Which.
     pub seat: SeatId,
@@ -60,6 +61,23 @@ pub struct SeatView {
     pub skills: BTreeMap<Skill, Level>,
     /// The state that begins after its call.
     pub then: Option<SeatState>,
+}
+
+impl Snapshot {
+    /// The same as another machine's clock says it: `then` there is `now` here.
+    pub fn on_clock(mut self, then: Millis, now: Millis) -> Self {
+        let moved = |at: &mut Millis| *at = (*at + (now - Millis(0))).before(then - Millis(0));
+        for waiting in self.queues.iter_mut().flat_map(|queue| &mut queue.waiting) {
+            moved(&mut waiting.since);
+        }
+        for seat in &mut self.seats {
+            moved(&mut seat.since);
+            if let Some(until) = seat.state.deadline_mut() {
+                moved(until);
+            }
+        }
+        self
+    }
 }
 
 impl Queue {

@@ -8,7 +8,7 @@ use super::receive::dialog_index;
 use super::reliable::Peer;
 use super::retry::Retry;
 use super::table::{ClientMachine, ClientTx, Purpose, Sent, TxId};
-use crate::dialog::{DialogState, Outgoing};
+use crate::dialog::{DialogState, Outgoing, next_hop};
 use crate::event::DialogEvent;
 use crate::handle::OutgoingInvite;
 use crate::message::{HeaderName, Headers, Method, Response, min_se_s};
@@ -299,6 +299,9 @@ fn first_request(invite: &OutgoingInvite, call_id: &str, tag: &str, cseq: u32) -
     from.params.put("tag", tag.to_owned());
     let mut headers = Headers::default();
     headers.push(HeaderName::MaxForwards, "70");
+    for route in &invite.route {
+        headers.push(HeaderName::Route, route.to_string());
+    }
     headers.push(HeaderName::From, from.to_string());
     headers.push(HeaderName::To, format!("<{}>", invite.target));
     headers.push(HeaderName::CallId, call_id);
@@ -308,7 +311,7 @@ fn first_request(invite: &OutgoingInvite, call_id: &str, tag: &str, cseq: u32) -
         uri: invite.target.clone(),
         headers,
         cseq,
-        next_hop: invite.target.clone(),
+        next_hop: next_hop(&invite.route, &invite.target).clone(),
     }
 }
 

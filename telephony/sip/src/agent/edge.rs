@@ -2,11 +2,13 @@
 
 use crate::admission::{AdmissionLimits, Gate};
 use crate::auth::{Directory, Verifier};
+use crate::message::{HeaderName, Headers, Via};
 use crate::registrar::Registrar;
+use crate::transport::{Flow, Sender};
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Emergency numbers of China: police, fire, ambulance, traffic accidents.
@@ -26,6 +28,9 @@ pub struct EdgeConfig {
     /// Sources that are not held to the limits of a source, and never asked for a password:
     /// trunks. Those of `authenticate_all_but` need not be repeated.
     pub trusted: Vec<IpNet>,
+    /// Proxies of ours, through which telephones and trunks reach us. Of what they send the sender is whom
+    /// their Via names, and telephones that register through them are reached by their Path (RFC 3327).
+    pub proxies: Vec<IpNet>,
     /// Telephones are asked for MD5 alone, except over WebSocket. Some older ones refuse the whole
     /// challenge for an algorithm that they do not know, against RFC 8760 §2.4.
     pub md5_only: bool,
@@ -43,6 +48,7 @@ impl Default for EdgeConfig {
             directory: None,
             authenticate_all_but: None,
             trusted: Vec::new(),
+            proxies: Vec::new(),
             md5_only: false,
             emergency_users: EMERGENCY_USERS.map(str::to_owned).into(),
             admission: None,
@@ -57,6 +63,7 @@ impl fmt::Debug for EdgeConfig {
             .field("directory", &self.directory.is_some())
             .field("authenticate_all_but", &self.authenticate_all_but)
             .field("trusted", &self.trusted)
+            .field("proxies", &self.proxies)
             .field("admission", &self.admission)
             .finish_non_exhaustive()
     }
@@ -68,6 +75,26 @@ impl EdgeConfig {
         let ip = source.to_canonical();
         let exempt = self.authenticate_all_but.iter().flatten();
         self.trusted.iter().chain(exempt).any(|net| net.contains(&ip))
+    }
+
+    /// Whether an address is a proxy of ours.
+    pub(super) fn is_proxy(&self, addr: SocketAddr) -> bool {
+        let ip = addr.ip().to_canonical();
+        self.proxies.iter().any(|net| net.contains(&ip))
+    }
+
+    /// Who sent a request. **Only a proxy of ours is believed** about whom it had it from: each Via says
+    /// who put the next one there (RFC 3261 §18.2.1).
+    pub(super) fn sender(&self, flow: Flow, headers: &Headers) -> Sender {
+        let mut sender = Sender { transport: flow.transport, addr: flow.remote };
+        let mut vias = headers.all(&HeaderName::Via).skip(1);
+        while self.is_proxy(sender.addr) {
+            let Some(before) = vias.next().and_then(Via::parse).and_then(|via| via.sender()) else {
+                break;
+            };
+            sender = before;
+        }
+        sender
     }
 }
 

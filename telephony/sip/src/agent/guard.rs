@@ -1,12 +1,14 @@
 //! Requests outside a dialog, before the agent takes them: admission, digest, REGISTER.
 
 use super::Agent;
+use super::edge::Edge;
 use super::output::Output;
 use crate::admission::{Asks, Verdict as Admission};
 use crate::auth::{Algorithm, Verdict};
-use crate::message::{HeaderName, Method, Request};
+use crate::message::{HeaderName, Headers, Method, Request};
 use crate::transport::{Flow, Link};
 use qingting_common::Millis;
+use std::net::SocketAddr;
 
 /// What becomes of a request after the guard has looked at it.
 pub(super) enum Guarded {
@@ -24,7 +26,7 @@ impl Agent {
             Method::Register => Asks::Register,
             _ => Asks::Other,
         };
-        match self.admission(now, flow, asks) {
+        match self.admission(now, flow, Some(&request.headers), asks) {
             Admission::Pass => true,
             Admission::Reject => {
                 self.not_admitted(flow, request);
@@ -35,13 +37,42 @@ impl Agent {
     }
 
     /// What the source of a message has left of its share.
-    pub(super) fn admission(&mut self, now: Millis, flow: Flow, asks: Asks) -> Admission {
+    pub(super) fn admission(
+        &mut self,
+        now: Millis,
+        flow: Flow,
+        headers: Option<&Headers>,
+        asks: Asks,
+    ) -> Admission {
+        let is_known = self.knows(flow, headers);
         let edge = &mut self.edge;
         let Some(gate) = &mut edge.gate else { return Admission::Pass };
-        if edge.config.trusts(flow.remote.ip()) || edge.registrar.knows(flow) {
+        let source = match headers {
+            Some(headers) => edge.config.sender(flow, headers).addr,
+            // What a proxy of ours passed on in pieces is not held against all who are behind it.
+            None if edge.config.is_proxy(flow.remote) => return Admission::Pass,
+            None => flow.remote,
+        };
+        if edge.config.trusts(source.ip()) || is_known {
             return Admission::Pass;
         }
-        gate.source(now, flow.remote.ip(), asks)
+        gate.source(now, source.ip(), asks)
+    }
+
+    /// Whether a registered user is reached by the way that this came by.
+    pub(super) fn knows(&self, flow: Flow, headers: Option<&Headers>) -> bool {
+        let Edge { config, registrar, .. } = &self.edge;
+        match headers {
+            Some(headers) if config.is_proxy(flow.remote) => {
+                registrar.knows_behind_proxy(config.sender(flow, headers).addr)
+            }
+            _ => registrar.knows(flow),
+        }
+    }
+
+    /// The address that a request was sent from.
+    pub(super) fn source(&self, flow: Flow, request: &Request) -> SocketAddr {
+        self.edge.config.sender(flow, &request.headers).addr
     }
 
     /// Who sends a request without To tag, and whether there is room for its call.
@@ -69,8 +100,9 @@ impl Agent {
     /// though a number of theirs may look like one.
     fn identified(&mut self, now: Millis, flow: Flow, request: &Request) -> Guarded {
         let config = &self.edge.config;
+        let source = self.source(flow, request).ip();
         // A telephone's OPTIONS only keep a way open.
-        let asked = request.method != Method::Options && !config.trusts(flow.remote.ip());
+        let asked = request.method != Method::Options && !config.trusts(source);
         let Some(directory) = config.directory.clone().filter(|_| asked) else {
             return self.stranger(flow, request, asked);
         };
@@ -84,7 +116,6 @@ impl Agent {
             return self.stranger(flow, request, true);
         }
         let target = (&request.method, &request.uri);
-        let source = flow.remote.ip();
         match self.edge.verifier.verify(now, &*directory, target, &request.headers, source) {
             Verdict::Authenticated(user) if user == name => Guarded::Pass(Some(user)),
             Verdict::Authenticated(_) => self.forbidden(flow, request),
@@ -99,7 +130,7 @@ impl Agent {
         host.eq_ignore_ascii_case(&self.edge.config.realm)
             || host.eq_ignore_ascii_case(&request.uri.host)
             || request.from.uri.ip() == Some(flow.local.ip())
-            || self.edge.registrar.knows(flow)
+            || self.knows(flow, Some(&request.headers))
     }
 
     /// A request of nobody whom we know.
@@ -120,7 +151,8 @@ impl Agent {
     fn challenge(&mut self, now: Millis, flow: Flow, request: &Request, stale: bool) -> Guarded {
         self.stats.challenged += 1;
         // A browser computes SHA-256 and nothing else.
-        let is_old = self.edge.config.md5_only && !flow.transport.is_web();
+        let transport = self.edge.config.sender(flow, &request.headers).transport;
+        let is_old = self.edge.config.md5_only && !transport.is_web();
         let algorithms: &[Algorithm] =
             if is_old { &[Algorithm::Md5] } else { &Algorithm::STRONGEST_FIRST };
         let fields = self.edge.verifier.challenge(now, stale, algorithms);
@@ -136,7 +168,7 @@ impl Agent {
             return self.refuse(flow, request, 420, unsupported);
         }
         let target = (&request.method, &request.uri);
-        let source = flow.remote.ip();
+        let source = self.source(flow, request).ip();
         match self.edge.verifier.verify(now, &*directory, target, &request.headers, source) {
             Verdict::Challenge { stale } => {
                 self.challenge(now, flow, request, stale);
@@ -158,7 +190,10 @@ impl Agent {
         user: &str,
     ) {
         let tag = self.ids.tag();
-        match self.edge.registrar.register(now, user, request, flow) {
+        let edge = &mut self.edge;
+        let proxied = edge.config.is_proxy(flow.remote);
+        let sender = proxied.then(|| edge.config.sender(flow, &request.headers));
+        match edge.registrar.register(now, user, request, flow, sender) {
             Ok(contacts) => {
                 self.stats.registered += 1;
                 self.answer_with(now, flow, key, request, 200, &tag, contacts);

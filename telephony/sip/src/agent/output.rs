@@ -6,7 +6,7 @@ use crate::handle::Replaced;
 use crate::message::{Replaces, Request, Response};
 use crate::registrar::Binding;
 use crate::request::RequestError;
-use crate::transport::Flow;
+use crate::transport::{Flow, Sender};
 use bytes::Bytes;
 
 /// One thing to do.
@@ -23,6 +23,8 @@ pub enum Output {
         request: Box<Request>,
         /// How it came.
         flow: Flow,
+        /// Who sent it: the peer of the flow, or whom our proxy had it from.
+        sender: Sender,
         /// The user who proved to be its caller.
         user: Option<String>,
         /// The call that it takes over.

@@ -52,7 +52,7 @@ impl Agent {
 
     /// A request that could not be read is answered without state; an ACK never is.
     fn refuse_broken(&mut self, now: Millis, flow: Flow, head: Head, code: u16, reason: &str) {
-        if head.method == "ACK" || self.admission(now, flow, Asks::Other) != Admission::Pass {
+        if head.method == "ACK" || self.admission(now, flow, None, Asks::Other) != Admission::Pass {
             self.stats.garbage += 1;
             return;
         }
@@ -149,13 +149,23 @@ impl Agent {
         call.dialog = Some(DialogState::uas(&request, &tag, 0));
         call.invite_in = Some(id);
         // NAT and browsers: the Contact of a user of ours may lead nowhere, the way back does.
-        call.pinned = user.is_some() || self.edge.registrar.knows(flow);
+        // Behind a proxy of ours the route says it.
+        let is_proxied = self.edge.config.is_proxy(flow.remote);
+        call.pinned = !is_proxied && (user.is_some() || self.edge.registrar.knows(flow));
+        let sender = self.edge.config.sender(flow, &request.headers);
         call.peer = Peer::of(&request.headers);
         call.offer = if request.sdp().is_some() { Offer::Theirs } else { Offer::None };
         self.calls.insert(call_key, call);
         self.dialogs.insert(index, call_key);
         self.look_up_next_hop(call_key);
-        self.outputs.push_back(Output::Incoming { call: call_key, request, flow, user, replaces });
+        self.outputs.push_back(Output::Incoming {
+            call: call_key,
+            request,
+            flow,
+            sender,
+            user,
+            replaces,
+        });
     }
 
     /// Opens the transaction of an INVITE and says 100 at once. One outside a dialog has a merge key.

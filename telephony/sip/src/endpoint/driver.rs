@@ -18,7 +18,7 @@ use crate::message::{HeaderName, Request, Response};
 use crate::recent::Recent;
 use crate::request::RequestError;
 use crate::trace::Trace;
-use crate::transport::{Flow, Link, Transport};
+use crate::transport::{Flow, Link, Sender, Transport};
 use bytes::Bytes;
 use qingting_common::Millis;
 use qingting_common::limits::SIP_MESSAGE_BYTES_MAX;
@@ -281,8 +281,8 @@ impl Driver {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Send(outbound) => self.send(&outbound),
-                Output::Incoming { call, request, flow, user, replaces } => {
-                    self.offer_call(call, request, flow, user, replaces);
+                Output::Incoming { call, request, flow, sender, user, replaces } => {
+                    self.offer_call(call, request, flow, sender, user, replaces);
                 }
                 Output::Confirmed { call, replaces } => self.commands.name(call, Some(replaces)),
                 Output::Responded { number, result } => {
@@ -307,6 +307,7 @@ impl Driver {
         call: CallKey,
         request: Box<Request>,
         flow: Flow,
+        sender: Sender,
         user: Option<String>,
         replaces: Option<Replaced>,
     ) {
@@ -316,8 +317,8 @@ impl Driver {
         let incoming = IncomingCall {
             request,
             user,
-            transport: flow.transport,
-            source: flow.remote,
+            transport: sender.transport,
+            source: sender.addr,
             local: flow.local,
             dialog,
             events: received,

@@ -3,6 +3,7 @@
 use super::driver::{CLOSE_MAX, Driver};
 use super::lookup::{Errand, Found};
 use crate::agent::Command;
+use crate::dialog::next_hop;
 use crate::handle::Order;
 use crate::locate::{Plan, plan};
 use crate::request::RequestError;
@@ -41,7 +42,7 @@ impl Driver {
 
     fn start_or_look_up(&mut self, errand: Errand) {
         let (target, transport, flow) = match &errand {
-            Errand::Invite { invite, .. } => (&invite.target, invite.transport, invite.flow),
+            Errand::Invite { invite, .. } => (next_hop(&invite.route, &invite.target), invite.transport, invite.flow),
             Errand::Request { request, .. } => (&request.target, request.transport, request.flow),
         };
         match (flow, plan(target, transport)) {

@@ -19,6 +19,7 @@ pub enum HeaderName {
     MaxForwards,
     Route,
     RecordRoute,
+    Path,
     ContentType,
     ContentLength,
     ContentEncoding,
@@ -53,7 +54,7 @@ pub enum HeaderName {
 }
 
 /// Long name, compact form, value.
-const NAMES: [(&str, &str, HeaderName); 38] = [
+const NAMES: [(&str, &str, HeaderName); 39] = [
     ("Via", "v", HeaderName::Via),
     ("From", "f", HeaderName::From),
     ("To", "t", HeaderName::To),
@@ -63,6 +64,7 @@ const NAMES: [(&str, &str, HeaderName); 38] = [
     ("Max-Forwards", "", HeaderName::MaxForwards),
     ("Route", "", HeaderName::Route),
     ("Record-Route", "", HeaderName::RecordRoute),
+    ("Path", "", HeaderName::Path),
     ("Content-Type", "c", HeaderName::ContentType),
     ("Content-Length", "l", HeaderName::ContentLength),
     ("Content-Encoding", "e", HeaderName::ContentEncoding),
@@ -122,6 +124,7 @@ impl HeaderName {
                 | Self::Contact
                 | Self::Route
                 | Self::RecordRoute
+                | Self::Path
                 | Self::Diversion
                 | Self::PAssertedIdentity
         )

@@ -2,6 +2,7 @@
 
 use super::text::{Params, is_token};
 use super::uri::split_host_port;
+use crate::transport::{Sender, Transport};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -56,6 +57,17 @@ impl Via {
                 && b.is_char_boundary(MAGIC_COOKIE.len())
                 && b[..MAGIC_COOKIE.len()].eq_ignore_ascii_case(MAGIC_COOKIE)
         })
+    }
+
+    /// Who put this Via there, as far as the next hop noted it; none without an address.
+    pub(crate) fn sender(&self) -> Option<Sender> {
+        let host = self.params.value("received").filter(|host| !host.is_empty());
+        let ip = host.unwrap_or(&self.host).trim_matches(['[', ']']).parse().ok()?;
+        let noted = self.params.value("rport").and_then(|port| port.parse().ok());
+        let transport = Transport::of_via(&self.transport)?;
+        let usual = if transport.is_secure() { 5061 } else { 5060 };
+        let port = noted.or(self.port).unwrap_or(usual);
+        Some(Sender { transport, addr: SocketAddr::new(ip, port) })
     }
 
     /// Notes where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4).

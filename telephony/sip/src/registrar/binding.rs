@@ -1,6 +1,6 @@
 //! One place where a user can be reached.
 
-use crate::message::SipUri;
+use crate::message::{NameAddr, SipUri};
 use crate::transport::{Flow, Transport};
 use qingting_common::Millis;
 use std::net::SocketAddr;
@@ -10,9 +10,12 @@ use std::net::SocketAddr;
 pub struct Binding {
     /// The user's Contact; for UDP with the address that it really came from.
     pub contact: SipUri,
+    /// The proxies that lead there, to be the Route of the INVITE (RFC 3327); with any, `flow` is only the
+    /// way to our proxy.
+    pub path: Vec<NameAddr>,
     /// The way that the REGISTER came by.
     pub flow: Flow,
-    /// Its protocol.
+    /// The telephone's own protocol.
     pub transport: Transport,
     /// When it ends if nobody refreshes it, on the endpoint's clock.
     pub expires_at: Millis,

@@ -3,8 +3,8 @@
 use super::Refused;
 use super::binding::{Binding, reachable, same_contact};
 use super::wish::{Wish, WishedContact, user_agent};
-use crate::message::{HeaderName, Request, SipUri};
-use crate::transport::{Flow, Link};
+use crate::message::{HeaderName, NameAddr, Request, SipUri};
+use crate::transport::{Flow, Link, Sender};
 use qingting_common::Millis;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -35,6 +35,8 @@ const fn way(flow: Flow) -> Way {
 
 struct Entry {
     binding: Binding,
+    /// What its telephone is known by.
+    way: Way,
     /// As the user wrote it: what it is known and told by.
     written: SipUri,
     instance: Option<String>,
@@ -51,7 +53,8 @@ impl Entry {
 }
 
 impl Registrar {
-    /// Carries out a user's REGISTER; the Contact fields of its 200.
+    /// Carries out a user's REGISTER; the Contact and Path fields of its 200. `proxied`: who sent it, where
+    /// it came through a proxy of ours.
     ///
     /// # Errors
     /// [`Refused`]; then nothing has changed (RFC 3261 §10.3).
@@ -61,6 +64,7 @@ impl Registrar {
         user: &str,
         request: &Request,
         flow: Flow,
+        proxied: Option<Sender>,
     ) -> Result<Vec<(HeaderName, String)>, Refused> {
         self.fire(now);
         let wish = Wish::read(request, BINDINGS_PER_USER_MAX)?;
@@ -79,10 +83,14 @@ impl Registrar {
             Wish::Tell => {}
             Wish::ForgetAll => self.retain(user, |_| false),
             Wish::Contacts(contacts) => {
-                contacts.into_iter().for_each(|one| self.put(now, user, request, flow, one));
+                for one in contacts {
+                    self.put(now, user, request, (flow, proxied), one);
+                }
             }
         }
-        Ok(self.contacts(now, user))
+        let path = request.headers.all(&HeaderName::Path).filter(|_| proxied.is_some());
+        let path = path.map(|value| (HeaderName::Path, value.to_owned()));
+        Ok(self.contacts(now, user).into_iter().chain(path).collect())
     }
 
     fn put(
@@ -90,7 +98,7 @@ impl Registrar {
         now: Millis,
         user: &str,
         request: &Request,
-        flow: Flow,
+        (flow, proxied): (Flow, Option<Sender>),
         wished: WishedContact,
     ) {
         self.retain(user, |entry| !entry.is(&wished));
@@ -103,19 +111,23 @@ impl Registrar {
             self.retain(user, |entry| Some((entry.refreshed, entry.cseq)) != oldest);
         }
         let expires_at = now + Duration::from_secs(wished.expires_s.into());
+        let path = request.headers.all(&HeaderName::Path).filter(|_| proxied.is_some());
+        let way = proxied.map_or(way(flow), |sender| (None, sender.addr));
         let binding = Binding {
-            contact: reachable(&wished.uri, flow),
+            contact: proxied.map_or_else(|| reachable(&wished.uri, flow), |_| wished.uri.clone()),
+            path: path.filter_map(NameAddr::parse).collect(),
             flow,
-            transport: flow.transport,
+            transport: proxied.map_or(flow.transport, |sender| sender.transport),
             expires_at,
             user_agent: user_agent(request),
         };
-        *self.ways.entry(way(flow)).or_default() += 1;
+        *self.ways.entry(way).or_default() += 1;
         self.count += 1;
         self.next = Some(self.next.map_or(expires_at, |next| next.min(expires_at)));
         self.changed.insert(user.to_owned());
         self.users.entry(user.to_owned()).or_default().push(Entry {
             binding,
+            way,
             written: wished.uri,
             instance: wished.instance,
             call_id: request.call_id.clone(),
@@ -139,10 +151,10 @@ impl Registrar {
         let before = entries.len();
         entries.retain(|entry| {
             let stays = suits(entry);
-            if !stays && let Some(count) = self.ways.get_mut(&way(entry.binding.flow)) {
+            if !stays && let Some(count) = self.ways.get_mut(&entry.way) {
                 *count -= 1;
                 if *count == 0 {
-                    self.ways.remove(&way(entry.binding.flow));
+                    self.ways.remove(&entry.way);
                 }
             }
             stays
@@ -178,7 +190,7 @@ impl Registrar {
     /// Drops the bindings of a connection that is gone.
     pub fn link_closed(&mut self, link: Link) {
         if self.ways.keys().any(|(known, _)| *known == Some(link)) {
-            self.retain_all(|entry| entry.binding.flow.link != Some(link));
+            self.retain_all(|entry| entry.way.0 != Some(link));
         }
     }
 
@@ -191,6 +203,11 @@ impl Registrar {
     /// Whether a registered user is reached by this way.
     pub fn knows(&self, flow: Flow) -> bool {
         self.ways.contains_key(&way(flow))
+    }
+
+    /// Whether a registered user's telephone is at this address, as a proxy of ours sees it.
+    pub fn knows_behind_proxy(&self, addr: SocketAddr) -> bool {
+        self.ways.contains_key(&(None, addr))
     }
 
     /// Where a user can be reached, the latest refreshed first.

@@ -157,6 +157,7 @@ impl Solo {
             headers: vec![],
             call_id: None,
             credentials: None,
+            route: vec![],
             flow: None,
             silence_max: None,
         });
