@@ -11,6 +11,11 @@ need linphonec linphone-cli
 # baresip-core has the program and its modules; the package baresip adds only GTK, X11 and FFmpeg.
 need baresip baresip-core
 need pkill procps
+# Several servers behind a proxy.
+need kamailio kamailio
+if [ ! -e /usr/lib/x86_64-linux-gnu/kamailio/modules/websocket.so ] && [ ! -e /usr/lib/aarch64-linux-gnu/kamailio/modules/websocket.so ]; then
+    need kamailio-websocket kamailio-websocket-modules
+fi
 # The seats' page with a real browser.
 need chromium chromium
 need chromedriver chromium-driver

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use qingting_common::CallId;
 use qingting_nlu::incidents::{Incident, Incidents, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ impl RecentCalls {
 }
 
 /// Many calls about one thing. `Debug` leaves out what was said.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct IncidentView {
     /// The place, without doors.
     pub place: String,

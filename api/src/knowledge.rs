@@ -48,7 +48,7 @@ pub(crate) struct SearchView {
 }
 
 /// An entry that is valid today.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EntryView {
     /// Its id.
     pub id: String,

@@ -15,6 +15,7 @@ mod clock;
 mod commands;
 mod description;
 mod duty;
+mod elsewhere;
 pub mod events;
 mod failures;
 pub mod feed;
@@ -56,6 +57,7 @@ pub use calls::repeats::RepeatView;
 pub use calls::sip_messages::SipMessageView;
 pub use citizens::{erase_files, is_recordings_folder};
 pub use duty::{DutyProblem, DutyRow, OnDuty};
+pub use elsewhere::{Away, Elsewhere};
 pub use events::{Event, EventBus, Published};
 pub use feed::Feed;
 pub use handling::HandlingRules;
@@ -78,8 +80,11 @@ pub use switchboard::{
     Snapshot, SuperviseMode, Switchboard, WaitingCall,
 };
 
+use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use qingting_common::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 use qingting_nlu::reader::Location;
 use qingting_store::Store;
@@ -146,6 +151,9 @@ pub struct ApiState {
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
     pub trusted_proxies: Arc<[IpAddr]>,
+    /// Other servers on the same database; none until the server puts its own here.
+    pub elsewhere: Arc<dyn Elsewhere>,
+    forwarder: Client<HttpConnector, Body>,
     peaks: Arc<peaks::KeptPeaks>,
     watchers: Arc<watchers::Watchers>,
     failures: Arc<failures::Failures<IpAddr>>,
@@ -191,6 +199,8 @@ impl ApiState {
             forget_sip_messages: Arc::new(|| ()),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
+            elsewhere: Arc::new(elsewhere::Nobody),
+            forwarder: elsewhere::client(),
             peaks: Arc::default(),
             watchers: Arc::default(),
             failures: Arc::default(),
@@ -208,6 +218,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .route_layer(middleware::from_fn_with_state(state.clone(), once::once))
         .route_layer(middleware::from_fn(sight::veil))
+        .route_layer(middleware::from_fn_with_state(state.clone(), elsewhere::ask))
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::guard))
         // After the guard, which knows the table alone.
         .merge(pages::routes(state.pages))

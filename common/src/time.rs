@@ -41,6 +41,13 @@ impl Sub for Millis {
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
+impl Add<Duration> for UnixMillis {
+    type Output = Self;
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(rhs.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

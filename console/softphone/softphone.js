@@ -65,8 +65,8 @@ async function begin({ person, name }, extension, password) {
   const line = await (await fetch('softphone/settings.json')).json();
   const secure = location.protocol === 'https:';
   const port = secure ? line.wss_port : line.ws_port;
-  if (!port) throw new Error('服务器没有开放浏览器话机端口（sip.listen_wss）');
-  phone = new SipPhone({ url: `${secure ? 'wss' : 'ws'}://${location.hostname}:${port}`, extension, password, realm: line.realm });
+  if (!port && !line.url) throw new Error('服务器没有开放浏览器话机端口（sip.listen_wss）');
+  phone = new SipPhone({ url: line.url ?? `${secure ? 'wss' : 'ws'}://${location.hostname}:${port}`, extension, password, realm: line.realm });
   phone.addEventListener('registered', ({ registered, why }) => {
     $('line').textContent = registered ? '话机已注册' : `话机未注册：${why}`;
     $('line').className = registered ? 'good' : 'bad';

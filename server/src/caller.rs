@@ -142,6 +142,7 @@ pub async fn place(plan: &Plan, told: &mut dyn FnMut(Millis, Step)) -> Result<Ou
         headers: Vec::new(),
         call_id: plan.call_id.clone(),
         credentials: None,
+        route: Vec::new(),
         flow: None,
         silence_max: None,
     });

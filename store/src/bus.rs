@@ -28,7 +28,8 @@ const KEEPER_LOCK: i64 = 0x7169_6e67_6b65_6570;
 const CONNECTIONS: u32 = 2;
 
 /// How PostgreSQL learns that a machine is gone without a word: in about 5 s.
-const KEEPALIVE: &str = "SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
+const KEEPALIVE: &str =
+    "SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = 5000; SET lock_timeout = 2000; SET client_min_messages = 'warning'";
 
 /// A message of another server.
@@ -139,13 +140,6 @@ impl BusListener {
         Ok(sqlx::query_scalar(lock).bind(KEEPER_LOCK).fetch_one(&mut self.listener).await?)
     }
 
-    /// Gives the lock back, for another server to take.
-    pub async fn leave(&mut self) -> Result<(), StoreError> {
-        let unlock = sqlx::query("SELECT pg_advisory_unlock($1)").bind(KEEPER_LOCK);
-        unlock.execute(&mut self.listener).await?;
-        Ok(())
-    }
-
     fn take(&mut self, notification: &PgNotification) {
         let message = assembled(&mut self.parts, notification.payload());
         let is_ours = |message: &BusMessage| {
@@ -209,7 +203,7 @@ mod tests {
             last = assembled(&mut parts, &part(1, at));
             assert_eq!(last.is_some(), at + 1 == cut.len());
         }
-        assert_eq!(last, Some(BusMessage { from: "a".into(), to: None, text }));
+        assert_eq!(last, Some(BusMessage { from: "a".into(), to: None, text: text.clone() }));
         let whole = assembled(&mut parts, "b 7 1 2 c y z").unwrap();
         assert_eq!((whole.to.as_deref(), &*whole.text), (Some("c"), "xy z"));
         // A piece that is missing costs its message, no other.

@@ -304,6 +304,11 @@ impl Store {
         }
     }
 
+    /// Another server has changed some.
+    pub fn credentials_changed(&self) {
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+    }
+
     /// Changes when this process revoked a key or set the password: time to ask
     /// [`Store::stands`]. Other processes' acts do not show here.
     pub fn credentials(&self) -> watch::Receiver<u64> {

@@ -50,8 +50,8 @@ pub mod transcript;
 mod writer;
 
 pub use audit::{AuditChain, AuditEntry, AuditQuery};
-pub use bus::{BUS_PARTS_MAX, BusListener, BusMessage, BusSender};
 pub use backup::{Counts, KnownRecording, Proof, Source};
+pub use bus::{BUS_PARTS_MAX, BusListener, BusMessage, BusSender};
 pub use call_events::{CallEvent, EVENT_DETAIL_BYTES_MAX};
 pub use callbacks::{
     AttemptEnd, AttemptRow, BeginAttempt, Begun, Campaign, CampaignCounts, CampaignError,
@@ -218,6 +218,11 @@ impl Store {
     /// name all calls are. The first call counts.
     pub fn name_server(&self, name: String) {
         let _ = self.inner.server.set(name);
+    }
+
+    /// The name that was given.
+    pub fn server_name(&self) -> Option<&str> {
+        self.inner.server.get().map(String::as_str)
     }
 
     fn server(&self) -> Option<String> {

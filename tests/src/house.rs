@@ -209,7 +209,7 @@ pub fn leg<'a>(call: &'a Value, role: &str) -> &'a Value {
 pub const NUMBER: &str = "[[numbers]]\nnumber = \"12345\"\nname = \"热线\"\nqueue = \"综合\"\n";
 
 /// A tone in place of the chimes, made once for all servers of this process.
-fn music() -> &'static Path {
+pub fn music() -> &'static Path {
     static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
         let file = qingting().with_file_name("test-music.wav");
         let partial = file.with_extension(format!("{}.partial", std::process::id()));

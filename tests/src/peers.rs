@@ -11,6 +11,7 @@ pub mod baresip;
 pub mod browser;
 pub mod cable;
 pub mod desk;
+pub mod kamailio;
 pub mod linphone;
 pub mod process;
 pub mod sipp;

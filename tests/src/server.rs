@@ -91,6 +91,14 @@ impl Server {
         server
     }
 
+    /// One on the database of another, whose password it has.
+    pub fn start_joining(other: &Self, plan: &ServerPlan) -> Self {
+        let mut server = Self::planned(plan);
+        server.password.clone_from(&other.password);
+        server.start_again();
+        server
+    }
+
     fn planned(plan: &ServerPlan) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let (sip, http) = (free_port(), free_port());

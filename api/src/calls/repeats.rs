@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use qingting_nlu::draft::Field;
 use qingting_store::{LikelyRepeat, TicketStatus};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -21,7 +22,7 @@ pub(crate) struct RepeatsView {
 }
 
 /// An earlier ticket that may be about the same matter. `Debug` leaves out what was said.
-#[derive(Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepeatView {
     /// The ticket.
     pub ticket: String,
@@ -30,7 +31,7 @@ pub struct RepeatView {
     /// The call that it came from.
     pub call: String,
     /// `draft` or `confirmed`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// It says that its citizen wants to stay unknown.
     pub confidential: bool,
     /// Its title.
@@ -63,7 +64,7 @@ impl RepeatView {
             ticket: ticket.id.to_string(),
             number: ticket.number.clone(),
             call: ticket.call.to_string(),
-            status: TicketStatus::as_str(ticket.status),
+            status: TicketStatus::as_str(ticket.status).into(),
             confidential: field(Field::Confidential).as_deref() == Some("true"),
             title: field(Field::Title),
             place: field(Field::Place),

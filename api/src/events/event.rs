@@ -7,14 +7,15 @@ use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId};
 use qingting_nlu::draft::{Field, FieldValue, TicketDraft};
 use qingting_store::{LegRole, MissedState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What one repeat's title, place and reasons cost, about.
 const REPEAT_BYTES: usize = 500;
 
 /// Something that happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
@@ -80,11 +81,11 @@ pub enum Event {
     /// Captions of all calls are late or missing, or as usual again.
     Recognition {
         /// What is left out: `full` (nothing), `no_partials`, `finals_only`, `incomplete`.
-        level: &'static str,
+        level: Cow<'static, str>,
         /// Whether anything is recognised.
         up: bool,
         /// What a seat reads of it; empty when captions are as usual.
-        notice: &'static str,
+        notice: Cow<'static, str>,
     },
     /// The draft changed, by the machine or by a person.
     TicketUpdated {
@@ -248,6 +249,12 @@ impl Event {
             | Self::Incident { .. }
             | Self::Recognition { .. } => None,
         }
+    }
+
+    /// Whether it is of interest at other servers of the same database, too.
+    pub(super) const fn is_for_all(&self) -> bool {
+        // How a server's own recogniser is says nothing about another's.
+        !matches!(self, Self::Recognition { .. })
     }
 
     /// What keeping it costs, in bytes, about.

@@ -10,7 +10,7 @@ use crate::clock;
 use qingting_common::{CallId, UnixMillis};
 use serde::Serialize;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::broadcast;
 
 /// Events kept for listeners that come back, and the most that a slow one may be behind.
@@ -36,7 +36,11 @@ pub struct Published {
 pub struct EventBus {
     ring: Arc<Mutex<Ring>>,
     live: broadcast::Sender<Arc<Published>>,
+    others: Arc<OnceLock<Others>>,
 }
+
+/// Tells other servers. Must not block.
+type Others = Box<dyn Fn(&Event) + Send + Sync>;
 
 struct Ring {
     seq: u64,
@@ -64,17 +68,31 @@ impl EventBus {
     /// A bus without listeners.
     pub fn new() -> Self {
         let ring = Ring { seq: 0, bytes: 0, kept: VecDeque::new(), recognition: None };
-        Self { ring: Arc::new(Mutex::new(ring)), live: broadcast::Sender::new(EVENTS_KEPT_MAX) }
+        let (ring, live) = (Arc::new(Mutex::new(ring)), broadcast::Sender::new(EVENTS_KEPT_MAX));
+        Self { ring, live, others: Arc::default() }
+    }
+
+    /// From now on other servers are told of what is published here, by this. The first call counts.
+    pub fn tell_others(&self, tell: impl Fn(&Event) + Send + Sync + 'static) {
+        let _ = self.others.set(Box::new(tell));
     }
 
     /// Publishes an event and returns its number. Never waits: a listener that is too slow loses
     /// the oldest events and is told how many.
     pub fn publish(&self, event: Event) -> u64 {
+        if let Some(tell) = self.others.get().filter(|_| event.is_for_all()) {
+            tell(&event);
+        }
+        self.publish_here(event)
+    }
+
+    /// The same of another server's event.
+    pub fn publish_here(&self, event: Event) -> u64 {
         let mut ring = self.lock();
         ring.seq += 1;
         let published = Arc::new(Published { seq: ring.seq, at: clock::now(), event });
         ring.bytes += published.event.bytes();
-        if let Event::Recognition { notice, .. } = published.event {
+        if let Event::Recognition { notice, .. } = &published.event {
             ring.recognition = (!notice.is_empty()).then(|| published.clone());
         }
         ring.kept.push_back(published.clone());
@@ -153,12 +171,16 @@ mod tests {
         let told = |bus: &EventBus, after| -> Vec<u64> {
             bus.subscribe(after).backlog.iter().map(|published| published.seq).collect()
         };
-        bus.publish(Event::Recognition { level: "no_partials", up: true, notice: "识别繁忙" });
+        bus.publish(Event::Recognition {
+            level: "no_partials".into(),
+            up: true,
+            notice: "识别繁忙".into(),
+        });
         bus.publish(answered(1));
         assert_eq!(told(&bus, None), [1]);
         assert_eq!(told(&bus, Some(1)), [2], "who was there knows");
         assert_eq!(told(&bus, Some(0)), [1, 2], "once");
-        bus.publish(Event::Recognition { level: "full", up: true, notice: "" });
+        bus.publish(Event::Recognition { level: "full".into(), up: true, notice: "".into() });
         assert_eq!(told(&bus, None), [0; 0]);
     }
 

@@ -2,7 +2,7 @@
 
 use qingting_common::{CallId, Pii};
 use qingting_store::LegRole;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What runs now.
@@ -62,7 +62,7 @@ pub struct SeatNow {
 }
 
 /// A running call.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallNow {
     /// The call.
     #[schema(value_type = String)]
@@ -80,7 +80,7 @@ pub struct CallNow {
 }
 
 /// A leg of a running call.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LegNow {
     /// Its slot.
     pub leg: u8,
@@ -97,7 +97,7 @@ pub struct LegNow {
 }
 
 /// What happens in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallPhase {
     /// The machine talks to the citizen.
@@ -121,7 +121,7 @@ pub enum CallPhase {
 }
 
 /// Where a leg is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LegState {
     /// It is being dialled.

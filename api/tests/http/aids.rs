@@ -176,7 +176,7 @@ fn events_carry_what_a_seat_reads() {
         ticket: "t".into(),
         number: "20260101-000001".into(),
         call: "c".into(),
-        status: "draft",
+        status: "draft".into(),
         confidential: false,
         title: None,
         place: None,

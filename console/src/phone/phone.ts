@@ -47,6 +47,8 @@ export async function microphone(): Promise<MediaStream> {
 /** Where the server's telephone is, as `/softphone/settings.json` gives it. */
 export interface Settings {
   realm: string;
+  /** The proxy through which browsers come; null when that is the server itself. */
+  url: string | null;
   ws_port: number | null;
   wss_port: number | null;
 }
@@ -87,8 +89,8 @@ export class Phone {
   constructor(settings: Settings, readonly extension: string, password: string) {
     const isSecure = location.protocol === 'https:';
     const port = isSecure ? settings.wss_port : settings.ws_port;
-    if (!port) throw new Error(t('服务器没有开放浏览器话机端口（sip.listen_ws 或 sip.listen_wss）'));
-    const socket = new StrongSocket(`${isSecure ? 'wss' : 'ws'}://${location.hostname}:${port}`);
+    if (!port && !settings.url) throw new Error(t('服务器没有开放浏览器话机端口（sip.listen_ws 或 sip.listen_wss）'));
+    const socket = new StrongSocket(settings.url ?? `${isSecure ? 'wss' : 'ws'}://${location.hostname}:${port}`);
     this.ua = new UA({
       sockets: socket, uri: `sip:${extension}@${settings.realm}`, realm: settings.realm, authorization_user: extension,
       ha1: secret(extension, settings.realm, password), register_expires: REGISTER_S, session_timers: false,

@@ -166,6 +166,18 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "Give an address of the city's own network, or lead it through a tunnel",
     );
     demand(
+        ["", "ws", "wss"].contains(&sip.browser_url.split("://").next().unwrap_or_default()),
+        "sip.browser_url",
+        format!("{:?} is no address of a WebSocket", sip.browser_url),
+        "Give one such as wss://hotline.example/sip, or nothing",
+    );
+    demand(
+        config.cluster.http.is_none_or(|to| is_private_or_encrypted(&format!("http://{to}"))),
+        "cluster.http",
+        "it is no private address, and what servers ask of each other is not encrypted".to_owned(),
+        "Give this server's address in the city's own network",
+    );
+    demand(
         sip.drain_s <= DRAIN_S_MAX,
         "sip.drain_s",
         format!("{} is more than {DRAIN_S_MAX}", sip.drain_s),

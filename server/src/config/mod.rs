@@ -49,6 +49,7 @@ pub struct Config {
     pub sign_on: SignOn,
     pub http: Http,
     pub data: Data,
+    pub cluster: Cluster,
     pub models: Models,
     pub log: Log,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -83,6 +84,8 @@ pub struct Sip {
     #[serde(deserialize_with = "empty_as_none", serialize_with = "none_as_empty")]
     pub advertised_ip: Option<IpAddr>,
     pub trusted_peers: Vec<IpAddr>,
+    pub proxies: Vec<IpAddr>,
+    pub browser_url: String,
     pub concurrent_calls_max: usize,
     pub calls_per_caller_max: usize,
     #[serde(deserialize_with = "empty_as_no_address", serialize_with = "no_address_as_empty")]
@@ -353,6 +356,14 @@ pub struct Data {
     pub database_url_file: PathBuf,
 }
 
+/// Several servers on one database.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cluster {
+    #[serde(deserialize_with = "empty_as_no_address", serialize_with = "no_address_as_empty")]
+    pub http: Option<SocketAddr>,
+}
+
 /// Where models come from. Their folder is [`Data::models`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -409,6 +420,8 @@ impl Default for Sip {
             drain_s: 300,
             advertised_ip: None,
             trusted_peers: Vec::new(),
+            proxies: Vec::new(),
+            browser_url: String::new(),
             concurrent_calls_max: 1000,
             calls_per_caller_max: 20,
             capture_server: None,

@@ -34,6 +34,7 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
             directory: Some(seats),
             authenticate_all_but: (!sip.strangers).then(|| nets.clone()),
             trusted: nets,
+            proxies: sip.proxies.iter().copied().map(Into::into).collect(),
             md5_only: sip.md5_only,
             emergency_users: Emergency::ALL.map(|of| of.number().to_owned()).to_vec(),
             admission: Some(limits(sip.calls_per_second_max)),

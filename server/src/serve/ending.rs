@@ -4,6 +4,7 @@
 //! campaign dials from here.
 
 use super::Hotline;
+use super::cluster::Letter;
 use anyhow::{Context, Result};
 use sd_notify::NotifyState;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 pub const DRAIN_MAX: Duration = Duration::from_secs(15);
 /// Longest wait for the database to tell what is left.
 const LEFT_MAX: Duration = Duration::from_secs(3);
+/// Time for the last letter to the other servers.
+const LEAVE_MAX: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often it is told what goes on still.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -121,6 +124,15 @@ pub async fn hang_up(hotline: &Hotline) {
     };
     if timeout(DRAIN_MAX, wait).await.is_err() {
         tracing::error!(calls = hotline.switchboard.calls.len(), "calls did not end in time");
+    }
+}
+
+/// Tells the other servers that this one is gone.
+pub async fn take_leave(hotline: &Hotline) {
+    let cluster = &hotline.switchboard.cluster;
+    if cluster.is_on() {
+        cluster.tell(Letter::Bye);
+        sleep(LEAVE_MAX).await;
     }
 }
 

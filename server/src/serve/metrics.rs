@@ -188,6 +188,12 @@ fn switchboard(page: &mut Page, hotline: &Hotline) {
     let up = trunks.into_iter().map(|trunk| (trunk.name, u8::from(trunk.up)));
     page.many("qingting_trunk_up", "gauge", "trunk", up.collect());
     let snapshot = hotline.switchboard.queues.snapshot();
+    let cluster = &hotline.switchboard.cluster;
+    if cluster.is_on() {
+        page.one("qingting_cluster_other_servers", "gauge", cluster.others.servers());
+        let keeps = u8::from(hotline.switchboard.queues.keeps());
+        page.one("qingting_cluster_keeps_queues", "gauge", keeps);
+    }
     let waiting = snapshot.queues.iter().map(|of| (of.name.to_string(), of.waiting.len()));
     page.many("qingting_queue_waiting", "gauge", "queue", waiting.collect());
     let at_work = snapshot.queues.iter().map(|of| (of.name.to_string(), of.seats_at_work));

@@ -9,6 +9,7 @@ mod books;
 mod call;
 pub mod callbacks;
 mod captions;
+mod cluster;
 mod edge;
 mod ending;
 mod feed;
@@ -55,7 +56,7 @@ use crate::clock::{self, Clock};
 use crate::commands::recogniser::Recogniser;
 use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, database, home, logging};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ending::Wish;
 use qingting_api::{ApiState, EventBus, Feed, Pending, SipMessageView};
 use qingting_asr::AsrClient;
@@ -63,7 +64,7 @@ use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
 use qingting_sip::trace::TracedMessage;
 use qingting_sip::{Endpoint, IncomingCall};
-use qingting_store::Store;
+use qingting_store::{Place, Store};
 use sd_notify::NotifyState;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -158,6 +159,11 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let feed_secrets = feed::own_secrets(&config)?;
     let store = app.block_on(database::open(&config))?;
     store.name_server(home::server_name(&config.data.dir)?);
+    if config.cluster.http.is_some() && matches!(store.place(), Place::File(_)) {
+        bail!(
+            "`cluster.http` is set, but the database is SQLite, which has one server: give all servers the address of one PostgreSQL database (docs/database.md)"
+        );
+    }
     store.name_kinds(reader.kinds());
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
@@ -222,6 +228,13 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());
+    if let Some(http) = hotline.config.cluster.http {
+        let cluster = Arc::clone(&hotline.switchboard.cluster);
+        hotline
+            .events
+            .tell_others(move |event| cluster.tell(cluster::Letter::Event(event.clone())));
+        background.spawn_on(cluster::run(Arc::clone(&hotline), http), app.handle());
+    }
     let last_run = {
         let hotline = Arc::clone(&hotline);
         async move {
@@ -243,6 +256,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     });
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
+    state.elsewhere = Arc::new(cluster::Elsewhere(Arc::clone(&hotline)));
     state.handling = Arc::new(handling);
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);
@@ -293,6 +307,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         if tokio::time::timeout(ending::DRAIN_MAX, accepting).await.is_err() {
             tracing::warn!("the last words of some calls were not recognised in time");
         }
+        ending::take_leave(&hotline).await;
         background.shutdown().await;
         ending::tell_what_is_left(&hotline).await;
         hotline.store.clone().close().await;

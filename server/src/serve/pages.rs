@@ -49,6 +49,7 @@ fn softphone(endpoint: &Endpoint, config: &Config) -> Vec<Page> {
     };
     let settings = json!({
         "realm": config.sip.realm,
+        "url": Some(&config.sip.browser_url).filter(|url| !url.is_empty()),
         "ws_port": port(Transport::Ws),
         "wss_port": port(Transport::Wss),
     });

@@ -58,6 +58,7 @@ pub fn announce(said: &Announcement<'_>) {
         let reachable = SocketAddr::new(reachable(address.ip()), address.port());
         println!("  Call       sip:12345@{reachable}{suffix}");
     }
+    println!("  Console    http://{}/console/", said.http);
     println!("  HTTP       http://{}/api/v1  (description: /api/v1/openapi.json)", said.http);
     match said.password {
         Some(password) => {

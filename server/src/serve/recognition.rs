@@ -112,7 +112,8 @@ pub async fn tell(hotline: Arc<Hotline>) {
         }
         let recording = &hotline.config.recording;
         let notice = notice(level, up, recording.enabled && recording.tracks);
-        hotline.events.publish(Event::Recognition { level: level.as_str(), up, notice });
+        let (level, notice) = (level.as_str().into(), notice.into());
+        hotline.events.publish(Event::Recognition { level, up, notice });
     }
 }
 

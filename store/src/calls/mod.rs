@@ -279,6 +279,12 @@ impl Store {
             .collect()
     }
 
+    /// The name of the server that carries or carried a call; `None` where servers had none.
+    pub async fn server_of(&self, id: CallId) -> Result<Option<String>, StoreError> {
+        let sql = sqlx::query_scalar("SELECT server FROM calls WHERE id = $1").bind(id.to_string());
+        Ok(sql.fetch_optional(self.readers()).await?.flatten())
+    }
+
     /// One call.
     pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
         let mut sql = Sql::new(SELECT);

@@ -57,8 +57,8 @@ pub struct RoomConfig {
 /// How one leg runs.
 #[derive(Clone, Debug)]
 pub struct LegConfig {
-    /// Address of the leg's sockets. The engine's is taken instead of none, of one that is not this
-    /// machine's (the outside of a NAT), and when the engine's stands for all of its family.
+    /// Address of the leg's sockets, from which the peer is answered. The engine's is taken instead of none and
+    /// of one that is not this machine's (the outside of a NAT).
     pub bind_ip: Option<IpAddr>,
     /// Whose voice it carries.
     pub side: Side,

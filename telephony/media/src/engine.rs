@@ -231,12 +231,15 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_on_all_addresses_binds_all_for_its_family() {
+    fn a_leg_of_an_engine_on_all_addresses_answers_from_the_one_that_its_peer_knows() {
         let any = IpAddr::from([0, 0, 0, 0]);
         let config = MediaConfig { bind_ip: any, ports: 32_010..=32_017, ..Default::default() };
         let engine = MediaEngine::start(config).unwrap();
-        let (leg, _events) = engine.open(leg(Some(OWN), None)).unwrap();
-        assert_eq!(leg.local_rtp().ip(), any);
+        let not_ours = IpAddr::from([192, 0, 2, 77]);
+        for (wanted, bound) in [(Some(OWN), OWN), (None, any), (Some(not_ours), any)] {
+            let (leg, _events) = engine.open(leg(wanted, None)).unwrap();
+            assert_eq!(leg.local_rtp().ip(), bound);
+        }
     }
 
     #[test]

@@ -140,8 +140,9 @@ impl Opener {
 
     fn bind(&self, wanted: Option<IpAddr>) -> Result<(SocketAddr, Sockets), MediaError> {
         let own = self.config.bind_ip;
-        let covered = |ip: &IpAddr| own.is_unspecified() && own.is_ipv4() == ip.is_ipv4();
-        let mut ip = wanted.filter(|ip| !covered(ip)).unwrap_or(own);
+        // A socket of all addresses answers from the one that the kernel likes best: a browser takes no answer of
+        // ICE that does not come from where it asked (RFC 8445 §7.2.5.2.1).
+        let mut ip = wanted.filter(|ip| !ip.is_unspecified()).unwrap_or(own);
         let mut tries = 0;
         loop {
             let port = lock(&self.ports).take(now())?;

@@ -422,6 +422,65 @@ fn trunks_are_held_to_the_whole_servers_limit_alone_and_emergencies_have_room() 
     assert_eq!(solo.agent.stats().admission.reserved_used, 2);
 }
 
+/// The agent's peer is a proxy of ours.
+fn behind_proxy() -> EdgeConfig {
+    EdgeConfig { proxies: vec!["192.0.2.9/32".parse().unwrap()], ..edge() }
+}
+
+/// What such a proxy adds: whom it had it from.
+fn had_from(source: &str, transport: &str) -> String {
+    let (ip, port) = source.split_once(':').unwrap();
+    format!("Via: SIP/2.0/{transport} x.invalid;branch=z9hG4bKx;received={ip};rport={port}\r\n")
+}
+
+const PATH: &str = "<sip:192.0.2.9:5060;lr;received=sip:198.51.100.7:40000%3Btransport%3Dws>";
+
+#[test]
+fn a_telephone_behind_our_proxy_is_reached_by_its_path() {
+    let mut solo = solo(behind_proxy());
+    let extra = had_from("198.51.100.7:40000", "WS") + &format!("Path: {PATH}\r\n");
+    let done = Phone::new("1001").register(&mut solo, &extra);
+    assert_eq!((code(&done).as_str(), header(&done, "Path")), ("200", PATH));
+    let binding = &solo.bindings[0];
+    assert_eq!(binding.contact.to_string(), "sip:1001@10.9.8.7:5080", "as it is written");
+    assert_eq!((binding.path[0].to_string().as_str(), binding.transport), (PATH, Transport::Ws));
+    // The way to the proxy may go and come again.
+    solo.agent.link_closed(Link(0));
+    assert_eq!(solo.agent.stats().bindings, 1);
+}
+
+#[test]
+fn a_path_and_a_via_of_anybody_else_count_for_nothing() {
+    let mut solo = solo(edge());
+    let extra = had_from("198.51.100.7:40000", "WS") + &format!("Path: {PATH}\r\n");
+    let done = Phone::new("1001").register(&mut solo, &extra);
+    assert!(code(&done) == "200" && !done.contains("Path:"), "{done}");
+    let binding = &solo.bindings[0];
+    assert_eq!(binding.contact.to_string(), "sip:1001@192.0.2.9:5060", "where it came from");
+    assert!(binding.path.is_empty() && binding.transport == Transport::Udp);
+    solo.feed(&numbered(1).replace("Max-Forwards", &(extra + "Max-Forwards")));
+    assert_eq!(solo.sender.unwrap().addr.to_string(), "192.0.2.9:5060");
+}
+
+#[test]
+fn behind_our_proxy_each_sender_has_its_own_share_and_a_trunk_is_who_it_is() {
+    let trunk = vec!["198.51.100.1/32".parse().unwrap()];
+    let edge = EdgeConfig { admission: Some(limits()), trusted: trunk, ..behind_proxy() };
+    let mut solo = solo(edge);
+    let mut ask = |source: &str, n: usize| {
+        let via = had_from(source, "UDP") + "Max-Forwards";
+        let codes = solo.codes(&numbered(n).replacen("Max-Forwards", &via, 1));
+        solo.wait(200);
+        (codes.first().cloned(), solo.sender.map(|sender| sender.addr.to_string()))
+    };
+    let flood: Vec<_> = (0..20).filter_map(|n| ask("203.0.113.5:5060", n).0).collect();
+    assert!(flood[3..8].iter().all(|code| code == "503"), "{flood:?}");
+    let other = ask("203.0.113.6:5070", 30);
+    assert_eq!(other, (Some("100".into()), Some("203.0.113.6:5070".into())));
+    let (code, sender) = ask("198.51.100.1:5060", 31);
+    assert_eq!((code, sender), (Some("100".into()), Some("198.51.100.1:5060".into())));
+}
+
 #[test]
 fn registered_telephones_are_not_held_to_their_sources_limit() {
     let mut solo = solo(EdgeConfig { admission: Some(limits()), ..edge() });

@@ -17,6 +17,8 @@ const TONE: Duration = Duration::from_secs(120);
 const STRETCH: Duration = Duration::from_millis(300);
 /// Longest wait for what a telephone does or hears.
 const WAIT_MAX: Duration = Duration::from_secs(15);
+/// Largest sample of silence, with the least noise of A-law.
+const SILENT: u16 = 64;
 /// Of a WAV file; the samples follow and grow as they come.
 const HEADER_BYTES: usize = 44;
 
@@ -186,6 +188,19 @@ impl Desk {
     /// What it heard in the newest stretch; `None` while that is not clear or too short.
     pub fn hears_now(&self) -> Option<Vec<Hz>> {
         tone::heard(&newest(self.home.path(), STRETCH)?)
+    }
+
+    /// The longest time without a sound in the newest stretch of what it heard, in steps of 10 ms.
+    pub fn longest_silence(&self, stretch: Duration) -> Duration {
+        let heard = newest(self.home.path(), stretch).unwrap_or_default();
+        let step = Duration::from_millis(10);
+        let mut longest = (0, 0);
+        for frame in heard.chunks(samples_in(step)) {
+            let is_silent = frame.iter().all(|sample| sample.unsigned_abs() < SILENT);
+            longest.0 = if is_silent { longest.0 + 1 } else { 0 };
+            longest.1 = longest.1.max(longest.0);
+        }
+        step * longest.1
     }
 
     #[track_caller]

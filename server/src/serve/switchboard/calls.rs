@@ -1,12 +1,13 @@
 //! The calls that run now, and the way to each of them.
 
+use crate::serve::cluster::{Cluster, SharedCall};
 use qingting_api::CallNow;
 use qingting_common::CallId;
 use qingting_core::call::{By, Command, Hangup, QueueEvent, Refused};
 use qingting_core::queue::{Offer, SeatId};
 use qingting_sip::IncomingCall;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Letters that wait for one call. A call reads at once; one that does not has a fault.
@@ -70,9 +71,10 @@ impl Whose {
 }
 
 /// Running calls, by id, by caller and by the dialogs they hold.
-#[derive(Default)]
 pub struct Calls {
     calls: Mutex<HashMap<CallId, Running>>,
+    /// Other servers see some of it.
+    cluster: Arc<Cluster>,
 }
 
 struct Running {
@@ -83,7 +85,34 @@ struct Running {
     now: Option<CallNow>,
 }
 
+impl Running {
+    fn shared(&self) -> SharedCall {
+        let seats = self.seats.iter().map(|seat| seat.as_str().to_owned()).collect();
+        SharedCall { now: self.now.clone(), seats }
+    }
+}
+
 impl Calls {
+    /// None yet.
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self { calls: Mutex::default(), cluster }
+    }
+
+    /// Tells other servers of all that run.
+    pub fn tell_all(&self) {
+        for (call, running) in &*self.lock() {
+            self.cluster.tell_call(*call, || Some(running.shared()));
+        }
+    }
+
+    /// Changes a call, and lets other servers see it.
+    fn change(&self, call: CallId, change: impl FnOnce(&mut Running)) {
+        if let Some(running) = self.lock().get_mut(&call) {
+            change(running);
+            self.cluster.tell_call(call, || Some(running.shared()));
+        }
+    }
+
     /// Adds a call unless its caller already has `per_caller_max` of them (0: no limit; callers
     /// without a number are not told apart). Gives what the call must read.
     pub fn admit(
@@ -107,19 +136,26 @@ impl Calls {
 
     /// What people see of a call.
     pub fn show(&self, call: CallId, now: CallNow) {
-        if let Some(running) = self.lock().get_mut(&call) {
-            running.now = Some(now);
-        }
+        self.change(call, |running| running.now = Some(now));
     }
 
-    /// What people see of all calls.
+    /// What people see of all calls, other servers' included.
     pub fn now(&self) -> Vec<CallNow> {
-        self.lock().values().filter_map(|running| running.now.clone()).collect()
+        let mut now = self.cluster.others.now();
+        now.extend(self.lock().values().filter_map(|running| running.now.clone()));
+        now
     }
 
     /// Takes a call out.
     pub fn remove(&self, id: CallId) {
-        self.lock().remove(&id);
+        if self.lock().remove(&id).is_some() {
+            self.cluster.tell_call(id, || None);
+        }
+    }
+
+    /// Whether this server carries the call.
+    pub fn has(&self, id: CallId) -> bool {
+        self.lock().contains_key(&id)
     }
 
     /// How many there are.
@@ -151,26 +187,32 @@ impl Calls {
 
     /// A seat's telephone is in the call.
     pub fn seat_came(&self, call: CallId, seat: &SeatId) {
-        if let Some(running) = self.lock().get_mut(&call) {
+        self.change(call, |running| {
             running.seats.insert(seat.clone());
-        }
+        });
     }
 
     /// It is no more.
     pub fn seat_left(&self, call: CallId, seat: &SeatId) {
-        if let Some(running) = self.lock().get_mut(&call) {
+        self.change(call, |running| {
             running.seats.remove(seat);
-        }
+        });
     }
 
-    /// The call that a seat's telephone is in.
+    /// Whether a seat's telephone is in a call, of whichever server.
+    pub fn has_seat(&self, seat: &SeatId) -> bool {
+        self.of_seat(seat).is_some() || self.cluster.others.call_of_seat(seat.as_str()).is_some()
+    }
+
+    /// The call of this server that a seat's telephone is in.
     pub fn of_seat(&self, seat: &SeatId) -> Option<CallId> {
         self.lock().iter().find(|(_, running)| running.seats.contains(seat)).map(|(id, _)| *id)
     }
 
-    /// Whether a seat's telephone is in this call.
+    /// Whether a seat's telephone is in this call, of whichever server.
     pub fn takes_part(&self, call: CallId, seat: &SeatId) -> bool {
-        self.lock().get(&call).is_some_and(|running| running.seats.contains(seat))
+        let is_here = self.lock().get(&call).map(|running| running.seats.contains(seat));
+        is_here.unwrap_or_else(|| self.cluster.others.takes_part(call, seat.as_str()))
     }
 
     /// The call holds a dialog of this Call-ID.
@@ -201,7 +243,7 @@ mod tests {
 
     #[test]
     fn one_number_cannot_take_every_line_but_the_nameless_are_many() {
-        let calls = Calls::default();
+        let calls = Calls::new(Cluster::new(false));
         assert!(calls.admit(id(1), Some("138"), 1).is_some());
         assert!(calls.admit(id(2), Some("138"), 1).is_none());
         assert!(calls.admit(id(3), Some("139"), 1).is_some());
@@ -213,7 +255,7 @@ mod tests {
 
     #[test]
     fn only_a_running_call_gets_letters() {
-        let calls = Calls::default();
+        let calls = Calls::new(Cluster::new(false));
         let mut read = calls.admit(id(1), None, 0).unwrap();
         assert!(calls.post(id(1), Letter::Hangup(Hangup::Operator)).is_ok());
         assert!(matches!(read.try_recv(), Ok(Letter::Hangup(Hangup::Operator))));
@@ -222,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_seat_is_in_the_call_until_it_leaves() {
-        let calls = Calls::default();
+        let calls = Calls::new(Cluster::new(false));
         let _read = calls.admit(id(1), None, 0).unwrap();
         let seat = SeatId::new("801");
         assert_eq!(calls.of_seat(&seat), None);

@@ -1,12 +1,12 @@
 //! What pages and programs ask of the switchboard.
 
-use super::calls::{Letter, Whose};
+use super::calls::{Letter as CallLetter, Whose};
 use super::{Beginning, Switchboard, Wanted};
 use crate::clock;
 use crate::serve::Hotline;
 use crate::serve::callbacks::Errand;
+use crate::serve::cluster::{Copied, Letter};
 use anyhow::Context;
-
 use qingting_api::{
     Actor, CallCommand, ControlCode, ControlError, DialRequest, DutyProblem, DutyRow,
     EmergencyMode, ExpertMode, OnDuty, Pending, QueueState, SeatNow, SeatStateRequest, Snapshot,
@@ -47,7 +47,7 @@ impl qingting_api::Switchboard for Control {
             };
             let command = switchboard.command_of(&actor, command)?;
             let (reply, answer) = oneshot::channel();
-            let letter = Letter::Command { by, command, reply };
+            let letter = CallLetter::Command { by, command, reply };
             switchboard.calls.post(call, letter).map_err(|_| not_running())?;
             match tokio::time::timeout(ANSWER_MAX, answer).await {
                 Ok(Ok(Ok(()))) => Ok(()),
@@ -135,26 +135,16 @@ impl qingting_api::Switchboard for Control {
     fn seats_changed(&self) -> Pending<'_, ()> {
         let hotline = Arc::clone(&self.0);
         self.0.to_its_end(async move {
-            match hotline.switchboard.seats.load(&hotline.store).await {
-                Ok(changed) => hotline.switchboard.seats_changed(&changed),
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    tracing::error!(error, "the seats could not be read again");
-                }
-            }
-            hotline.endpoint.recheck_users();
+            hotline.switchboard.seats_were_changed(&hotline).await;
+            hotline.switchboard.cluster.tell(Letter::Changed(Copied::Seats));
         })
     }
 
     fn duty_changed(&self) -> Pending<'_, ()> {
         let hotline = Arc::clone(&self.0);
         self.0.to_its_end(async move {
-            if let Err(error) = hotline.switchboard.duty.load(&hotline.store).await {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "the duty list could not be read again"
-                );
-            }
+            hotline.switchboard.duty_was_changed(&hotline).await;
+            hotline.switchboard.cluster.tell(Letter::Changed(Copied::Duty));
         })
     }
 
@@ -236,7 +226,7 @@ impl Switchboard {
     /// A supervisor's own leg is what its telephone hears; leaving is hanging it up.
     fn end_supervision(&self, call: CallId, actor: &Actor) -> Result<(), ControlError> {
         let extension = actor.extension.as_deref().ok_or_else(no_target)?;
-        let letter = Letter::Leave { seat: SeatId::new(extension) };
+        let letter = CallLetter::Leave { seat: SeatId::new(extension) };
         self.calls.post(call, letter).map_err(|_| not_running())
     }
 
@@ -253,13 +243,33 @@ impl Switchboard {
     ) -> Result<SeatId, ControlError> {
         let extension = named.or(actor.extension.as_deref()).ok_or_else(no_target)?;
         let seat = SeatId::new(extension);
-        if hotline.endpoint.bindings(extension).is_empty() {
+        if !self.is_reachable(hotline, extension) {
             return Err(error(ControlCode::Unavailable, "座席话机没有注册"));
         }
-        if self.calls.of_seat(&seat).is_some() {
+        if self.calls.has_seat(&seat) {
             return Err(error(ControlCode::Busy, "座席话机正在通话"));
         }
         Ok(seat)
+    }
+
+    /// Reads the seats again: somebody has changed them.
+    pub async fn seats_were_changed(&self, hotline: &Hotline) {
+        match self.seats.load(&hotline.store).await {
+            Ok(changed) => self.seats_changed(&changed),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "the seats could not be read again");
+            }
+        }
+        hotline.endpoint.recheck_users();
+    }
+
+    /// Reads the duty list again.
+    pub async fn duty_was_changed(&self, hotline: &Hotline) {
+        if let Err(error) = self.duty.load(&hotline.store).await {
+            let error = format!("{error:#}");
+            tracing::error!(error, "the duty list could not be read again");
+        }
     }
 
     /// A callback whose attempt is committed.

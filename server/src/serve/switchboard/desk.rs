@@ -1,7 +1,7 @@
 //! Seats at work: their telephones come and go, and they say what they want to do.
 
 use super::Switchboard;
-use crate::serve::Hotline;
+use crate::serve::{Hotline, cluster};
 use qingting_api::{Event, QueueState};
 use qingting_core::queue::{BreakReason, Input, SeatId, SeatState};
 use qingting_sip::registrar::RegistrationEvent;
@@ -13,7 +13,12 @@ impl Switchboard {
     /// A seat's telephone can be reached, or no more. A telephone that comes signs its seat in: a
     /// desk phone has no page to do it with. Breaks are the seat's own wish and stay; signing out
     /// stays as long as the telephone is there.
+    ///
+    /// Of several servers the one that keeps the queues sees to it.
     pub fn telephone(&self, extension: &str, is_there: bool) {
+        if !self.queues.keeps() {
+            return;
+        }
         let seat = SeatId::new(extension);
         // Also of who is no seat any more: its telephone left because of that.
         if !is_there {
@@ -29,6 +34,9 @@ impl Switchboard {
     /// The administrator has changed seats: who takes no calls any more gets none, and skills that
     /// `changed` count from the next call on.
     pub fn seats_changed(&self, changed: &[String]) {
+        if !self.queues.keeps() {
+            return;
+        }
         for view in self.queues.snapshot().seats {
             let extension = view.seat.as_str();
             if !self.seats.takes_calls(extension) {
@@ -60,8 +68,14 @@ pub async fn watch_telephones(hotline: Arc<Hotline>) {
     look_at_all(&hotline);
     loop {
         match events.recv().await {
-            Ok(RegistrationEvent { user, registered }) => {
-                hotline.switchboard.telephone(&user, registered);
+            Ok(RegistrationEvent { user, .. }) => {
+                let cluster = &hotline.switchboard.cluster;
+                if cluster.is_on() {
+                    let telephones = cluster::telephones(&hotline, &user);
+                    cluster
+                        .tell(cluster::Letter::Telephones { extension: user.clone(), telephones });
+                }
+                look_at(&hotline, &user);
             }
             Err(RecvError::Lagged(lost)) => {
                 tracing::warn!(lost, "registrations came faster than they were taken");
@@ -73,10 +87,28 @@ pub async fn watch_telephones(hotline: Arc<Hotline>) {
 }
 
 /// What was missed is looked up: every seat's telephone is there or not.
-fn look_at_all(hotline: &Hotline) {
+pub fn look_at_all(hotline: &Hotline) {
     for extension in hotline.switchboard.seats.extensions() {
-        let is_there = !hotline.endpoint.bindings(&extension).is_empty();
-        hotline.switchboard.telephone(&extension, is_there);
+        look_at(hotline, &extension);
+    }
+}
+
+/// A seat's telephone is there or not. Of one that is as it was nothing is said: it would sign in who has signed out.
+pub fn look_at(hotline: &Hotline, extension: &str) {
+    let switchboard = &hotline.switchboard;
+    let is_there = switchboard.is_reachable(hotline, extension);
+    if switchboard.queues.is_registered(extension) != is_there {
+        switchboard.telephone(extension, is_there);
+    }
+}
+
+/// Seats that the queues think can be reached: one that registered with another server may have gone silently.
+pub fn look_at_gone(hotline: &Hotline) {
+    for view in hotline.switchboard.queues.snapshot().seats {
+        let extension = view.seat.as_str();
+        if view.registered && !hotline.switchboard.is_reachable(hotline, extension) {
+            hotline.switchboard.telephone(extension, false);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod ways;
 
 pub use calls::Letter;
 pub use control::Control;
-pub use desk::{tell_queues, watch_telephones};
+pub use desk::{look_at, look_at_all, look_at_gone, tell_queues, watch_telephones};
 pub use menu::{MENU_PROMPTS, MenuRun, MenuStep};
 pub use plans::hours_named;
 pub use seats::Seats;
@@ -21,6 +21,7 @@ pub use ways::{TrunkLine, Trunks, Way, call_header};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::serve::callbacks::Errand;
+use crate::serve::cluster::Cluster;
 use anyhow::Result;
 use calls::Calls;
 use duty::Duty;
@@ -79,6 +80,8 @@ pub struct Beginning {
 
 /// See above.
 pub struct Switchboard {
+    /// The other servers.
+    pub cluster: Arc<Cluster>,
     pub calls: Arc<Calls>,
     pub queues: Arc<Queues>,
     pub seats: Arc<Seats>,
@@ -114,12 +117,15 @@ impl Switchboard {
         seats: Arc<Seats>,
         trunks: Trunks,
     ) -> Result<Self> {
-        let calls = Arc::<Calls>::default();
-        let queues = Arc::new(Queues::new(config, clock, Arc::clone(&calls), events)?);
+        let cluster = Cluster::new(config.cluster.http.is_some());
+        let calls = Arc::new(Calls::new(Arc::clone(&cluster)));
+        let queues = Queues::new(config, clock, Arc::clone(&calls), events, Arc::clone(&cluster))?;
+        let queues = Arc::new(queues);
         let duty = Duty::default();
         duty.load(store).await?;
         let (wanted, to_carry_out) = mpsc::channel(WANTED_MAX);
         Ok(Self {
+            cluster,
             calls,
             queues,
             seats,

@@ -1,18 +1,18 @@
-//! The queue machine and its clock: calls and seats tell it what happened, it tells calls which seat
-//! to ring. No policy lives here.
+//! The queues and their clock: calls and seats tell them what happened, they tell calls which seat
+//! to ring, and other servers what is theirs. No policy lives here.
 
 use super::Fault;
-use super::calls::{Calls, Letter};
+use super::calls::{Calls, Letter as CallLetter};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::serve::cluster::{Cluster, Letter};
 use anyhow::{Context, Result};
 use qingting_api::{Event, EventBus};
-use qingting_common::CallId;
-use qingting_common::Pii;
+use qingting_common::{CallId, Millis, Pii};
 use qingting_core::call::{Prompt, QueueEvent, Target, Treatment};
 use qingting_core::queue::{
-    ConfigError, Input, Output, Overflow, Queue, QueueConfig, QueueName, QueueRules, SeatState,
-    Skill, Snapshot,
+    Act, ConfigError, Input, Output, Overflow, Present, QueueConfig, QueueLetter, QueueName,
+    QueueRules, SeatState, SharedQueue, Skill, Snapshot,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,49 +24,82 @@ const OFFER_MARGIN: Duration = Duration::from_secs(5);
 
 /// All queues. Without any configured nothing ever waits.
 pub struct Queues {
-    machine: Option<Mutex<Queue>>,
+    queues: Option<Mutex<SharedQueue>>,
     changed: Notify,
     /// The queues' numbers may have changed since they were last told.
     changed_queues: AtomicBool,
     clock: Clock,
     calls: Arc<Calls>,
     events: EventBus,
+    cluster: Arc<Cluster>,
 }
 
 impl Queues {
     /// The queues of the configuration.
-    pub fn new(config: &Config, clock: Clock, calls: Arc<Calls>, events: EventBus) -> Result<Self> {
-        let machine = match config.queues.as_slice() {
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        calls: Arc<Calls>,
+        events: EventBus,
+        cluster: Arc<Cluster>,
+    ) -> Result<Self> {
+        let queues = match config.queues.as_slice() {
             [] => None,
             queues => {
-                let rules = rules(queues, config);
-                Some(Mutex::new(Queue::new(rules).context("the queues cannot work ([[queues]])")?))
+                let shared = SharedQueue::new(rules(queues, config));
+                Some(Mutex::new(shared.context("the queues cannot work ([[queues]])")?))
             }
         };
-        Ok(Self {
-            machine,
-            changed: Notify::new(),
-            changed_queues: AtomicBool::new(false),
-            clock,
-            calls,
-            events,
-        })
+        let (changed, changed_queues) = (Notify::new(), AtomicBool::new(false));
+        Ok(Self { queues, changed, changed_queues, clock, calls, events, cluster })
     }
 
-    /// Tells the machine, and its wishes to those whom they are for.
+    /// Tells the queues, and their wishes to those whom they are for.
     pub fn tell(&self, input: Input) {
-        let Some(mut machine) = self.lock() else { return };
-        machine.handle_input(self.clock.now(), input);
-        self.carry_out(&mut machine);
-        drop(machine);
-        // Its deadline may have moved.
-        self.changed.notify_one();
+        self.with(|queues, now| queues.handle_input(now, input));
+        self.changed_queues.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the queues are kept here.
+    pub fn keeps(&self) -> bool {
+        self.lock().is_some_and(|queues| queues.keeps())
+    }
+
+    /// This server keeps the queues of all from now on.
+    pub fn keep(&self, term: u64, present: Present) {
+        self.with(|queues, now| queues.keep(now, term, present));
+    }
+
+    /// The others cannot be heard.
+    pub fn alone(&self, present: Present) {
+        self.with(|queues, now| queues.alone(now, present));
+    }
+
+    /// Another server is gone.
+    pub fn gone(&self, server: &str) {
+        self.with(|queues, now| queues.gone(now, server));
+    }
+
+    /// Another server says something of the queues.
+    pub fn heard(&self, from: &str, letter: QueueLetter) {
+        self.with(|queues, now| queues.heard(now, from, letter));
+        self.changed_queues.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells the others who keeps the queues, and what they look like.
+    pub fn show(&self) {
+        self.with(|queues, now| queues.show(now));
+    }
+
+    /// The same without what they look like.
+    pub fn say_so(&self) {
+        self.with(|queues, _| queues.say_so());
     }
 
     /// Wakes the machine at its deadlines, until it is aborted.
     pub async fn run(self: Arc<Self>) {
         loop {
-            let deadline = self.lock().and_then(|machine| machine.next_deadline());
+            let deadline = self.lock().and_then(|queues| queues.next_deadline());
             let timer = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(self.clock.instant(at)).await,
@@ -80,74 +113,90 @@ impl Queues {
         }
     }
 
-    /// Whether something happened since this was last asked.
+    /// Whether something happened since this was last asked, where the queues are kept.
     pub fn take_changed(&self) -> bool {
-        self.changed_queues.swap(false, Ordering::Relaxed)
+        self.changed_queues.swap(false, Ordering::Relaxed) && self.keeps()
     }
 
     /// What a supervisor sees; empty without queues.
     pub fn snapshot(&self) -> Snapshot {
         let empty = || Snapshot { queues: Vec::new(), seats: Vec::new() };
-        self.lock().map_or_else(empty, |machine| machine.snapshot())
+        self.lock().map_or_else(empty, |queues| queues.snapshot())
     }
 
-    fn carry_out(&self, machine: &mut Queue) {
-        while let Some(output) = machine.poll_output() {
-            match output {
-                Output::Offer(offer) => self.post(offer.call, Letter::Offer(offer)),
-                Output::Withdraw(offer) => self.post(offer.call, Letter::Withdraw(offer)),
-                Output::Position { call, position, expected_wait } => {
-                    self.to_call(call, QueueEvent::Position { position, wait: expected_wait });
-                }
-                Output::OfferCallback { call } => self.to_call(call, QueueEvent::OfferCallback),
-                Output::Overflow { call, to, .. } => {
-                    if let Some(treatment) = overflow(to) {
-                        self.to_call(call, QueueEvent::Overflow(treatment));
-                    }
-                }
-                Output::Refused { call, why } => {
-                    tracing::warn!(call = %call, ?why, "a call was not taken into its queue");
-                    self.to_call(call, QueueEvent::Overflow(nobody()));
-                }
-                Output::SeatState { seat, state, registered } => {
-                    self.events.publish(Event::SeatState {
-                        extension: seat.as_str().to_owned(),
-                        state: state.as_str().to_owned(),
-                        reason: super::control::reason(&state),
-                        seat_call: match &state {
-                            SeatState::Talking { calls } => calls.first().copied(),
-                            state => state.offered(),
-                        },
-                        registered,
-                    });
-                }
-                Output::SeatRefused { seat } => {
-                    tracing::error!(
-                        seat = seat.as_str(),
-                        "a seat cannot sign in: too many seats or skills"
-                    );
-                }
-                // The call has joined them already; it is told of a seat that it must not keep.
-                Output::Connect { .. }
-                | Output::CallbackListed { .. }
-                | Output::TakeRefused { .. } => {}
+    /// Whether the queues think that a seat's telephone can be reached.
+    pub fn is_registered(&self, extension: &str) -> bool {
+        let seats = self.snapshot().seats;
+        seats.iter().any(|view| view.registered && view.seat.as_str() == extension)
+    }
+
+    fn with(&self, act: impl FnOnce(&mut SharedQueue, Millis)) {
+        let Some(mut queues) = self.lock() else { return };
+        act(&mut queues, self.clock.now());
+        while let Some(act) = queues.poll_act() {
+            match act {
+                Act::Here(output) => self.carry_out(output),
+                Act::Send { to, letter } => self.cluster.send((to, Letter::Queue(letter))),
             }
         }
-        self.changed_queues.store(true, Ordering::Relaxed);
+        drop(queues);
+        // Its deadline may have moved.
+        self.changed.notify_one();
+    }
+
+    fn carry_out(&self, output: Output) {
+        match output {
+            Output::Offer(offer) => self.post(offer.call, CallLetter::Offer(offer)),
+            Output::Withdraw(offer) => self.post(offer.call, CallLetter::Withdraw(offer)),
+            Output::Position { call, position, expected_wait } => {
+                self.to_call(call, QueueEvent::Position { position, wait: expected_wait });
+            }
+            Output::OfferCallback { call } => self.to_call(call, QueueEvent::OfferCallback),
+            Output::Overflow { call, to, .. } => {
+                if let Some(treatment) = overflow(to) {
+                    self.to_call(call, QueueEvent::Overflow(treatment));
+                }
+            }
+            Output::Refused { call, why } => {
+                tracing::warn!(call = %call, ?why, "a call was not taken into its queue");
+                self.to_call(call, QueueEvent::Overflow(nobody()));
+            }
+            Output::SeatState { seat, state, registered } => {
+                self.events.publish(Event::SeatState {
+                    extension: seat.as_str().to_owned(),
+                    state: state.as_str().to_owned(),
+                    reason: super::control::reason(&state),
+                    seat_call: match &state {
+                        SeatState::Talking { calls } => calls.first().copied(),
+                        state => state.offered(),
+                    },
+                    registered,
+                });
+            }
+            Output::SeatRefused { seat } => {
+                tracing::error!(
+                    seat = seat.as_str(),
+                    "a seat cannot sign in: too many seats or skills"
+                );
+            }
+            // The call has joined them already; it is told of a seat that it must not keep.
+            Output::Connect { .. } | Output::CallbackListed { .. } | Output::TakeRefused { .. } => {
+            }
+        }
     }
 
     fn to_call(&self, call: CallId, event: QueueEvent) {
-        self.post(call, Letter::Queue(event));
+        self.post(call, CallLetter::Queue(event));
     }
 
-    fn post(&self, call: CallId, letter: Letter) {
+    fn post(&self, call: CallId, letter: CallLetter) {
         // A call that has just ended says so to the queue by itself.
         let _ = self.calls.post(call, letter);
     }
 
-    fn lock(&self) -> Option<MutexGuard<'_, Queue>> {
-        let machine = self.machine.as_ref()?;
-        Some(machine.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> Option<MutexGuard<'_, SharedQueue>> {
+        let queues = self.queues.as_ref()?;
+        Some(queues.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -160,7 +209,7 @@ pub(super) fn fault(config: &Config) -> Option<Fault> {
     if queues.is_empty() || queues.iter().any(lost) {
         return None;
     }
-    let error = Queue::new(rules(queues, config)).err()?;
+    let error = SharedQueue::new(rules(queues, config)).err()?;
     let named = match &error {
         ConfigError::UnknownOverflow { queue, .. } | ConfigError::Circle { queue } => Some(queue),
         ConfigError::NoQueue | ConfigError::TooShort { .. } => None,

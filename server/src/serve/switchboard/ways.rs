@@ -2,15 +2,19 @@
 
 use super::seats::seat_name;
 use super::{Beginning, Fault, Switchboard};
+use crate::clock;
 use crate::config::{self, Config};
+use crate::serve::{Hotline, cluster};
 use anyhow::{Context, Result};
-use qingting_common::CallId;
+use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{Origin, Role, Target};
 use qingting_core::numbers::{Number, TrunkForm, TrunkRule};
 use qingting_sip::auth::Credentials;
+use qingting_sip::dialog::transport_of;
 use qingting_sip::message::{HeaderName, NameAddr, SipUri};
+use qingting_sip::registrar::Binding;
 use qingting_sip::trunk::{Account, TrunkConfig, TrunkSet, TrunkStatus};
-use qingting_sip::{Endpoint, OutgoingInvite, Transport};
+use qingting_sip::{Endpoint, Flow, OutgoingInvite, Transport};
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -247,6 +251,40 @@ fn trunk(settings: &config::Trunk) -> Result<Trunk> {
     Ok(Trunk { settings: settings.clone(), uri, transport, rule })
 }
 
+/// A seat's telephone and the way to it.
+struct Telephone {
+    contact: SipUri,
+    transport: Transport,
+    route: Vec<NameAddr>,
+    flow: Option<Flow>,
+    local_ip: Option<IpAddr>,
+    is_browser: bool,
+}
+
+impl Telephone {
+    fn own(binding: Binding) -> Self {
+        let is_browser = binding.transport.is_web();
+        if binding.path.is_empty() {
+            let (route, flow, local_ip) =
+                (Vec::new(), Some(binding.flow), Some(binding.flow.local.ip()));
+            let (contact, transport) = (binding.contact, binding.transport);
+            return Self { contact, transport, route, flow, local_ip, is_browser };
+        }
+        Self::behind_proxy(binding.contact, binding.path, is_browser)
+    }
+
+    fn of_another(telephone: cluster::Telephone) -> Self {
+        Self::behind_proxy(telephone.contact, telephone.path, telephone.is_browser)
+    }
+
+    fn behind_proxy(contact: SipUri, route: Vec<NameAddr>, is_browser: bool) -> Self {
+        let first = route.first().map(|first| &first.uri);
+        let transport = first.map_or(Transport::Udp, |uri| transport_of(uri, Transport::Udp));
+        let local_ip = first.and_then(own_ip);
+        Self { contact, transport, route, flow: None, local_ip, is_browser }
+    }
+}
+
 /// Trunks that no call could take.
 pub(super) fn faults(config: &Config) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -307,9 +345,8 @@ impl Switchboard {
         extension: &str,
         beginning: &Beginning,
     ) -> VecDeque<Way> {
-        let bindings = endpoint.bindings(extension);
-        let is_browser = |transport| matches!(transport, Transport::Ws | Transport::Wss);
-        let Some(newest) = bindings.first().map(|binding| is_browser(binding.transport)) else {
+        let telephones = self.telephones(endpoint, extension);
+        let Some(newest) = telephones.first().map(|telephone| telephone.is_browser) else {
             return VecDeque::new();
         };
         // A colleague sees who calls; the telephone that the call begins at sees whom it calls.
@@ -324,21 +361,49 @@ impl Switchboard {
         // What stands in a caller's From is its own: only what needs no escape goes on to a seat.
         let shown = if is_plain(&shown) { shown.as_str() } else { "" };
         let Some(from) = address(shown, &self.realm) else { return VecDeque::new() };
-        let same = bindings.into_iter().filter(|binding| is_browser(binding.transport) == newest);
-        same.map(|binding| {
+        let same = telephones.into_iter().filter(|telephone| telephone.is_browser == newest);
+        same.map(|telephone| {
             let headers = vec![
                 call_header(call),
                 (HeaderName::Other(ROLE_HEADER.to_owned()), role.as_str().to_owned()),
             ];
+            let Telephone { contact, transport, route, flow, local_ip, .. } = telephone;
             let invite = OutgoingInvite {
                 headers,
-                flow: Some(binding.flow),
-                ..OutgoingInvite::new(binding.contact, binding.transport, from.clone())
+                route,
+                flow,
+                ..OutgoingInvite::new(contact, transport, from.clone())
             };
-            let local_ip = Some(binding.flow.local.ip());
             Way { invite, trunk: None, local_ip, is_browser: newest }
         })
         .collect()
+    }
+
+    /// Whether a seat's telephone is registered, with whichever server.
+    pub fn is_reachable(&self, hotline: &Hotline, extension: &str) -> bool {
+        !hotline.endpoint.bindings(extension).is_empty()
+            || !self.cluster.others.telephones(clock::unix_now(), extension).is_empty()
+    }
+
+    /// A seat's telephones, the one that registered last first. One that moved from one server to another is
+    /// known to both.
+    fn telephones(&self, endpoint: &Endpoint, extension: &str) -> Vec<Telephone> {
+        let now = clock::unix_now();
+        let own = endpoint.bindings(extension).into_iter().map(|binding| {
+            let expires_at = now + endpoint.time_left(&binding);
+            (expires_at, Telephone::own(binding))
+        });
+        let others = self.cluster.others.telephones(now, extension).into_iter();
+        let others = others.map(|of| (of.expires_at, Telephone::of_another(of)));
+        let mut all: Vec<(UnixMillis, Telephone)> = own.chain(others).collect();
+        all.sort_by_key(|(expires_at, _)| std::cmp::Reverse(*expires_at));
+        let mut telephones: Vec<Telephone> = Vec::new();
+        for (_, telephone) in all {
+            if telephones.iter().all(|known| known.contact != telephone.contact) {
+                telephones.push(telephone);
+            }
+        }
+        telephones
     }
 
     fn by_trunk(&self, role: Role, number: &str, beginning: &Beginning) -> VecDeque<Way> {

@@ -114,9 +114,8 @@ enum Wake {
 }
 
 impl Driver {
-    pub(super) fn new(config: &EndpointConfig, sockets: Sockets, ends: Ends) -> Self {
+    pub(super) fn new(config: &EndpointConfig, sockets: Sockets, ends: Ends, clock: Clock) -> Self {
         let Ends { orders, commands, incoming, metrics, users, trace } = ends;
-        let clock = Clock::start();
         let (to_driver, from_streams) = mpsc::channel(stream::EVENTS_MAX);
         let of = |wanted| {
             let bound = sockets.bound.iter().filter(move |(transport, _)| *transport == wanted);

@@ -42,7 +42,9 @@ impl Driver {
 
     fn start_or_look_up(&mut self, errand: Errand) {
         let (target, transport, flow) = match &errand {
-            Errand::Invite { invite, .. } => (next_hop(&invite.route, &invite.target), invite.transport, invite.flow),
+            Errand::Invite { invite, .. } => {
+                (next_hop(&invite.route, &invite.target), invite.transport, invite.flow)
+            }
             Errand::Request { request, .. } => (&request.target, request.transport, request.flow),
         };
         match (flow, plan(target, transport)) {

@@ -18,6 +18,7 @@ pub use metrics::EndpointMetrics;
 pub use tls::{TlsError, TlsIdentity};
 
 use crate::agent::{CallKey, Command, EdgeConfig, SessionConfig};
+use crate::clock::Clock;
 use crate::event::DialogEvent;
 use crate::handle::{Commands, Dialog, IncomingCall, Order, OutgoingInvite};
 use crate::message::Response;
@@ -31,6 +32,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use users::Users;
@@ -112,6 +114,7 @@ struct Inner {
     metrics: Arc<Published>,
     invites: AtomicU64,
     users: Arc<Users>,
+    clock: Clock,
     trace: Arc<Trace>,
     /// Holds the driver's task, which ends with it.
     _tasks: Mutex<JoinSet<()>>,
@@ -141,7 +144,8 @@ impl Endpoint {
             users: users.clone(),
             trace: trace.clone(),
         };
-        let driver = Driver::new(&config, sockets, ends);
+        let clock = Clock::start();
+        let driver = Driver::new(&config, sockets, ends, clock);
         let mut tasks = JoinSet::new();
         tasks.spawn(driver.run());
         let inner = Inner {
@@ -150,6 +154,7 @@ impl Endpoint {
             metrics,
             invites: AtomicU64::new(0),
             users,
+            clock,
             trace,
             _tasks: Mutex::new(tasks),
         };
@@ -205,7 +210,12 @@ impl Endpoint {
         self.0.users.bindings(user)
     }
 
-    /// Users that come and go from now on. The channel holds 1,024; who reads more slowly is told
+    /// How long a binding still holds.
+    pub fn time_left(&self, binding: &Binding) -> Duration {
+        binding.expires_at - self.0.clock.now()
+    }
+
+    /// Users that come, stay and go from now on. The channel holds 1,024; who reads more slowly is told
     /// by it how many were lost.
     pub fn registrations(&self) -> broadcast::Receiver<RegistrationEvent> {
         self.0.users.subscribe()

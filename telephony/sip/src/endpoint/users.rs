@@ -31,16 +31,15 @@ impl Users {
         self.events.subscribe()
     }
 
-    /// Notes a user's bindings, and says so when the user came or went.
+    /// Notes a user's bindings, and says so.
     pub(super) fn set(&self, user: String, bindings: Vec<Binding>) {
         let registered = !bindings.is_empty();
         let before = {
             let mut all = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
             if registered { all.insert(user.clone(), bindings) } else { all.remove(&user) }
         };
-        if before.is_some() != registered {
-            // Nobody has to listen.
-            let _ = self.events.send(RegistrationEvent { user, registered });
-        }
+        let is_refresh = before.is_some() == registered;
+        // Nobody has to listen.
+        let _ = self.events.send(RegistrationEvent { user, registered, is_refresh });
     }
 }

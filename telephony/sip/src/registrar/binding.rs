@@ -30,6 +30,8 @@ pub struct RegistrationEvent {
     pub user: String,
     /// Whether the user can be reached now.
     pub registered: bool,
+    /// Nobody came or went: the user was there and is, at the same telephones or others.
+    pub is_refresh: bool,
 }
 
 /// A Contact as it is to be called: behind NAT the address in it leads nowhere, the one that the

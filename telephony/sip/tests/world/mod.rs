@@ -5,7 +5,8 @@ use bytes::Bytes;
 use qingting_common::Millis;
 use qingting_sip::agent::{Agent, AgentConfig, CallKey, Command, Origin, Output, SessionConfig};
 use qingting_sip::message::{NameAddr, Replaces, SipUri};
-use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Replaced, Reply, Transport};
+use qingting_sip::registrar::Binding;
+use qingting_sip::{DialogEvent, Flow, Link, OutgoingInvite, Replaced, Reply, Sender, Transport};
 
 pub const PEER: &str = "192.0.2.9:5060";
 pub const US: &str = "10.0.0.1:5060";
@@ -30,6 +31,10 @@ pub struct Solo {
     pub name: Option<Replaces>,
     /// What the last call replaces.
     pub replaces: Option<Replaced>,
+    /// Who sent the last call.
+    pub sender: Option<Sender>,
+    /// Where the user whose registration changed last can be reached.
+    pub bindings: Vec<Binding>,
 }
 
 pub fn config() -> AgentConfig {
@@ -73,6 +78,8 @@ impl Solo {
             kept: Vec::new(),
             name: None,
             replaces: None,
+            sender: None,
+            bindings: Vec::new(),
         }
     }
 
@@ -86,15 +93,16 @@ impl Solo {
                     self.last_origin = outbound.origin;
                     self.last_flow = Some(outbound.flow);
                 }
-                Output::Incoming { call, user, replaces, .. } => {
+                Output::Incoming { call, user, replaces, sender, .. } => {
                     (self.call, self.user, self.replaces) = (call, user, replaces);
+                    self.sender = Some(sender);
                     self.calls += 1;
                 }
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Over { .. } => self.over += 1,
                 Output::Confirmed { replaces, .. } => self.name = Some(replaces),
-                Output::Resolve { .. } | Output::Registration { .. } | Output::Responded { .. } => {
-                }
+                Output::Registration { bindings, .. } => self.bindings = bindings,
+                Output::Resolve { .. } | Output::Responded { .. } => {}
             }
         }
         sent

@@ -1,0 +1,239 @@
+//! Joins this server to the others, and goes on alone while they cannot be heard.
+
+use super::Parcel;
+use super::letter::{Copied, Letter, SharedTelephone};
+use crate::clock;
+use crate::serve::{Hotline, switchboard};
+use anyhow::{Context, Result, bail};
+use qingting_core::queue::Present;
+use qingting_store::{BusListener, BusMessage, BusSender};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+
+/// How often each server says that it is there, and the keeper shows the queues.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// A server of which nothing is heard for so long is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(4);
+
+/// How long the database may take for a word.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// How long to wait before the others are looked for again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Letters that are sent in one go.
+const BATCH_MAX: usize = 256;
+
+/// Talks to the others, until it is aborted. `http`: where they reach this server.
+pub async fn run(hotline: Arc<Hotline>, http: SocketAddr) {
+    let Some(mut outgoing) = hotline.switchboard.cluster.to_send.lock().await.take() else {
+        return;
+    };
+    let mut credentials = hotline.store.credentials();
+    let mut was_heard = true;
+    loop {
+        match joined(&hotline, http, &mut outgoing, &mut credentials).await {
+            Ok(()) => {
+                was_heard = true;
+                tracing::warn!("the other servers said more than was taken in; asking anew");
+            }
+            Err(error) if was_heard => {
+                was_heard = false;
+                tracing::error!(%error, "the other servers cannot be heard: this one goes on with its own calls");
+            }
+            Err(error) => tracing::debug!(%error, "the other servers cannot be heard"),
+        }
+        hotline.switchboard.cluster.others.silent();
+        hotline.switchboard.queues.alone(present(&hotline));
+        // What was to be said is asked for by whoever hears us next.
+        while outgoing.try_recv().is_ok() {}
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// One connection's time. `Ok` when something could not be said.
+async fn joined(
+    hotline: &Arc<Hotline>,
+    http: SocketAddr,
+    outgoing: &mut mpsc::Receiver<Parcel>,
+    credentials: &mut watch::Receiver<u64>,
+) -> Result<()> {
+    let switchboard = &hotline.switchboard;
+    let bus = timeout(ANSWER_MAX, hotline.store.bus()).await.context("no connection in time")??;
+    let Some((mut sender, mut listener)) = bus else { bail!("the database has one server") };
+    let mut link =
+        Link { hotline: Arc::clone(hotline), http, heard: HashMap::new(), credentials: false };
+    switchboard.cluster.take_lost();
+    deliver(&mut sender, &[(None, Letter::Hello), (None, Letter::Alive { http })]).await?;
+    link.tell_all();
+    let mut ticks = tokio::time::interval(TELL_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keeps = false;
+    let mut batch = Vec::new();
+    tracing::info!("joined the other servers");
+    loop {
+        tokio::select! {
+            message = listener.next() => link.hear(message?),
+            _ = ticks.tick() => {
+                keeps = link.look(&mut listener, keeps).await?;
+                if switchboard.cluster.take_lost() {
+                    return Ok(());
+                }
+            }
+            Ok(()) = credentials.changed() => {
+                switchboard.cluster.tell(Letter::Changed(Copied::Credentials));
+            }
+            _ = outgoing.recv_many(&mut batch, BATCH_MAX) => {
+                deliver(&mut sender, &batch).await?;
+                batch.clear();
+            }
+        }
+        if std::mem::take(&mut link.credentials) {
+            hotline.store.credentials_changed();
+            // Of which the others need not be told.
+            credentials.mark_unchanged();
+        }
+    }
+}
+
+async fn deliver(sender: &mut BusSender, parcels: &[Parcel]) -> Result<()> {
+    let written =
+        parcels.iter().map(|(to, letter)| Ok((to.as_deref(), serde_json::to_string(letter)?)));
+    let written: Vec<(Option<&str>, String)> = written.collect::<Result<_>>()?;
+    timeout(ANSWER_MAX, sender.send(&written)).await.context("the database takes no letters")??;
+    Ok(())
+}
+
+/// What is heard by one connection.
+struct Link {
+    hotline: Arc<Hotline>,
+    http: SocketAddr,
+    /// When each other server last said something.
+    heard: HashMap<String, Instant>,
+    /// Another server has changed credentials.
+    credentials: bool,
+}
+
+impl Link {
+    /// Every half second: am I the keeper, who is gone, here I am.
+    async fn look(&mut self, listener: &mut BusListener, keeps: bool) -> Result<bool> {
+        let hotline = Arc::clone(&self.hotline);
+        let switchboard = &hotline.switchboard;
+        let is_keeper = timeout(ANSWER_MAX, listener.keeps(keeps)).await;
+        let is_keeper = is_keeper.context("the database does not answer")??;
+        if is_keeper && !keeps {
+            tracing::info!("this server keeps the queues of all");
+            let term = clock::unix_now().0.max(1).unsigned_abs();
+            switchboard.queues.keep(term, present(&hotline));
+            switchboard::look_at_all(&hotline);
+        }
+        let now = Instant::now();
+        let silent = self.heard.iter().filter(|(_, at)| now - **at > SILENCE_MAX);
+        let silent: Vec<String> = silent.map(|(server, _)| server.clone()).collect();
+        for server in silent {
+            tracing::warn!(server, "another server is gone, and its calls with it");
+            self.gone(&server);
+        }
+        switchboard.cluster.tell(Letter::Alive { http: self.http });
+        switchboard.queues.show();
+        // A telephone of another server may be over.
+        if is_keeper {
+            switchboard::look_at_gone(&hotline);
+        }
+        Ok(is_keeper)
+    }
+
+    fn gone(&mut self, server: &str) {
+        self.heard.remove(server);
+        self.hotline.switchboard.cluster.others.gone(server);
+        self.hotline.switchboard.queues.gone(server);
+    }
+
+    fn hear(&mut self, BusMessage { from, text, .. }: BusMessage) {
+        let letter = match serde_json::from_str(&text) {
+            Ok(letter) => letter,
+            Err(error) => {
+                // A newer version's, while servers are upgraded one after the other.
+                tracing::debug!(from, %error, "a letter that this version cannot read");
+                return;
+            }
+        };
+        self.heard.insert(from.clone(), Instant::now());
+        let switchboard = &self.hotline.switchboard;
+        let others = &switchboard.cluster.others;
+        match letter {
+            Letter::Alive { http } => others.is_there(&from, http),
+            Letter::Hello => self.tell_all(),
+            Letter::Bye => self.gone(&from),
+            Letter::Queue(letter) => switchboard.queues.heard(&from, letter),
+            Letter::Telephones { extension, telephones } => {
+                others.telephones_are(&from, extension.clone(), &telephones);
+                switchboard::look_at(&self.hotline, &extension);
+            }
+            Letter::Call { call, state } => others.call_is(&from, call, state),
+            Letter::Event(event) => {
+                self.hotline.events.publish_here(event);
+            }
+            Letter::Changed(Copied::Credentials) => self.credentials = true,
+            Letter::Changed(what) => {
+                // Read in its own time: letters must not wait for the database.
+                let hotline = Arc::clone(&self.hotline);
+                drop(self.hotline.to_its_end(async move {
+                    match what {
+                        Copied::Seats => hotline.switchboard.seats_were_changed(&hotline).await,
+                        Copied::Duty => hotline.switchboard.duty_was_changed(&hotline).await,
+                        Copied::Credentials => {}
+                    }
+                }));
+            }
+        }
+    }
+
+    /// Tells what others want to know of this server.
+    fn tell_all(&self) {
+        let switchboard = &self.hotline.switchboard;
+        for extension in switchboard.seats.extensions() {
+            let telephones = telephones(&self.hotline, &extension);
+            if !telephones.is_empty() {
+                switchboard.cluster.tell(Letter::Telephones { extension, telephones });
+            }
+        }
+        switchboard.calls.tell_all();
+        switchboard.queues.say_so();
+    }
+}
+
+/// A seat's telephones that every server can reach.
+pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
+    let now = clock::unix_now();
+    let bindings = hotline.endpoint.bindings(extension).into_iter();
+    let shared = bindings.filter(|binding| !binding.path.is_empty());
+    shared
+        .map(|binding| SharedTelephone {
+            contact: binding.contact.to_string(),
+            path: binding.path.iter().map(ToString::to_string).collect(),
+            is_browser: binding.transport.is_web(),
+            expires_at: now + hotline.endpoint.time_left(&binding),
+        })
+        .collect()
+}
+
+/// Seats whose telephones can be reached.
+fn present(hotline: &Hotline) -> Present {
+    let switchboard = &hotline.switchboard;
+    let is_present = |extension: &String| {
+        switchboard.seats.takes_calls(extension) && switchboard.is_reachable(hotline, extension)
+    };
+    let present = switchboard.seats.extensions().into_iter().filter(is_present);
+    present
+        .map(|extension| {
+            let skills = switchboard.seats.skills(&extension);
+            (extension.as_str().into(), skills)
+        })
+        .collect()
+}

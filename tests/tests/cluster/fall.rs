@@ -1,0 +1,158 @@
+//! One of the servers dies, or stops, while people talk and wait.
+
+use super::{City, seat_now, seconds};
+use qingting_tests::clock::{Deadline, Stopwatch};
+use qingting_tests::house::CITIZEN;
+use qingting_tests::peers::desk::{Desk, Manner, says};
+use qingting_tests::server::wait_until;
+use qingting_tests::tone;
+
+/// Until a new call is answered and has somebody after one of the servers died.
+const AGAIN_MAX: f64 = 5.0;
+
+fn calls(city: &City, number: &str) -> Desk {
+    let mut citizen = Desk::citizen(number, says(tone::CITIZEN));
+    citizen.dial(&format!("sip:12345@{}", city.edge.sip()));
+    citizen
+}
+
+/// Waits until a citizen talks to a seat; gives its tone.
+#[track_caller]
+fn talks(citizen: &Desk) -> u32 {
+    let seats = [tone::FIRST, tone::SECOND];
+    let seat = || match citizen.hears_now()?.as_slice() {
+        [hz] => Some(*hz).filter(|hz| seats.contains(hz)),
+        _ => None,
+    };
+    let seen = Deadline::after(seconds(20.0)).poll(seat);
+    seen.unwrap_or_else(|| panic!("no seat talks, but {:?}", citizen.hears_now()))
+}
+
+fn active(city: &City, at: usize) -> f64 {
+    city.servers[at].metric("qingting_calls_active")
+}
+
+/// Two seats talk, one call at each server; gives the citizens by their server.
+fn one_call_each(city: &City, seats: &mut [Desk; 2]) -> [Desk; 2] {
+    let first = {
+        let citizen = calls(city, CITIZEN);
+        talks(&citizen);
+        citizen
+    };
+    let at = (0..2).find(|at| active(city, *at) == 1.0).expect("somebody carries it");
+    let second = {
+        let citizen = calls(city, "13800138001");
+        talks(&citizen);
+        citizen
+    };
+    wait_until("one call each", || {
+        (active(city, 0) == 1.0 && active(city, 1) == 1.0).then_some(())
+    });
+    for seat in seats.iter_mut() {
+        seat.wait_until_talking();
+    }
+    if at == 0 { [first, second] } else { [second, first] }
+}
+
+/// The keeper dies, or the other one: the calls of whoever lives go on, its caller who waits keeps its place, new calls
+/// come through, and the seat of the dead one's call is free.
+fn one_dies(keeper_dies: bool) {
+    let mut city = City::open(|plan| plan);
+    let mut seats = [
+        city.seat("801", tone::FIRST, Manner::Answers),
+        city.seat("802", tone::SECOND, Manner::Answers),
+    ];
+    let citizens = one_call_each(&city, &mut seats);
+    let (keeper, member) = city.keeper();
+    let (dies, lives) = if keeper_dies { (keeper, member) } else { (member, keeper) };
+    // Somebody waits at the one that will live.
+    let mut waits = loop {
+        let before = active(&city, lives);
+        let waiting = calls(&city, "13800138002");
+        let somewhere = wait_until("it waits", || {
+            let now = |at: usize| active(&city, at);
+            if now(lives) > before { Some(lives) } else { (now(dies) > 1.0).then_some(dies) }
+        });
+        if somewhere == lives {
+            break waiting;
+        }
+        // Round robin: the next one.
+        drop(waiting);
+        wait_until("it is gone", || (active(&city, dies) == 1.0).then_some(()));
+    };
+    let [mut citizens_0, mut citizens_1] = citizens;
+    let (living, _dead) = if lives == 0 {
+        (&mut citizens_0, &mut citizens_1)
+    } else {
+        (&mut citizens_1, &mut citizens_0)
+    };
+    city.servers[dies].kill();
+    let died = Stopwatch::start();
+    // The seat of the call that is lost takes the one who waited; nobody else is disturbed.
+    talks(&waits);
+    println!("the caller who waited talks {:.1} s after the death", died.elapsed().as_secs_f64());
+    let hole = living.longest_silence(died.elapsed());
+    assert!(hole < seconds(0.1), "the call that goes on has a hole of {hole:?}");
+    waits.hang_up();
+    wait_until("its seat is free", || {
+        let free = |extension| seat_now(&city.servers[lives], extension)["state"] == "ready";
+        (free("801") || free("802")).then_some(())
+    });
+    let again = Stopwatch::start();
+    let mut new = calls(&city, "13800138003");
+    talks(&new);
+    let took = again.elapsed();
+    println!("a new call talks after {:.1} s", took.as_secs_f64());
+    assert!(took < seconds(AGAIN_MAX), "{took:?}");
+    new.hang_up();
+    living.hang_up();
+    wait_until("both seats are free", || {
+        let free = |extension| seat_now(&city.servers[lives], extension)["state"] == "ready";
+        (free("801") && free("802")).then_some(())
+    });
+}
+
+#[test]
+fn the_keeper_dies_and_the_other_server_goes_on() {
+    one_dies(true);
+}
+
+#[test]
+fn a_server_dies_and_the_keeper_goes_on() {
+    one_dies(false);
+}
+
+#[test]
+fn a_server_that_stops_gets_no_new_call_and_loses_none() {
+    let mut city = City::open(|plan| plan.with("sip.drain_s", 60));
+    let mut seats = [
+        city.seat("801", tone::FIRST, Manner::Answers),
+        city.seat("802", tone::SECOND, Manner::Answers),
+    ];
+    let mut citizens = one_call_each(&city, &mut seats);
+    let (keeper, other) = city.keeper();
+    city.servers[keeper].ask_to_finish();
+    // It still talks, and so does the edge with the other one alone.
+    citizens[other].hang_up();
+    for n in 4..8 {
+        wait_until("a seat is free", || {
+            let free = |extension| seat_now(&city.servers[other], extension)["state"] == "ready";
+            (free("801") || free("802")).then_some(())
+        });
+        let mut new = calls(&city, &format!("1380013800{n}"));
+        talks(&new);
+        assert_eq!(active(&city, other), 1.0);
+        new.hang_up();
+        wait_until("it is over", || (active(&city, other) == 0.0).then_some(()));
+    }
+    talks(&citizens[keeper]);
+    citizens[keeper].hang_up();
+    assert!(city.servers[keeper].ended(), "it ends by itself once its call is over");
+    // The other one keeps the queues now.
+    wait_until("the queues have a keeper", || {
+        (super::keeps(&city.servers[other]) == 1.0).then_some(())
+    });
+    let mut new = calls(&city, "13800138009");
+    talks(&new);
+    new.hang_up();
+}
