@@ -17,7 +17,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// A running Kamailio; stopped when dropped.
 #[derive(Debug)]
 pub struct Kamailio {
-    running: Running,
+    running: Option<Running>,
     home: TempDir,
     sip: SocketAddr,
     web: SocketAddr,
@@ -53,7 +53,8 @@ impl Kamailio {
             command.args(["-DD", "-E", "-m", "64", "-M", "8", "-f"]).arg(&path);
             command.arg("-P").arg(home.path().join("pid")).arg("-Y").arg(home.path());
         });
-        let mut kamailio = Self { running, home, sip: (EDGE, sip).into(), web: (EDGE, web).into() };
+        let mut kamailio =
+            Self { running: Some(running), home, sip: (EDGE, sip).into(), web: (EDGE, web).into() };
         kamailio.wait_until_there();
         kamailio
     }
@@ -73,11 +74,6 @@ impl Kamailio {
         self.home.path()
     }
 
-    /// What it said.
-    pub fn output(&self) -> String {
-        self.running.output()
-    }
-
     fn wait_until_there(&mut self) {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket");
@@ -88,12 +84,22 @@ impl Kamailio {
             self.sip
         );
         let answered = Deadline::after(START_MAX).poll(|| {
-            assert!(self.running.status().is_none(), "{}", self.running.output());
+            let running = self.running.as_mut().expect("it was started");
+            assert!(running.status().is_none(), "{}", running.output());
             let _ = socket.send_to(ask.as_bytes(), self.sip);
             let mut answer = [0; 2_000];
             let length = socket.recv(&mut answer).ok()?;
             answer[..length].starts_with(b"SIP/2.0 200").then_some(())
         });
-        assert!(answered.is_some(), "Kamailio does not answer: {}", self.running.output());
+        assert!(answered.is_some(), "Kamailio does not answer");
+    }
+}
+
+impl Drop for Kamailio {
+    /// Its workers end when it is told to, not when it is killed.
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.terminate(Deadline::after(START_MAX));
+        }
     }
 }
