@@ -177,7 +177,8 @@ impl Driver {
         let _ = writes.try_send(outbound.bytes.clone());
         let waiting = vec![outbound.origin];
         self.connections.insert(link, Connection { transport, writes, remote, local, waiting });
-        self.tasks.spawn(stream::dial(link, remote, tls, queue, self.to_driver.clone()));
+        let ends = (local.ip(), remote);
+        self.tasks.spawn(stream::dial(link, ends, tls, queue, self.to_driver.clone()));
     }
 
     /// How TLS begins with a peer: its certificate is to have the name that led to its address.

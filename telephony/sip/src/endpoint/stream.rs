@@ -6,10 +6,10 @@ use crate::transport::{Link, Transport};
 use bytes::{Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -93,15 +93,26 @@ pub(super) async fn accept(
     }
 }
 
+/// A connection from the address that our Via names, by which peers know us; from the kernel's choice where that
+/// is not this machine's (the outside of a NAT).
+async fn connect(from: IpAddr, remote: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if from.is_ipv4() == remote.is_ipv4() {
+        // What cannot be bound is still free to connect.
+        let _ = socket.bind(SocketAddr::new(from, 0));
+    }
+    socket.connect(remote).await
+}
+
 /// Connects and serves a connection of ours; with a name for the peer's certificate, by TLS.
 pub(super) async fn dial(
     link: Link,
-    remote: SocketAddr,
+    (from, remote): (IpAddr, SocketAddr),
     tls: Option<(TlsConnector, ServerName<'static>)>,
     writes: mpsc::Receiver<Bytes>,
     to: mpsc::Sender<StreamEvent>,
 ) {
-    let Ok(Ok(stream)) = timeout(CONNECT_MAX, TcpStream::connect(remote)).await else {
+    let Ok(Ok(stream)) = timeout(CONNECT_MAX, connect(from, remote)).await else {
         return tell(&to, StreamEvent::Closed { link }).await;
     };
     let Some((connector, name)) = tls else {
