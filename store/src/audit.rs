@@ -7,7 +7,7 @@
 
 use crate::error::StoreError;
 use crate::rows::at;
-use crate::sql::Sql;
+use crate::sql::{ROWS_AT_ONCE, Sql};
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, clock};
 use qingting_common::UnixMillis;
@@ -133,7 +133,10 @@ impl Store {
 
     /// Chains lines of before the chain.
     pub(crate) async fn chain_what_waits(&self) -> Result<(), StoreError> {
-        let waiting = sqlx::query("SELECT 1 FROM audit WHERE hash IS NULL LIMIT 1");
+        let waiting = sqlx::query(
+            "SELECT 1 FROM audit WHERE hash IS NULL AND id <= (SELECT id FROM audit_unchained_up_to)
+             LIMIT 1",
+        );
         if waiting.fetch_optional(self.readers()).await?.is_none() {
             return Ok(());
         }
@@ -173,8 +176,7 @@ impl Command for ChainWaiting {
     }
 }
 
-/// Chains some of the lines at the end that are not chained; whether there were any. Those that a server of
-/// before the chain writes beside us come into it with the next line.
+/// Chains some of the lines that are older than the chain; whether there were any.
 async fn chain_some(db: &mut AnyConnection) -> Result<bool, StoreError> {
     let last = "SELECT id, hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
     let last = sqlx::query(last).fetch_optional(&mut *db).await?;
@@ -182,19 +184,28 @@ async fn chain_some(db: &mut AnyConnection) -> Result<bool, StoreError> {
         Some(row) => (row.try_get("id")?, row.try_get("hash")?),
         None => (i64::MIN, START.to_owned()),
     };
-    let rows = sqlx::query("SELECT * FROM audit WHERE id > $1 ORDER BY id LIMIT $2")
-        .bind(after)
-        .bind(PAGE_LINES)
-        .fetch_all(&mut *db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT * FROM audit WHERE id > $1 AND id <= (SELECT id FROM audit_unchained_up_to)
+         ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(PAGE_LINES)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut hashes = Vec::with_capacity(rows.len());
     for row in &rows {
         let line = read(row)?;
         head = hash_after(&head, &line);
-        sqlx::query("UPDATE audit SET hash = $2 WHERE id = $1")
-            .bind(line.id)
-            .bind(&head)
-            .execute(&mut *db)
-            .await?;
+        hashes.push((line.id, head.clone()));
+    }
+    for hashes in hashes.chunks(ROWS_AT_ONCE) {
+        let mut sql = Sql::new("WITH new (id, hash) AS (VALUES ");
+        for (at, (id, hash)) in hashes.iter().enumerate() {
+            sql.push(if at == 0 { "(" } else { ", (" }).push_bind(*id);
+            sql.push(", ").push_bind(hash.clone()).push(")");
+        }
+        sql.push(") UPDATE audit SET hash = new.hash FROM new WHERE audit.id = new.id");
+        sql.build().execute(&mut *db).await?;
     }
     Ok(!rows.is_empty())
 }
@@ -226,15 +237,10 @@ pub(crate) async fn insert(
     action: &str,
     subject: &str,
 ) -> Result<(), StoreError> {
-    let last = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
-    let mut last: Option<Option<String>> =
-        sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
-    if last == Some(None) {
-        while chain_some(&mut *db).await? {}
-        let chained = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
-        last = sqlx::query_scalar(chained).fetch_optional(&mut *db).await?;
-    }
-    let before = last.flatten().unwrap_or_else(|| START.to_owned());
+    // A line without a hash that somebody put there is passed over: it stays what it is.
+    let last = "SELECT hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
+    let before: Option<String> = sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
+    let before = before.unwrap_or_else(|| START.to_owned());
     let line = AuditEntry {
         id: 0,
         at,

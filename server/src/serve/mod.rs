@@ -16,6 +16,7 @@ mod feeder;
 mod gauges;
 mod handling;
 mod identity;
+mod index;
 mod insight;
 mod installation;
 mod last_run;
@@ -43,6 +44,7 @@ pub use callbacks::{
 };
 pub use llm::LanguageModel;
 pub use ready::new_admin_password;
+pub use feed::SECRET_FILE as FEED_SECRET_FILE;
 pub use recordings::{
     KEY_FILE as RECORDING_KEY_FILE, key_file as recording_key_file, known_keys as recording_keys,
     sha256 as recording_hash,
@@ -212,6 +214,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(index::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(quality::run(Arc::clone(&hotline), quality), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
@@ -244,6 +247,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.handling = Arc::new(handling);
+    state.request_secrets = feed_secrets.clone();
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);
 
