@@ -49,12 +49,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
     let began = Instant::now();
-    store.index_what_waits(|left| {
-        if left.is_multiple_of(20_000) {
-            println!("{left} tickets are to be put into the index");
-        }
-    })
-    .await?;
+    store
+        .index_what_waits(|left| {
+            if left.is_multiple_of(20_000) {
+                println!("{left} tickets are to be put into the index");
+            }
+        })
+        .await?;
     println!("they are in it after {:.1} s", began.elapsed().as_secs_f64());
     store.close().await;
     let longest = writing.join_next().await.transpose()?.unwrap_or_default();

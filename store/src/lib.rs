@@ -88,7 +88,8 @@ pub use quality::{
     QualityQuery, ReviewError, SeatQuality, Verdict, score_of,
 };
 pub use recordings::{
-    DueRecording, KeptRecordings, Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
+    DueRecording, KeptRecordings, Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind,
+    RecordingRow,
 };
 pub use repeats::{LikelyRepeat, RecentAppeal};
 pub use search::{FoundStatus, FoundTicket, PhoneEnd, TicketSearch, Words};

@@ -209,7 +209,11 @@ impl Store {
             let at = row.delete_after.map_or(i64::MIN, |at| at.0);
             sql.push(" AND (delete_after, call_id, kind, slot, seq) > (").push_bind(at);
             sql.push(", ").push_bind(call.to_string()).push(", ").push_bind(kind.as_str());
-            sql.push(", ").push_bind(i64::from(slot)).push(", ").push_bind(i64::from(seq)).push(")");
+            sql.push(", ")
+                .push_bind(i64::from(slot))
+                .push(", ")
+                .push_bind(i64::from(seq))
+                .push(")");
         }
         sql.push(" ORDER BY delete_after, call_id, kind, slot, seq LIMIT ");
         sql.push_bind(i64::from(limit.min(PAGE_ROWS_MAX)));

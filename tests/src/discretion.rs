@@ -138,7 +138,9 @@ mod tests {
         ] {
             for line in [
                 format!("2026-11-27T06:55:27.012345Z  INFO qingting::serve: call called={what}"),
-                format!("2026-11-27T06:55:27.012345Z  WARN qingting::serve: no sip:{what}@10.0.0.1"),
+                format!(
+                    "2026-11-27T06:55:27.012345Z  WARN qingting::serve: no sip:{what}@10.0.0.1"
+                ),
                 format!("2026-11-27T06:55:27.012345Z DEBUG qingting_sip::agent: to \"{what}\""),
                 format!("thread 'main' panicked at '{what}'"),
                 format!("{{\"level\":\"ERROR\",\"fields\":{{\"to\":\"{what}\"}}}}"),

@@ -223,7 +223,9 @@ impl Server {
         match path.split('/').nth(3) {
             Some("seats" | "people") => known.names.extend(name.map(str::to_owned)),
             // An office names its campaigns and keys, and its log tells which it speaks of.
-            Some("campaigns" | "api-keys") => known.open += &format!("\n{}", name.unwrap_or_default()),
+            Some("campaigns" | "api-keys") => {
+                known.open += &format!("\n{}", name.unwrap_or_default())
+            }
             _ => {}
         }
         for key in ["to", "phone", "caller", "citizen", "number", "target"] {

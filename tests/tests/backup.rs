@@ -250,9 +250,14 @@ fn a_damaged_backup_and_one_of_a_newer_program_leave_the_target_as_it_is() {
     let nothing = || {
         let refused = run(&server, &["restore"], &backup);
         assert!(!refused.status.success());
-        for name in
-            ["qingting.db", "recordings", "server.id", "feed.secret", "recording.key", "restore.part"]
-        {
+        for name in [
+            "qingting.db",
+            "recordings",
+            "server.id",
+            "feed.secret",
+            "recording.key",
+            "restore.part",
+        ] {
             assert!(!server.home().join(name).exists(), "{name}: {}", said(&refused));
         }
         said(&refused)

@@ -153,7 +153,8 @@ impl TicketSystem {
     pub fn send(&self, outgoing: &Outgoing, now: UnixMillis) -> Reply {
         let headers = self.headers(outgoing, now);
         let request = || with(self.agent.post(self.address(outgoing)), &headers);
-        let sent = self.ask(now, request, |request| request.send(outgoing.body.expose().as_slice()));
+        let sent =
+            self.ask(now, request, |request| request.send(outgoing.body.expose().as_slice()));
         match sent {
             Ok(response) => read(response, now),
             Err(error) => {
@@ -441,7 +442,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_and_its_event_take_no_longer_than_one_answer_may_and_nobody_waits_longer_for_anothers_token() {
+    fn a_token_and_its_event_take_no_longer_than_one_answer_may_and_nobody_waits_longer_for_anothers_token()
+     {
         let within = Duration::from_secs(1);
         let file = secret("s3cret");
         for token_after in [Duration::from_millis(800), Duration::from_secs(5)] {

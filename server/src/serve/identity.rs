@@ -41,7 +41,8 @@ impl Identity {
     /// The called number as the log has it: a service whole, of another number its end, of a name nothing. Whoever
     /// reaches us chooses what stands there.
     pub fn called_told(&self) -> String {
-        let digits: String = self.called.chars().filter(|c| "+*#-".contains(*c) || c.is_ascii_digit()).collect();
+        let digits: String =
+            self.called.chars().filter(|c| "+*#-".contains(*c) || c.is_ascii_digit()).collect();
         if digits.len() < self.called.len() || digits.is_empty() {
             return "a name".to_owned();
         }

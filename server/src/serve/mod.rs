@@ -42,9 +42,9 @@ pub use callbacks::{
     Office as CallbackOffice, faults as campaign_faults, rules as campaign_rules,
     scripts as callback_scripts, speak as speak_callback,
 };
+pub use feed::SECRET_FILE as FEED_SECRET_FILE;
 pub use llm::LanguageModel;
 pub use ready::new_admin_password;
-pub use feed::SECRET_FILE as FEED_SECRET_FILE;
 pub use recordings::{
     KEY_FILE as RECORDING_KEY_FILE, key_file as recording_key_file, known_keys as recording_keys,
     sha256 as recording_hash,

@@ -344,8 +344,7 @@ impl Erase {
     ) -> Result<(), StoreError> {
         let docs = of("SELECT doc FROM ticket_docs WHERE ticket_id", tickets).build();
         let docs = docs.fetch_all(&mut *db).await?;
-        let docs: Vec<i64> =
-            docs.iter().map(|row| row.try_get("doc")).collect::<Result<_, _>>()?;
+        let docs: Vec<i64> = docs.iter().map(|row| row.try_get("doc")).collect::<Result<_, _>>()?;
         search::forget(db, &docs).await
     }
 

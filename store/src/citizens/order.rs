@@ -61,22 +61,23 @@ impl Store {
         Ok(Erased { erasure, calls })
     }
 
-    /// Takes the order and does so many steps, as a process that dies then.
+    /// Takes the order alone, as a process that dies then; gives its id.
     #[cfg(test)]
     pub(crate) async fn order_erasure(
         &self,
         number: CitizenNumber,
-        reason: EraseReason,
         by: &str,
-        steps: usize,
-    ) -> Result<Erasure, EraseError> {
+    ) -> Result<(String, Erasure), EraseError> {
         let erase = Erase { number, by: by.to_owned(), at: clock::now() };
         let id = Uuid::now_v7().to_string();
-        let erasure = self.write(Order { id: id.clone(), erase, reason }).await?;
-        for _ in 0..steps {
-            self.write(Step { id: id.clone() }).await?;
-        }
-        Ok(erasure)
+        let order = Order { id: id.clone(), erase, reason: EraseReason::Unlawful };
+        Ok((id, self.write(order).await?))
+    }
+
+    /// Does one step of it; false when there is none.
+    #[cfg(test)]
+    pub(crate) async fn erasure_step(&self, id: &str) -> Result<bool, StoreError> {
+        self.write(Step { id: id.to_owned() }).await
     }
 
     /// Carries out what was ordered and not finished; gives the calls that lost something.

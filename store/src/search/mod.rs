@@ -164,7 +164,8 @@ impl Store {
         let since = past::first_id(UnixMillis(clock::now().0 - LOOKED_BACK_MS)).to_string();
         let waiting: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM tickets_to_index) + (SELECT count(*) FROM tickets
-                WHERE id >= $1 AND NOT EXISTS (SELECT 1 FROM ticket_docs WHERE ticket_id = tickets.id))",
+                WHERE id >= $1 AND NOT EXISTS (SELECT 1 FROM ticket_docs WHERE ticket_id = tickets.id)
+                    AND NOT EXISTS (SELECT 1 FROM tickets_to_index WHERE ticket_id = tickets.id))",
         )
         .bind(&since)
         .fetch_one(self.readers())

@@ -138,7 +138,8 @@ async fn a_line_without_a_hash_that_somebody_adds_is_never_chained(on: On) {
     let (_dir, store) = fresh(on).await;
     written(&store, 3).await;
     // No trigger refuses it: it is an addition.
-    let added = "INSERT INTO audit (at, by, action, subject) VALUES (1, 'admin', 'key.create', 'k')";
+    let added =
+        "INSERT INTO audit (at, by, action, subject) VALUES (1, 'admin', 'key.create', 'k')";
     store.write(Sql(added)).await.unwrap();
     let broken = async |store: &Store| {
         let chain = store.verify_audit(None).await.unwrap();

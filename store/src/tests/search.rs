@@ -59,7 +59,9 @@ async fn tickets_of_before_the_index_are_found_once_it_was_brought_up_to_date(on
 }
 
 on_both!(what_an_older_server_writes_beside_us_is_found_once_the_index_is_brought_up_to_date);
-async fn what_an_older_server_writes_beside_us_is_found_once_the_index_is_brought_up_to_date(on: On) {
+async fn what_an_older_server_writes_beside_us_is_found_once_the_index_is_brought_up_to_date(
+    on: On,
+) {
     let (_dir, store) = fresh(on).await;
     let (call, ticket) = begun(&store).await;
     for statement in ["DELETE FROM ticket_phones", "DELETE FROM ticket_docs"] {

@@ -276,8 +276,12 @@ mod tests {
         drop(dead);
         let (incoming, taken) = sync_channel(ROOMS_WAITING_MAX);
         let shared = Arc::new(shard::Shared::default());
-        let shard =
-            Shard { shared: Arc::clone(&shared), lateness: Arc::new(shard::lateness()), incoming: taken, jobs };
+        let shard = Shard {
+            shared: Arc::clone(&shared),
+            lateness: Arc::new(shard::lateness()),
+            incoming: taken,
+            jobs,
+        };
         let thread = thread("media-0", move || shard.run()).unwrap();
         join(std::mem::replace(
             &mut engine.shards[0],

@@ -108,7 +108,9 @@ impl Desk {
 
     /// Calls somebody: a URI, or of a seat's telephone a number or an extension too. Does not wait.
     pub fn dial(&mut self, target: &str) {
-        discretion::dialled(target.trim_start_matches("sip:").split('@').next().unwrap_or_default());
+        discretion::dialled(
+            target.trim_start_matches("sip:").split('@').next().unwrap_or_default(),
+        );
         self.command("dial", target);
     }
 

@@ -26,8 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Files of the data folder that are the server's own and come back with it, where they are in the backup.
-const OWN_FILES: [&str; 3] =
-    [home::SERVER_ID, serve::FEED_SECRET_FILE, serve::RECORDING_KEY_FILE];
+const OWN_FILES: [&str; 3] = [home::SERVER_ID, serve::FEED_SECRET_FILE, serve::RECORDING_KEY_FILE];
 /// Who stands in the audit.
 const HERE: &str = "command line";
 /// The folder of recordings in a backup.
