@@ -133,13 +133,11 @@ impl Store {
 
     /// Chains lines of before the chain.
     pub(crate) async fn chain_what_waits(&self) -> Result<(), StoreError> {
-        let waiting = sqlx::query(
-            "SELECT 1 FROM audit WHERE hash IS NULL AND id <= (SELECT id FROM audit_unchained_up_to)
-             LIMIT 1",
-        );
-        if waiting.fetch_optional(self.readers()).await?.is_none() {
+        let mut db = self.readers().acquire().await?;
+        if !may_be_chained(&mut db).await? {
             return Ok(());
         }
+        drop(db);
         while self.write(ChainWaiting).await? {}
         Ok(())
     }
@@ -176,19 +174,31 @@ impl Command for ChainWaiting {
     }
 }
 
-/// Chains some of the lines that are older than the chain; whether there were any.
+/// Whether there are lines of before the chain that wait to be chained, and none behind them has a hash.
+async fn may_be_chained(db: &mut AnyConnection) -> Result<bool, StoreError> {
+    let Some(first) = first_unchained(db).await? else { return Ok(false) };
+    let behind = sqlx::query("SELECT 1 FROM audit WHERE id > $1 AND hash IS NOT NULL LIMIT 1");
+    Ok(behind.bind(first).fetch_optional(db).await?.is_none())
+}
+
+async fn first_unchained(db: &mut AnyConnection) -> Result<Option<i64>, StoreError> {
+    let first = "SELECT min(id) FROM audit
+        WHERE hash IS NULL AND id <= (SELECT id FROM audit_unchained_up_to)";
+    Ok(sqlx::query_scalar(first).fetch_one(db).await?)
+}
+
+/// Chains some of the lines of before the chain; whether there were any. None behind them has a hash.
 async fn chain_some(db: &mut AnyConnection) -> Result<bool, StoreError> {
-    let last = "SELECT id, hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
-    let last = sqlx::query(last).fetch_optional(&mut *db).await?;
-    let (after, mut head) = match last {
-        Some(row) => (row.try_get("id")?, row.try_get("hash")?),
-        None => (i64::MIN, START.to_owned()),
-    };
+    let Some(first) = first_unchained(&mut *db).await? else { return Ok(false) };
+    let before =
+        sqlx::query_scalar("SELECT hash FROM audit WHERE id < $1 ORDER BY id DESC LIMIT 1");
+    let before: Option<String> = before.bind(first).fetch_optional(&mut *db).await?;
+    let mut head = before.unwrap_or_else(|| START.to_owned());
     let rows = sqlx::query(
-        "SELECT * FROM audit WHERE id > $1 AND id <= (SELECT id FROM audit_unchained_up_to)
+        "SELECT * FROM audit WHERE id >= $1 AND id <= (SELECT id FROM audit_unchained_up_to)
          ORDER BY id LIMIT $2",
     )
-    .bind(after)
+    .bind(first)
     .bind(PAGE_LINES)
     .fetch_all(&mut *db)
     .await?;
@@ -237,6 +247,11 @@ pub(crate) async fn insert(
     action: &str,
     subject: &str,
 ) -> Result<(), StoreError> {
+    let last = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
+    let last: Option<Option<String>> = sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
+    if last == Some(None) && may_be_chained(&mut *db).await? {
+        while chain_some(&mut *db).await? {}
+    }
     // A line without a hash that somebody put there is passed over: it stays what it is.
     let last = "SELECT hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
     let before: Option<String> = sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
@@ -259,7 +274,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The same, into a schema of before the chain: it comes into it when the schema is brought up to date.
+/// The same, into an older schema: it comes into the chain with the next line of an older program, or when the schema is
+/// brought up to date.
 pub(crate) async fn insert_unchained(
     db: &mut AnyConnection,
     at: UnixMillis,
