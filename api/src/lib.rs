@@ -88,6 +88,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use qingting_common::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 use qingting_nlu::reader::Location;
 use qingting_store::Store;
+use qingting_tickets::Secrets;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,6 +142,9 @@ pub struct ApiState {
     pub report_fonts: Arc<[PathBuf]>,
     /// What the log of changes is told with; unsigned until the server puts its own here.
     pub feed: Feed,
+    /// What digests of requests with an idempotency key are made with; the process's own until the server puts its own
+    /// here, which other servers and the next start have, too.
+    pub request_secrets: Secrets,
     /// The way to the city's OpenID provider; none until the server puts its own here.
     pub sign_on: Option<Arc<dyn SignOn>>,
     /// SIP messages of one of the last calls, by its Call-ID; none until the server puts its own here. Must not block.
@@ -194,6 +198,7 @@ impl ApiState {
             public_url: None,
             report_fonts: insight::usual_fonts(),
             feed: Feed::default(),
+            request_secrets: once::new_secrets(),
             sign_on: None,
             sip_messages: Arc::new(|_| Vec::new()),
             forget_sip_messages: Arc::new(|| ()),

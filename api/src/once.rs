@@ -14,9 +14,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use qingting_common::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BYTES_MAX};
-use qingting_store::{KeptAnswer, KeyClaim, Once, RequestKey};
+use qingting_store::{KeptAnswer, KeyClaim, Once, RequestClaim, RequestKey};
+use qingting_tickets::Secrets;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// The header of a request that counts once.
 pub const KEY_HEADER: &str = "Idempotency-Key";
@@ -50,14 +51,14 @@ pub(crate) const OPERATIONS: [(&str, Afterwards); 9] = [
 
 /// The claimed key of a request, for handlers that keep the answer in the transaction that does it.
 #[derive(Clone)]
-pub(crate) struct Claimed(RequestKey);
+pub(crate) struct Claimed(RequestClaim);
 
 /// Keeps what a command gives as the answer, if the request has a key.
 pub(crate) fn kept<T>(
     claimed: Option<Extension<Claimed>>,
     answer: impl Fn(&T) -> KeptAnswer + Send + Sync + 'static,
 ) -> Option<Once<T>> {
-    claimed.map(|Extension(Claimed(key))| Once { key, answer: Box::new(answer) })
+    claimed.map(|Extension(Claimed(claim))| Once { claim, answer: Box::new(answer) })
 }
 
 /// An answer of JSON.
@@ -101,11 +102,11 @@ pub(crate) async fn once(
             .of_field("body")
             .into_response();
     };
-    let request = digest(&parts.uri.to_string(), &body);
+    let request = digest(&state.request_secrets, &parts.uri.to_string(), &body);
     let key = RequestKey { who, key, request };
-    match state.store.claim_request(key.clone(), *afterwards == Afterwards::Again).await {
+    let claim = match state.store.claim_request(key, *afterwards == Afterwards::Again).await {
         Err(error) => return Problem::from(error).into_response(),
-        Ok(KeyClaim::New) => {}
+        Ok(KeyClaim::New(claim)) => claim,
         Ok(KeyClaim::Answered(answer)) => return again(answer),
         Ok(KeyClaim::Other) => {
             let detail = "another request had this key: take a new key for each request";
@@ -119,12 +120,12 @@ pub(crate) async fn once(
                 was done before you send it under another key";
             return conflict(detail, false);
         }
-    }
-    parts.extensions.insert(Claimed(key.clone()));
+    };
+    parts.extensions.insert(Claimed(claim.clone()));
     let request = Request::from_parts(parts, Body::from(body));
     let running = async move {
         let response = next.run(request).await;
-        settle(&state, key, response).await
+        settle(&state, claim, response).await
     };
     #[allow(
         clippy::disallowed_methods,
@@ -150,19 +151,22 @@ fn key(header: &HeaderValue) -> Result<String, Problem> {
     Ok(inner.to_owned())
 }
 
-fn digest(uri: &str, body: &Bytes) -> String {
-    let mut hash = Sha256::new();
-    hash.update(uri.as_bytes());
-    hash.update([0]);
-    hash.update(body);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+/// Secrets that nobody else has.
+pub(crate) fn new_secrets() -> Secrets {
+    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    Secrets::parse(&secret).expect("64 digits are a secret")
+}
+
+/// With a secret: what was asked may be guessed of a bare hash, such as whom a call was for.
+fn digest(secrets: &Secrets, uri: &str, body: &Bytes) -> String {
+    secrets.digest("idempotency", &[uri.as_bytes(), body])
 }
 
 /// Keeps the answer, or frees the key where nothing was done.
-async fn settle(state: &ApiState, key: RequestKey, response: Response) -> Response {
+async fn settle(state: &ApiState, claim: RequestClaim, response: Response) -> Response {
     let status = response.status();
     if status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE {
-        if let Err(error) = state.store.release_request(key).await {
+        if let Err(error) = state.store.release_request(claim).await {
             tracing::warn!(%error, "an idempotency key stays taken");
         }
         return response;
@@ -181,7 +185,7 @@ async fn settle(state: &ApiState, key: RequestKey, response: Response) -> Respon
         content_type: content_type(&parts.headers),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    if let Err(error) = state.store.answer_request(key, answer).await {
+    if let Err(error) = state.store.answer_request(claim, answer).await {
         tracing::error!(%error, "an answer could not be kept for its idempotency key");
     }
     Response::from_parts(parts, Body::from(body))
@@ -218,6 +222,19 @@ fn conflict(detail: &str, is_soon_over: bool) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_cannot_be_guessed_without_the_secret() {
+        let (secrets, others) = (new_secrets(), new_secrets());
+        let of = |secrets: &Secrets, body: &'static str| {
+            let digest = digest(secrets, "/api/v1/calls", &Bytes::from_static(body.as_bytes()));
+            digest.rsplit_once(':').map(|(_, code)| code.to_owned())
+        };
+        let to = r#"{"to":"13800138000"}"#;
+        assert_eq!(of(&secrets, to), of(&secrets, to));
+        assert_ne!(of(&secrets, to), of(&secrets, r#"{"to":"13800138001"}"#));
+        assert_ne!(of(&secrets, to), of(&others, to));
+    }
 
     #[test]
     fn a_key_may_be_quoted_and_must_be_printable() {

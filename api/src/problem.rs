@@ -87,6 +87,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { what, .. } => Self::not_found(what),
+            StoreError::TakenOver => Self::new(StatusCode::CONFLICT, error.to_string()),
             StoreError::Unkeepable => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }

@@ -58,6 +58,22 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
+impl Snapshot {
+    /// The bound that this share of all values is at most; none without values or when it lies beyond the last bound.
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let wanted = (self.count as f64 * share).ceil().max(1.0) as u64;
+        self.at_most.iter().find(|(_, count)| *count >= wanted).map(|(bound, _)| *bound)
+    }
+
+    /// What was counted since an earlier moment of the same histogram.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let both = self.at_most.iter().zip(&before.at_most);
+        let at_most = both.map(|((bound, now), (_, then))| (*bound, now - then)).collect();
+        Self { at_most, count: self.count - before.count, sum: self.sum - before.sum }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +88,23 @@ mod tests {
         assert_eq!(is.at_most, [(0.1, 3), (1.0, 4)]);
         assert_eq!(is.count, 5);
         assert!((is.sum - 2.65).abs() < 1e-6, "{}", is.sum);
+    }
+
+    #[test]
+    fn quantiles_are_bounds_and_counts_go_on() {
+        let histogram = Histogram::new([0.00005, 0.001, 0.1]);
+        assert_eq!(histogram.snapshot().quantile(0.5), None);
+        histogram.record(0.0009);
+        let before = histogram.snapshot();
+        for _ in 0..98 {
+            histogram.record(0.00004);
+        }
+        histogram.record(0.0009);
+        histogram.record(0.2);
+        let since = histogram.snapshot().since(&before);
+        assert_eq!((since.count, since.at_most[1].1), (100, 99));
+        assert_eq!(since.quantile(0.5), Some(0.00005));
+        assert_eq!(since.quantile(0.99), Some(0.001));
+        assert_eq!(since.quantile(1.0), None);
     }
 }

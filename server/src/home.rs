@@ -173,6 +173,23 @@ pub fn is_held(data: &Path) -> bool {
     data.join("lock").exists() && hold(data).is_err()
 }
 
+/// The process that uses the data folder; none where nobody does, or the kernel does not tell it here.
+pub fn holder(data: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = data.join("lock").metadata().ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| holder_in(line, inode))
+}
+
+/// Of a line such as `5: FLOCK  ADVISORY  WRITE 4711 fe:01:1048 0 EOF`.
+fn holder_in(line: &str, inode: u64) -> Option<u32> {
+    let mut parts = line.split_whitespace().skip(1);
+    let kind = parts.next()?;
+    let pid = parts.nth(2)?.parse().ok().filter(|pid| *pid > 0)?;
+    let of: u64 = parts.next()?.rsplit(':').next()?.parse().ok()?;
+    (kind == "FLOCK" && of == inode).then_some(pid)
+}
+
 const RUN_DIR_PREFIX: &str = "qingting-";
 
 /// A new folder of a name that nobody can foresee, for this user alone, removed when dropped: its
@@ -182,4 +199,27 @@ pub fn temporary() -> Result<TempDir> {
         .prefix(RUN_DIR_PREFIX)
         .tempdir()
         .context("cannot make a temporary folder")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_read_of_the_kernels_list() {
+        let line = "5: FLOCK  ADVISORY  WRITE 4711 fe:01:1048 0 EOF";
+        assert_eq!(holder_in(line, 1048), Some(4711));
+        assert_eq!(holder_in(line, 1049), None);
+        let others = [
+            "6: POSIX  ADVISORY  WRITE 4711 fe:01:1048 0 EOF",
+            "7: -> FLOCK  ADVISORY  WRITE 4712 fe:01:1048 0 EOF",
+            "8: FLOCK  ADVISORY  WRITE -1 fe:01:1048 0 EOF",
+            "",
+        ];
+        assert!(others.iter().all(|line| holder_in(line, 1048).is_none()));
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(dir.path()), None);
+        let _held = hold(dir.path()).unwrap();
+        assert_eq!(holder(dir.path()), Some(std::process::id()));
+    }
 }

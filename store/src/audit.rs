@@ -7,7 +7,7 @@
 
 use crate::error::StoreError;
 use crate::rows::at;
-use crate::sql::Sql;
+use crate::sql::{ROWS_AT_ONCE, Sql};
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, clock};
 use qingting_common::UnixMillis;
@@ -133,10 +133,11 @@ impl Store {
 
     /// Chains lines of before the chain.
     pub(crate) async fn chain_what_waits(&self) -> Result<(), StoreError> {
-        let waiting = sqlx::query("SELECT 1 FROM audit WHERE hash IS NULL LIMIT 1");
-        if waiting.fetch_optional(self.readers()).await?.is_none() {
+        let mut db = self.readers().acquire().await?;
+        if !may_be_chained(&mut db).await? {
             return Ok(());
         }
+        drop(db);
         while self.write(ChainWaiting).await? {}
         Ok(())
     }
@@ -173,28 +174,48 @@ impl Command for ChainWaiting {
     }
 }
 
-/// Chains some of the lines at the end that are not chained; whether there were any. Those that a server of
-/// before the chain writes beside us come into it with the next line.
+/// Whether there are lines of before the chain that wait to be chained, and none behind them has a hash.
+async fn may_be_chained(db: &mut AnyConnection) -> Result<bool, StoreError> {
+    let Some(first) = first_unchained(db).await? else { return Ok(false) };
+    let behind = sqlx::query("SELECT 1 FROM audit WHERE id > $1 AND hash IS NOT NULL LIMIT 1");
+    Ok(behind.bind(first).fetch_optional(db).await?.is_none())
+}
+
+async fn first_unchained(db: &mut AnyConnection) -> Result<Option<i64>, StoreError> {
+    let first = "SELECT min(id) FROM audit
+        WHERE hash IS NULL AND id <= (SELECT id FROM audit_unchained_up_to)";
+    Ok(sqlx::query_scalar(first).fetch_one(db).await?)
+}
+
+/// Chains some of the lines of before the chain; whether there were any. None behind them has a hash.
 async fn chain_some(db: &mut AnyConnection) -> Result<bool, StoreError> {
-    let last = "SELECT id, hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
-    let last = sqlx::query(last).fetch_optional(&mut *db).await?;
-    let (after, mut head) = match last {
-        Some(row) => (row.try_get("id")?, row.try_get("hash")?),
-        None => (i64::MIN, START.to_owned()),
-    };
-    let rows = sqlx::query("SELECT * FROM audit WHERE id > $1 ORDER BY id LIMIT $2")
-        .bind(after)
-        .bind(PAGE_LINES)
-        .fetch_all(&mut *db)
-        .await?;
+    let Some(first) = first_unchained(&mut *db).await? else { return Ok(false) };
+    let before =
+        sqlx::query_scalar("SELECT hash FROM audit WHERE id < $1 ORDER BY id DESC LIMIT 1");
+    let before: Option<String> = before.bind(first).fetch_optional(&mut *db).await?;
+    let mut head = before.unwrap_or_else(|| START.to_owned());
+    let rows = sqlx::query(
+        "SELECT * FROM audit WHERE id >= $1 AND id <= (SELECT id FROM audit_unchained_up_to)
+         ORDER BY id LIMIT $2",
+    )
+    .bind(first)
+    .bind(PAGE_LINES)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut hashes = Vec::with_capacity(rows.len());
     for row in &rows {
         let line = read(row)?;
         head = hash_after(&head, &line);
-        sqlx::query("UPDATE audit SET hash = $2 WHERE id = $1")
-            .bind(line.id)
-            .bind(&head)
-            .execute(&mut *db)
-            .await?;
+        hashes.push((line.id, head.clone()));
+    }
+    for hashes in hashes.chunks(ROWS_AT_ONCE) {
+        let mut sql = Sql::new("WITH new (id, hash) AS (VALUES ");
+        for (at, (id, hash)) in hashes.iter().enumerate() {
+            sql.push(if at == 0 { "(" } else { ", (" }).push_bind(*id);
+            sql.push(", ").push_bind(hash.clone()).push(")");
+        }
+        sql.push(") UPDATE audit SET hash = new.hash FROM new WHERE audit.id = new.id");
+        sql.build().execute(&mut *db).await?;
     }
     Ok(!rows.is_empty())
 }
@@ -227,14 +248,14 @@ pub(crate) async fn insert(
     subject: &str,
 ) -> Result<(), StoreError> {
     let last = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
-    let mut last: Option<Option<String>> =
-        sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
-    if last == Some(None) {
+    let last: Option<Option<String>> = sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
+    if last == Some(None) && may_be_chained(&mut *db).await? {
         while chain_some(&mut *db).await? {}
-        let chained = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1";
-        last = sqlx::query_scalar(chained).fetch_optional(&mut *db).await?;
     }
-    let before = last.flatten().unwrap_or_else(|| START.to_owned());
+    // A line without a hash that somebody put there is passed over: it stays what it is.
+    let last = "SELECT hash FROM audit WHERE hash IS NOT NULL ORDER BY id DESC LIMIT 1";
+    let before: Option<String> = sqlx::query_scalar(last).fetch_optional(&mut *db).await?;
+    let before = before.unwrap_or_else(|| START.to_owned());
     let line = AuditEntry {
         id: 0,
         at,
@@ -253,7 +274,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The same, into a schema of before the chain: it comes into it when the schema is brought up to date.
+/// The same, into an older schema: it comes into the chain with the next line of an older program, or when the schema is
+/// brought up to date.
 pub(crate) async fn insert_unchained(
     db: &mut AnyConnection,
     at: UnixMillis,

@@ -16,8 +16,8 @@ const SCHEMA_MIN: i64 = 9;
 
 /// The first schema that has past tickets.
 const SCHEMA_OF_PAST_TICKETS: i64 = 10;
-/// The first schema whose audit is a chain.
-const SCHEMA_OF_CHAIN: i64 = 11;
+/// The first schema that knows which lines of the audit are older than its chain.
+const SCHEMA_OF_MARK: i64 = 22;
 
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Source {
     pub async fn note(&mut self, by: &str, action: &str, subject: &str) -> Result<(), StoreError> {
         self.db.execute(AssertSqlSafe(self.database.begin())).await?;
         let (db, at) = (&mut self.db, clock::now());
-        let noted = match self.schema >= SCHEMA_OF_CHAIN {
+        let noted = match self.schema >= SCHEMA_OF_MARK {
             true => audit::insert(db, at, by, action, subject).await,
             false => audit::insert_unchained(db, at, by, action, subject).await,
         };

@@ -112,6 +112,9 @@ pub enum StoreError {
         /// The name.
         id: String,
     },
+    /// Another request has the idempotency key now: this one took too long, and was not done.
+    #[error("another request with this key was begun meanwhile: nothing was done for this one")]
+    TakenOver,
     /// A stored value does not read back.
     #[error("the database holds an unreadable {what}: {cause}. Restore a backup")]
     Unreadable {

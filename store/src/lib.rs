@@ -77,7 +77,7 @@ pub use keys::{Credential, KeyInfo, NewKey, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
-pub use once::{KeptAnswer, KeyClaim, Once, RequestKey};
+pub use once::{KeptAnswer, KeyClaim, Once, RequestClaim, RequestKey};
 pub use outbox::{OutboxClaim, OutboxFailure, OutboxQuery, OutboxRow, OutboxState, OutboxTotals};
 pub use passes::{Pass, PassEnd, PassKind, PassState};
 pub use past::{ImportError, PastImport, PastImported, PastRow};
@@ -90,7 +90,8 @@ pub use quality::{
     QualityQuery, ReviewError, SeatQuality, Verdict, score_of,
 };
 pub use recordings::{
-    KeptRecordings, Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind, RecordingRow,
+    DueRecording, KeptRecordings, Pause, RecordingEnd, RecordingInfo, RecordingKey, RecordingKind,
+    RecordingRow,
 };
 pub use repeats::{LikelyRepeat, RecentAppeal};
 pub use search::{FoundStatus, FoundTicket, PhoneEnd, TicketSearch, Words};
@@ -135,7 +136,8 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the database and brings its schema up to date. SQLite's file is created with mode 0600 and
+    /// Opens the database and brings its schema up to date; what waits for the index is put into it by
+    /// [`Store::index_what_waits`]. SQLite's file is created with mode 0600 and
     /// its folder with 0700 where they are missing; a database of PostgreSQL must be there.
     pub async fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
         let database = database::Database::new(place.into())?;
@@ -171,7 +173,6 @@ impl Store {
                 credentials: watch::Sender::new(0),
             }),
         };
-        store.index_what_waits().await?;
         store.chain_what_waits().await?;
         Ok(store)
     }

@@ -2,7 +2,9 @@
 //!
 //! **A key is claimed before its request does anything, and of two claims one succeeds.** What a command writes
 //! and the answer to its request may be kept in one transaction ([`Once`]); where that cannot be, because
-//! somebody was rung meanwhile, a request whose server died is never done again by itself.
+//! somebody was rung meanwhile, a request whose server died is never done again by itself. **Only the claim that counts
+//! answers or gives back its key**: a request that outlived its time and was taken over by another keeps nothing, and
+//! where its answer is kept in the same transaction does nothing.
 
 use crate::error::StoreError;
 use crate::rows::maybe_number;
@@ -10,6 +12,7 @@ use crate::writer::Command;
 use crate::{Store, clock};
 use qingting_common::UnixMillis;
 use sqlx::{AnyConnection, Row};
+use uuid::Uuid;
 
 /// How long an answer is kept: 24 hours.
 pub const KEPT_MS: i64 = 24 * 3_600_000;
@@ -25,8 +28,16 @@ pub struct RequestKey {
     pub who: String,
     /// The client's word.
     pub key: String,
-    /// A digest of what was asked.
+    /// A digest of what was asked, `SECRET:CODE`. Digests with different secrets cannot be compared: then it counts as the
+    /// same request.
     pub request: String,
+}
+
+/// A claimed key. Nobody else has the same claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestClaim {
+    key: RequestKey,
+    claim: String,
 }
 
 /// An answer as it is given again.
@@ -44,7 +55,7 @@ pub struct KeptAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyClaim {
     /// The key is new, and the claimant's.
-    New,
+    New(RequestClaim),
     /// The first request with it runs.
     Running,
     /// The first one's server died; what was done is not known.
@@ -58,7 +69,7 @@ pub enum KeyClaim {
 /// A key whose answer is kept in the transaction that does what was asked.
 pub struct Once<T> {
     /// The key, claimed.
-    pub key: RequestKey,
+    pub claim: RequestClaim,
     /// The answer, from what the command gives.
     pub answer: Box<dyn Fn(&T) -> KeptAnswer + Send + Sync>,
 }
@@ -71,21 +82,22 @@ impl Store {
         key: RequestKey,
         is_atomic: bool,
     ) -> Result<KeyClaim, StoreError> {
-        self.write(Claim { key, is_atomic, now: clock::now() }).await
+        let claim = RequestClaim { key, claim: Uuid::new_v4().to_string() };
+        self.write(Claim { claim, is_atomic, now: clock::now() }).await
     }
 
-    /// Keeps the answer of a claimed key that has none.
+    /// Keeps the answer of a claimed key that has none; nothing where another one has the key now.
     pub async fn answer_request(
         &self,
-        key: RequestKey,
+        claim: RequestClaim,
         answer: KeptAnswer,
     ) -> Result<(), StoreError> {
-        self.write(Keep { key, answer }).await
+        self.write(Keep { claim, answer }).await
     }
 
-    /// Gives a claimed key back: nothing was done.
-    pub async fn release_request(&self, key: RequestKey) -> Result<(), StoreError> {
-        self.write(Release(key)).await
+    /// Gives a claimed key back: nothing was done. Nothing where another one has the key now.
+    pub async fn release_request(&self, claim: RequestClaim) -> Result<(), StoreError> {
+        self.write(Release(claim)).await
     }
 
     /// Deletes keys that are no longer kept, and what is kept with them.
@@ -119,13 +131,16 @@ impl<C: Command> Command for Answering<C> {
         let output = self.command.run(&mut *db).await?;
         // Before the next wait, which need not be shared with other threads.
         let answer = (self.once.answer)(&output);
-        keep(db, &self.once.key, &answer).await?;
-        Ok(output)
+        // Undone with the whole command: whoever has the key now does it.
+        match keep(db, &self.once.claim, &answer).await? {
+            true => Ok(output),
+            false => Err(StoreError::TakenOver.into()),
+        }
     }
 }
 
 struct Claim {
-    key: RequestKey,
+    claim: RequestClaim,
     is_atomic: bool,
     now: UnixMillis,
 }
@@ -136,7 +151,7 @@ impl Command for Claim {
 
     async fn run(&self, db: &mut AnyConnection) -> Result<KeyClaim, StoreError> {
         prune(db, self.now).await?;
-        let RequestKey { who, key, request } = &self.key;
+        let RequestKey { who, key, request } = &self.claim.key;
         let row = sqlx::query("SELECT * FROM idempotency_keys WHERE who = $1 AND key = $2")
             .bind(who)
             .bind(key)
@@ -150,7 +165,7 @@ impl Command for Claim {
         if at < self.now.0 - KEPT_MS {
             return self.insert(db).await;
         }
-        if row.try_get::<&str, _>("request")? != request {
+        if is_other(row.try_get("request")?, request) {
             return Ok(KeyClaim::Other);
         }
         if let Some(status) = maybe_number(&row, "status")? {
@@ -167,24 +182,31 @@ impl Command for Claim {
 
 impl Claim {
     async fn insert(&self, db: &mut AnyConnection) -> Result<KeyClaim, StoreError> {
-        let RequestKey { who, key, request } = &self.key;
+        let RequestKey { who, key, request } = &self.claim.key;
         sqlx::query(
-            "INSERT INTO idempotency_keys (who, key, request, at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO idempotency_keys (who, key, request, at, claim) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (who, key) DO UPDATE SET request = excluded.request, at = excluded.at,
-                status = NULL, content_type = NULL, body = NULL",
+                claim = excluded.claim, status = NULL, content_type = NULL, body = NULL",
         )
         .bind(who)
         .bind(key)
         .bind(request)
         .bind(self.now.0)
+        .bind(&self.claim.claim)
         .execute(db)
         .await?;
-        Ok(KeyClaim::New)
+        Ok(KeyClaim::New(self.claim.clone()))
     }
 }
 
+/// Whether it is certain that something else was asked.
+fn is_other(kept: &str, asked: &str) -> bool {
+    let secret = |digest: &str| digest.rsplit_once(':').map(|(secret, _)| secret.to_owned());
+    kept != asked && secret(kept) == secret(asked)
+}
+
 struct Keep {
-    key: RequestKey,
+    claim: RequestClaim,
     answer: KeptAnswer,
 }
 
@@ -193,28 +215,29 @@ impl Command for Keep {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
-        keep(db, &self.key, &self.answer).await
+        keep(db, &self.claim, &self.answer).await.map(drop)
     }
 }
 
+/// Whether the claim still counts, and the answer is kept.
 async fn keep(
     db: &mut AnyConnection,
-    key: &RequestKey,
+    claim: &RequestClaim,
     answer: &KeptAnswer,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let kept = sqlx::query(
         "UPDATE idempotency_keys SET status = $4, content_type = $5, body = $6
-         WHERE who = $1 AND key = $2 AND request = $3 AND status IS NULL",
+         WHERE who = $1 AND key = $2 AND claim = $3 AND status IS NULL",
     )
-    .bind(&key.who)
-    .bind(&key.key)
-    .bind(&key.request)
+    .bind(&claim.key.who)
+    .bind(&claim.key.key)
+    .bind(&claim.claim)
     .bind(i64::from(answer.status))
     .bind(&answer.content_type)
     .bind(&answer.body)
     .execute(db)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() == 1)
 }
 
 struct Prune {
@@ -242,7 +265,7 @@ async fn prune(db: &mut AnyConnection, now: UnixMillis) -> Result<(), StoreError
     Ok(())
 }
 
-struct Release(RequestKey);
+struct Release(RequestClaim);
 
 impl Command for Release {
     type Output = ();
@@ -251,11 +274,11 @@ impl Command for Release {
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         sqlx::query(
             "DELETE FROM idempotency_keys
-             WHERE who = $1 AND key = $2 AND request = $3 AND status IS NULL",
+             WHERE who = $1 AND key = $2 AND claim = $3 AND status IS NULL",
         )
-        .bind(&self.0.who)
-        .bind(&self.0.key)
-        .bind(&self.0.request)
+        .bind(&self.0.key.who)
+        .bind(&self.0.key.key)
+        .bind(&self.0.claim)
         .execute(db)
         .await?;
         Ok(())

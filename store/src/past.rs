@@ -85,6 +85,8 @@ impl Store {
         mut told: impl FnMut(usize),
     ) -> Result<PastImported, ImportError> {
         let PastImport { file, by, tickets } = import;
+        // What is known is told by the index.
+        self.index_what_waits(|_| ()).await?;
         let id = Uuid::now_v7().to_string();
         let begin = Begin { id: id.clone(), file: file.clone(), by: by.clone(), at: clock::now() };
         self.write(begin).await?;

@@ -4,6 +4,7 @@
 
 use crate::error::StoreError;
 use crate::rows::{flag, maybe_at, named, number, parsed, signed, unsigned};
+use crate::sql::Sql;
 use crate::writer::Command;
 use crate::{PAGE_ROWS_MAX, Store, audit, clock, rows};
 use qingting_common::{CallId, UnixMillis};
@@ -126,6 +127,16 @@ pub struct KeptRecordings {
     pub to_erase: u64,
 }
 
+/// A recording whose time is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DueRecording {
+    /// Which.
+    pub row: RecordingRow,
+    /// Whether it lies here or nowhere. Of a call of before servers had names on a database of several it may lie
+    /// elsewhere: that it is not here proves nothing.
+    pub is_ours: bool,
+}
+
 impl Store {
     /// What there is of recordings, and what of it is due at that moment.
     pub async fn kept_recordings(&self, now: UnixMillis) -> Result<KeptRecordings, StoreError> {
@@ -176,27 +187,42 @@ impl Store {
             .collect()
     }
 
-    /// Recordings of this server that must go by now, the longest due first, at most `limit` and at most
-    /// [`PAGE_ROWS_MAX`]. Empty while no retention is set.
+    /// Recordings of this server that must go by now, behind that one, the longest due first, at most `limit` and at
+    /// most [`PAGE_ROWS_MAX`]. Empty while no retention is set.
     pub async fn recordings_due(
         &self,
         now: UnixMillis,
+        after: Option<&DueRecording>,
         limit: u32,
-    ) -> Result<Vec<RecordingRow>, StoreError> {
-        sqlx::query(
-            "SELECT recordings.* FROM recordings JOIN calls ON calls.id = call_id
-             WHERE delete_after IS NOT NULL AND deleted_at IS NULL AND delete_after <= $1
-                AND ($3 IS NULL OR server IS NULL OR server = $3)
-             ORDER BY delete_after LIMIT $2",
-        )
-        .bind(now.0)
-        .bind(i64::from(limit.min(PAGE_ROWS_MAX)))
-        .bind(self.server())
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    ) -> Result<Vec<DueRecording>, StoreError> {
+        let is_alone = matches!(self.place(), crate::Place::File(_));
+        let mut sql = Sql::new(
+            "SELECT recordings.*, server FROM recordings JOIN calls ON calls.id = call_id
+             WHERE deleted_at IS NULL AND delete_after <= ",
+        );
+        sql.push_bind(now.0);
+        if let Some(server) = self.server() {
+            sql.push(" AND (server IS NULL OR server = ").push_bind(server).push(")");
+        }
+        if let Some(DueRecording { row, .. }) = after {
+            let RecordingKey { call, kind, slot, seq } = row.key;
+            let at = row.delete_after.map_or(i64::MIN, |at| at.0);
+            sql.push(" AND (delete_after, call_id, kind, slot, seq) > (").push_bind(at);
+            sql.push(", ").push_bind(call.to_string()).push(", ").push_bind(kind.as_str());
+            sql.push(", ")
+                .push_bind(i64::from(slot))
+                .push(", ")
+                .push_bind(i64::from(seq))
+                .push(")");
+        }
+        sql.push(" ORDER BY delete_after, call_id, kind, slot, seq LIMIT ");
+        sql.push_bind(i64::from(limit.min(PAGE_ROWS_MAX)));
+        let rows = sql.build().fetch_all(self.readers()).await?;
+        let due = |row: &AnyRow| {
+            let server: Option<String> = row.try_get("server")?;
+            Ok(DueRecording { row: read(row)?, is_ours: is_alone || server.is_some() })
+        };
+        rows.iter().map(due).collect()
     }
 
     /// Notes what a recording holds, apart from its call: a crash had left it open, or it has another

@@ -2,13 +2,15 @@
 //! ([`peers`]) on [`ports`] of their own, a caller ([`raw`]) and a
 //! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`] and OpenID [`provider`], [`citizens`] who
 //! answer and the [`campaign`] that calls them, test speech and its
-//! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]).
+//! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]), and what no server may tell in its log
+//! ([`discretion`]).
 
 pub mod audio;
 pub mod campaign;
 mod cer;
 pub mod citizens;
 pub mod clock;
+pub mod discretion;
 pub mod house;
 pub mod peers;
 pub mod ports;
@@ -45,6 +47,7 @@ pub struct Called {
 
 /// Places a call with `qingting call` and waits for its end.
 pub fn call(uri: &str, args: &[&str]) -> Called {
+    note(uri, args);
     let output = std::process::Command::new(qingting())
         .args(["call", uri, "--json"])
         .args(args)
@@ -55,6 +58,13 @@ pub fn call(uri: &str, args: &[&str]) -> Called {
         result: serde_json::from_slice(&output.stdout).unwrap_or_default(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Who is called, and who calls: `sip:NUMBER@…` and `--from NUMBER`.
+fn note(uri: &str, args: &[&str]) {
+    let called = uri.split(['@', ':']).nth(1);
+    let from = args.iter().skip_while(|arg| **arg != "--from").nth(1).copied();
+    called.into_iter().chain(from).for_each(discretion::dialled);
 }
 
 /// These words in this voice as a WAV file of 8 kHz, spoken once for all tests.

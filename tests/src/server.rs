@@ -1,14 +1,17 @@
 //! A server under test: the real binary with a folder of its own, on ports of its own.
 
 use crate::clock::Deadline;
+use crate::discretion::{self, Known};
 use crate::{ports, qingting};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -65,7 +68,8 @@ impl ServerPlan {
 /// Stands in settings for the address of the server's pages, which a test cannot know before.
 pub const HTTP: &str = "{http}";
 
-/// A running server; stopped when dropped.
+/// A running server; stopped when dropped. **Its log is looked through then**: the test fails where a number, a name or a
+/// word of a citizen is in it ([`discretion`]).
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
@@ -73,6 +77,7 @@ pub struct Server {
     sip: SocketAddr,
     http: SocketAddr,
     password: String,
+    known: Mutex<Known>,
 }
 
 impl Server {
@@ -102,10 +107,11 @@ impl Server {
     fn planned(plan: &ServerPlan) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let (sip, http) = (free_port(), free_port());
-        std::fs::write(home.path().join("config.toml"), configuration(plan, sip, http))
-            .expect("writable");
+        let configuration = configuration(plan, sip, http);
+        std::fs::write(home.path().join("config.toml"), &configuration).expect("writable");
         share_prompts(home.path());
-        Self { child: None, home, sip, http, password: String::new() }
+        let known = Mutex::new(Known { open: configuration, names: BTreeSet::new() });
+        Self { child: None, home, sip, http, password: String::new(), known }
     }
 
     /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
@@ -212,8 +218,27 @@ impl Server {
 
     /// Any request as the administrator: status and body.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+        self.note(path, body);
         let body = body.map(Value::to_string).unwrap_or_default();
         self.request_of(method, path, "application/json", &body)
+    }
+
+    /// Takes from a request what the log may and what it may not tell.
+    fn note(&self, path: &str, body: Option<&Value>) {
+        let mut known = self.known.lock().expect("no thread panicked");
+        let text = |key: &str| body.and_then(|body| body[key].as_str());
+        let name = text("name").filter(|name| name.chars().count() > 1);
+        match path.split('/').nth(3) {
+            Some("seats" | "people") => known.names.extend(name.map(str::to_owned)),
+            // An office names its campaigns and keys, and its log tells which it speaks of.
+            Some("campaigns" | "api-keys") => {
+                known.open += &format!("\n{}", name.unwrap_or_default())
+            }
+            _ => {}
+        }
+        for key in ["to", "phone", "caller", "citizen", "number", "target"] {
+            text(key).map(discretion::dialled);
+        }
     }
 
     /// Any request with any body.
@@ -354,7 +379,11 @@ impl Drop for Server {
         self.stop();
         if std::thread::panicking() {
             eprintln!("--- the server's log ---\n{}", self.log());
+            return;
         }
+        let known = self.known.lock().expect("no thread panicked");
+        let found = discretion::indiscretions(&self.log(), &known);
+        assert!(found.is_empty(), "the server's log tells:\n{}", found.join("\n"));
     }
 }
 

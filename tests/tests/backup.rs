@@ -72,6 +72,10 @@ fn write_title(server: &Server, call: &Value, title: &str) {
 /// A server with five calls that are over, on either database.
 fn house(on: On) -> (Server, Kept) {
     let mut plan = ServerPlan::deaf();
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(secret.path(), "0123456789abcdef0123456789abcdef\n").expect("writable");
+    let (_, secret) = secret.keep().expect("kept");
+    plan = plan.with("callbacks.intake_secret_file", format!("\"{}\"", secret.display()));
     let url = tempfile::NamedTempFile::new().expect("a file");
     if on == On::Postgres {
         std::fs::write(url.path(), postgres::database()).expect("writable");
@@ -93,8 +97,14 @@ fn house(on: On) -> (Server, Kept) {
 
 /// Nothing is left of what the server had but its configuration, and on PostgreSQL a new database is named.
 fn destroy(server: &Server, on: On) {
-    for name in ["qingting.db", "qingting.db-wal", "qingting.db-shm", "server.id", "recording.key"]
-    {
+    for name in [
+        "qingting.db",
+        "qingting.db-wal",
+        "qingting.db-shm",
+        "server.id",
+        "feed.secret",
+        "recording.key",
+    ] {
         let _ = std::fs::remove_file(server.home().join(name));
     }
     std::fs::remove_dir_all(server.home().join("recordings")).expect("there were recordings");
@@ -129,6 +139,10 @@ fn all_comes_back(on: On) {
     assert!(running.request("BYE", "", "").starts_with("SIP/2.0 200 "));
     assert!(manifest["calls"].as_u64().is_some_and(|calls| calls >= 6), "{manifest}");
     assert_eq!(manifest["faults"], json!([]));
+    let left_out = manifest["secrets_left_out"].as_object().expect("by their settings");
+    assert!(left_out.contains_key("callbacks.intake_secret_file"), "{manifest}");
+    assert_eq!(left_out.contains_key("data.database_url_file"), on == On::Postgres);
+    let secret = std::fs::read(server.home().join("feed.secret")).expect("made at the start");
     let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o077;
     assert_eq!(mode(&backup), 0);
     for file in manifest["files"].as_array().expect("files") {
@@ -154,6 +168,8 @@ fn all_comes_back(on: On) {
     let calls = manifest["calls"].as_u64().expect("a number");
     assert!(said(&restored).contains(&format!("{calls} calls")), "{}", said(&restored));
     server.start_again();
+    let own = std::fs::read(server.home().join("feed.secret")).expect("there");
+    assert!(own == secret, "who follows the log believes no other");
     // The call that ran is closed as after a crash, and nothing else is lost.
     let calls = server.ended_calls(usize::try_from(calls).expect("few"));
     let of_before: Vec<Value> = calls
@@ -234,7 +250,14 @@ fn a_damaged_backup_and_one_of_a_newer_program_leave_the_target_as_it_is() {
     let nothing = || {
         let refused = run(&server, &["restore"], &backup);
         assert!(!refused.status.success());
-        for name in ["qingting.db", "recordings", "server.id", "recording.key", "restore.part"] {
+        for name in [
+            "qingting.db",
+            "recordings",
+            "server.id",
+            "feed.secret",
+            "recording.key",
+            "restore.part",
+        ] {
             assert!(!server.home().join(name).exists(), "{name}: {}", said(&refused));
         }
         said(&refused)

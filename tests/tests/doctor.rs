@@ -34,11 +34,18 @@ fn beside_a_running_server_with_a_trunk_nothing_is_bad() {
     let trunk = TrunkEnd::start(TrunkPlan::new(OnInvite::Silence));
     let server = Server::start(&ServerPlan::deaf().and(&trunk_at(trunk.address())));
     let calls = server.calls().len();
+    // The server's own limit counts, whatever this shell's is.
+    let limited = Command::new("prlimit")
+        .args(["--pid", &server.pid().to_string(), "--nofile=3000:3000"])
+        .status();
+    assert!(limited.is_ok_and(|status| status.success()));
     let (code, findings) = doctor(&server.home().join("config.toml"));
     assert_eq!(code, 0, "{findings:#?}");
     let found = |what| of(&findings, what)["found"].as_str().expect("a text").to_owned();
     assert!(found("SIP UDP").contains("by the running server"), "{}", found("SIP UDP"));
     assert!(found("trunk 外线").contains("answers 200"), "{}", found("trunk 外线"));
+    let files = found("open files");
+    assert!(files.starts_with("3000 open files") && files.contains("running server"), "{files}");
     assert!(found("database").contains("0 calls"), "{}", found("database"));
     assert_eq!(of(&findings, "recordings' key")["verdict"], "good");
     // Every remedy is told where something is not good, and nowhere else.

@@ -1,6 +1,7 @@
 //! The HTTP client of the ticket system; its calls block.
 
 use crate::answer::{Scope, Verdict};
+use crate::clock::Deadline;
 use crate::event::{KEY_HEADER, Outgoing};
 use crate::signature::{SIGNATURE_HEADER, Secrets, TIMESTAMP_HEADER};
 use crate::token::{Client, TokenError, Tokens};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use std::time::Duration;
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Body, RequestBuilder};
+use ureq::{Body, RequestBuilder, Timeout};
 
 /// The token counts no more, or never did.
 const UNAUTHORIZED: u16 = 401;
@@ -29,6 +30,7 @@ pub struct TicketSystem {
     url: String,
     secrets: Secrets,
     tokens: Option<Tokens>,
+    answer_within: Duration,
 }
 
 /// Why there is no answer at all.
@@ -79,7 +81,8 @@ pub enum PollError<E> {
 }
 
 impl TicketSystem {
-    /// `url` without a slash at its end; events go there, or to what their mapping puts behind it.
+    /// `url` without a slash at its end; events go there, or to what their mapping puts behind it. `answer_within` is the
+    /// longest that asking takes, the fetching of tokens and a second try with a new one included.
     pub fn new(url: &str, secrets: Secrets, answer_within: Duration) -> Self {
         // The operating system's certificates: a city's own system has one of its own.
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
@@ -94,11 +97,10 @@ impl TicketSystem {
             // Nor does an environment variable lead them anywhere.
             .proxy(None)
             .timeout_connect(Some(CONNECT_MAX))
-            .timeout_global(Some(answer_within))
             .user_agent(concat!("qingting/", env!("CARGO_PKG_VERSION")))
             .build();
         let url = url.trim_end_matches('/').to_owned();
-        Self { agent: agent.into(), url, secrets, tokens: None }
+        Self { agent: agent.into(), url, secrets, tokens: None, answer_within }
     }
 
     /// The same where requests need an access token besides (OAuth 2.0).
@@ -109,19 +111,26 @@ impl TicketSystem {
 
     /// Asks, with a token where one is needed. One that is refused was taken back before its time: it is asked
     /// once more with a new one, and then the answer counts.
-    fn ask(
+    fn ask<B>(
         &self,
         now: UnixMillis,
-        request: impl Fn(Option<&Pii<String>>) -> Result<Response<Body>, ureq::Error>,
+        request: impl Fn() -> RequestBuilder<B>,
+        send: impl Fn(RequestBuilder<B>) -> Result<Response<Body>, ureq::Error>,
     ) -> Result<Response<Body>, AskError> {
-        let Some(tokens) = &self.tokens else { return Ok(request(None)?) };
-        let token = tokens.token(&self.agent, now)?;
-        let response = request(Some(&token))?;
+        let until = Deadline::after(self.answer_within);
+        let ask = |token: Option<&Pii<String>>| {
+            let left = until.left().ok_or(ureq::Error::Timeout(Timeout::Global))?;
+            let request = request().config().timeout_global(Some(left)).build();
+            send(bearing(request, token))
+        };
+        let Some(tokens) = &self.tokens else { return Ok(ask(None)?) };
+        let token = tokens.token(&self.agent, now, until)?;
+        let response = ask(Some(&token))?;
         if response.status() != UNAUTHORIZED {
             return Ok(response);
         }
         tokens.forget(&token);
-        Ok(request(Some(&tokens.token(&self.agent, now)?))?)
+        Ok(ask(Some(&tokens.token(&self.agent, now, until)?))?)
     }
 
     /// Where an event goes.
@@ -143,10 +152,9 @@ impl TicketSystem {
     /// Sends an event and waits for the answer.
     pub fn send(&self, outgoing: &Outgoing, now: UnixMillis) -> Reply {
         let headers = self.headers(outgoing, now);
-        let sent = self.ask(now, |token| {
-            let request = with(self.agent.post(self.address(outgoing)), &headers);
-            bearing(request, token).send(outgoing.body.expose().as_slice())
-        });
+        let request = || with(self.agent.post(self.address(outgoing)), &headers);
+        let sent =
+            self.ask(now, request, |request| request.send(outgoing.body.expose().as_slice()));
         match sent {
             Ok(response) => read(response, now),
             Err(error) => {
@@ -188,13 +196,14 @@ impl TicketSystem {
         let signed = self.secrets.sign(b"", now);
         let headers = [(TIMESTAMP_HEADER, signed.timestamp), (SIGNATURE_HEADER, signed.signature)];
         let unreachable = |error: ureq::Error| PollError::Unreachable(error.to_string());
-        let asked = self.ask(now, |token| {
+        let request = || {
             let mut request = self.agent.get(url);
             if let Some(after) = after {
                 request = request.query("after", after);
             }
-            bearing(with(request, &headers), token).call()
-        });
+            with(request, &headers)
+        };
+        let asked = self.ask(now, request, RequestBuilder::call);
         let mut response = asked.map_err(|error| PollError::Unreachable(error.to_string()))?;
         if !response.status().is_success() {
             return Err(PollError::Status(response.status().as_u16()));
@@ -411,6 +420,54 @@ mod tests {
         let bearers: Vec<_> =
             requests.iter().filter_map(|seen| seen.split_once("Bearer ")).map(|(_, t)| t).collect();
         assert_eq!(bearers, ["t1", "t2", "t2", "t3"]);
+    }
+
+    /// Gives a token after this long, and takes an event without ever answering.
+    fn slow_peer(token_after: Duration) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                if request(&mut stream).starts_with("POST /oauth/token ") {
+                    std::thread::sleep(token_after);
+                    let _ = stream.write_all(token("t1", 3_600).as_bytes());
+                } else {
+                    open.push(stream);
+                }
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn a_token_and_its_event_take_no_longer_than_one_answer_may_and_nobody_waits_longer_for_anothers_token()
+     {
+        let within = Duration::from_secs(1);
+        let file = secret("s3cret");
+        for token_after in [Duration::from_millis(800), Duration::from_secs(5)] {
+            let url = slow_peer(token_after);
+            let secrets = Secrets::parse("0123456789abcdef0123456789abcdef").unwrap();
+            let client = Client {
+                token_url: format!("{url}/oauth/token"),
+                id: "hotline".into(),
+                secret_file: file.path().to_owned(),
+                scope: String::new(),
+            };
+            let system = TicketSystem::new(&url, secrets, within).with_client(Some(client));
+            let until = Deadline::after(within + Duration::from_millis(500));
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        let reply = system.send(&outgoing(), NOW);
+                        let later = Verdict::TryLater { scope: Scope::System, after: None };
+                        assert_eq!(reply.verdict, later);
+                    });
+                }
+            });
+            assert!(until.left().is_some(), "asking took longer than its time");
+        }
     }
 
     #[test]

@@ -6,10 +6,11 @@
 //! it says that it has it.** Addresses come from the configuration alone, redirects are not followed, and
 //! answers are read up to a limit.
 //!
-//! All but [`connector`] and [`token`] is without I/O and is told the time. What is sent is personal data: it does not
+//! All but [`connector`] and [`token`] is without I/O and clocks and is told the time. What is sent is personal data: it does not
 //! print itself.
 
 pub mod answer;
+mod clock;
 pub mod connector;
 pub mod event;
 pub mod feed;

@@ -21,6 +21,8 @@ pub const SECRET_CHARS_MIN: usize = 32;
 /// Codes of one request that are looked at.
 const CODES_MAX: usize = 4;
 const VERSION: &str = "v1=";
+/// Hex digits of a secret's name.
+const ID_DIGITS: usize = 16;
 
 /// What both sides know.
 #[derive(Clone, Debug)]
@@ -90,6 +92,23 @@ impl Secrets {
             .map(|mac| format!("{VERSION}{}", hex::encode(mac.finalize().into_bytes())))
             .collect();
         Signed { timestamp, signature: codes.join(",") }
+    }
+
+    /// A digest that tells whether two texts are the same, and nothing else to who has not the secret: `ID:CODE`, in hex.
+    /// `id` names the newest secret, with which the code is made; codes of different ids cannot be compared. One purpose's
+    /// codes are none of another's, nor a signature.
+    pub fn digest(&self, purpose: &str, parts: &[&[u8]]) -> String {
+        let code = |purpose: &str, parts: &[&[u8]]| {
+            let secret = self.0.first().map_or(&[][..], |secret| secret.expose().as_bytes());
+            let mac = Hmac::<Sha256>::new_from_slice(secret);
+            let mut mac = mac.expect("HMAC takes keys of any length (RFC 2104 section 3)");
+            for part in [purpose.as_bytes()].iter().chain(parts) {
+                mac.update(&(part.len() as u64).to_be_bytes());
+                mac.update(part);
+            }
+            hex::encode(mac.finalize().into_bytes())
+        };
+        format!("{}:{}", &code("id", &[])[..ID_DIGITS], code(purpose, parts))
     }
 
     fn macs<'a>(
@@ -211,5 +230,25 @@ mod tests {
         assert_eq!(of(&format!("{OLD}\n{NEW}\n{OLD}")), Some(SecretsError::Many(3)));
         assert_eq!(of(&format!("{OLD}\r\n\n{NEW}\n")), None);
         assert!(!format!("{:?}", secrets(&[OLD])).contains(OLD));
+    }
+
+    #[test]
+    fn a_digest_compares_texts_and_needs_the_secret() {
+        let of = |secret: &str| Secrets::parse(secret).unwrap();
+        let one = of("0123456789abcdef0123456789abcdef");
+        let digest = one.digest("calls", &[b"a", b"bc"]);
+        assert_eq!(digest, one.digest("calls", &[b"a", b"bc"]));
+        // While a secret is changed the newest counts.
+        let other = of("fedcba9876543210fedcba9876543210\n0123456789abcdef0123456789abcdef");
+        let others = [
+            one.digest("calls", &[b"ab", b"c"]),
+            one.digest("seats", &[b"a", b"bc"]),
+            other.digest("calls", &[b"a", b"bc"]),
+        ];
+        let code = |digest: &str| digest.split_once(':').map(|(_, code)| code.to_owned());
+        assert!(others.iter().all(|other| code(other) != code(&digest)), "{others:?}");
+        let id = |digest: &str| digest.split_once(':').map(|(id, _)| id.to_owned());
+        assert_eq!(id(&others[0]), id(&digest));
+        assert_ne!(id(&others[2]), id(&digest));
     }
 }

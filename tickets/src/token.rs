@@ -3,13 +3,14 @@
 //! **A token is fetched once and used until shortly before it expires, however many events leave at once.** The
 //! secret is read from its file with every fetch, so that a new one counts without a restart.
 
+use crate::clock::Deadline;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qingting_common::{Pii, UnixMillis};
 use serde::Deserialize;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// So long before its end a token is not used any more: the request is still to travel.
 const EARLY_MS: i64 = 30_000;
@@ -45,6 +46,9 @@ pub enum TokenError {
     /// It refused.
     #[error("the token server answered with status {0}")]
     Status(u16),
+    /// The time that an answer may take was over before there was one.
+    #[error("the token server took too long")]
+    Late,
     /// What came is no token that can be used.
     #[error("the token server's answer is no bearer token")]
     Shape,
@@ -54,7 +58,25 @@ pub enum TokenError {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     client: Client,
-    kept: Mutex<Option<Token>>,
+    kept: Mutex<Kept>,
+    /// A fetch is over.
+    fetched: Condvar,
+}
+
+#[derive(Debug)]
+struct Kept {
+    token: Option<Token>,
+    is_fetched: bool,
+}
+
+/// A fetch that runs; others may begin theirs when it is dropped.
+struct Fetching<'a>(&'a Tokens);
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        self.0.kept().is_fetched = false;
+        self.0.fetched.notify_all();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -73,32 +95,57 @@ struct Answer {
 
 impl Tokens {
     pub(crate) const fn new(client: Client) -> Self {
-        Self { client, kept: Mutex::new(None) }
+        let kept = Kept { token: None, is_fetched: false };
+        Self { client, kept: Mutex::new(kept), fetched: Condvar::new() }
     }
 
-    /// A token that counts, fetched where there is none. Others wait for the same fetch.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token that counts, fetched where there is none. Others wait for the same fetch, none longer than `until`.
     pub(crate) fn token(
         &self,
         agent: &ureq::Agent,
         now: UnixMillis,
+        until: Deadline,
     ) -> Result<Pii<String>, TokenError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = kept.as_ref().filter(|token| now.0 < token.until.0) {
-            return Ok(token.value.clone());
+        let mut kept = self.kept();
+        loop {
+            if let Some(token) = kept.token.as_ref().filter(|token| now.0 < token.until.0) {
+                return Ok(token.value.clone());
+            }
+            let left = until.left().ok_or(TokenError::Late)?;
+            if !kept.is_fetched {
+                break;
+            }
+            let waited = self.fetched.wait_timeout(kept, left);
+            kept = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let token = self.fetch(agent, now)?;
-        Ok(kept.insert(token).value.clone())
+        kept.is_fetched = true;
+        drop(kept);
+        let fetching = Fetching(self);
+        let token = self.fetch(agent, now, until)?;
+        let value = token.value.clone();
+        self.kept().token = Some(token);
+        drop(fetching);
+        Ok(value)
     }
 
     /// Forgets a token that was refused, unless another one is there already.
     pub(crate) fn forget(&self, refused: &Pii<String>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_some_and(|token| token.value == *refused) {
-            *kept = None;
+        let mut kept = self.kept();
+        if kept.token.as_ref().is_some_and(|token| token.value == *refused) {
+            kept.token = None;
         }
     }
 
-    fn fetch(&self, agent: &ureq::Agent, now: UnixMillis) -> Result<Token, TokenError> {
+    fn fetch(
+        &self,
+        agent: &ureq::Agent,
+        now: UnixMillis,
+        until: Deadline,
+    ) -> Result<Token, TokenError> {
         let Client { token_url, id, secret_file, scope } = &self.client;
         let secret = std::fs::read_to_string(secret_file)
             .map_err(|error| TokenError::Secret(secret_file.clone(), error))?;
@@ -108,7 +155,9 @@ impl Tokens {
             form.push(("scope", scope));
         }
         let unreachable = |error: ureq::Error| TokenError::Unreachable(error.to_string());
-        let request = agent.post(token_url).header("Accept", "application/json");
+        let left = until.left().ok_or(TokenError::Late)?;
+        let request = agent.post(token_url).config().timeout_global(Some(left)).build();
+        let request = request.header("Accept", "application/json");
         let request = request.header("Authorization", format!("Basic {proof}"));
         let mut response = request.send_form(form).map_err(unreachable)?;
         if !response.status().is_success() {

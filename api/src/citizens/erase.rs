@@ -100,7 +100,8 @@ impl ErasureView {
 
 /// Erases what is known of one citizen (PIPL article 47): what was said, written and recorded, and the number
 /// itself. Times, states, ids and counts stay. At most 2,000 calls and as many tickets at once; refused (409) while a
-/// call with the citizen runs.
+/// call with the citizen runs. The order is stored first and carried out in steps: what an error or a crash leaves is
+/// finished by itself.
 #[utoipa::path(post, path = "/api/v1/citizens/erase", request_body = EraseRequest,
     responses((status = 200, body = ErasureView), (status = 409, body = Problem),
     (status = 422, body = Problem)))]

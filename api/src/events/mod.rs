@@ -107,7 +107,7 @@ impl EventBus {
     }
 
     /// Forgets what was published of these calls: who comes back is told nothing of them any more.
-    pub(crate) fn forget(&self, calls: impl Fn(CallId) -> bool) {
+    pub fn forget(&self, calls: impl Fn(CallId) -> bool) {
         let mut ring = self.lock();
         ring.kept.retain(|published| !published.event.call().is_some_and(&calls));
         ring.bytes = ring.kept.iter().map(|published| published.event.bytes()).sum();

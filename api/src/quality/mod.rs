@@ -163,6 +163,7 @@ pub(crate) async fn summary(
 ) -> Result<Json<QualitySummary>, Problem> {
     let Query(query) = query?;
     let wanted = query.of(&who)?;
+    state.store.audit(&who.name, "quality.summary", &filter(&wanted)).await?;
     let seats = state.store.quality_summary(&wanted).await?;
     Ok(Json(QualitySummary::of(seats, state.store.quality_waiting().await?)))
 }

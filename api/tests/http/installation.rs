@@ -182,8 +182,8 @@ async fn what_is_kept_due_and_deleted_is_told_with_the_disk() {
         json!({ "total_bytes": 1_000, "free_bytes": 400,
         "database_bytes": null, "is_mounted": true })
     );
-    let due = world.store.recordings_due(super::callbacks::now(), 9).await.unwrap();
-    world.store.recording_deleted(due[0].key, "retention").await.unwrap();
+    let due = world.store.recordings_due(super::callbacks::now(), None, 9).await.unwrap();
+    world.store.recording_deleted(due[0].row.key, "retention").await.unwrap();
     std::fs::remove_dir_all(world.dir.path().join("recordings")).unwrap();
     let told = world.admin("GET", "/api/v1/retention", "").await.json();
     assert_eq!((told["due"].clone(), told["deleted"].clone()), (json!(0), json!(1)));

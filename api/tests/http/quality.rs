@@ -150,6 +150,10 @@ async fn sums_are_those_of_the_list_and_a_rejected_finding_costs_nothing() {
     );
     let reviews = AuditQuery { limit: 50, ..AuditQuery::default() };
     let reviews = world.store.audit_lines(&reviews).await.unwrap();
+    let summed = reviews.iter().filter(|line| line.action == "quality.summary");
+    let summed: Vec<_> = summed.map(|line| (line.by.as_str(), line.subject.as_str())).collect();
+    assert!(summed.contains(&("1012", "all")), "{summed:?}");
+    assert!(summed.contains(&("1012", "seat=1001&state=proposed")), "{summed:?}");
     let review = reviews.iter().find(|line| line.action == "quality.review").unwrap();
     assert_eq!(
         (review.by.as_str(), review.subject.clone()),

@@ -4,6 +4,7 @@ mod check;
 mod feed;
 mod lists;
 mod paths;
+pub use paths::secrets;
 mod relay;
 mod sign_on;
 

@@ -74,6 +74,30 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
     paths
 }
 
+/// Files with secrets that a configuration names, by their settings: no backup holds them.
+pub fn secrets(config: &Config) -> Vec<(String, PathBuf)> {
+    let named = [
+        ("sip.tls_key", &config.sip.tls_key),
+        ("recording.key_file", &config.recording.key_file),
+        ("llm.key_file", &config.llm.key_file),
+        ("callbacks.intake_secret_file", &config.callbacks.intake_secret_file),
+        ("ticket_system.secret_file", &config.ticket_system.secret_file),
+        ("ticket_system.oauth_secret_file", &config.ticket_system.oauth_secret_file),
+        ("feed.secret_file", &config.feed.secret_file),
+        ("sign_on.secret_file", &config.sign_on.secret_file),
+        ("data.database_url_file", &config.data.database_url_file),
+    ];
+    let named = named.map(|(setting, path)| (setting.to_owned(), path.clone())).into_iter();
+    let of_workers = config.asr.workers.iter().map(|worker| {
+        (format!("asr.workers, token_file of {}", worker.address), worker.token_file.clone())
+    });
+    let of_receivers = config.feed.receivers.iter().map(|receiver| {
+        (format!("feed.receivers, secret_file of {}", receiver.name), receiver.secret_file.clone())
+    });
+    let all = named.chain(of_workers).chain(of_receivers);
+    all.filter(|(_, path)| !path.as_os_str().is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{AsrWorker, FeedReceiver};
@@ -119,6 +143,24 @@ mod tests {
         let listed = all(&mut config).len() + 3; // Those of a worker and of a receiver.
         let fields = include_str!("mod.rs").matches(": PathBuf,").count();
         assert_eq!(listed, fields, "a new path goes into `all`");
+    }
+
+    #[test]
+    fn no_file_with_a_secret_is_forgotten() {
+        let is_secret = |line: &&str| {
+            line.trim().strip_suffix(": PathBuf,").is_some_and(|field| {
+                let ends = ["key", "key_file", "secret_file", "token_file", "url_file"];
+                ends.iter().any(|end| field.ends_with(end))
+            })
+        };
+        let fields = include_str!("mod.rs").lines().filter(is_secret).count();
+        let mut config = Config::default();
+        for path in all(&mut config) {
+            *path = "own/file".into();
+        }
+        let listed = secrets(&config).len() + 2; // Those of a worker and of a receiver.
+        assert_eq!(listed, fields, "a new file with a secret goes into `secrets`");
+        assert!(secrets(&Config::default()).is_empty());
     }
 
     #[test]

@@ -75,7 +75,8 @@ async fn from_citizen(hotline: Arc<Hotline>, incoming: IncomingCall) {
         tracing::debug!(call = %id, "refused: this number has too many calls at once");
         return incoming.dialog.respond(busy());
     };
-    tracing::info!(call = %id, called = %identity.called, from = %incoming.source, "call");
+    let called = identity.called_told();
+    tracing::info!(call = %id, called, from = %incoming.source, "call");
     let _line = hotline.switchboard.trunks.line_of_peer(source);
     let beginning = hotline.switchboard.citizen_calls(&incoming, &identity, clock::unix_now());
     call::run(Arc::clone(&hotline), id, beginning, Some(incoming), letters).await;

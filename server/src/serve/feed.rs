@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// The secret that is made at the first start, in the data folder.
-const SECRET_FILE: &str = "feed.secret";
+pub const SECRET_FILE: &str = "feed.secret";
 /// How long changes are kept that nobody has to be told any more, and how often older ones are deleted.
 const KEPT_MS: i64 = 30 * 86_400_000;
 const PRUNE_EVERY: Duration = Duration::from_secs(600);

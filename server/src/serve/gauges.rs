@@ -16,6 +16,10 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Gauges {
     pub follow_ups_waiting: AtomicU64,
+    /// Tickets of before the index that are not in it yet.
+    pub tickets_to_index: AtomicU64,
+    /// Citizens whose erasure was ordered and is not finished.
+    pub erasures_unfinished: AtomicU64,
     /// Of the disk with the recordings.
     pub disk_free_bytes: AtomicU64,
     /// When the last look was answered, in Unix milliseconds.
@@ -42,5 +46,8 @@ async fn look(hotline: &Hotline) {
     let waiting = timeout(LOOK_MAX, hotline.store.follow_ups_waiting()).await;
     let Ok(Ok(follow_ups)) = waiting else { return };
     gauges.follow_ups_waiting.store(follow_ups, Ordering::Relaxed);
+    let unfinished = timeout(LOOK_MAX, hotline.store.erasures_unfinished()).await;
+    let Ok(Ok(unfinished)) = unfinished else { return };
+    gauges.erasures_unfinished.store(unfinished, Ordering::Relaxed);
     gauges.looked_at.store(clock::unix_now().0, Ordering::Relaxed);
 }

@@ -3,6 +3,10 @@
 use qingting_common::Pii;
 use qingting_sip::message::{HeaderName, NameAddr, Request, SipUri};
 
+/// Digits of services and extensions at most, such as 12345 or 96310; longer numbers may be somebody's.
+const SERVICE_DIGITS_MAX: usize = 6;
+/// So much of a number stands in the log.
+const TOLD_DIGITS: usize = 4;
 /// Longest number kept, in characters: E.164 with an extension needs half of it.
 const NUMBER_CHARS_MAX: usize = 40;
 /// What a caller without a number is called.
@@ -32,6 +36,20 @@ impl Identity {
             .unwrap_or_else(|| ANONYMOUS.to_owned());
         let called = number(&request.uri).or_else(|| number(&request.to.uri)).unwrap_or_default();
         Self { caller: Pii::new(caller), called }
+    }
+
+    /// The called number as the log has it: a service whole, of another number its end, of a name nothing. Whoever
+    /// reaches us chooses what stands there.
+    pub fn called_told(&self) -> String {
+        let digits: String =
+            self.called.chars().filter(|c| "+*#-".contains(*c) || c.is_ascii_digit()).collect();
+        if digits.len() < self.called.len() || digits.is_empty() {
+            return "a name".to_owned();
+        }
+        match digits.len() {
+            ..=SERVICE_DIGITS_MAX => digits,
+            length => format!("…{}", &digits[length - TOLD_DIGITS..]),
+        }
     }
 
     /// The caller's number when it is digits, as it is dialled in China: a mobile as it is, a
@@ -73,6 +91,20 @@ fn number(uri: &SipUri) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_called_number_the_log_has_the_end() {
+        let told = |called: &str| {
+            let identity = Identity { caller: Pii::new(String::new()), called: called.to_owned() };
+            identity.called_told()
+        };
+        assert_eq!(told("12345"), "12345");
+        assert_eq!(told("13800138000"), "…8000");
+        assert_eq!(told("+8657188888888"), "…8888");
+        for name in ["", "王建国", "wang.jianguo", "13800138000a"] {
+            assert_eq!(told(name), "a name");
+        }
+    }
     use bytes::Bytes;
     use qingting_sip::message::{Framing, Message, parse};
 

@@ -7,7 +7,6 @@ use qingting_callbacks::attempt::Outcome;
 use qingting_common::Histogram;
 use qingting_common::histogram::Snapshot;
 use qingting_core::call::{Cause, Role};
-use qingting_media::lateness::{BOUNDS_US, LatenessSnapshot};
 use qingting_sip::Endpoint;
 use qingting_store::MediaQuality;
 use std::collections::BTreeMap;
@@ -215,6 +214,8 @@ fn storage(page: &mut Page, hotline: &Hotline) {
         at => (now - at).max(0) as f64 / 1e3,
     };
     page.one("qingting_follow_ups_waiting", "gauge", get(&gauges.follow_ups_waiting));
+    page.one("qingting_tickets_to_index", "gauge", get(&gauges.tickets_to_index));
+    page.one("qingting_erasures_unfinished", "gauge", get(&gauges.erasures_unfinished));
     page.one("qingting_store_last_answer_age_seconds", "gauge", age(&gauges.looked_at));
     page.one("qingting_disk_free_bytes", "gauge", get(&gauges.disk_free_bytes));
 }
@@ -262,18 +263,7 @@ fn media(page: &mut Page, hotline: &Hotline) {
             ("party=\"other\"", counters.lost_by_others.snapshot()),
         ],
     );
-    page.histogram("qingting_media_tick_lateness_seconds", [("", lateness(&media.lateness))]);
-}
-
-/// In seconds, each bucket with all before.
-fn lateness(ticks: &LatenessSnapshot) -> Snapshot {
-    let mut count = 0;
-    let at_most = BOUNDS_US.iter().zip(ticks.buckets).map(|(bound, of)| {
-        count += of;
-        (*bound as f64 / 1e6, count)
-    });
-    let at_most = at_most.collect();
-    Snapshot { at_most, count: ticks.count(), sum: ticks.sum_us as f64 / 1e6 }
+    page.histogram("qingting_media_tick_lateness_seconds", [("", media.lateness)]);
 }
 
 fn recognition(page: &mut Page, hotline: &Hotline) {

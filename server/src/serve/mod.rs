@@ -17,6 +17,7 @@ mod feeder;
 mod gauges;
 mod handling;
 mod identity;
+mod index;
 mod insight;
 mod installation;
 mod last_run;
@@ -42,6 +43,7 @@ pub use callbacks::{
     Office as CallbackOffice, faults as campaign_faults, rules as campaign_rules,
     scripts as callback_scripts, speak as speak_callback,
 };
+pub use feed::SECRET_FILE as FEED_SECRET_FILE;
 pub use llm::LanguageModel;
 pub use ready::new_admin_password;
 pub use recordings::{
@@ -218,6 +220,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(index::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(quality::run(Arc::clone(&hotline), quality), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
@@ -258,6 +261,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.elsewhere = Arc::new(cluster::Elsewhere(Arc::clone(&hotline)));
     state.handling = Arc::new(handling);
+    state.request_secrets = feed_secrets.clone();
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);
 

@@ -3,8 +3,9 @@
 
 use super::Hotline;
 use crate::clock;
-use qingting_store::RecordingRow;
+use qingting_store::{DueRecording, Store, StoreError};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +29,7 @@ pub async fn run(hotline: Arc<Hotline>) {
     }
     loop {
         match qingting_api::is_recordings_folder(&hotline.store, hotline.archive.root()).await {
-            // As long as there are many: a busy day leaves more than one look takes.
-            Ok(true) => while look(&hotline).await {},
+            Ok(true) => look(&hotline.store, hotline.archive.root()).await,
             Ok(false) => {
                 let folder = hotline.archive.root().display();
                 tracing::error!(%folder, "no recording is there that should be: is the disk mounted? Nothing is deleted");
@@ -40,10 +40,14 @@ pub async fn run(hotline: Arc<Hotline>) {
     }
 }
 
-/// Deletes the files of erased citizens' recordings that are still there, at the start and again and again: whoever
-/// erased them does it at once, unless the server stopped. Runs until it is aborted.
+/// Finishes erasures of citizens that were cut off, and deletes the files of their recordings that are still there, at the
+/// start and again and again: whoever orders an erasure does it at once, unless the server stopped or the database
+/// failed. Runs until it is aborted.
 pub async fn erase(hotline: Arc<Hotline>) {
     loop {
+        if let Err(error) = finish(&hotline).await {
+            tracing::error!(%error, "an erasure that was ordered is not finished; it is tried again");
+        }
         match qingting_api::erase_files(&hotline.store, hotline.archive.root()).await {
             Ok(0) => {}
             Ok(left) => tracing::error!(left, "recordings of erased citizens are still there"),
@@ -55,38 +59,112 @@ pub async fn erase(hotline: Arc<Hotline>) {
     }
 }
 
-/// Deletes what is due; true when there may be more and all of these could be deleted.
-async fn look(hotline: &Hotline) -> bool {
-    match hotline.store.recordings_due(clock::unix_now(), DELETED_AT_ONCE_MAX).await {
-        Ok(due) => {
-            let mut goes_on = due.len() == DELETED_AT_ONCE_MAX as usize;
-            for recording in due {
-                goes_on &= delete(hotline, recording).await;
+async fn finish(hotline: &Hotline) -> Result<(), StoreError> {
+    let unfinished = hotline.store.erasures_unfinished().await?;
+    if unfinished == 0 {
+        return Ok(());
+    }
+    tracing::warn!(unfinished, "erasures that were cut off are finished");
+    let calls = hotline.store.finish_erasures().await?;
+    hotline.endpoint.forget_trace();
+    hotline.events.forget(|call| calls.contains(&call));
+    Ok(())
+}
+
+/// Deletes what is due.
+async fn look(store: &Store, folder: &Path) {
+    let (now, mut after) = (clock::unix_now(), None);
+    loop {
+        let due = store.recordings_due(now, after.as_ref(), DELETED_AT_ONCE_MAX).await;
+        let due = match due {
+            Ok(due) if due.is_empty() => return,
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(%error, "recordings that are due could not be found");
+                return;
             }
-            goes_on
+        };
+        for recording in &due {
+            delete(store, folder, recording).await;
         }
-        Err(error) => {
-            tracing::error!(%error, "recordings that are due could not be found");
-            false
-        }
+        after = due.into_iter().next_back();
     }
 }
 
-/// The file first: what is noted as deleted is gone. False when it is not.
-async fn delete(hotline: &Hotline, recording: RecordingRow) -> bool {
-    let path = hotline.archive.root().join(&recording.info.file);
-    match tokio::fs::remove_file(&path).await {
+/// The file first: what is noted as deleted is gone. One that may lie with another server is gone only where it was.
+async fn delete(store: &Store, folder: &Path, due: &DueRecording) {
+    let file = &due.row.info.file;
+    match tokio::fs::remove_file(folder.join(file)).await {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound && due.is_ours => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
         Err(error) => {
-            tracing::error!(%error, file = recording.info.file, "a recording that is due cannot be deleted");
-            return false;
+            tracing::error!(%error, file, "a recording that is due cannot be deleted");
+            return;
         }
     }
-    let noted = hotline.store.recording_deleted(recording.key, RETENTION).await;
-    noted
-        .inspect_err(|error| {
-            tracing::error!(%error, file = recording.info.file, "a deleted recording could not be noted");
-        })
-        .is_ok()
+    if let Err(error) = store.recording_deleted(due.row.key, RETENTION).await {
+        tracing::error!(%error, file, "a deleted recording could not be noted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qingting_common::{CallId, Pii, UnixMillis};
+    use qingting_store::{CallEnd, Direction, NewCall, RecordingEnd, RecordingInfo};
+    use uuid::Uuid;
+
+    async fn recorded(store: &Store, file: &str) {
+        let id = CallId::new(Uuid::now_v7());
+        let begins = NewCall {
+            id,
+            direction: Direction::Inbound,
+            caller: Pii::new("13800138000".into()),
+            called: "12345".into(),
+            number_name: None,
+            enterprise: false,
+            dialog: None,
+            started_at: UnixMillis(1),
+        };
+        store.begin_call(begins).await.unwrap();
+        store.answer_call(id, UnixMillis(1), Some(file.into())).await.unwrap();
+        let info = RecordingInfo { file: file.into(), bytes: Some(1), ..RecordingInfo::default() };
+        let end = CallEnd {
+            id,
+            ended_at: UnixMillis(2),
+            hung_up_by: "caller".into(),
+            cause: "caller_hung_up".into(),
+            sip_code: None,
+            answered: true,
+            recording: RecordingEnd::Made(info),
+            quality: None,
+            missed: None,
+        };
+        store.end_call(end).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_may_lie_elsewhere_counts_as_deleted_only_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("qingting.db").as_path()).await.unwrap();
+        for file in ["a.wav", "b.wav", "c.wav"] {
+            recorded(&store, file).await;
+        }
+        store.retain_recordings(Some(Duration::from_millis(1))).await.unwrap();
+        std::fs::write(dir.path().join("b.wav"), "x").unwrap();
+        let due = async || store.recordings_due(UnixMillis(9), None, 9).await.unwrap();
+        let all = due().await;
+        assert_eq!(all.len(), 3);
+        for mut recording in all {
+            recording.is_ours = false;
+            delete(&store, dir.path(), &recording).await;
+        }
+        let left: Vec<String> = due().await.into_iter().map(|due| due.row.info.file).collect();
+        assert_eq!(left, ["a.wav", "c.wav"]);
+        assert!(!dir.path().join("b.wav").exists());
+        // Where no other server is, what is not there is gone.
+        look(&store, dir.path()).await;
+        assert!(due().await.is_empty());
+    }
 }

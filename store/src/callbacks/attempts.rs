@@ -371,8 +371,10 @@ impl Command for DropDraft {
         if !docs.is_empty() {
             search::remove(db, &docs).await?;
         }
-        let sql = format!("DELETE FROM ticket_revisions WHERE ticket_id IN ({untouched})");
-        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&call).execute(&mut *db).await?;
+        for table in ["tickets_to_index", "ticket_revisions"] {
+            let sql = format!("DELETE FROM {table} WHERE ticket_id IN ({untouched})");
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&call).execute(&mut *db).await?;
+        }
         let sql = format!("DELETE FROM tickets WHERE id IN ({untouched}) RETURNING id");
         let gone = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&call).fetch_all(&mut *db).await?;
         for row in &gone {

@@ -34,6 +34,8 @@ impl Store {
     /// on the telephone only their part in the call is given, of calls that others made about the citizen's tickets
     /// nothing but the ticket.
     pub async fn citizen_data(&self, number: &CitizenNumber) -> Result<CitizenData, StoreError> {
+        // Who is named by a ticket is found by the index.
+        self.index_what_waits(|_| ()).await?;
         // All of one moment.
         let mut db = self.readers().begin().await?;
         let found = find(&mut db, number).await?;

@@ -1,18 +1,17 @@
-//! Erasing a citizen.
+//! What an erasure takes, and how: in parts, each of which is whole for the rows that it is given ([`super::order`]).
 
-use super::find::{Found, find, of};
-use super::{CITIZEN_ROWS_MAX, CitizenNumber, ERASED, scrub};
+use super::find::{Found, of};
+use super::{CitizenNumber, ERASED, scrub};
 use crate::error::StoreError;
 use crate::sql::{ROWS_AT_ONCE, Sql};
-use crate::writer::Command;
-use crate::{Store, audit, callbacks, clock, missed, outbox, rows, search};
+use crate::{callbacks, missed, outbox, rows, search};
 use aho_corasick::AhoCorasick;
 use qingting_common::{CallId, UnixMillis};
 use qingting_nlu::draft::TicketDraft;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Executor, Row};
+use sqlx::{AnyConnection, Row};
 use std::collections::BTreeSet;
 
 /// Why a citizen's data must go: the grounds of the Personal Information Protection Law (个人信息保护法), article 47.
@@ -90,11 +89,11 @@ pub struct Erasure {
 pub struct Erased {
     /// How much.
     pub erasure: Erasure,
-    /// From which calls.
+    /// From which calls, and from those of earlier erasures that were finished with it.
     pub calls: BTreeSet<CallId>,
 }
 
-/// Why nothing was erased.
+/// Why nothing was erased, or not all.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
     /// A call with the citizen runs, or its last words are still being written.
@@ -113,84 +112,7 @@ impl From<sqlx::Error> for EraseError {
     }
 }
 
-impl Store {
-    /// What [`Store::erase_citizen`] would take now.
-    ///
-    /// # Errors
-    /// [`EraseError::UnderWay`] as there.
-    pub async fn would_erase(&self, number: &CitizenNumber) -> Result<Erasure, EraseError> {
-        // All of one moment.
-        let mut db = self.readers().begin().await?;
-        let found = find(&mut db, number).await?;
-        check(&mut db, &found).await?;
-        count(&mut db, number, &found).await
-    }
-
-    /// Erases what is known of a citizen, at most [`CITIZEN_ROWS_MAX`] calls and as many tickets, and notes in the
-    /// audit that `by` did, with the end of the number. The files of recordings are listed by
-    /// [`Store::recordings_to_erase`] from then on; nobody gets them any more.
-    ///
-    /// # Errors
-    /// [`EraseError::UnderWay`] while the citizen is on the telephone or a call's last words are being written.
-    pub async fn erase_citizen(
-        &self,
-        number: CitizenNumber,
-        reason: EraseReason,
-        by: &str,
-    ) -> Result<Erased, EraseError> {
-        let is_file = matches!(self.place(), crate::Place::File(_));
-        let erase = Erase { number, reason, by: by.to_owned(), at: clock::now() };
-        let erased = self.write(erase).await?;
-        if is_file {
-            // Words of deleted entries stay in the index until its parts are merged.
-            for step in 0..MERGES_MAX {
-                if !self.write(Merge { is_first: step == 0 }).await? {
-                    break;
-                }
-            }
-        }
-        Ok(erased)
-    }
-}
-
-/// Pages of the index that one merge writes, and how many merges follow an erasure at most: calls write between
-/// them.
-const MERGE_PAGES: u32 = 500;
-const MERGES_MAX: u32 = 2_000;
-
-/// A part of a merge of SQLite's index; whether there may be more to do.
-struct Merge {
-    is_first: bool,
-}
-
-impl Command for Merge {
-    type Output = bool;
-    type Error = StoreError;
-
-    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
-        db.execute("PRAGMA secure_delete = ON").await?;
-        let merged = self.merge(&mut *db).await;
-        db.execute("PRAGMA secure_delete = OFF").await?;
-        merged
-    }
-}
-
-impl Merge {
-    async fn merge(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
-        let pages = if self.is_first { -i64::from(MERGE_PAGES) } else { i64::from(MERGE_PAGES) };
-        let changes = "SELECT total_changes()";
-        let before: i64 = sqlx::query_scalar(changes).fetch_one(&mut *db).await?;
-        sqlx::query("INSERT INTO ticket_words (ticket_words, rank) VALUES ('merge', $1)")
-            .bind(pages)
-            .execute(&mut *db)
-            .await?;
-        let after: i64 = sqlx::query_scalar(changes).fetch_one(&mut *db).await?;
-        // As SQLite's documentation of `merge` says.
-        Ok(after - before >= 2)
-    }
-}
-
-async fn check(db: &mut AnyConnection, found: &Found) -> Result<(), EraseError> {
+pub(super) async fn check(db: &mut AnyConnection, found: &Found) -> Result<(), EraseError> {
     let calls = || found.all_calls().cloned();
     let mut runs = of("SELECT 1 FROM calls WHERE ended_at IS NULL AND id", calls());
     runs.push(" LIMIT 1");
@@ -207,7 +129,7 @@ async fn check(db: &mut AnyConnection, found: &Found) -> Result<(), EraseError> 
     Ok(())
 }
 
-async fn count(
+pub(super) async fn count(
     db: &mut AnyConnection,
     number: &CitizenNumber,
     found: &Found,
@@ -263,54 +185,65 @@ fn unsent_of(sql: &mut Sql, found: &Found) {
     sql.push("state IN ('pending', 'parked') AND stream IN (").push_list(streams).push(")");
 }
 
-struct Erase {
-    number: CitizenNumber,
-    reason: EraseReason,
-    by: String,
-    at: UnixMillis,
-}
-
-impl Command for Erase {
-    type Output = Erased;
-    type Error = EraseError;
-
-    async fn run(&self, db: &mut AnyConnection) -> Result<Erased, EraseError> {
-        let is_file = db.backend_name() == "SQLite";
-        if is_file {
-            // What is erased is overwritten in the file, too.
-            db.execute("PRAGMA secure_delete = ON").await?;
-        }
-        let outcome = self.erase(&mut *db).await;
-        if is_file {
-            db.execute("PRAGMA secure_delete = OFF").await?;
-        }
-        outcome
-    }
+/// What one erasure writes.
+pub(super) struct Erase {
+    pub(super) number: CitizenNumber,
+    /// Who ordered it, and when.
+    pub(super) by: String,
+    pub(super) at: UnixMillis,
 }
 
 impl Erase {
-    async fn erase(&self, db: &mut AnyConnection) -> Result<Erased, EraseError> {
-        let found = find(&mut *db, &self.number).await?;
-        check(db, &found).await?;
-        let erasure = count(db, &self.number, &found).await?;
-        self.follow_ups(db, &found).await?;
-        self.calls(db, &found).await?;
-        self.tickets(db, &found).await?;
-        self.past(db, &found).await?;
-        self.messages(db, &found).await?;
-        let what = format!(
-            "{} {}: calls {}, recordings {}, tickets {}, past tickets {}, follow-ups {}",
-            self.number.told(),
-            self.reason.as_str(),
-            erasure.calls,
-            erasure.recordings,
-            erasure.tickets,
-            erasure.past_tickets,
-            erasure.follow_ups
-        );
-        audit::insert(db, self.at, &self.by, "citizen.erase", &what).await?;
-        let calls = found.all_calls().filter_map(|call| call.parse().ok()).collect();
-        Ok(Erased { erasure, calls })
+    /// Before any step: nobody is called any more, and no message goes that would be read when it is sent.
+    pub(super) async fn hold(
+        &self,
+        db: &mut AnyConnection,
+        found: &Found,
+    ) -> Result<(), StoreError> {
+        let all = found.follow_ups.iter().cloned();
+        let waits = "SELECT id FROM follow_ups WHERE state NOT IN ('ended', 'calling') AND id";
+        let open = of(waits, all).build();
+        for row in open.fetch_all(&mut *db).await? {
+            callbacks::cancel(db, rows::parsed(&row, "id")?, self.at).await?;
+        }
+        self.unsent(db, found).await
+    }
+
+    /// Everything that belongs to these rows.
+    pub(super) async fn rows(
+        &self,
+        db: &mut AnyConnection,
+        found: &Found,
+    ) -> Result<(), StoreError> {
+        self.follow_ups(db, found).await?;
+        self.calls(db, found).await?;
+        self.tickets(db, found).await?;
+        self.past(db, found).await?;
+        self.messages(db, found).await
+    }
+
+    /// After all of them: what is found by the number itself, and answers that are kept.
+    pub(super) async fn rest(
+        &self,
+        db: &mut AnyConnection,
+        found: &Found,
+    ) -> Result<(), StoreError> {
+        let forms = self.number.forms();
+        // The citizen as a party, also where somebody else's call was passed on to the number.
+        let mut legs = erased("legs SET name = NULL, target", "target", forms.clone());
+        legs.push(" AND role IN ('citizen', 'other')");
+        run(db, legs).await?;
+        run(db, erased("missed_calls SET caller", "caller", forms.clone())).await?;
+        // A ticket may have been closed between the steps, and have one more follow-up since.
+        let mut late = of("SELECT id FROM follow_ups WHERE citizen", forms);
+        late.push(" AND state <> 'calling' AND ticket IN (");
+        late.push_list(found.numbers.iter().cloned()).push(")");
+        let late = late.build().fetch_all(&mut *db).await?;
+        let late = late.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+        let late = Found { follow_ups: late, ..Found::default() };
+        self.hold(db, &late).await?;
+        self.follow_ups(db, &late).await?;
+        self.answers(db, found).await
     }
 
     async fn calls(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
@@ -346,13 +279,8 @@ impl Erase {
             }
         }
         replace(db, "call_events", "detail", told).await?;
-        // The citizen as a party, also where somebody else's call was passed on to the number.
-        let mut legs = erased("legs SET name = NULL, target", "target", forms.clone());
-        legs.push(" AND role IN ('citizen', 'other')");
-        run(db, legs).await?;
-        let mut listed = erased("missed_calls SET caller", "caller", forms.clone());
-        listed.push(" OR call_id IN (").push_list(found.calls.iter().cloned()).push(")");
-        run(db, listed).await?;
+        let own = found.calls.iter().cloned();
+        run(db, erased("missed_calls SET caller", "call_id", own)).await?;
         let own = found.calls.iter().cloned();
         let mut open = of("UPDATE missed_calls SET state = 'failed' WHERE call_id", own);
         open.push(" AND state = 'open' RETURNING call_id");
@@ -405,7 +333,18 @@ impl Erase {
         said.push(" AND note <> ''");
         run(db, said).await?;
         run(db, of("DELETE FROM ticket_places WHERE ticket_id", all())).await?;
-        let docs: Vec<i64> = found.docs.iter().copied().collect();
+        self.forget(db, all()).await
+    }
+
+    /// Takes tickets out of the index.
+    async fn forget(
+        &self,
+        db: &mut AnyConnection,
+        tickets: impl Iterator<Item = String>,
+    ) -> Result<(), StoreError> {
+        let docs = of("SELECT doc FROM ticket_docs WHERE ticket_id", tickets).build();
+        let docs = docs.fetch_all(&mut *db).await?;
+        let docs: Vec<i64> = docs.iter().map(|row| row.try_get("doc")).collect::<Result<_, _>>()?;
         search::forget(db, &docs).await
     }
 
@@ -448,15 +387,12 @@ impl Erase {
             scrub::draft(&mut draft);
             erased.push((row.try_get("id")?, draft.to_string()));
         }
-        replace(db, "past_tickets", "draft", erased).await
+        replace(db, "past_tickets", "draft", erased).await?;
+        self.forget(db, found.past.iter().cloned()).await
     }
 
     async fn follow_ups(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
         let all = || found.follow_ups.iter().cloned();
-        let open = of("SELECT id FROM follow_ups WHERE state <> 'ended' AND id", all()).build();
-        for row in open.fetch_all(&mut *db).await? {
-            callbacks::cancel(db, rows::parsed(&row, "id")?, self.at).await?;
-        }
         let mut asked = Sql::new("UPDATE follow_ups SET earlier = 'null', title = ");
         asked.push_bind(ERASED).push(", citizen = ").push_bind(ERASED).push(" WHERE id IN (");
         asked.push_list(all()).push(")");
@@ -470,14 +406,19 @@ impl Erase {
         run(db, noted).await
     }
 
-    async fn messages(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+    async fn unsent(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
         let mut unsent = Sql::new("UPDATE outbox SET state = 'discarded' WHERE ");
         unsent_of(&mut unsent, found);
-        run(db, unsent).await?;
+        run(db, unsent).await
+    }
+
+    async fn messages(&self, db: &mut AnyConnection, found: &Found) -> Result<(), StoreError> {
+        self.unsent(db, found).await?;
         let of_tickets = found.numbers.iter().map(|number| format!("ticket:{number}"));
         let streams = found.tickets.iter().chain(found.all_calls()).cloned().chain(of_tickets);
         // What a receiver answered may quote what it was sent.
-        run(db, of("UPDATE outbox SET last_error = NULL WHERE stream", streams)).await?;
+        let said = "UPDATE outbox SET last_error = NULL WHERE last_error IS NOT NULL AND stream";
+        run(db, of(said, streams)).await?;
         let results = of(
             "SELECT id, payload FROM outbox WHERE kind = 'callback.result' AND stream",
             self.result_streams(db, found).await?,
@@ -492,8 +433,7 @@ impl Erase {
         let mut errors = Sql::new("UPDATE outbox SET last_error = NULL WHERE id IN (");
         errors.push_list(ids).push(")");
         run(db, errors).await?;
-        replace(db, "outbox", "payload", told).await?;
-        self.answers(db, found).await
+        replace(db, "outbox", "payload", told).await
     }
 
     async fn result_streams(
@@ -565,5 +505,3 @@ async fn run(db: &mut AnyConnection, sql: Sql) -> Result<(), StoreError> {
     sql.build().execute(db).await?;
     Ok(())
 }
-
-const _: () = assert!(CITIZEN_ROWS_MAX < 10_000, "ids of one statement");

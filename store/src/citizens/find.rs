@@ -3,12 +3,13 @@
 use super::{CITIZEN_ROWS_MAX, CitizenNumber};
 use crate::error::StoreError;
 use crate::sql::Sql;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::BTreeSet;
 
 /// Ids of a citizen's rows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Found {
     /// Calls with the number and, in `others`, those that other numbers made about its tickets.
     pub(super) calls: BTreeSet<String>,
@@ -18,8 +19,6 @@ pub(super) struct Found {
     /// 工单编号 of those and of past ones.
     pub(super) numbers: BTreeSet<String>,
     pub(super) past: BTreeSet<String>,
-    /// Documents of the index.
-    pub(super) docs: BTreeSet<i64>,
     pub(super) follow_ups: BTreeSet<String>,
     /// A number that was noted as not to be called.
     pub(super) is_refused: bool,
@@ -31,6 +30,23 @@ impl Found {
     /// All calls.
     pub(super) fn all_calls(&self) -> impl Iterator<Item = &String> {
         self.calls.iter().chain(&self.others)
+    }
+
+    /// The same in parts, with at most so many rows of each kind.
+    pub(super) fn parts(&self, rows: usize) -> Vec<Self> {
+        let sets = self.sets();
+        let count = sets.iter().map(|set| set.len().div_ceil(rows)).max().unwrap_or_default();
+        let part = |number: usize| {
+            let [calls, others, tickets, numbers, past, follow_ups] =
+                sets.map(|set| set.iter().skip(number * rows).take(rows).cloned().collect());
+            Self { calls, others, tickets, numbers, past, follow_ups, ..Self::default() }
+        };
+        (0..count).map(part).collect()
+    }
+
+    const fn sets(&self) -> [&BTreeSet<String>; 6] {
+        let Self { calls, others, tickets, numbers, past, follow_ups, .. } = self;
+        [calls, others, tickets, numbers, past, follow_ups]
     }
 }
 
@@ -85,12 +101,6 @@ pub(super) async fn find(
     found.past.extend(texts(&rows, "id")?);
     found.numbers.extend(texts(&rows, "number")?);
 
-    let ids = found.tickets.iter().chain(&found.past).cloned();
-    let docs = of("SELECT doc FROM ticket_docs WHERE ticket_id", ids).build();
-    for row in docs.fetch_all(&mut *db).await? {
-        found.docs.insert(row.try_get("doc")?);
-    }
-
     let mut asked = of("SELECT id FROM follow_ups WHERE citizen", number.forms());
     asked.push(" OR ticket IN (").push_list(found.numbers.iter().cloned()).push(")");
     found.follow_ups.extend(texts(&asked.build().fetch_all(&mut *db).await?, "id")?);
@@ -115,4 +125,21 @@ pub(super) async fn find(
 
 fn texts(rows: &[AnyRow], column: &str) -> Result<Vec<String>, StoreError> {
     rows.iter().map(|row| row.try_get(column).map_err(StoreError::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_are_the_whole() {
+        let ids = |count: usize| (0..count).map(|id| format!("{id:04}")).collect();
+        let found = Found { calls: ids(201), tickets: ids(100), past: ids(1), ..Found::default() };
+        let parts = found.parts(100);
+        assert_eq!(parts.len(), 3);
+        assert!(parts.iter().all(|part| part.sets().iter().all(|set| set.len() <= 100)));
+        let calls: BTreeSet<String> = parts.iter().flat_map(|part| part.calls.clone()).collect();
+        assert_eq!((calls, parts[0].past.len()), (found.calls, 1));
+        assert!(Found::default().parts(100).is_empty());
+    }
 }

@@ -1,8 +1,8 @@
 //! All that is known of one citizen, by the telephone number: given out whole, or erased.
 //!
-//! **An erasure is one transaction**: what is in the database goes at once or not at all. The files of recordings
-//! follow; what a crash leaves of them is deleted when their server starts. What counts calls, tickets and
-//! follow-ups stays, with [`ERASED`] in the place of the number.
+//! **An erasure that was ordered is finished, whatever stops in between**: the order is stored first, with all that goes, and
+//! carried out in steps ([`order`]). The files of recordings follow; what a crash leaves of them is deleted when their
+//! server starts. What counts calls, tickets and follow-ups stays, with [`ERASED`] in the place of the number.
 //!
 //! A citizen's are: calls with the number, tickets of those calls or with the number as their telephone, past
 //! tickets with it, follow-ups to it or about those tickets.
@@ -11,6 +11,7 @@ mod data;
 mod erase;
 mod files;
 mod find;
+mod order;
 mod scrub;
 
 pub use data::CitizenData;
@@ -23,7 +24,7 @@ use std::str::FromStr;
 /// What stands where something of a citizen was.
 pub const ERASED: &str = "已删除";
 
-/// Calls, and likewise tickets, that one erasure or one export takes: the writer is not held up by more.
+/// Calls, and likewise tickets, that one erasure or one export takes: their ids are in one statement.
 pub const CITIZEN_ROWS_MAX: u32 = 2_000;
 
 /// Fewest digits: shorter ones are services, whose number many share.
@@ -79,6 +80,11 @@ impl CitizenNumber {
     /// For the audit: `…8000`.
     pub fn told(&self) -> String {
         format!("…{}", &self.0[self.0.len() - TOLD_DIGITS..])
+    }
+
+    /// The number as it is kept.
+    pub(super) fn digits(&self) -> &str {
+        &self.0
     }
 
     /// The number as trunks and other systems write it.

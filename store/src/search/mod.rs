@@ -1,6 +1,7 @@
 //! Finding tickets: by number, telephone, words and place; our own and past ones of another system.
 //!
-//! **The index is written in the transaction of its ticket.** What is found is as new as what is read.
+//! **The index is written in the transaction of its ticket.** What is found is as new as what is read. Tickets of before it
+//! come into it beside the calls of a running server; what must not miss one (an erasure, a copy, an import) waits for that.
 
 mod phone;
 mod query;
@@ -12,6 +13,7 @@ pub use words::{WORDS_CHARS_MAX, Words, WordsError};
 use crate::error::StoreError;
 use crate::handling::HandlingFilter;
 use crate::past::{self, PastRow};
+use crate::rows::unsigned;
 use crate::sql::Sql;
 use crate::tickets::{self, TicketRow, TicketStatus};
 use crate::writer::Command;
@@ -157,23 +159,32 @@ impl Store {
     }
 
     /// Puts tickets into the index that were there before it, and those that a server of an older version has
-    /// written beside us.
-    pub(crate) async fn index_what_waits(&self) -> Result<(), StoreError> {
+    /// written beside us; some at a time, so that calls write between them. `told` hears how many are left.
+    pub async fn index_what_waits(&self, told: impl Fn(u64)) -> Result<(), StoreError> {
         let since = past::first_id(UnixMillis(clock::now().0 - LOOKED_BACK_MS)).to_string();
         let waiting: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM tickets_to_index) + (SELECT count(*) FROM tickets
-                WHERE id >= $1 AND NOT EXISTS (SELECT 1 FROM ticket_docs WHERE ticket_id = tickets.id))",
+                WHERE id >= $1 AND NOT EXISTS (SELECT 1 FROM ticket_docs WHERE ticket_id = tickets.id)
+                    AND NOT EXISTS (SELECT 1 FROM tickets_to_index WHERE ticket_id = tickets.id))",
         )
         .bind(&since)
         .fetch_one(self.readers())
         .await?;
-        if waiting == 0 {
+        let mut left = unsigned(waiting);
+        told(left);
+        if left == 0 {
             return Ok(());
         }
-        tracing::info!(waiting, "tickets are put into the index");
         self.write(Overlooked { since }).await?;
-        while self.write(IndexWaiting).await? {}
-        Ok(())
+        loop {
+            let done = self.write(IndexWaiting).await?;
+            left = left.saturating_sub(done);
+            if done == 0 {
+                told(0);
+                return Ok(());
+            }
+            told(left);
+        }
     }
 }
 
@@ -394,14 +405,14 @@ impl Command for Overlooked {
     }
 }
 
-/// Some tickets of before the index; whether there were any.
+/// Some tickets of before the index; how many.
 struct IndexWaiting;
 
 impl Command for IndexWaiting {
-    type Output = bool;
+    type Output = u64;
     type Error = StoreError;
 
-    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+    async fn run(&self, db: &mut AnyConnection) -> Result<u64, StoreError> {
         let rows = sqlx::query(
             "SELECT tickets.*, calls.caller FROM tickets_to_index
              JOIN tickets ON tickets.id = ticket_id JOIN calls ON calls.id = call_id
@@ -420,6 +431,6 @@ impl Command for IndexWaiting {
         let mut sql = Sql::new("DELETE FROM tickets_to_index WHERE ticket_id IN (");
         sql.push_list(entries.iter().map(|entry| entry.id.to_string())).push(")");
         sql.build().execute(db).await?;
-        Ok(!entries.is_empty())
+        Ok(entries.len() as u64)
     }
 }

@@ -11,6 +11,14 @@ async fn without_triggers(store: &Store, on: On) {
     }
 }
 
+/// All lines that are there become older than the chain.
+async fn older_than_the_chain(store: &Store, on: On) {
+    let table = if on == On::Postgres { " ON audit_unchained_up_to" } else { "" };
+    store.write(Owned(format!("DROP TRIGGER audit_mark_stays{table}"))).await.unwrap();
+    let mark = "UPDATE audit_unchained_up_to SET id = (SELECT max(id) FROM audit)";
+    store.write(Sql(mark)).await.unwrap();
+}
+
 struct Owned(String);
 
 impl Command for Owned {
@@ -51,6 +59,7 @@ async fn a_hash_is_what_the_documentation_says() {
     let (_dir, store) = fresh(On::Sqlite).await;
     let line = "INSERT INTO audit (at, by, action, subject) VALUES (7, '甲', 'a.b', 'x\"')";
     store.write(Sql(line)).await.unwrap();
+    older_than_the_chain(&store, On::Sqlite).await;
     let chain = again(&store).await.verify_audit(None).await.unwrap();
     // printf '%064d\n[7,"甲","a.b","x\\""]' 0 | sha256sum
     let expected = "9f0bfa33f851ca068eda3dd2e5c5d89067dbf7afb8f9c3e0e84ed4a048ad8deb";
@@ -107,22 +116,46 @@ async fn the_first_line_that_is_not_as_it_was_written_is_named(on: On) {
     }
 }
 
-on_both!(lines_of_before_the_chain_come_into_it_and_those_of_an_older_server);
-async fn lines_of_before_the_chain_come_into_it_and_those_of_an_older_server(on: On) {
+on_both!(lines_of_before_the_chain_come_into_it);
+async fn lines_of_before_the_chain_come_into_it(on: On) {
     let (_dir, store) = fresh(on).await;
     let old = "INSERT INTO audit (at, by, action, subject) VALUES (1, 'admin', 'key.create', 'k')";
     // More than are chained at a time.
     for _ in 0..1_100 {
         store.write(Sql(old)).await.unwrap();
     }
+    older_than_the_chain(&store, on).await;
     let store = again(&store).await;
     let chain = store.verify_audit(None).await.unwrap();
     assert_eq!((chain.lines, &chain.broken), (1_100, &None));
-    // An older server beside us writes lines without a hash.
-    store.write(Sql(old)).await.unwrap();
-    store.write(Sql(old)).await.unwrap();
-    assert_eq!(store.verify_audit(None).await.unwrap().broken.unwrap().id, 1_101);
     written(&store, 1).await;
     let chain = store.verify_audit(None).await.unwrap();
-    assert_eq!((chain.lines, chain.broken), (1_103, None));
+    assert_eq!((chain.lines, chain.broken), (1_101, None));
+}
+
+on_both!(a_line_without_a_hash_that_somebody_adds_is_never_chained);
+async fn a_line_without_a_hash_that_somebody_adds_is_never_chained(on: On) {
+    let (_dir, store) = fresh(on).await;
+    written(&store, 3).await;
+    // No trigger refuses it: it is an addition.
+    let added =
+        "INSERT INTO audit (at, by, action, subject) VALUES (1, 'admin', 'key.create', 'k')";
+    store.write(Sql(added)).await.unwrap();
+    let broken = async |store: &Store| {
+        let chain = store.verify_audit(None).await.unwrap();
+        (chain.lines, chain.broken.map(|line| line.id))
+    };
+    assert_eq!(broken(&store).await, (3, Some(4)));
+    written(&store, 2).await;
+    assert_eq!(broken(&store).await, (3, Some(4)), "the next line does not chain it");
+    let store = again(&store).await;
+    assert_eq!(broken(&store).await, (3, Some(4)), "nor does the next start");
+    for statement in [
+        "UPDATE audit_unchained_up_to SET id = 99",
+        "DELETE FROM audit_unchained_up_to",
+        "INSERT INTO audit_unchained_up_to VALUES (1, 99)",
+    ] {
+        let refused = store.write(Sql(statement)).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains("only added")));
+    }
 }

@@ -264,10 +264,11 @@ async fn messages(store: &Store, ticket: TicketId, call: CallId) {
         store.outbox_failed(first.id, "x", &quote, OutboxFailure::Park, clock::now()).await;
     assert!(parked.unwrap());
     let key = RequestKey { who: "801".into(), key: "k".into(), request: "r".into() };
-    store.claim_request(key.clone(), false).await.unwrap();
+    let claim = store.claim_request(key, false).await.unwrap();
+    let KeyClaim::New(claim) = claim else { panic!("{claim:?}") };
     let body = format!(r#"{{"call":"{call}","title":"烧烤店"}}"#);
     let answer = KeptAnswer { status: 201, content_type: None, body };
-    store.answer_request(key, answer).await.unwrap();
+    store.answer_request(claim, answer).await.unwrap();
 }
 
 async fn past(store: &Store) {
@@ -606,10 +607,57 @@ async fn one_of_many(store: Store, n: usize) {
     store.confirm_ticket(ticket, revision, "801").await.unwrap();
 }
 
+on_both!(an_erasure_that_was_cut_off_is_finished_by_the_next_start_or_order);
+async fn an_erasure_that_was_cut_off_is_finished_by_the_next_start_or_order(on: On) {
+    let (_dir, store) = fresh(on).await;
+    let known = everything(&store).await;
+    // More than one step.
+    for n in 0..130 {
+        one_of_many(store.clone(), n).await;
+    }
+    for steps in [0, 1, 3] {
+        let (id, taken) = store.order_erasure(number(), "li").await.unwrap();
+        for _ in 0..steps {
+            store.erasure_step(&id).await.unwrap();
+        }
+        assert_eq!(store.erasures_unfinished().await.unwrap(), 1, "{steps}");
+        // The process dies here, and another one opens the database.
+        let store = again(&store).await;
+        let calls = store.finish_erasures().await.unwrap();
+        let named = store.would_erase(&number()).await.unwrap();
+        assert_eq!(named, Erasure { keeps_do_not_call: true, ..Erasure::default() }, "{steps}");
+        assert_eq!(store.erasures_unfinished().await.unwrap(), 0);
+        assert!(left(&dump(&store).await).iter().all(|place| place.starts_with("do_not_call")));
+        if steps == 0 {
+            assert_eq!((taken.calls, taken.tickets), (134, 133));
+            assert!(calls.contains(&known.call) && calls.len() == 134);
+            let page = store.log(Some(0), 500).await.unwrap();
+            assert!(matches!(page, crate::feed::LogPage::Rows { .. }));
+        }
+        one_of_many(store.clone(), 1).await;
+        let (call, _) = begun(&store).await;
+        over(&store, call, false).await;
+    }
+    // The next order finishes one of before, and takes what came since.
+    let (id, _) = store.order_erasure(number(), "li").await.unwrap();
+    store.erasure_step(&id).await.unwrap();
+    one_of_many(store.clone(), 2).await;
+    let erased = store.erase_citizen(number(), EraseReason::Unlawful, "wang").await.unwrap();
+    assert_eq!((erased.erasure.calls, erased.calls.len()), (1, 3));
+    let lines = AuditQuery { limit: 500, ..AuditQuery::default() };
+    let lines = store.audit_lines(&lines).await.unwrap();
+    let done: Vec<_> = lines.iter().filter(|line| line.action == "citizen.erased").collect();
+    assert_eq!((done.len(), done[0].by.as_str(), done[1].by.as_str()), (5, "wang", "li"));
+    assert_eq!(done[0].subject, "…8000");
+    // Each step was done once.
+    let history = store.revisions(known.ticket).await.unwrap();
+    assert_eq!(history.iter().filter(|revision| revision.erased).count(), 1);
+}
+
 /// With `--nocapture` it tells how long a write waits behind an erasure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::disallowed_methods, reason = "it measures")]
-async fn an_erasure_of_a_thousand_calls_is_one_and_others_write_beside_it() {
+async fn an_erasure_of_a_thousand_calls_is_in_steps_and_others_write_between_them() {
     let (_dir, store) = fresh(On::Sqlite).await;
     for first in (0..1_000).step_by(50) {
         let mut calls = JoinSet::new();
@@ -633,12 +681,27 @@ async fn an_erasure_of_a_thousand_calls_is_one_and_others_write_beside_it() {
         });
     }
     let began = Instant::now();
-    let erased = store.erase_citizen(number(), EraseReason::OtherLaw, "admin").await.unwrap();
+    let (id, erasure) = store.order_erasure(number(), "admin").await.unwrap();
+    let (order, mut step, mut steps) = (began.elapsed().as_millis(), 0, 0);
+    loop {
+        let asked = Instant::now();
+        let more = store.erasure_step(&id).await.unwrap();
+        step = step.max(asked.elapsed().as_millis());
+        if !more {
+            break;
+        }
+        steps += 1;
+    }
+    let in_steps = began.elapsed().as_millis();
+    let calls = store.finish_erasures().await.unwrap();
     let whole = began.elapsed().as_millis();
     is_over.store(true, Relaxed);
     let longest = waits.join_all().await[0];
-    println!("1,000 calls erased in {whole} ms; the longest wait of a write was {longest} ms");
-    assert_eq!((erased.erasure.calls, erased.erasure.tickets), (1_000, 1_000));
-    assert!(!erased.erasure.more);
+    println!(
+        "1,000 calls erased in {whole} ms: the order {order} ms, a step at most {step} ms, all steps after \
+         {in_steps} ms; the longest wait of a write was {longest} ms"
+    );
+    assert_eq!((erasure.calls, erasure.tickets, calls.len()), (1_000, 1_000, 1_000));
+    assert_eq!((erasure.more, steps), (false, 11), "ten parts and the rest");
     assert_eq!(store.would_erase(&number()).await.unwrap(), Erasure::default());
 }

@@ -4,13 +4,14 @@
 use super::*;
 use crate::search::{Reach, docs};
 use qingting_nlu::history::PastTicket;
+use std::sync::Mutex;
 
 fn asked(text: &str) -> TicketSearch {
     TicketSearch { text: Some(text.parse().unwrap()), limit: 9, ..TicketSearch::default() }
 }
 
-on_both!(tickets_of_before_the_index_are_found_once_the_database_was_opened);
-async fn tickets_of_before_the_index_are_found_once_the_database_was_opened(on: On) {
+on_both!(tickets_of_before_the_index_are_found_once_it_was_brought_up_to_date);
+async fn tickets_of_before_the_index_are_found_once_it_was_brought_up_to_date(on: On) {
     let (_dir, store) = fresh(on).await;
     let mut tickets = Vec::new();
     // More than are done at a time.
@@ -33,7 +34,12 @@ async fn tickets_of_before_the_index_are_found_once_the_database_was_opened(on: 
     // Before it is in the index it may change.
     let edit = vec![(Field::Place, "翠湖小区".to_owned())];
     store.edit_ticket(ticket, 1, edit, "1001").await.unwrap();
+    // Opening waits for none of them, and none is told twice.
     let store = again(&store).await;
+    assert!(store.find_tickets(&asked("路灯")).await.unwrap().is_empty());
+    let told = Mutex::new(Vec::new());
+    store.index_what_waits(|left| told.lock().unwrap().push(left)).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [600, 100, 0, 0]);
     let found = store.find_tickets(&asked("路灯")).await.unwrap();
     assert_eq!(found.iter().map(FoundTicket::id).collect::<Vec<_>>(), [ticket]);
     let everywhere = TicketSearch {
@@ -52,8 +58,10 @@ async fn tickets_of_before_the_index_are_found_once_the_database_was_opened(on: 
     assert_eq!((first.len(), store.find_tickets(&rest).await.unwrap().len()), (500, 100));
 }
 
-on_both!(what_an_older_server_writes_beside_us_is_found_once_somebody_opens_the_database);
-async fn what_an_older_server_writes_beside_us_is_found_once_somebody_opens_the_database(on: On) {
+on_both!(what_an_older_server_writes_beside_us_is_found_once_the_index_is_brought_up_to_date);
+async fn what_an_older_server_writes_beside_us_is_found_once_the_index_is_brought_up_to_date(
+    on: On,
+) {
     let (_dir, store) = fresh(on).await;
     let (call, ticket) = begun(&store).await;
     for statement in ["DELETE FROM ticket_phones", "DELETE FROM ticket_docs"] {
@@ -61,9 +69,45 @@ async fn what_an_older_server_writes_beside_us_is_found_once_somebody_opens_the_
     }
     store.record_final(call, said("路灯"), &[tag(Field::Title, "路灯不亮")]).await.unwrap();
     assert!(store.find_tickets(&asked("路灯")).await.unwrap().is_empty());
-    let store = again(&store).await;
+    store.index_what_waits(|_| ()).await.unwrap();
     let found = store.find_tickets(&asked("路灯")).await.unwrap();
     assert_eq!(found.iter().map(FoundTicket::id).collect::<Vec<_>>(), [ticket]);
+}
+
+on_both!(a_copy_an_erasure_and_an_import_wait_for_the_index);
+async fn a_copy_an_erasure_and_an_import_wait_for_the_index(on: On) {
+    let (_dir, store) = fresh(on).await;
+    let citizen: CitizenNumber = "13700137000".parse().unwrap();
+    let (call, ticket) = begun(&store).await;
+    store.record_final(call, said("x"), &[tag(Field::Phone, "13700137000")]).await.unwrap();
+    store.end_call(ended(call)).await.unwrap();
+    store.captions_closed(call).await.unwrap();
+    let unindexed = async || {
+        for statement in
+            ["DELETE FROM ticket_words", "DELETE FROM ticket_phones", "DELETE FROM ticket_docs"]
+        {
+            store.write(Sql(statement)).await.unwrap();
+        }
+    };
+    unindexed().await;
+    let given = store.citizen_data(&citizen).await.unwrap();
+    assert_eq!(given.data["tickets"].as_array().unwrap().len(), 1);
+    unindexed().await;
+    let number = store.ticket(ticket).await.unwrap().unwrap().number;
+    let known = PastTicket {
+        number,
+        received_at: START,
+        closed_at: None,
+        fields: vec![(Field::Title, Pii::new("路灯".into()))],
+    };
+    let import = PastImport { file: "a.csv".into(), by: "li".into(), tickets: vec![known] };
+    let done = store.import_past_tickets(import, |_| {}).await.unwrap();
+    assert_eq!(done, PastImported { new: 0, known: 1 });
+    unindexed().await;
+    assert_eq!(store.would_erase(&citizen).await.unwrap().tickets, 1);
+    unindexed().await;
+    let erased = store.erase_citizen(citizen, EraseReason::OtherLaw, "li").await.unwrap();
+    assert_eq!(erased.erasure.tickets, 1);
 }
 
 on_both!(what_an_interrupted_import_has_left_makes_room_for_the_next);

@@ -156,29 +156,36 @@ async fn recordings_go_when_the_operator_said_so_and_never_before(on: On) {
     store.answer_call(call, START, Some("a.wav".into())).await.unwrap();
     store.end_call(ended(call)).await.unwrap();
     let ever = UnixMillis(i64::MAX);
-    assert!(store.recordings_due(ever, 9).await.unwrap().is_empty());
+    assert!(store.recordings_due(ever, None, 9).await.unwrap().is_empty());
 
     store.retain_recordings(Some(Duration::from_secs(60))).await.unwrap();
     let day = UnixMillis(START.0 + 120_000);
-    assert!(store.recordings_due(UnixMillis(day.0 - 1), 9).await.unwrap().is_empty());
+    assert!(store.recordings_due(UnixMillis(day.0 - 1), None, 9).await.unwrap().is_empty());
     // Of a call that ends later, and its running one is never due.
     let (later, _) = begun(&store).await;
     store.answer_call(later, START, Some("b.wav".into())).await.unwrap();
-    let due = store.recordings_due(ever, 9).await.unwrap();
-    assert_eq!(due.iter().map(|row| row.key.call).collect::<Vec<_>>(), [call]);
-    assert_eq!(due[0].delete_after, Some(day));
+    let due = store.recordings_due(ever, None, 9).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.row.key.call).collect::<Vec<_>>(), [call]);
+    assert_eq!(due[0].row.delete_after, Some(day));
     store.end_call(ended(later)).await.unwrap();
-    assert_eq!(store.recordings_due(day, 9).await.unwrap().len(), 2);
+    let both = store.recordings_due(day, None, 9).await.unwrap();
+    assert_eq!(both.len(), 2);
+    let first = store.recordings_due(day, None, 1).await.unwrap();
+    assert_eq!(store.recordings_due(day, Some(&first[0]), 9).await.unwrap(), both[1..]);
+    // The calls are of before servers had names: on a server's database the files may be another's.
+    assert!(both.iter().all(|due| due.is_ours == (on == On::Sqlite)));
+    store.name_server("one".into());
+    assert_eq!(store.recordings_due(day, None, 9).await.unwrap(), both);
 
-    store.recording_deleted(due[0].key, "retention").await.unwrap();
-    store.recording_deleted(due[0].key, "retention").await.unwrap();
+    store.recording_deleted(due[0].row.key, "retention").await.unwrap();
+    store.recording_deleted(due[0].row.key, "retention").await.unwrap();
     assert_eq!(store.call(call).await.unwrap().unwrap().recording, None);
     assert!(store.recordings(call).await.unwrap()[0].deleted_at.is_some());
     let query = AuditQuery { limit: 9, subject: Some(call.to_string()), before: None };
     assert_eq!(store.audit_lines(&query).await.unwrap().len(), 1);
 
     store.retain_recordings(None).await.unwrap();
-    assert!(store.recordings_due(ever, 9).await.unwrap().is_empty());
+    assert!(store.recordings_due(ever, None, 9).await.unwrap().is_empty());
 }
 
 on_both!(a_citizen_goes_back_to_the_seat_that_knows_the_matter);

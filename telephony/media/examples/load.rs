@@ -7,7 +7,6 @@
 
 use qingting_media::codec::{Coder, PACKET_SAMPLES_MAX, PAYLOAD_BYTES_MAX};
 use qingting_media::g711::Law;
-use qingting_media::lateness::LatenessSnapshot;
 use qingting_media::rtp::{HEADER_BYTES, Header};
 use qingting_media::{
     Codec, LegConfig, LegHandle, MediaConfig, MediaEngine, RecordTo, RemoteMedia, RoomConfig,
@@ -83,18 +82,18 @@ fn serve(parties: usize, rooms: usize, time: Duration) {
         let spent = processor_s().map(|spent| spent / time.as_secs_f64());
         let [kernel, all] =
             [0, 1].map(|index| spent[index] - processor[index] / time.as_secs_f64());
-        let late = since(engine.metrics().lateness, before);
+        let late = engine.metrics().lateness.since(&before);
         println!("{rooms} rooms of {parties}, recorded in stereo, {:.0} s", time.as_secs_f64());
         println!("a core's share per room: {:.4} %", all * 100.0 / rooms as f64);
         println!("of it in the kernel:     {:.4} %", kernel * 100.0 / rooms as f64);
         println!("rooms that fill a core:  {:.0}", rooms as f64 / all);
-        let quantile = |share| match late.quantile_us(share) {
-            Some(us) => format!("{:.2} ms", us as f64 / 1_000.0),
+        let quantile = |share| match late.quantile(share) {
+            Some(seconds) => format!("{:.2} ms", seconds * 1_000.0),
             None => "more than 100 ms".into(),
         };
         // A server that the machine starves leaves ticks out and looks cheap.
         let wanted = time.as_millis() / 20;
-        println!("ticks run:               {} of {wanted}", late.count());
+        println!("ticks run:               {} of {wanted}", late.count);
         println!("ticks late, p50 {} p99 {}", quantile(0.5), quantile(0.99));
     }
     let mut counts = String::new();
@@ -285,13 +284,6 @@ fn hear_all(socket: &UdpSocket) -> u64 {
         };
         let Ok(count @ 1..) = u64::try_from(count) else { return heard };
         heard += count;
-    }
-}
-
-fn since(now: LatenessSnapshot, before: LatenessSnapshot) -> LatenessSnapshot {
-    LatenessSnapshot {
-        buckets: std::array::from_fn(|bucket| now.buckets[bucket] - before.buckets[bucket]),
-        sum_us: now.sum_us - before.sum_us,
     }
 }
 

@@ -5,13 +5,13 @@ use crate::dtls::Certificate;
 use crate::event::{MediaEvent, RoomEvent};
 use crate::handle::LegHandle;
 use crate::keying;
-use crate::lateness::{Lateness, LatenessSnapshot};
 use crate::opener::{Opener, lock, now};
 use crate::ports::PortPool;
 use crate::recorder::{self, RecorderCounters};
 use crate::room::Room;
 use crate::room_handle::RoomHandle;
-use crate::shard::{self, ROOMS_PER_SHARD_MAX, ROOMS_WAITING_MAX, Shard};
+use crate::shard::{self, Lateness, ROOMS_PER_SHARD_MAX, ROOMS_WAITING_MAX, Shard};
+use qingting_common::histogram::Snapshot;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ impl ShardHandle {
 }
 
 /// Figures for metrics.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MediaMetrics {
     /// Legs that are open.
     pub legs: usize,
@@ -54,8 +54,8 @@ pub struct MediaMetrics {
     pub rooms: usize,
     /// Port pairs that are free and rested.
     pub ports_free: usize,
-    /// How late ticks were.
-    pub lateness: LatenessSnapshot,
+    /// How late ticks were, in seconds.
+    pub lateness: Snapshot,
     /// Recording writes that failed.
     pub recording_write_errors: u64,
     /// Bytes of audio written.
@@ -87,7 +87,7 @@ impl MediaEngine {
             next_key: AtomicU64::new(1),
             keying: keying_jobs,
         });
-        let (lateness, keying) = (Arc::new(Lateness::default()), Some(keying));
+        let (lateness, keying) = (Arc::new(shard::lateness()), Some(keying));
         let mut engine =
             Self { shards: Vec::new(), opener, lateness, counters, fingerprint, keying };
         for number in 0..shards {
@@ -279,8 +279,12 @@ mod tests {
         drop(dead);
         let (incoming, taken) = sync_channel(ROOMS_WAITING_MAX);
         let shared = Arc::new(shard::Shared::default());
-        let shard =
-            Shard { shared: Arc::clone(&shared), lateness: Arc::default(), incoming: taken, jobs };
+        let shard = Shard {
+            shared: Arc::clone(&shared),
+            lateness: Arc::new(shard::lateness()),
+            incoming: taken,
+            jobs,
+        };
         let thread = thread("media-0", move || shard.run()).unwrap();
         join(std::mem::replace(
             &mut engine.shards[0],

@@ -28,7 +28,6 @@ pub mod ice;
 pub mod jitter;
 mod keying;
 pub mod latch;
-pub mod lateness;
 mod leg;
 pub mod mix;
 mod net;

@@ -1,10 +1,10 @@
 //! A media thread: ticks all its rooms every 20 ms, at absolute deadlines, and waits for nobody.
 
 use crate::clock;
-use crate::lateness::Lateness;
 use crate::leg::{Leg, Tick};
 use crate::recorder::Job;
 use crate::room::{Room, Scratch};
+use qingting_common::Histogram;
 use qingting_common::limits::TICK_MS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,6 +20,19 @@ pub(crate) const ROOMS_WAITING_MAX: usize = 1_024;
 /// After a stall this many ticks are made up for at once; more are left out: 200 ms.
 const CATCH_UP_TICKS_MAX: u64 = 10;
 const TICK_NS: u64 = TICK_MS as u64 * 1_000_000;
+
+/// Upper bounds of the ticks' lateness, in seconds.
+const LATE_S: [f64; 16] = [
+    0.00005, 0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075,
+    0.01, 0.02, 0.05, 0.1,
+];
+
+/// How late ticks are. Shared by all shards.
+pub(crate) type Lateness = Histogram<16>;
+
+pub(crate) const fn lateness() -> Lateness {
+    Histogram::new(LATE_S)
+}
 
 /// What a media thread and those who open rooms and legs on it share.
 #[derive(Debug, Default)]
@@ -64,7 +77,7 @@ impl Shard {
             clock::sleep_until(due);
             let now_ns = clock::monotonic_ns();
             let late = now_ns.saturating_sub(due);
-            self.lateness.record(late);
+            self.lateness.record(late as f64 / 1e9);
             let missed = late / TICK_NS;
             if missed > CATCH_UP_TICKS_MAX {
                 number += missed;

@@ -3,6 +3,7 @@
 use super::baresip::{Next, Phone, heard};
 use crate::audio::{Wav, samples_in};
 use crate::clock::Deadline;
+use crate::discretion;
 use crate::ports::free_port;
 use crate::tone::{self, Hz};
 use serde_json::Value;
@@ -80,6 +81,7 @@ impl Desk {
 
     /// A citizen's telephone, which calls and says this.
     pub fn citizen(number: &str, says: Vec<i16>) -> Self {
+        discretion::dialled(number);
         let ip = Ipv4Addr::LOCALHOST;
         let account = account(number, ip, Manner::Waits);
         Self::start(number, ip, free_port(0), says, &account)
@@ -87,6 +89,7 @@ impl Desk {
 
     /// All those whom the trunk at this port reaches, each by its number.
     pub fn outside(port: u16, numbers: &[&str], hz: Hz, how: Manner) -> Self {
+        numbers.iter().for_each(|number| discretion::dialled(number));
         let accounts: String = numbers.iter().map(|of| account(of, OUTSIDE, how)).collect();
         Self::start("outside", OUTSIDE, port, says(hz), &accounts)
     }
@@ -107,6 +110,9 @@ impl Desk {
 
     /// Calls somebody: a URI, or of a seat's telephone a number or an extension too. Does not wait.
     pub fn dial(&mut self, target: &str) {
+        discretion::dialled(
+            target.trim_start_matches("sip:").split('@').next().unwrap_or_default(),
+        );
         self.command("dial", target);
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// The file that is written last: where it is missing, the backup is not whole.
 pub const MANIFEST: &str = "manifest.json";
@@ -90,6 +90,9 @@ pub struct Manifest {
     pub recordings: u64,
     /// Whether the recordings' keys are in the folder.
     pub with_keys: bool,
+    /// Files with secrets that the configuration named and the folder does not have, by their settings.
+    #[serde(default)]
+    pub secrets_left_out: BTreeMap<String, PathBuf>,
     /// What was wrong with recordings already then.
     pub faults: Vec<Fault>,
     /// Every file but this one.
@@ -283,6 +286,7 @@ mod tests {
             past_tickets: 0,
             recordings: 0,
             with_keys: false,
+            secrets_left_out: BTreeMap::new(),
             faults: Vec::new(),
             files: vec![copied(path)],
         };

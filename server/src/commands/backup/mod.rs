@@ -13,18 +13,20 @@ pub use restore::run as restore;
 
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, secrets};
 use crate::{clock, database, home, serve};
 use anyhow::{Context, Result, bail};
 use indicatif::{HumanBytes, ProgressBar};
 use manifest::{Copied, Fault, Journal, Kind, MANIFEST, Manifest, What};
 use qingting_store::{Counts, DatabaseUrl, KnownRecording, Place, Source, china};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Files of the data folder that are the server's own and come back with it, where they are in the backup.
+const OWN_FILES: [&str; 3] = [home::SERVER_ID, serve::FEED_SECRET_FILE, serve::RECORDING_KEY_FILE];
 /// Who stands in the audit.
 const HERE: &str = "command line";
 /// The folder of recordings in a backup.
@@ -80,7 +82,7 @@ async fn make(config: &Config, args: &cli::Backup) -> Result<ExitCode> {
     crate::crash::point("backup-copied");
     let wanted: HashSet<String> = known.iter().map(|of| below(&of.file)).collect();
     let is_wanted = |path: &str| {
-        [kind.file(), home::SERVER_ID].contains(&path)
+        [kind.file(), home::SERVER_ID, serve::FEED_SECRET_FILE].contains(&path)
             || (with_keys && path == serve::RECORDING_KEY_FILE)
             || wanted.contains(path)
     };
@@ -96,6 +98,7 @@ async fn make(config: &Config, args: &cli::Backup) -> Result<ExitCode> {
         past_tickets: counts.of.past_tickets,
         recordings: counts.of.recordings,
         with_keys,
+        secrets_left_out: left_out(config, with_keys),
         faults,
         files: journal.finish(dir, is_wanted)?,
     };
@@ -235,12 +238,22 @@ async fn recordings(
     Ok(faults)
 }
 
-/// The server's name, by which its calls are its own, and on request the keys; gives whether they are there.
+/// Files with secrets that the configuration names: they are the operator's to keep.
+fn left_out(config: &Config, with_keys: bool) -> BTreeMap<String, PathBuf> {
+    let is_in = |setting: &str| with_keys && setting == "recording.key_file";
+    secrets(config).into_iter().filter(|(setting, _)| !is_in(setting)).collect()
+}
+
+/// The server's name, by which its calls are its own, what its log of changes is signed with, and on request the keys;
+/// gives whether they are there.
 fn few(config: &Config, dir: &Path, with_keys: bool, journal: &mut Journal) -> Result<bool> {
     let keys = if with_keys { serve::recording_key_file(config) } else { None };
     let name = config.data.dir.join(home::SERVER_ID);
+    // Who follows the log believes no other; one that the configuration names is not ours.
+    let own = config.feed.secret_file.as_os_str().is_empty();
+    let feed = own.then(|| config.data.dir.join(serve::FEED_SECRET_FILE));
     let is_there = keys.is_some();
-    for (from, path) in [(Some(name), home::SERVER_ID), (keys, serve::RECORDING_KEY_FILE)] {
+    for (from, path) in [Some(name), feed, keys].into_iter().zip(OWN_FILES) {
         let Some(from) = from else { continue };
         let copied = files::copy(&from, &dir.join(path), path.to_owned(), &ProgressBar::hidden())?;
         copied.map_or(Ok(()), |copied| journal.note(copied))?;
@@ -261,6 +274,9 @@ fn tell(manifest: &Manifest, dir: &Path, took: Duration) {
         took.as_secs_f64()
     );
     tell_faults(&manifest.faults);
+    for (setting, path) in &manifest.secrets_left_out {
+        println!("Not in it: {} ({setting}). Keep a copy elsewhere.", path.display());
+    }
     if manifest.with_keys {
         println!(
             "WARNING: {} is in it, so that whoever has this folder hears every recording. Keep it as you keep the key.",

@@ -5,7 +5,7 @@
 
 use super::files;
 use super::manifest::{Copied, Fault, Kind, Manifest, What};
-use super::{HERE, RECORDINGS, postgres, spinner, tell_faults};
+use super::{HERE, OWN_FILES, RECORDINGS, postgres, spinner, tell_faults};
 use crate::cli;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -49,7 +49,7 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     }
     // First of all that takes time: whoever starts the server in spite of an interruption calls nobody again.
     wake(&place, &manifest, dir).await?;
-    for name in [home::SERVER_ID, serve::RECORDING_KEY_FILE] {
+    for name in OWN_FILES {
         if stage.0.join(name).exists() {
             stage.settle(name, &config.data.dir.join(name))?;
         }
@@ -88,6 +88,7 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     }
     tell_faults(&new);
     tell_keys(config, &manifest);
+    tell_secrets(&manifest);
     Ok(if new.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -112,7 +113,7 @@ async fn check_target(
     let data = &config.data.dir;
     let mut there = vec![(is_filled, recordings)];
     // Those of a server that has started and has no calls yet are made anew by nobody.
-    for name in [home::SERVER_ID, serve::RECORDING_KEY_FILE] {
+    for name in OWN_FILES {
         let (own, kept) = (data.join(name), dir.join(name));
         let is_other = own.exists()
             && manifest.files.iter().any(|file| file.path == name)
@@ -288,6 +289,16 @@ fn tell_keys(config: &Config, manifest: &Manifest) {
             "There is no key of the recordings here: put your copy to {} before the server starts, which would \
              make another.",
             if named.as_os_str().is_empty() { &own } else { named }.display()
+        );
+    }
+}
+
+/// What the backup did not hold and is not here either.
+fn tell_secrets(manifest: &Manifest) {
+    for (setting, path) in manifest.secrets_left_out.iter().filter(|(_, path)| !path.exists()) {
+        println!(
+            "The backup did not hold {} ({setting}): put your copy there, or name another in the configuration.",
+            path.display()
         );
     }
 }

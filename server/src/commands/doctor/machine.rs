@@ -11,6 +11,8 @@ use rustix::process::{Resource, getrlimit};
 use std::path::Path;
 use std::process::Command;
 
+/// The unit of the package.
+const UNIT: &str = "qingting.service";
 const GIB: u64 = 1 << 30;
 /// Free space of the data folder below which the hotline is about to stop recording.
 const DISK_BAD_BYTES: u64 = GIB;
@@ -27,7 +29,7 @@ pub fn look(config: &Config) -> Vec<Finding> {
     let mut findings = vec![folder(&config.data.dir)];
     findings.extend(disk(&config.data.dir));
     findings.push(clock());
-    findings.extend(files(config.sip.concurrent_calls_max as u64));
+    findings.extend(files(config));
     findings.extend(udp_buffer());
     findings.extend(memory());
     findings.extend(recogniser(config));
@@ -85,12 +87,52 @@ fn clock() -> Finding {
     }
 }
 
-fn files(calls: u64) -> Option<Finding> {
-    let most = getrlimit(Resource::Nofile).maximum?;
+/// The server's limit is what counts: a shell's is another one.
+fn files(config: &Config) -> Option<Finding> {
+    let of_server = home::holder(&config.data.dir).and_then(files_of_process);
+    let (most, whose) = match (of_server, files_of_unit()) {
+        (Some(most), _) => (most, "of the running server"),
+        (None, Some(most)) => (most, "of the systemd unit"),
+        (None, None) => {
+            let shell = "of this shell: no server runs, and there is no unit";
+            (getrlimit(Resource::Nofile).current?, shell)
+        }
+    };
+    let calls = config.sip.concurrent_calls_max as u64;
     let wanted = calls * FILES_PER_CALL + FILES_BESIDES;
-    let found = format!("{most} open files for {calls} calls; {wanted} are wanted");
+    let found = format!("{most} open files for {calls} calls ({whose}); {wanted} are wanted");
     let remedy = "LimitNOFILE in the systemd unit, or `nofile` in /etc/security/limits.conf";
     Some(Finding::of(most >= wanted, Verdict::Warning, "open files", found, remedy))
+}
+
+fn files_of_process(pid: u32) -> Option<u64> {
+    soft_limit(&std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?)
+}
+
+/// Of `Max open files            1024                 4096                 files`, where the first one counts.
+fn soft_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    limit(line.split_whitespace().next()?)
+}
+
+fn files_of_unit() -> Option<u64> {
+    let mut asked = Command::new("systemctl");
+    asked.args(["show", UNIT, "-p", "LoadState", "-p", "LimitNOFILESoft"]);
+    let answer = asked.output().ok().filter(|output| output.status.success())?;
+    unit_limit(&String::from_utf8_lossy(&answer.stdout))
+}
+
+fn unit_limit(answer: &str) -> Option<u64> {
+    let of = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key));
+    let is_there = of("LoadState=") == Some("loaded");
+    limit(of("LimitNOFILESoft=")?).filter(|_| is_there)
+}
+
+fn limit(text: &str) -> Option<u64> {
+    match text {
+        "unlimited" | "infinity" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
 }
 
 fn udp_buffer() -> Option<Finding> {
@@ -150,4 +192,23 @@ fn recogniser(config: &Config) -> Option<Finding> {
         return Some(Finding::warning(what, found, remedy));
     }
     Some(Finding::good(what, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_that_counts_is_the_servers_else_the_units() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max processes             63704                63704                processes\n\
+                      Max open files            1024                 1048576              files\n";
+        assert_eq!(soft_limit(limits), Some(1_024));
+        assert_eq!(soft_limit(&limits.replace("1024 ", "unlimited ")), Some(u64::MAX));
+        assert_eq!(soft_limit(""), None);
+        assert_eq!(unit_limit("LoadState=loaded\nLimitNOFILESoft=65536\n"), Some(65_536));
+        assert_eq!(unit_limit("LimitNOFILESoft=infinity\nLoadState=loaded\n"), Some(u64::MAX));
+        // systemd tells its own default of a unit that is not there.
+        assert_eq!(unit_limit("LoadState=not-found\nLimitNOFILESoft=1024\n"), None);
+    }
 }

@@ -28,7 +28,7 @@ use uuid::Uuid;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Rows under way at once.
 const SENDING_MAX: usize = 8;
-/// A lease outlives the longest wait for an answer by this.
+/// A lease outlives the longest wait for an answer, which includes that for a token, by this.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 /// What is sent, where, and how.

@@ -64,7 +64,7 @@ pub(super) struct Sockets {
     pub(super) bound: Vec<(Transport, SocketAddr)>,
     /// What the kernel granted the least of the UDP sockets to receive into, in bytes.
     pub(super) udp_receive_bytes: usize,
-    pub(super) identity: Option<tls::Identity>,
+    pub(super) identity: Option<(tls::Identity, tls::Renewal)>,
     pub(super) connector: TlsConnector,
 }
 

@@ -69,6 +69,7 @@ pub(super) struct Driver {
     /// The names that led to addresses.
     pub(super) names: Recent<SocketAddr, String>,
     /// A task for each listener.
+    /// And what looks for a renewed certificate.
     listeners: JoinSet<()>,
     pub(super) to_driver: mpsc::Sender<StreamEvent>,
     from_streams: mpsc::Receiver<StreamEvent>,
@@ -125,6 +126,8 @@ impl Driver {
         for (transport, listener, bound) in sockets.listeners {
             listeners.spawn(stream::accept(transport, listener, bound, to_driver.clone()));
         }
+        let (identity, renewal) = sockets.identity.unzip();
+        renewal.map(|renewal| listeners.spawn(renewal.run()));
         let udp: Vec<UdpPort> = (sockets.udp.into_iter().zip(of(Transport::Udp)))
             .map(|(socket, bound)| UdpPort { socket, bound })
             .collect();
@@ -138,7 +141,7 @@ impl Driver {
                 session: config.session,
             }),
             edge: config.edge.clone(),
-            identity: sockets.identity,
+            identity,
             connector: sockets.connector,
             tracer: Tracer::new(trace, config.capture),
             names: Recent::new(NAMES_MAX),

@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::stream::{self, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX, StreamEvent, WRITES_MAX};
+use super::tls;
 use crate::agent::{Origin, Outbound};
 use crate::recent::source_of;
 use crate::transport::{Flow, Link, Transport};
@@ -207,8 +208,7 @@ impl Driver {
         let (writes, queue) = mpsc::channel(WRITES_MAX);
         self.connections
             .insert(link, Connection { transport, writes, remote, local, waiting: Vec::new() });
-        let now = self.clock.now();
-        let tls = self.identity.as_mut().map(|identity| identity.acceptor(now));
+        let tls = self.identity.as_ref().map(tls::Identity::acceptor);
         let to = self.to_driver.clone();
         self.tasks.spawn(stream::serve_accepted(link, transport, stream, tls, queue, to));
     }

@@ -1,9 +1,10 @@
 //! Certificates, ours and those of peers.
 
-use qingting_common::Millis;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -93,29 +94,55 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 /// How often the files are looked at for a renewed certificate.
 const RENEWED_LOOK: Duration = Duration::from_secs(10);
 
-/// What connections are accepted with: the certificate that is in its files. **A renewed one counts for the next
-/// connection, and one that cannot be used never takes the place of one that can.**
+/// What connections are accepted with: the certificate that is in its files. **A renewed one counts for
+/// connections that come [`RENEWED_LOOK`] later, and one that cannot be used never takes the place of one that can.**
 pub(super) struct Identity {
-    files: TlsIdentity,
-    acceptor: TlsAcceptor,
-    /// When the files that were read last had been written.
-    written: [Option<SystemTime>; 2],
-    look_at: Millis,
+    acceptor: watch::Receiver<TlsAcceptor>,
 }
 
 impl Identity {
-    pub(super) fn new(files: TlsIdentity) -> Result<Self, TlsError> {
+    /// With what looks at the files from then on.
+    pub(super) fn new(files: TlsIdentity) -> Result<(Self, Renewal), TlsError> {
         let written = files.written();
-        Ok(Self { acceptor: acceptor(&files)?, files, written, look_at: Millis(0) })
+        let (sender, receiver) = watch::channel(acceptor(&files)?);
+        Ok((Self { acceptor: receiver }, Renewal { files, written, acceptor: sender }))
     }
 
-    /// For a connection that comes now.
-    pub(super) fn acceptor(&mut self, now: Millis) -> TlsAcceptor {
-        if now >= self.look_at {
-            self.look_at = now + RENEWED_LOOK;
-            self.look();
+    /// For a connection that comes now. Waits for no disk.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.borrow().clone()
+    }
+}
+
+/// Looks at the files. A disk may hang: never on a thread that carries calls.
+pub(super) struct Renewal {
+    files: TlsIdentity,
+    /// When the files that were read last had been written.
+    written: [Option<SystemTime>; 2],
+    acceptor: watch::Sender<TlsAcceptor>,
+}
+
+impl Renewal {
+    /// Runs until it is aborted.
+    pub(super) async fn run(self) {
+        self.every(RENEWED_LOOK).await;
+    }
+
+    async fn every(mut self, time: Duration) {
+        loop {
+            tokio::time::sleep(time).await;
+            let looked = move || {
+                self.look();
+                self
+            };
+            self = match spawn_blocking(looked).await {
+                Ok(renewal) => renewal,
+                Err(error) => {
+                    tracing::error!(%error, "the certificate's files are looked at no more");
+                    return;
+                }
+            };
         }
-        self.acceptor.clone()
     }
 
     fn look(&mut self) {
@@ -126,7 +153,7 @@ impl Identity {
         }
         match acceptor(&self.files) {
             Ok(renewed) => {
-                self.acceptor = renewed;
+                self.acceptor.send_replace(renewed);
                 self.written = written;
                 tracing::info!("the renewed certificate is in use");
             }
@@ -215,20 +242,43 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let files = TlsIdentity { certificate_pem: at("cert.pem"), key_pem: at("key.pem") };
         write(&files, false);
-        let mut identity = Identity::new(files.clone()).unwrap();
-        let mut used =
-            |seconds: u64| Arc::clone(identity.acceptor(Millis(seconds * 1_000)).config());
-        let first = used(0);
+        let (identity, mut renewal) = Identity::new(files.clone()).unwrap();
+        let used = || Arc::clone(identity.acceptor().config());
+        let mut looked = || {
+            renewal.look();
+            used()
+        };
+        let first = used();
         write(&files, false);
-        assert!(Arc::ptr_eq(&first, &used(9)), "it is not looked at for each connection");
-        let second = used(10);
+        assert!(Arc::ptr_eq(&first, &used()), "a connection does not look at the files");
+        let second = looked();
         assert!(!Arc::ptr_eq(&first, &second));
-        assert!(Arc::ptr_eq(&second, &used(20)), "nothing has changed");
+        assert!(Arc::ptr_eq(&second, &looked()), "nothing has changed");
         write(&files, true);
-        assert!(Arc::ptr_eq(&second, &used(30)), "the pair does not fit");
+        assert!(Arc::ptr_eq(&second, &looked()), "the pair does not fit");
         std::fs::remove_file(&files.key_pem).unwrap();
-        assert!(Arc::ptr_eq(&second, &used(40)), "the key is gone");
+        assert!(Arc::ptr_eq(&second, &looked()), "the key is gone");
         write(&files, false);
-        assert!(!Arc::ptr_eq(&second, &used(50)));
+        assert!(!Arc::ptr_eq(&second, &looked()));
+    }
+
+    #[tokio::test]
+    async fn the_files_are_looked_at_again_and_again_whether_or_not_anybody_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let files = TlsIdentity { certificate_pem: at("cert.pem"), key_pem: at("key.pem") };
+        write(&files, false);
+        let (identity, renewal) = Identity::new(files.clone()).unwrap();
+        let first = Arc::clone(identity.acceptor().config());
+        write(&files, false);
+        let mut renewed = identity.acceptor.clone();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(renewal.every(Duration::from_millis(5)));
+        for _ in 0..2 {
+            let changed = tokio::time::timeout(RENEWED_LOOK, renewed.changed());
+            changed.await.unwrap().unwrap();
+            write(&files, false);
+        }
+        assert!(!Arc::ptr_eq(&first, identity.acceptor().config()));
     }
 }
