@@ -12,6 +12,7 @@ mod outbox;
 mod passes;
 mod people;
 mod postgres;
+mod profile;
 mod quality;
 mod repeats;
 mod search;

@@ -128,6 +128,19 @@ pub enum Event {
         /// Its revision now.
         revision: i64,
     },
+    /// A ticket is at another revision than before: somebody wrote in it or took a step, here or on another server. Who
+    /// may read it reads it anew.
+    TicketChanged {
+        /// The ticket.
+        ticket: TicketId,
+        /// Its call.
+        call: CallId,
+        /// Its revision now.
+        revision: i64,
+        /// Units that have or had it: whose experts hear of it.
+        #[serde(skip)]
+        units: Vec<String>,
+    },
     /// A leg of a call began, was answered, held, muted, or ended.
     CallLeg {
         /// The call.
@@ -237,6 +250,7 @@ impl Event {
             | Self::TranscriptCompleted { call }
             | Self::TicketUpdated { call, .. }
             | Self::TicketConfirmed { call, .. }
+            | Self::TicketChanged { call, .. }
             | Self::Repeats { call, .. }
             | Self::Knowledge { call, .. }
             | Self::CallLeg { call, .. }
@@ -268,6 +282,7 @@ impl Event {
                 extension.len() + state.len() + reason.as_ref().map_or(0, String::len)
             }
             Self::Queue { queue, .. } => queue.len(),
+            Self::TicketChanged { units, .. } => units.iter().map(String::len).sum(),
             Self::Repeats { repeats, .. } => repeats.len() * REPEAT_BYTES,
             Self::Knowledge { entries, .. } => {
                 entries.iter().map(|entry| entry.title.len() + entry.answer.len()).sum()

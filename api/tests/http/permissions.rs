@@ -69,7 +69,7 @@ fn roles(method: &str, path: &str) -> &'static [Role] {
 fn real(path: &str) -> String {
     let path = path.replace("{id}", &Uuid::nil().to_string()).replace("{extension}", "1999");
     let path = path.replace("{login}", "nobody").replace("{finding}", &Uuid::nil().to_string());
-    let path = path.replace("{span}", "day");
+    let path = path.replace("{span}", "day").replace("{part}", "units");
     assert!(!path.contains('{'), "{path}: give its parameter a value");
     path
 }
