@@ -314,7 +314,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 100);
+    assert_eq!(operations, 109);
 }
 
 #[test]

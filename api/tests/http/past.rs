@@ -38,7 +38,7 @@ async fn a_file_is_checked_imported_and_known_the_second_time() {
         (0..1_200).map(|n| format!("P{n},2025-03-02 09:00,路灯不亮,13800138000\n")).collect();
     let table = format!("编号,受理时间,标题,联系电话\n{rows}");
     let without = over(&world, &begin(&world, "", &table).await).await;
-    assert_eq!((&without["state"], &without["mistakes"][0]["field"]), (&json!("refused"), &json!("number")));
+    assert_eq!((&without["state"], &without["mistakes"][0]["field"]), (&json!("refused"), &json!("工单编号")));
     let map = "&map=number=%E7%BC%96%E5%8F%B7";
     let checked = over(&world, &begin(&world, &format!("{map}&dry_run=true"), &table).await).await;
     assert_eq!((&checked["state"], &checked["new"], &checked["known"]), (&json!("done"), &json!(1_200), &json!(0)));
