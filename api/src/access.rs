@@ -15,12 +15,18 @@ pub(crate) async fn call(state: &ApiState, who: &Principal, id: &str) -> Result<
     state.store.call(id).await?.ok_or_else(|| Problem::not_found("call"))
 }
 
-/// A seat reads calls in which it takes part or took part today (in China).
+/// A seat reads calls in which it takes part or took part today (in China), an interviewer those of follow-ups.
 pub(crate) async fn may_read(
     state: &ApiState,
     who: &Principal,
     call: CallId,
 ) -> Result<(), Problem> {
+    if who.role == Role::Interviewer {
+        return match state.store.follow_up_of_call(call).await? {
+            Some(_) => Ok(()),
+            None => Err(forbidden("a 回访专员 reads the calls of follow-ups, no others")),
+        };
+    }
     let Some(extension) = who.seat_alone() else { return Ok(()) };
     let today = china::midnight_before(clock::now());
     if state.switchboard.takes_part(extension, call)

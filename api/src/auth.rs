@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qingting_store::Role::{
-    self, Admin, Auditor, Expert, Feed, Metrics, Operator, Reader, Seat, Supervisor,
+    self, Admin, Auditor, Expert, Feed, Interviewer, Metrics, Operator, Reader, Seat, Supervisor,
 };
 use qingting_store::keys::{ADMIN, SECRET_PREFIX};
 use qingting_store::seats::SESSION_PREFIX;
@@ -28,13 +28,21 @@ pub const WEBSOCKET_PROTOCOL: &str = "qingting";
 
 const READ: &[Role] = &[Admin, Operator, Reader, Supervisor];
 const LEAD: &[Role] = &[Admin, Supervisor];
-/// Who runs campaigns.
-const RUN: &[Role] = &[Admin, Operator, Supervisor];
+/// Who runs campaigns, and who reads what came of them.
+const RUN: &[Role] = &[Admin, Operator, Supervisor, Interviewer];
+const READ_RUN: &[Role] = &[Admin, Operator, Reader, Supervisor, Interviewer];
+/// Who says what an answer really was.
+const REVIEW: &[Role] = &[Admin, Supervisor, Interviewer];
+/// What of a call an interviewer reads, too, where it is one of a follow-up: the handlers look.
+const READ_OWN_OR_RUN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat, Interviewer];
 /// What seats may do, too, with what is theirs: the handlers look whose it is.
 const READ_OWN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat];
 const WORK_OWN: &[Role] = &[Admin, Operator, Supervisor, Seat];
 /// Who signs in or has a key, whatever for.
-const SIGNED_IN: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat, Expert, Auditor];
+const SIGNED_IN: &[Role] =
+    &[Admin, Operator, Reader, Supervisor, Seat, Expert, Auditor, Interviewer];
+/// Who has a session.
+const LOGGED_IN: &[Role] = &[Admin, Operator, Seat, Supervisor, Expert, Auditor, Interviewer];
 /// Who handles tickets, experts those of their unit.
 const HANDLE: &[Role] = &[Admin, Operator, Supervisor, Seat, Expert];
 const READ_HANDLED: &[Role] = &[Admin, Operator, Reader, Supervisor, Seat, Expert];
@@ -51,18 +59,19 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1", &[]),
     ("GET", "/api/v1/openapi.json", SIGNED_IN),
     ("POST", "/api/v1/session", &[]),
-    ("DELETE", "/api/v1/session", &[Admin, Operator, Seat, Supervisor, Expert, Auditor]),
+    ("DELETE", "/api/v1/session", LOGGED_IN),
     ("GET", "/api/v1/me", SIGNED_IN),
+    ("PUT", "/api/v1/me/password", &[Admin, Seat, Supervisor, Expert, Auditor, Interviewer]),
     ("GET", "/api/v1/calls", READ_OWN),
     ("POST", "/api/v1/calls", WORK_OWN),
     ("GET", "/api/v1/calls.csv", LEAD),
-    ("GET", "/api/v1/calls/{id}", READ_OWN),
-    ("GET", "/api/v1/calls/{id}/transcript", READ_OWN),
+    ("GET", "/api/v1/calls/{id}", READ_OWN_OR_RUN),
+    ("GET", "/api/v1/calls/{id}/transcript", READ_OWN_OR_RUN),
     ("POST", "/api/v1/calls/{id}/transcript/whole", LEAD),
     ("GET", "/api/v1/calls/{id}/repeats", READ_OWN),
     ("GET", "/api/v1/calls/{id}/location", READ_OWN),
-    ("GET", "/api/v1/calls/{id}/recording", READ_OWN),
-    ("GET", "/api/v1/calls/{id}/peaks", READ_OWN),
+    ("GET", "/api/v1/calls/{id}/recording", READ_OWN_OR_RUN),
+    ("GET", "/api/v1/calls/{id}/peaks", READ_OWN_OR_RUN),
     ("GET", "/api/v1/calls/{id}/quality", READ_OWN),
     ("POST", "/api/v1/calls/{id}/quality/{finding}/review", LEAD),
     ("GET", "/api/v1/quality", READ_OWN),
@@ -85,20 +94,20 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/missed-calls", READ_OWN),
     ("POST", "/api/v1/missed-calls/{id}/call-back", WORK_OWN),
     ("POST", "/api/v1/missed-calls/{id}/reopen", LEAD),
-    ("GET", "/api/v1/campaigns", READ),
+    ("GET", "/api/v1/campaigns", READ_RUN),
     ("POST", "/api/v1/campaigns", RUN),
-    ("GET", "/api/v1/campaigns/{id}", READ),
+    ("GET", "/api/v1/campaigns/{id}", READ_RUN),
     ("PATCH", "/api/v1/campaigns/{id}", RUN),
     ("POST", "/api/v1/campaigns/{id}/follow-ups", RUN),
     ("GET", "/api/v1/campaigns/{id}/preview", RUN),
-    ("GET", "/api/v1/campaigns/{id}/results", READ),
-    ("GET", "/api/v1/follow-ups", READ),
+    ("GET", "/api/v1/campaigns/{id}/results", READ_RUN),
+    ("GET", "/api/v1/follow-ups", READ_RUN),
     // Its sender proves itself by a signature.
     ("POST", "/api/v1/follow-ups/events", &[]),
-    ("GET", "/api/v1/follow-ups/{id}", READ),
-    ("POST", "/api/v1/follow-ups/{id}/corrections", LEAD),
+    ("GET", "/api/v1/follow-ups/{id}", READ_RUN),
+    ("POST", "/api/v1/follow-ups/{id}/corrections", REVIEW),
     ("POST", "/api/v1/follow-ups/{id}/cancel", RUN),
-    ("GET", "/api/v1/calls/{id}/follow-up", READ_OWN),
+    ("GET", "/api/v1/calls/{id}/follow-up", READ_OWN_OR_RUN),
     ("GET", "/api/v1/do-not-call", RUN),
     ("POST", "/api/v1/do-not-call", RUN),
     ("DELETE", "/api/v1/do-not-call", LEAD),
@@ -117,12 +126,20 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("POST", "/api/v1/tickets/events", &[]),
     ("GET", "/api/v1/units", READ_HANDLED),
     ("GET", "/api/v1/categories", READ_HANDLED),
+    ("GET", "/api/v1/profile", &[Admin]),
+    ("GET", "/api/v1/profile/{part}", &[Admin]),
+    ("GET", "/api/v1/profile/{part}/table", &[Admin]),
+    ("PUT", "/api/v1/profile/{part}/table", &[Admin]),
+    ("DELETE", "/api/v1/profile/{part}/table", &[Admin]),
+    ("GET", "/api/v1/past-tickets/imports", &[Admin]),
+    ("POST", "/api/v1/past-tickets/imports", &[Admin]),
+    ("GET", "/api/v1/past-tickets/imports/{id}", &[Admin]),
     ("GET", "/api/v1/knowledge", READ_HANDLED),
     ("GET", "/api/v1/incidents", READ_OWN),
     ("GET", "/api/v1/insight", READ),
     ("GET", "/api/v1/insight/rising", READ),
     ("GET", "/api/v1/reports/{span}", LEAD),
-    ("GET", "/api/v1/events", READ_OWN),
+    ("GET", "/api/v1/events", &[Admin, Operator, Reader, Supervisor, Seat, Expert]),
     ("GET", "/api/v1/feed", &[Admin, Feed]),
     ("GET", "/api/v1/api-keys", LOOK),
     ("GET", "/api/v1/lines", &[Admin]),
@@ -317,9 +334,14 @@ async fn authenticate(
 }
 
 /// Too many passwords wait.
-pub(crate) fn too_many() -> Box<Response> {
+pub(crate) fn too_many_passwords() -> Problem {
     let detail = "too many passwords of this address wait to be looked at; try again";
-    let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+}
+
+/// The same with when to try again.
+pub(crate) fn too_many() -> Box<Response> {
+    let mut response = too_many_passwords().into_response();
     let seconds = HeaderValue::from(PASSWORD_DELAY_MAX.as_secs());
     response.headers_mut().insert(RETRY_AFTER, seconds);
     Box::new(response)

@@ -70,7 +70,7 @@ impl CatalogueQuery {
     }
 }
 
-/// Units of the city's profile that have the text; the first ones.
+/// Units of the city's profile that have the text and are not retired (停用); the first ones.
 #[utoipa::path(get, path = "/api/v1/units", params(CatalogueQuery),
     responses((status = 200, body = UnitsView), (status = 400, body = Problem)))]
 pub(crate) async fn units(
@@ -79,7 +79,9 @@ pub(crate) async fn units(
 ) -> Result<Json<UnitsView>, Problem> {
     let Query(query) = query?;
     let (text, limit) = query.read()?;
-    let units = state.handling.profile.units.iter().filter(|unit| {
+    let now = state.city.now();
+    let offered = now.profile.units.iter().filter(|unit| !unit.is_retired);
+    let units = offered.filter(|unit| {
         let words = unit.aliases.iter().chain(&unit.duties);
         std::iter::once(&unit.name).chain(words).any(|word| word.contains(text))
     });
@@ -92,7 +94,7 @@ pub(crate) async fn units(
     Ok(Json(UnitsView { units: units.take(limit).map(view).collect() }))
 }
 
-/// Categories of the city's profile whose path has the text; the first ones.
+/// Categories of the city's profile whose path has the text and that are not retired (停用); the first ones.
 #[utoipa::path(get, path = "/api/v1/categories", params(CatalogueQuery),
     responses((status = 200, body = CategoriesView), (status = 400, body = Problem)))]
 pub(crate) async fn categories(
@@ -101,7 +103,8 @@ pub(crate) async fn categories(
 ) -> Result<Json<CategoriesView>, Problem> {
     let Query(query) = query?;
     let (text, limit) = query.read()?;
-    let all = &state.handling.profile.categories;
+    let now = state.city.now();
+    let all = &now.profile.categories;
     let view = |code: &str| {
         let path = all.path(code)?.join("/");
         path.contains(text).then(|| CategoryView {
@@ -110,5 +113,12 @@ pub(crate) async fn categories(
             deadline_hours: all.deadline_hours(code),
         })
     };
-    Ok(Json(CategoriesView { categories: all.codes().filter_map(view).take(limit).collect() }))
+    Ok(Json(CategoriesView {
+        categories: all
+            .codes()
+            .filter(|code| !all.is_retired(code))
+            .filter_map(view)
+            .take(limit)
+            .collect(),
+    }))
 }

@@ -40,7 +40,7 @@ const FAULTS: [(&str, &str, &str); 6] = [
 ];
 
 /// Operations whose answer has an `ETag`, and the header in which it comes back.
-const CONDITIONAL: [(&str, &str, &str); 10] = [
+const CONDITIONAL: [(&str, &str, &str); 13] = [
     ("GET", "/api/v1/openapi.json", IF_NONE_MATCH),
     ("GET", "/api/v1/tickets/{id}", IF_NONE_MATCH),
     ("PATCH", "/api/v1/tickets/{id}", IF_MATCH),
@@ -51,6 +51,9 @@ const CONDITIONAL: [(&str, &str, &str); 10] = [
     ("DELETE", "/api/v1/seats/{extension}", IF_MATCH),
     ("GET", "/api/v1/duty-list", IF_NONE_MATCH),
     ("PUT", "/api/v1/duty-list", IF_MATCH),
+    ("GET", "/api/v1/profile/{part}/table", IF_NONE_MATCH),
+    ("PUT", "/api/v1/profile/{part}/table", IF_MATCH),
+    ("DELETE", "/api/v1/profile/{part}/table", IF_MATCH),
 ];
 const JSON: &str = "application/json";
 const IF_MATCH: &str = "If-Match";

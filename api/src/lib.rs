@@ -11,6 +11,7 @@ mod callbacks;
 mod calls;
 mod catalogue;
 mod citizens;
+pub mod city;
 mod clock;
 mod commands;
 mod description;
@@ -31,6 +32,8 @@ mod once;
 mod ops;
 mod outbox;
 mod pages;
+mod password;
+mod past;
 mod peaks;
 mod people;
 mod problem;
@@ -56,6 +59,7 @@ pub use callbacks::Callbacks;
 pub use calls::repeats::RepeatView;
 pub use calls::sip_messages::SipMessageView;
 pub use citizens::{erase_files, is_recordings_folder};
+pub use city::City;
 pub use duty::{DutyProblem, DutyRow, OnDuty};
 pub use elsewhere::{Away, Elsewhere};
 pub use events::{Event, EventBus, Published};
@@ -87,6 +91,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use qingting_common::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 use qingting_nlu::reader::Location;
+use qingting_nlu::table::FILE_BYTES_MAX;
 use qingting_store::Store;
 use qingting_tickets::Secrets;
 use std::net::IpAddr;
@@ -124,8 +129,11 @@ pub struct ApiState {
     pub installation: Arc<dyn Installation>,
     /// Campaigns' rules and who may send closed tickets; nobody until the server puts its own here.
     pub callbacks: Arc<dyn Callbacks>,
-    /// Units, deadlines, and who else may say what became of tickets; the default profile and nobody until the server
-    /// puts its own here.
+    /// What is known of the city: its units, categories and their hours; the default profile until the server puts its
+    /// own here.
+    pub city: Arc<City>,
+    /// Who else may say what became of tickets, and where closed ones are followed up; nobody until the server puts its
+    /// own here.
     pub handling: Arc<HandlingRules>,
     /// Divides a place into its levels and says in which divisions it may lie; nothing until the server puts
     /// its own here. Must not block.
@@ -164,6 +172,7 @@ pub struct ApiState {
     logins: Arc<failures::Failures<String>>,
     ready: Arc<ops::Ready>,
     lookers: Arc<insight::Lookers>,
+    imports: Arc<past::Imports>,
 }
 
 /// The realm until the server sets its own.
@@ -191,6 +200,7 @@ impl ApiState {
             recent_calls: RecentCalls::default(),
             installation: Arc::new(installation::NoInstallation),
             callbacks: Arc::new(callbacks::NoCallbacks(qingting_callbacks::rates::defaults())),
+            city: Arc::default(),
             handling: Arc::default(),
             locate: Arc::new(|_| Location::default()),
             pages: &[],
@@ -212,6 +222,7 @@ impl ApiState {
             logins: Arc::default(),
             ready: Arc::default(),
             lookers: Arc::default(),
+            imports: Arc::default(),
         }
     }
 }
@@ -249,6 +260,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(ops::root))
         .routes(routes!(sessions::open, sessions::close))
         .routes(routes!(sessions::me))
+        .routes(routes!(password::change))
         .routes(routes!(calls::list, commands::dial))
         .routes(routes!(calls::export::csv))
         .routes(routes!(calls::one))
@@ -305,6 +317,14 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(handling::events::take))
         .routes(routes!(catalogue::units))
         .routes(routes!(catalogue::categories))
+        .routes(routes!(city::view::overview))
+        .routes(routes!(city::view::rows))
+        .routes(
+            routes!(city::view::table, city::save::replace, city::save::reset)
+                .layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)),
+        )
+        .routes(routes!(past::list, past::begin).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)))
+        .routes(routes!(past::one))
         .routes(routes!(knowledge::search))
         .routes(routes!(incidents::list))
         .routes(routes!(insight::counted))

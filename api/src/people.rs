@@ -164,13 +164,13 @@ pub(crate) async fn remove(
 }
 
 fn role(name: &str) -> Result<Role, Problem> {
-    Role::OF_PEOPLE.into_iter().find(|role| role.as_str() == name).ok_or_else(|| {
-        let names = Role::OF_PEOPLE.map(Role::as_str).join(", ");
+    Role::OF_PEOPLE.into_iter().find(|role| role.of_person_str() == name).ok_or_else(|| {
+        let names = Role::OF_PEOPLE.map(Role::of_person_str).join(", ");
         Problem::invalid("role", format!("role: one of {names}; a supervisor is a seat"))
     })
 }
 
-fn refused(seen: Option<Seen>, error: PersonError) -> Problem {
+pub(crate) fn refused(seen: Option<Seen>, error: PersonError) -> Problem {
     let detail = error.to_string();
     let conflict = |field| Problem::new(StatusCode::CONFLICT, detail.clone()).of_field(field);
     match error {
@@ -191,7 +191,7 @@ fn view(person: PersonInfo) -> PersonView {
     PersonView {
         login: person.login,
         name: person.name,
-        role: person.role.as_str(),
+        role: person.role.of_person_str(),
         unit: person.unit,
         has_password: person.has_password,
         subject: person.subject,

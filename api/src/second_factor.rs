@@ -1,7 +1,7 @@
 //! A seat's second factor: offered, shown once to be right, then wanted at each log-in.
 
 use crate::access::forbidden;
-use crate::auth::{Principal, address};
+use crate::auth::{Principal, address, too_many_passwords};
 use crate::{ApiState, Problem, clock};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, Path, State};
@@ -99,8 +99,7 @@ async fn prove(
     let now = clock::now().0;
     let key = extension.to_owned();
     let Some(turn) = state.failures.turn(&address, now) else {
-        let detail = "too many passwords of this address wait to be looked at; try again";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+        return Err(too_many_passwords());
     };
     tokio::time::sleep(turn.delay.max(state.logins.delay(&key, now))).await;
     let is_right = state.store.is_password(extension, &password).await?;

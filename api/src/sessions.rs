@@ -245,7 +245,7 @@ fn of_seat(seat: SeatInfo, role: &'static str) -> Me {
 fn of_person(person: PersonInfo) -> Me {
     Me {
         name: person.login,
-        role: person.role.as_str(),
+        role: person.role.of_person_str(),
         extension: None,
         person: Some(person.name),
         unit: person.unit,

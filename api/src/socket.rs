@@ -43,7 +43,8 @@ struct Lagged {
 }
 
 /// Events as JSON text messages: `seq`, `at`, `type` and the event's own fields. A seat hears of its
-/// own calls, of itself, of its queues' numbers and that calls were missed; the numbers have gaps then. A listener that is
+/// own calls, of itself, of its queues' numbers and that calls were missed, an expert that tickets changed which its unit
+/// has or had; the numbers have gaps then. A listener that is
 /// too slow gets `{"type":"lagged","missed":n}` and then the newer events. The stream closes with
 /// code 1008 when its key is revoked, its session ends or the password is changed, and with 1001 when the server stops.
 #[utoipa::path(get, path = "/api/v1/events", params(EventQuery),

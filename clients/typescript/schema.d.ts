@@ -476,7 +476,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Categories of the city's profile whose path has the text; the first ones. */
+        /** Categories of the city's profile whose path has the text and that are not retired (停用); the first ones. */
         get: operations["get_categories"];
         put?: never;
         post?: never;
@@ -600,7 +600,8 @@ export interface paths {
         };
         /**
          * Events as JSON text messages: `seq`, `at`, `type` and the event's own fields. A seat hears of its
-         *     own calls, of itself, of its queues' numbers and that calls were missed; the numbers have gaps then. A listener that is
+         *     own calls, of itself, of its queues' numbers and that calls were missed, an expert that tickets changed which its unit
+         *     has or had; the numbers have gaps then. A listener that is
          *     too slow gets `{"type":"lagged","missed":n}` and then the newer events. The stream closes with
          *     code 1008 when its key is revoked, its session ends or the password is changed, and with 1001 when the server stops.
          */
@@ -873,6 +874,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Changes the own password and ends all other sessions. A seat's telephone has the same one: it registers with the new
+         *     one from then on. Wrong ones are answered as late as at the log-in. A key has no password, the administrator's is
+         *     set by `qingting admin-password`, and whom the OpenID provider alone lets in has none here (409).
+         */
+        put: operations["put_me_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/missed-calls": {
         parameters: {
             query?: never;
@@ -1029,6 +1051,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/past-tickets/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Imports of this server that run or ran since its start, the newest first: twenty at most. */
+        get: operations["get_past_tickets_imports"];
+        put?: never;
+        /**
+         * Begins to take the tickets of another system out of CSV or XLSX, to be found beside our own; a number that is known
+         *     makes nothing. All rows or none. One import runs at a time (409).
+         */
+        post: operations["post_past_tickets_imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/past-tickets/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One import. */
+        get: operations["get_past_tickets_imports_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people": {
         parameters: {
             query?: never;
@@ -1067,6 +1127,67 @@ export interface paths {
          *     the revision of `If-Match` or of the body any more stays as it is (412, or 409).
          */
         patch: operations["patch_people_login"];
+        trace?: never;
+    };
+    "/api/v1/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the city's profile has, and where it comes from. */
+        get: operations["get_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/{part}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of a table, in its order. */
+        get: operations["get_profile_part"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/{part}/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A whole table as a spreadsheet opens it; what `PUT` takes. `If-None-Match` with its `ETag` is answered with 304
+         *     while the profile is the same.
+         */
+        get: operations["get_profile_part_table"];
+        /**
+         * Replaces a table by CSV or XLSX, as `qingting profile check` reads it. When anything is wrong nothing is changed and
+         *     `errors` says what, by row and column, the first hundred. What tickets name is not removed, and not called
+         *     otherwise while open tickets or people name it (409, `errors` says which): retire it (停用). With `If-Match` only the
+         *     profile that was seen is changed.
+         */
+        put: operations["put_profile_part_table"];
+        post?: never;
+        /** Takes what was saved back: the table of the folder counts, or the default one. */
+        delete: operations["delete_profile_part_table"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/prompts": {
@@ -1486,7 +1607,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Units of the city's profile that have the text; the first ones. */
+        /** Units of the city's profile that have the text and are not retired (停用); the first ones. */
         get: operations["get_units"];
         put?: never;
         post?: never;
@@ -2027,6 +2148,20 @@ export interface components {
              */
             total_bytes: number;
         };
+        /** @description A district. */
+        DistrictView: {
+            code: string;
+            name: string;
+        };
+        /** @description Administrative divisions (区划), as they are installed. */
+        DivisionsView: {
+            /** @description The own city (`nlu.city`). */
+            city?: string | null;
+            /** @description Its districts. */
+            districts: components["schemas"]["DistrictView"][];
+            /** @description All that are known, of the country. */
+            known: number;
+        };
         /** @description What is wrong in a row. */
         DutyProblem: {
             /** @description What is wrong and what would be right, without the value. */
@@ -2035,6 +2170,14 @@ export interface components {
             field: string;
             /** @description Its line in the file, from 1. */
             line: number;
+        };
+        /** @description What the duty list has. */
+        DutyView: {
+            departments: number;
+            experts: number;
+            shifts: number;
+            /** @description Codes of departments that are no units: calls would reach nobody's expert. */
+            unknown: string[];
         };
         /** @description A person's changes. */
         Edit: {
@@ -2370,6 +2513,49 @@ export interface components {
             revisions: components["schemas"]["RevisionView"][];
             /** @description Steps of handling (办理经过), oldest first; of more than 500 the newest. */
             steps: components["schemas"]["StepView"][];
+        };
+        /**
+         * @description Where an import is.
+         * @enum {string}
+         */
+        ImportState: "reading" | "importing" | "done" | "refused" | "failed";
+        /** @description An import of past tickets. */
+        ImportView: {
+            /** Format: int64 */
+            began_at: number;
+            by: string;
+            /**
+             * Format: int64
+             * @description Rows that are written so far.
+             */
+            done: number;
+            dry_run: boolean;
+            /** Format: int64 */
+            ended_at?: number | null;
+            /** @description Why it failed. */
+            failure?: string | null;
+            file: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Those whose number was known: they stay as they are.
+             */
+            known?: number | null;
+            /** @description What is wrong, the first thousand. */
+            mistakes: components["schemas"]["DutyProblem"][];
+            /** @description So many more are wrong. */
+            more_mistakes: number;
+            /**
+             * Format: int64
+             * @description Tickets that are found from now on; of a dry run that would be.
+             */
+            new?: number | null;
+            /**
+             * Format: int64
+             * @description Rows of the table, once it is read.
+             */
+            rows?: number | null;
+            state: components["schemas"]["ImportState"];
         };
         /** @description What came in. */
         ImportedView: {
@@ -2762,6 +2948,13 @@ export interface components {
             /** @description `contacted`, `resolved`, `satisfied` or `reason`. */
             question: string;
         };
+        /** @description A new password. */
+        NewPassword: {
+            /** @description The one that counts: who has stolen a session must not have it changed. */
+            current: string;
+            /** @description 8 to 128 characters; not stored. */
+            new: string;
+        };
         /** @description A person's word. */
         NewReview: {
             /** @description At most 500 characters. */
@@ -3025,6 +3218,32 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: the status says which kind it is (RFC 9457 §4.2.1). */
             type: string;
+        };
+        /** @description A table of the profile. */
+        ProfileTable: {
+            /** @description `categories`, `units`, `kinds`, `places`, `words` or `quality`. */
+            part: string;
+            rows: number;
+            /**
+             * Format: int64
+             * @description When it was saved here, in Unix milliseconds.
+             */
+            saved_at?: number | null;
+            saved_by?: string | null;
+            /** @description Where it comes from: `default`, `folder` (`nlu.profile`) or `saved` here. */
+            source: string;
+        };
+        /** @description The city's profile, without its rows. */
+        ProfileView: {
+            divisions: components["schemas"]["DivisionsView"];
+            duty: components["schemas"]["DutyView"];
+            /**
+             * Format: int64
+             * @description Counts what was saved and taken back, from 1; also the `ETag`.
+             */
+            revision: number;
+            /** @description All six. */
+            tables: components["schemas"]["ProfileTable"][];
         };
         /** @description A prompt. */
         PromptInfo: {
@@ -3454,6 +3673,37 @@ export interface components {
             openapi: string;
             /** @description What the OpenID provider is called that people may sign in with; null where there is none. */
             sign_on?: string | null;
+        };
+        /** @description A page of a table. */
+        RowsView: {
+            /** @description As they are called in the table. */
+            columns: string[];
+            /**
+             * Format: int64
+             * @description Of the profile; also the `ETag`.
+             */
+            revision: number;
+            /** @description Cells in the order of the columns. */
+            rows: string[][];
+            /** @description Rows in all that have the text. */
+            total: number;
+        };
+        /** @description What a table comes to. */
+        SavedView: {
+            /** @description Rows that are new, of categories and units by their code, of the others whole. */
+            added: number;
+            /** @description Rows of categories and units that say something else. */
+            changed: number;
+            /** @description Whether nothing was changed. */
+            dry_run: boolean;
+            /** @description Rows that are gone. */
+            removed: number;
+            /**
+             * Format: int64
+             * @description Of the profile, before a dry run and after a change; also the `ETag`.
+             */
+            revision: number;
+            rows: number;
         };
         /** @description Entries that answer, the likeliest first; none when nothing fits. */
         SearchView: {
@@ -6388,6 +6638,50 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    put_me_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_missed_calls: {
         parameters: {
             query?: {
@@ -6749,6 +7043,137 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_past_tickets_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"][];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_past_tickets_imports: {
+        parameters: {
+            query: {
+                /** @description The file's name, for mistakes and the audit. */
+                file: string;
+                /** @description Which column fills which field, as `number=编号,received_at=登记日期`; the others by their usual names. */
+                map?: string;
+                /** @description Only tells what it would come to. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_past_tickets_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_people: {
         parameters: {
             query?: never;
@@ -6958,6 +7383,276 @@ export interface operations {
             };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_profile_part: {
+        parameters: {
+            query?: {
+                /** @description What is in one of the cells; all when absent. */
+                text?: string;
+                /** @description So many rows are left out; none when absent. */
+                after?: number;
+                /** @description Rows, 1 to 500; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                part: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_profile_part_table: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was answered */
+                "If-None-Match"?: string;
+            };
+            path: {
+                part: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The client has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    put_profile_part_table: {
+        parameters: {
+            query?: {
+                /** @description Only tells what it would come to. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The ETag that was answered */
+                "If-Match"?: string;
+            };
+            path: {
+                part: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: components["responses"]["UnsupportedMediaType"];
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_profile_part_table: {
+        parameters: {
+            query?: {
+                /** @description Only tells what it would come to. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The ETag that was answered */
+                "If-Match"?: string;
+            };
+            path: {
+                part: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -13,7 +13,7 @@ interface PageWords {
 export const PAGES: readonly PageWords[] = [
   { path: '/seat', label: say('座席'), roles: ['seat', 'supervisor'] },
   { path: '/supervisor', label: say('班长'), roles: ['supervisor', 'admin'] },
-  { path: '/tickets', label: say('工单'), roles: ['supervisor', 'admin', 'operator', 'expert'] },
+  { path: '/tickets', label: say('工单'), roles: ['supervisor', 'admin', 'expert'] },
   { path: '/quality', label: say('质检'), roles: ['supervisor', 'admin'] },
   { path: '/callbacks', label: say('回访'), roles: ['operator', 'supervisor', 'admin'] },
   { path: '/insight', label: say('分析'), roles: ['supervisor', 'admin'] },

@@ -39,7 +39,7 @@ pub const ADMIN: &str = "admin";
 pub enum Role {
     /// Everything, keys included.
     Admin,
-    /// Read, edit, confirm, hang up.
+    /// Read, edit, confirm, hang up: a machine's.
     Operator,
     /// Read.
     Reader,
@@ -55,11 +55,14 @@ pub enum Role {
     Expert,
     /// Reads who did what (审计员). No key has it, either.
     Auditor,
+    /// Runs campaigns and reviews what came of them (回访专员): their calls and no others. No key has it: people log
+    /// in, among whom it is called `operator`.
+    Interviewer,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Admin,
         Self::Operator,
         Self::Reader,
@@ -69,10 +72,11 @@ impl Role {
         Self::Feed,
         Self::Expert,
         Self::Auditor,
+        Self::Interviewer,
     ];
 
     /// Roles of people who log in without a telephone.
-    pub const OF_PEOPLE: [Self; 4] = [Self::Admin, Self::Operator, Self::Expert, Self::Auditor];
+    pub const OF_PEOPLE: [Self; 4] = [Self::Admin, Self::Interviewer, Self::Expert, Self::Auditor];
 
     /// Roles that a key may have.
     pub const OF_KEYS: [Self; 6] =
@@ -90,6 +94,16 @@ impl Role {
             Self::Feed => "feed",
             Self::Expert => "expert",
             Self::Auditor => "auditor",
+            Self::Interviewer => "interviewer",
+        }
+    }
+
+    /// The name where people are told of, in the database and the API: a person that is called `operator` has never
+    /// been a machine.
+    pub const fn of_person_str(self) -> &'static str {
+        match self {
+            Self::Interviewer => "operator",
+            role => role.as_str(),
         }
     }
 }
@@ -132,6 +146,17 @@ impl fmt::Debug for NewKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewKey").field("info", &self.info).finish_non_exhaustive()
     }
+}
+
+/// What came of a wish for another password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnPassword {
+    /// It counts from now on.
+    Changed,
+    /// The current one is another.
+    Wrong,
+    /// It is the current one.
+    Same,
 }
 
 /// What somebody proved, so that a long stream can ask whether it still stands.

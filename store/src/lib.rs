@@ -18,6 +18,7 @@ pub mod bus;
 pub mod call_events;
 pub mod callbacks;
 pub mod calls;
+pub mod changes;
 mod check;
 pub mod china;
 pub mod citizens;
@@ -38,6 +39,7 @@ pub mod passes;
 pub mod past;
 pub mod people;
 pub mod place;
+pub mod profile;
 pub mod quality;
 pub mod recordings;
 pub mod repeats;
@@ -62,6 +64,7 @@ pub use calls::{
     CallEnd, CallQuery, CallRoute, CallRow, CallState, CallerDialog, Direction, MediaQuality,
     NewCall, SERVER_RESTARTED,
 };
+pub use changes::TicketChange;
 pub use citizens::{
     CitizenData, CitizenNumber, EraseError, EraseReason, Erased, Erasure, RecordingToErase,
 };
@@ -73,7 +76,7 @@ pub use handling::{
     StepKind, StepRow, TicketEvent, UnitLoad,
 };
 pub use insight::{CallGroup, CountedTicket, TicketGroup, TicketKind, TopicCount};
-pub use keys::{Credential, KeyInfo, NewKey, Role};
+pub use keys::{Credential, KeyInfo, NewKey, OwnPassword, Role};
 pub use legs::{LegBegin, LegEnd, LegRef, LegRole, LegRow};
 pub use lookups::RecentCall;
 pub use missed::{MissedCall, MissedEnd, MissedQuery, MissedState};
@@ -85,6 +88,7 @@ pub use people::{
     NewPerson, NewPersonSession, PersonChange, PersonError, PersonInfo, PersonSession,
 };
 pub use place::{DatabaseUrl, Place, UrlError};
+pub use profile::{GoneNames, NamedYet, ProfileSaveError, SavedTable};
 pub use quality::{
     CallToCheck, CheckedCall, FindingState, QualityCheck, QualityCursor, QualityFinding,
     QualityQuery, ReviewError, SeatQuality, Verdict, score_of,
@@ -105,7 +109,7 @@ pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 use qingting_nlu::profile::KindName;
 use qingting_nlu::repeats::Repeats;
 use sqlx::{AnyPool, Connection};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
@@ -128,7 +132,7 @@ struct Inner {
     /// Compares tickets.
     ranks: Repeats,
     /// Request types under the city's names.
-    kinds: OnceLock<Vec<KindName>>,
+    kinds: RwLock<Arc<[KindName]>>,
     /// Whose calls these are.
     server: OnceLock<String>,
     /// Counts revocations and new passwords of this process.
@@ -168,7 +172,7 @@ impl Store {
                 task: Mutex::new(task),
                 passwords: keys::PasswordCheck::new(),
                 ranks: Repeats::new(),
-                kinds: OnceLock::new(),
+                kinds: RwLock::default(),
                 server: OnceLock::new(),
                 credentials: watch::Sender::new(0),
             }),
@@ -210,9 +214,9 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the city's names of request types: tickets may bear them from now on. The first call counts.
+    /// Takes the city's names of request types: tickets may bear them from now on, and no others.
     pub fn name_kinds(&self, kinds: &[KindName]) {
-        let _ = self.inner.kinds.set(kinds.to_vec());
+        *self.inner.kinds.write().unwrap_or_else(PoisonError::into_inner) = kinds.into();
     }
 
     /// Takes the name of the server that uses this handle: the calls that it begins are its own. Without a
@@ -230,8 +234,8 @@ impl Store {
         self.inner.server.get().cloned()
     }
 
-    fn kinds(&self) -> &[KindName] {
-        self.inner.kinds.get().map_or(&[], Vec::as_slice)
+    fn kinds(&self) -> Arc<[KindName]> {
+        self.inner.kinds.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn ranks(&self) -> &Repeats {

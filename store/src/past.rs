@@ -111,6 +111,16 @@ impl Store {
         Ok(imported)
     }
 
+    /// How many of these tickets have numbers that are known: an import would leave them out.
+    pub async fn known_tickets(&self, tickets: &[PastTicket]) -> Result<u64, StoreError> {
+        let mut db = self.readers().acquire().await?;
+        let mut known = 0;
+        for piece in tickets.chunks(PIECE_ROWS) {
+            known += known_numbers(&mut db, piece).await?.len() as u64;
+        }
+        Ok(known)
+    }
+
     /// One past ticket; none of an import that is not over.
     pub async fn past_ticket(&self, id: TicketId) -> Result<Option<PastRow>, StoreError> {
         let row = sqlx::query(

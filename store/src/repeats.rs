@@ -47,7 +47,8 @@ impl Store {
         let Some(present) = self.appeal_of(call).await? else { return Ok(Vec::new()) };
         let field = |name| value(&present.ticket.draft, name);
         let about_earlier = |kind: &str| {
-            let named = self.kinds().iter().find(|named| named.name == kind);
+            let kinds = self.kinds();
+            let named = kinds.iter().find(|named| named.name == kind);
             ABOUT_EARLIER.contains(&named.map_or(kind, |named| named.kind.as_str()))
         };
         let earlier = Earlier {

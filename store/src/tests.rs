@@ -13,6 +13,7 @@ mod outbox;
 mod passes;
 mod people;
 mod postgres;
+mod profile;
 mod quality;
 mod repeats;
 mod search;

@@ -204,7 +204,7 @@ impl Store {
         by: &str,
     ) -> Result<TicketRow, EditError> {
         for (field, value) in &edits {
-            check::value(*field, value, self.kinds())
+            check::value(*field, value, &self.kinds())
                 .map_err(|problem| EditError::Invalid { field: *field, problem })?;
         }
         self.write(EditTicket { id, expected_revision, edits, by: by.to_owned() }).await

@@ -1,5 +1,6 @@
 //! Who hears which events: **a seat hears of the calls in which it takes part or took part while it
-//! listened, of itself, of its queues, that a call was missed, and of incidents; nothing else.**
+//! listened, of itself, of its queues, that a call was missed, and of incidents; an expert that a ticket changed which
+//! its unit has or had; nothing else.**
 
 use super::Event;
 use crate::auth::Principal;
@@ -20,6 +21,8 @@ pub(crate) enum Ears {
     Everything,
     /// What concerns one seat.
     OfSeat(Box<OfSeat>),
+    /// That tickets of one unit (承办单位) changed.
+    OfUnit(String),
 }
 
 pub(crate) struct OfSeat {
@@ -31,6 +34,9 @@ pub(crate) struct OfSeat {
 
 impl Ears {
     pub(crate) fn of(who: &Principal, state: &ApiState) -> Self {
+        if let Some(unit) = who.unit_alone() {
+            return Self::OfUnit(unit.to_owned());
+        }
         let Some(extension) = who.seat_alone() else { return Self::Everything };
         Self::OfSeat(Box::new(OfSeat {
             extension: extension.to_owned(),
@@ -45,6 +51,9 @@ impl Ears {
         match self {
             Self::Everything => true,
             Self::OfSeat(seat) => seat.hears(event),
+            Self::OfUnit(unit) => {
+                matches!(event, Event::TicketChanged { units, .. } if units.contains(unit))
+            }
         }
     }
 

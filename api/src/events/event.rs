@@ -129,6 +129,19 @@ pub enum Event {
         /// Its revision now.
         revision: i64,
     },
+    /// A ticket is at another revision than before: somebody wrote in it or took a step, here or on another server. Who
+    /// may read it reads it anew.
+    TicketChanged {
+        /// The ticket.
+        ticket: TicketId,
+        /// Its call.
+        call: CallId,
+        /// Its revision now.
+        revision: i64,
+        /// Units that have or had it: whose experts hear of it.
+        #[serde(skip)]
+        units: Vec<String>,
+    },
     /// A leg of a call began, was answered, held, muted, or ended.
     CallLeg {
         /// The call.
@@ -238,6 +251,7 @@ impl Event {
             | Self::TranscriptCompleted { call }
             | Self::TicketUpdated { call, .. }
             | Self::TicketConfirmed { call, .. }
+            | Self::TicketChanged { call, .. }
             | Self::Repeats { call, .. }
             | Self::Knowledge { call, .. }
             | Self::CallLeg { call, .. }
@@ -253,8 +267,8 @@ impl Event {
 
     /// Whether it is of interest at other servers of the same database, too.
     pub(super) const fn is_for_all(&self) -> bool {
-        // How a server's own recogniser is says nothing about another's.
-        !matches!(self, Self::Recognition { .. })
+        // How a server's own recogniser is says nothing about another's; the log of changes is followed by each.
+        !matches!(self, Self::Recognition { .. } | Self::TicketChanged { .. })
     }
 
     /// What keeping it costs, in bytes, about.
@@ -275,6 +289,7 @@ impl Event {
                 extension.len() + state.len() + reason.as_ref().map_or(0, String::len)
             }
             Self::Queue { queue, .. } => queue.len(),
+            Self::TicketChanged { units, .. } => units.iter().map(String::len).sum(),
             Self::Repeats { repeats, .. } => repeats.len() * REPEAT_BYTES,
             Self::Knowledge { entries, .. } => {
                 entries.iter().map(|entry| entry.title.len() + entry.answer.len()).sum()

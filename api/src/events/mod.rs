@@ -2,9 +2,11 @@
 
 mod ears;
 mod event;
+mod log;
 
 pub(crate) use ears::Ears;
 pub use event::Event;
+pub use log::follow;
 
 use crate::clock;
 use qingting_common::{CallId, UnixMillis};

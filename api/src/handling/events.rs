@@ -125,7 +125,7 @@ async fn with_deadline(state: &ApiState, mut event: TicketEvent) -> Result<Ticke
         let ticket = state.store.ticket_numbered(&event.number).await?;
         let from = event.at.min(clock::now());
         step.deadline =
-            ticket.and_then(|ticket| state.handling.profile.deadline(&ticket.draft, from));
+            ticket.and_then(|ticket| state.city.now().profile.deadline(&ticket.draft, from));
     }
     Ok(event)
 }

@@ -5,22 +5,13 @@ pub(crate) mod history;
 pub(crate) mod load;
 pub(crate) mod steps;
 
-use qingting_nlu::profile::Profile;
 use qingting_tickets::signature::Secrets;
 
 /// How the city handles tickets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HandlingRules {
-    /// Its units, categories and their hours.
-    pub profile: Profile,
     /// The campaign in which closed tickets are followed up; none: they are not.
     pub campaign_of_closed: Option<String>,
     /// Who may report what became of tickets; none: nobody.
     pub reporter: Option<Secrets>,
-}
-
-impl Default for HandlingRules {
-    fn default() -> Self {
-        Self { profile: Profile::built_in(), campaign_of_closed: None, reporter: None }
-    }
 }

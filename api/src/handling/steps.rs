@@ -70,7 +70,7 @@ pub(crate) async fn take(
         note: Pii::new(body.note),
     };
     if matches!(step.kind, StepKind::Dispatch | StepKind::Redo) && step.deadline.is_none() {
-        step.deadline = rules.profile.deadline(&ticket.draft, clock::now());
+        step.deadline = state.city.now().profile.deadline(&ticket.draft, clock::now());
     }
     let campaign = rules.campaign_of_closed.as_deref();
     let taken = state.store.step_ticket(id, seen.revision, step, campaign, &who.name).await;

@@ -63,9 +63,12 @@ impl Sight {
         match role {
             Role::Admin | Role::Supervisor | Role::Seat => Self::Whole,
             Role::Expert => Self::Unit,
-            Role::Operator | Role::Reader | Role::Feed | Role::Metrics | Role::Auditor => {
-                Self::Masked
-            }
+            Role::Operator
+            | Role::Interviewer
+            | Role::Reader
+            | Role::Feed
+            | Role::Metrics
+            | Role::Auditor => Self::Masked,
         }
     }
 

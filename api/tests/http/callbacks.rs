@@ -108,6 +108,24 @@ async fn attempt(
     follow_up.id
 }
 
+/// A campaign's call that runs.
+pub(crate) async fn dialled(world: &World) -> CallId {
+    let made = world.admin("POST", "/api/v1/campaigns", r#"{"name":"九月"}"#).await;
+    assert_eq!(made.status, 201);
+    import(world, &json!([ticket(1)])).await;
+    let campaign = world.store.campaign("九月").await.unwrap().unwrap();
+    let call = CallId::new(Uuid::now_v7());
+    let lease = Duration::from_secs(30);
+    let server = "s".to_owned();
+    let running = r#"{"state":"running"}"#;
+    let path = "/api/v1/campaigns/%E4%B9%9D%E6%9C%88";
+    assert_eq!(world.admin("PATCH", path, running).await.status, 200);
+    let ask =
+        BeginAttempt { campaign: campaign.id, server, lease, call, lines_free: None, now: now() };
+    assert!(matches!(world.store.begin_attempt(ask).await.unwrap(), Begun::Dial(..)));
+    call
+}
+
 #[allow(clippy::disallowed_methods, reason = "a signature is of this moment")]
 pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

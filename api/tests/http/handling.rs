@@ -2,10 +2,10 @@
 
 use crate::callbacks::now;
 use crate::world::{Answer, START, World, bearer};
-use qingting_api::HandlingRules;
+use qingting_api::{City, HandlingRules};
 use qingting_nlu::Gazetteer;
 use qingting_nlu::draft::Field;
-use qingting_nlu::profile::{Part, Profile};
+use qingting_nlu::profile::Part;
 use qingting_nlu::table::Table;
 use qingting_store::{LegRole, Role, SeatRole};
 use qingting_tickets::signature::Secrets;
@@ -14,18 +14,23 @@ use serde_json::{Value, json};
 const SECRET: &str = "ffeeddccbbaa99887766554433221100";
 const HOUR_MS: i64 = 3_600_000;
 
-/// A city with two units, a category of 24 hours, and a ticket system of its own.
-pub(crate) fn rules() -> HandlingRules {
+/// A city with two units and a category of 24 hours.
+pub(crate) fn city() -> City {
     let table = |part| {
         let text = match part {
             Part::Categories => "编码,上级编码,名称,办理时限（小时）\nA,,市容,\nA2,A,路灯,24\n",
             Part::Units => "编码,名称,别名,职责,辖区\n1,城管局,城管,路灯;市容,\n2,住建局,,房屋,\n",
             _ => return None,
         };
-        Some(Table::from_csv(&format!("{}.csv", part.stem()), text.as_bytes()))
+        let file = format!("{}.csv", part.stem());
+        Some((part, Table::from_csv(&file, text.as_bytes()).unwrap()))
     };
+    City::new(Part::ALL.into_iter().filter_map(table), Gazetteer::empty()).unwrap()
+}
+
+/// A ticket system of its own.
+pub(crate) fn rules() -> HandlingRules {
     HandlingRules {
-        profile: Profile::of_tables(table, &Gazetteer::empty()).unwrap(),
         campaign_of_closed: Some("九月".into()),
         reporter: Some(Secrets::parse(SECRET).unwrap()),
     }

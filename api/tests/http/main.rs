@@ -5,12 +5,15 @@ mod accounts;
 mod aids;
 mod board;
 mod callbacks;
+mod city;
 mod feed;
 mod handling;
 mod insight;
 mod installation;
 mod once;
 mod outbox;
+mod own;
+mod past;
 mod people;
 mod permissions;
 mod privacy;
@@ -311,7 +314,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 100);
+    assert_eq!(operations, 109);
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl World {
         state.recent_calls = recent_calls.clone();
         state.locate = Arc::new(|place| locator().locate(place));
         state.callbacks = Arc::new(Office::new());
+        state.city = Arc::new(crate::handling::city());
         state.handling = Arc::new(crate::handling::rules());
         state.pages = PAGES;
         state.audio = Arc::new(Upside);

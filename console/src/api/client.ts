@@ -31,6 +31,7 @@ export class Refusal extends Error {
 const FIELDS: Record<string, string> = spoken({
   extension: '分机号应为 2 至 8 位数字', password: '密码应为 8 至 128 个字符', name: '名称为空、太长或已有', skills: '技能级别应为 1 至 9',
   login: '登录名应为 2 至 32 个小写字母、数字或 . _ -，字母开头，且未被占用', unit: '请填写承办单位（不超过 100 字）', subject: '统一身份标识不对，或已属于他人',
+  current: '当前密码不对', new: '新密码应与当前密码不同',
   phone: '联系电话应为 3 至 20 位数字', to: '号码应为数字', amount: '金额应为数字，如 3000 或 12.5',
 });
 
@@ -85,6 +86,16 @@ export async function promptSound(id: string): Promise<Blob> {
   });
   if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
   return answer.blob();
+}
+
+/** Sends a file's bytes as they are; the answer as JSON. */
+export async function sendFile<T>(method: 'POST' | 'PUT', path: string, bytes: Blob | string, more: Record<string, string> = {}): Promise<T> {
+  const headers = { Authorization: header() ?? '', 'Content-Type': 'text/csv', ...more };
+  const answer = await fetch(path, { method, headers, body: bytes }).catch(() => {
+    throw new Refusal(0, t('服务器没有回应，请检查网络'));
+  });
+  if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
+  return await answer.json() as T;
 }
 
 // What the server says in Chinese is for people; other details are for programs.

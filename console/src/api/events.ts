@@ -13,6 +13,7 @@ export type Event =
   | { type: 'recognition'; notice: string }
   | ({ type: 'ticket_updated'; call: string; ticket: string } & Update)
   | { type: 'ticket_confirmed'; call: string; ticket: string; revision: number }
+  | { type: 'ticket_changed'; call: string; ticket: string; revision: number }
   | { type: 'repeats'; call: string; repeats: Schemas['RepeatView'][] }
   | { type: 'knowledge'; call: string; entries: Schemas['EntryView'][] }
   | { type: 'incident'; incident: Schemas['IncidentView'] }

@@ -10,6 +10,8 @@ export type Role = 'seat' | 'supervisor' | 'admin' | 'operator' | 'expert' | 'au
 export const session = reactive({
   role: null as Role | null,
   name: '',
+  /** As in the history of tickets and the audit. */
+  login: '',
   /** Of a seat: its telephone. */
   extension: null as string | null,
 });
@@ -23,18 +25,18 @@ export const token = (): string | null => proof?.token ?? null;
 /** The session of a seat or of a person without a telephone. */
 export function hold(of: string, who: { role: string; person?: string | null; name: string; extension?: string | null }): void {
   proof = { header: `Bearer ${of}`, token: of };
-  Object.assign(session, { role: who.role as Role, name: who.person ?? who.name, extension: who.extension ?? null });
+  Object.assign(session, { role: who.role as Role, name: who.person ?? who.name, login: who.name, extension: who.extension ?? null });
 }
 
 /** The administrator's password, in UTF-8 (RFC 7617 §2.1). */
 export function holdPassword(password: string): void {
   const bytes = new TextEncoder().encode(`admin:${password}`);
   proof = { header: `Basic ${btoa(String.fromCharCode(...bytes))}`, token: null };
-  Object.assign(session, { role: 'admin', name: t('管理员'), extension: null });
+  Object.assign(session, { role: 'admin', name: t('管理员'), login: 'admin', extension: null });
 }
 
 /** Forgets everything. */
 export function forget(): void {
   proof = null;
-  Object.assign(session, { role: null, name: '', extension: null });
+  Object.assign(session, { role: null, name: '', login: '', extension: null });
 }

@@ -8,3 +8,9 @@ export const CAUSES = ['未联系', '未解决', '推诿', '太慢', '态度差'
 
 /** Why a seat rests, where it gives no other reason. */
 export const REST = '小休';
+
+/** Names that columns of the city's tables may have, the Chinese one first, and what says yes in them. */
+export const COLUMNS = {
+  code: ['编码', 'code'], name: ['名称', 'name'], parent: ['上级编码', 'parent'], retired: ['停用', 'retired'],
+} as const;
+export const YES = '是';

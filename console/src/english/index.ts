@@ -2,6 +2,7 @@
 
 import { ADMIN } from './admin';
 import { CALLBACKS } from './callbacks';
+import { CITY } from './city';
 import { COMMON } from './common';
 import { INSIGHT } from './insight';
 import { INSTALLATION } from './installation';
@@ -13,5 +14,5 @@ import { TICKETS } from './tickets';
 import { WORDS } from './words';
 
 export const ENGLISH: Record<string, string> = {
-  ...ADMIN, ...CALLBACKS, ...COMMON, ...INSIGHT, ...INSTALLATION, ...QUALITY, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
+  ...ADMIN, ...CALLBACKS, ...CITY, ...COMMON, ...INSIGHT, ...INSTALLATION, ...QUALITY, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
 };

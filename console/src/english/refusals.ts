@@ -13,6 +13,8 @@ export const REFUSALS: Record<string, string> = {
   '尝试太多，请稍后再试': 'Too many tries; try again later',
   '服务器暂时不可用': 'The server is not available for now',
   '分机号应为 2 至 8 位数字': 'An extension has 2 to 8 digits',
+  '当前密码不对': 'The current password is another',
+  '新密码应与当前密码不同': 'The new password must differ from the current one',
   '密码应为 8 至 128 个字符': 'A password has 8 to 128 characters',
   '名称为空、太长或已有': 'The name is empty, too long or taken',
   '技能级别应为 1 至 9': 'A skill\'s level is 1 to 9',

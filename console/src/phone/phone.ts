@@ -81,6 +81,7 @@ export class Phone {
   /** What the server will end soon because this seat gave the call away. */
   isLeaving = false;
   private readonly ua: UA;
+  private readonly realm: string;
   private session: RTCSession | null = null;
   private waiting: ReturnType<typeof setTimeout> | undefined;
   private stream: Promise<MediaStream> | null = null;
@@ -90,6 +91,7 @@ export class Phone {
     const isSecure = location.protocol === 'https:';
     const port = isSecure ? settings.wss_port : settings.ws_port;
     if (!port && !settings.url) throw new Error(t('服务器没有开放浏览器话机端口（sip.listen_ws 或 sip.listen_wss）'));
+    this.realm = settings.realm;
     const socket = new StrongSocket(settings.url ?? `${isSecure ? 'wss' : 'ws'}://${location.hostname}:${port}`);
     this.ua = new UA({
       sockets: socket, uri: `sip:${extension}@${settings.realm}`, realm: settings.realm, authorization_user: extension,
@@ -157,6 +159,12 @@ export class Phone {
   press(key: string): void {
     const sender = this.session?.connection?.getSenders().find(({ dtmf }) => dtmf?.canInsertDTMF);
     sender?.dtmf?.insertDTMF(key, KEY_MS, BETWEEN_KEYS_MS);
+  }
+
+  /** The seat has another password: it registers with that from now on. */
+  takePassword(password: string): void {
+    this.ua.set('ha1', secret(this.extension, this.realm, password));
+    this.ua.register();
   }
 
   /** Signs off. */

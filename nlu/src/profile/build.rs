@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// What separates the items of a list within a cell.
 const SEPARATORS: [char; 5] = [';', '；', '、', '|', '\n'];
 
+/// The column of what is retired.
+pub(super) const RETIRED: [&str; 2] = ["retired", "停用"];
+
 /// Gathers mistakes; beyond the most they are only counted.
 pub(super) struct Build<'a> {
     pub(super) divisions: &'a Gazetteer,
@@ -111,6 +114,20 @@ impl<'a> Build<'a> {
                 let what = format!("{value:?} is in row {first} already: give each row its own");
                 self.wrong(table, row, column, what);
                 None
+            }
+        }
+    }
+
+    /// Whether a row is retired (停用): it stays for what names it, and is offered to nobody.
+    pub(super) fn retired(&mut self, table: &Table, row: &Row, column: Option<&Column>) -> bool {
+        let Some(column) = column else { return false };
+        match row.cell(column) {
+            "是" | "yes" => true,
+            "" | "否" | "no" => false,
+            other => {
+                let what = format!("{other:?} is neither 是 nor 否");
+                self.wrong(table, row, column, what);
+                false
             }
         }
     }

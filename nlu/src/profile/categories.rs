@@ -1,6 +1,6 @@
 //! The tree of categories.
 
-use super::build::{Build, Once};
+use super::build::{Build, Once, RETIRED};
 use crate::table::{Column, Row, Table};
 use std::collections::{HashMap, HashSet};
 
@@ -22,6 +22,7 @@ struct Node {
     name: String,
     parent: Option<usize>,
     deadline_hours: Option<u32>,
+    is_retired: bool,
 }
 
 impl Categories {
@@ -59,6 +60,18 @@ impl Categories {
         None
     }
 
+    /// Whether it, or a level above, gets nothing new (停用).
+    pub fn is_retired(&self, code: &str) -> bool {
+        let mut next = self.by_code.get(code).copied();
+        while let Some(at) = next {
+            if self.nodes[at].is_retired {
+                return true;
+            }
+            next = self.nodes[at].parent;
+        }
+        false
+    }
+
     /// All codes, in the order of the table.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|node| node.code.as_str())
@@ -76,6 +89,7 @@ struct Columns {
     parent: Column,
     name: Column,
     deadline: Option<Column>,
+    retired: Option<Column>,
 }
 
 pub(super) fn read(build: &mut Build<'_>, table: &Table) -> Option<Categories> {
@@ -83,7 +97,14 @@ pub(super) fn read(build: &mut Build<'_>, table: &Table) -> Option<Categories> {
     let parent = build.column(table, ["parent", "上级编码"]);
     let name = build.column(table, ["name", "名称"]);
     let deadline = build.optional_column(table, ["deadline_hours", "办理时限（小时）"]);
-    let columns = Columns { code: code?, parent: parent?, name: name?, deadline: deadline? };
+    let retired = build.optional_column(table, RETIRED);
+    let columns = Columns {
+        code: code?,
+        parent: parent?,
+        name: name?,
+        deadline: deadline?,
+        retired: retired?,
+    };
     let mut categories = Categories::default();
     let mut once = Once::default();
     let mut rows: Vec<&Row> = Vec::new();
@@ -91,9 +112,10 @@ pub(super) fn read(build: &mut Build<'_>, table: &Table) -> Option<Categories> {
         let code = build.unique(table, row, &columns.code, &mut once);
         let name = build.filled(table, row, &columns.name);
         let deadline_hours = deadline_hours(build, table, row, columns.deadline.as_ref());
+        let is_retired = build.retired(table, row, columns.retired.as_ref());
         if let (Some(code), Some(name)) = (code, name) {
             categories.by_code.insert(code.clone(), categories.nodes.len());
-            categories.nodes.push(Node { code, name, parent: None, deadline_hours });
+            categories.nodes.push(Node { code, name, parent: None, deadline_hours, is_retired });
             rows.push(row);
         }
     }

@@ -117,6 +117,13 @@ impl fmt::Display for ProfileErrors {
 
 impl std::error::Error for ProfileErrors {}
 
+impl ProfileErrors {
+    /// These, and no more.
+    pub const fn of(errors: Vec<TableError>) -> Self {
+        Self { errors, more: 0 }
+    }
+}
+
 impl Profile {
     /// The profile that comes with the program.
     pub fn built_in() -> Self {

@@ -158,3 +158,16 @@ fn mistakes_beyond_the_most_are_counted() {
     assert_eq!((errors.errors.len(), errors.more), (ERRORS_MAX, 50));
     assert!(errors.to_string().ends_with("… and 50 more"));
 }
+
+#[test]
+fn what_is_retired_stays_known_and_so_does_what_lies_below() {
+    let text = "编码,上级编码,名称,停用\nA,,市容,是\nA1,A,路灯,\nB,,公用,否\n";
+    let read = profile(Part::Categories, text.as_bytes()).unwrap().categories;
+    let retired: Vec<bool> = read.codes().map(|code| read.is_retired(code)).collect();
+    assert_eq!(retired, [true, true, false]);
+    assert_eq!(read.code_of(&["市容", "路灯"]), Some("A1"));
+    let text = "code,name,aliases,duties,territory,retired\n1,a,,,,yes\n2,b,,,,\n3,c,,,,x\n";
+    assert!(told(Part::Units, text)[0].contains("neither"), "{:?}", told(Part::Units, text));
+    let units = profile(Part::Units, text.replace(",x", ",no").as_bytes()).unwrap().units;
+    assert_eq!(units.iter().map(|unit| unit.is_retired).collect::<Vec<_>>(), [true, false, false]);
+}

@@ -222,6 +222,22 @@ impl Gazetteer {
         self.entries.is_empty()
     }
 
+    /// The own city's or province's name.
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_deref().and_then(|code| self.find(code)).map(|at| &*self.entries[at].name)
+    }
+
+    /// Codes and names of the districts of the own city, in order.
+    pub fn districts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let home = self.home.as_deref();
+        self.entries[..self.divisions]
+            .iter()
+            .filter(move |entry| {
+                entry.level == Level::Area && home.is_some_and(|home| entry.code.starts_with(home))
+            })
+            .map(|entry| (&*entry.code, &*entry.name))
+    }
+
     /// Whether a division has this code.
     pub fn has(&self, code: &str) -> bool {
         self.find(code).is_some()

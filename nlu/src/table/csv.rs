@@ -38,6 +38,22 @@ impl Iterator for Rows<'_> {
     }
 }
 
+/// Adds a cell, in quotes where it has to be.
+pub(super) fn push(text: &mut String, cell: &str) {
+    if !cell.contains(['"', ',', ';', '\t', '\n', '\r']) {
+        text.push_str(cell);
+        return;
+    }
+    text.push('"');
+    for c in cell.chars() {
+        text.push(c);
+        if c == '"' {
+            text.push(c);
+        }
+    }
+    text.push('"');
+}
+
 /// The delimiter that the first line with text has most of, outside of quotes.
 fn delimiter(text: &str) -> u8 {
     let mut quoted = false;

@@ -264,6 +264,21 @@ impl Table {
         Ok(first.map(|(at, _)| Column { name: name.to_owned(), at }))
     }
 
+    /// The same table as CSV in UTF-8.
+    pub fn to_csv(&self) -> String {
+        let mut text = String::new();
+        let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+            for (at, cell) in cells.enumerate() {
+                text.push_str(if at > 0 { "," } else { "" });
+                csv::push(&mut text, cell);
+            }
+            text.push('\n');
+        };
+        line(&mut self.header.iter().map(String::as_str));
+        self.rows.iter().for_each(|row| line(&mut row.cells()));
+        text
+    }
+
     /// An error about one cell; `what` says what does not fit and the remedy.
     pub fn cell_error(&self, row: &Row, column: &Column, what: impl Into<String>) -> TableError {
         TableError::Cell {
@@ -287,6 +302,11 @@ impl Table {
 }
 
 impl Row {
+    /// The cells under the header, without blanks around them, as many as the row has.
+    pub fn cells(&self) -> impl Iterator<Item = &str> {
+        self.cells.iter().map(|cell| cell.trim())
+    }
+
     /// The row as a spreadsheet numbers it.
     pub fn number(&self) -> u64 {
         self.number

@@ -100,3 +100,15 @@ fn a_table_prints_no_cell() {
     let table = Table::from_csv("c.csv", "a\n13800138000\n".as_bytes()).unwrap();
     assert!(!format!("{table:?}").contains("138"));
 }
+
+#[test]
+fn a_table_comes_back_from_its_csv() {
+    let text = "a,b;c,d\n1,\"x, \"\"y\"\"\",\n2,\"第一行\n第二行\",;\n,,z\n";
+    let table = Table::from_csv("t.csv", text.as_bytes()).unwrap();
+    assert_eq!(table.rows().len(), 3);
+    let again = Table::from_csv("t.csv", table.to_csv().as_bytes()).unwrap();
+    let cells = |table: &Table| -> Vec<Vec<String>> {
+        table.rows().iter().map(|row| row.cells().map(str::to_owned).collect()).collect()
+    };
+    assert_eq!((again.header(), cells(&again)), (table.header(), cells(&table)));
+}

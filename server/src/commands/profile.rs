@@ -5,6 +5,7 @@ use crate::cli;
 use anyhow::{Context, Result, bail};
 use qingting_nlu::Gazetteer;
 use qingting_nlu::profile::{Part, Profile};
+use qingting_nlu::table::Table;
 use std::path::Path;
 use std::{fs, io};
 
@@ -52,6 +53,23 @@ pub fn load(folder: &Path, divisions: &Gazetteer) -> Result<Profile> {
             bail!("nothing of the profile in {} is used:\n{}", folder.display(), faults.join("\n"))
         }
     }
+}
+
+/// The tables in the folder of a profile that [`load`] takes; none without a folder.
+pub fn tables(folder: &Path) -> Result<Vec<(Part, Table)>> {
+    if folder.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = names(folder)?;
+    let mut tables = Vec::new();
+    for part in Part::ALL {
+        let files = ENDINGS.map(|ending| format!("{}.{ending}", part.stem()));
+        if let Some(file) = files.iter().find(|file| names.contains(file)) {
+            let (name, bytes) = read(&folder.join(file))?;
+            tables.push((part, qingting_workbook::table(&name, &bytes)?));
+        }
+    }
+    Ok(tables)
 }
 
 fn read(path: &Path) -> Result<(String, Vec<u8>)> {

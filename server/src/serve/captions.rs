@@ -281,7 +281,7 @@ pub fn read(
     context: &CallContext,
     said: &[FinalSegment],
 ) -> Vec<Tag> {
-    let mut tags = hotline.reader.read(&utterances(said), context);
+    let mut tags = hotline.reader().read(&utterances(said), context);
     hotline.aids.add_to(call, &mut tags);
     tags
 }

@@ -1,20 +1,16 @@
 //! How the city handles tickets (办理), as the configuration says.
 
 use super::relay::secrets;
-use crate::commands::profile;
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use qingting_api::HandlingRules;
-use qingting_nlu::Gazetteer;
 
-/// Units and deadlines of the profile, the campaign of closed tickets, and who may report what became of them.
+/// The campaign of closed tickets, and who may report what became of them.
 pub fn rules(config: &Config) -> Result<HandlingRules> {
-    // The reader has checked its divisions.
-    let profile = profile::load(&config.nlu.profile, &Gazetteer::empty()).context("nlu.profile")?;
     let file = &config.ticket_system.secret_file;
     let is_set = !file.as_os_str().is_empty();
     let reporter = is_set.then(|| secrets("ticket_system.secret_file", file)).transpose()?;
     let campaign = &config.callbacks.campaign_of_closed;
     let campaign_of_closed = (!campaign.is_empty()).then(|| campaign.clone());
-    Ok(HandlingRules { profile, campaign_of_closed, reporter })
+    Ok(HandlingRules { campaign_of_closed, reporter })
 }

@@ -11,7 +11,7 @@ const READ_AT_ONCE_MAX: u32 = 500;
 /// Runs until it is aborted.
 pub async fn run(hotline: Arc<Hotline>) {
     let district_of =
-        |place: &str| hotline.reader.locate(place).district().unwrap_or_default().to_owned();
+        |place: &str| hotline.reader().locate(place).district().unwrap_or_default().to_owned();
     loop {
         match hotline.store.read_facts(&district_of, READ_AT_ONCE_MAX).await {
             // What there was before the first look may be many: other work goes on between.

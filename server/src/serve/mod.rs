@@ -9,6 +9,7 @@ mod books;
 mod call;
 pub mod callbacks;
 mod captions;
+mod city;
 mod cluster;
 mod edge;
 mod ending;
@@ -60,7 +61,7 @@ use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, database, home, logging};
 use anyhow::{Context, Result, bail};
 use ending::Wish;
-use qingting_api::{ApiState, EventBus, Feed, Pending, SipMessageView};
+use qingting_api::{ApiState, City, EventBus, Feed, Pending, SipMessageView};
 use qingting_asr::AsrClient;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
@@ -69,8 +70,8 @@ use qingting_sip::{Endpoint, IncomingCall};
 use qingting_store::{Place, Store};
 use sd_notify::NotifyState;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use switchboard::{Seats, Switchboard, Trunks};
 use tokio::net::TcpListener;
@@ -93,7 +94,9 @@ pub struct Hotline {
     pub events: EventBus,
     pub media: MediaEngine,
     pub asr: Option<AsrClient>,
-    pub reader: Reader,
+    /// What is known of the city.
+    pub city: Arc<City>,
+    reader: RwLock<Arc<Reader>>,
     pub prompts: prompts::Prompts,
     /// All that was ever recorded.
     pub archive: Arc<recordings::Recordings>,
@@ -117,6 +120,17 @@ pub struct Hotline {
 }
 
 impl Hotline {
+    /// What reads calls now; a reading that is under way ends with the one that it began with.
+    pub fn reader(&self) -> Arc<Reader> {
+        Arc::clone(&self.reader.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Readings that begin from now on are this one's.
+    fn replace_reader(&self, reader: Reader) {
+        self.store.name_kinds(reader.kinds());
+        *self.reader.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(reader);
+    }
+
     /// Something that goes on when whoever waits for it has gone. It ends with the runtime at the
     /// latest.
     pub fn to_its_end(&self, task: impl Future<Output = ()> + Send + 'static) -> Pending<'_, ()> {
@@ -149,7 +163,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     // Before it is read: a choice made meanwhile is then seen as a new one.
     let ticket_model =
         commands::ticket_models::TicketModels::below(&config.data.models).pointer()?;
-    let reader = commands::nlu::reader(&config, &models)?;
+    let city = Arc::new(commands::nlu::city(&config, &models)?);
     let app = runtime("app", cores().clamp(2, 8))?;
     let sip = runtime("sip", (cores() / 4).max(1))?;
     // Before there are calls: a signal never kills one without a word to its caller.
@@ -166,6 +180,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             "`cluster.http` is set, but the database is SQLite, which has one server: give all servers the address of one PostgreSQL database (docs/database.md)"
         );
     }
+    city::take_saved(&app, &city, &store)?;
+    let reader = city::reader(&config, &city)?;
     store.name_kinds(reader.kinds());
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
@@ -187,7 +203,6 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let callbacks = callbacks::Callbacks::new(&config)?;
     let office = Arc::new(callbacks::Office::new(&config)?);
     let handling = handling::rules(&config)?;
-    let quality = quality::rules(&config)?;
     let switchboard = Switchboard::new(&config, started, &store, events.clone(), seats, trunks);
     let hotline = Arc::new(Hotline {
         clock: started,
@@ -197,7 +212,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         events,
         media,
         asr,
-        reader,
+        city: Arc::clone(&city),
+        reader: RwLock::new(Arc::new(reader)),
         prompts,
         recordings: config.recording.enabled.then(|| Arc::clone(&archive)),
         archive,
@@ -221,7 +237,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
     background.spawn_on(insight::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(index::run(Arc::clone(&hotline)), app.handle());
-    background.spawn_on(quality::run(Arc::clone(&hotline), quality), app.handle());
+    background.spawn_on(quality::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(recognition::tell(Arc::clone(&hotline)), app.handle());
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
@@ -229,6 +245,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(relay::run(Arc::clone(&hotline), link), app.handle());
     background.spawn_on(feed::run(Arc::clone(&hotline), receivers), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
+    background.spawn_on(city::run(Arc::clone(&hotline)), app.handle());
+    let (log, listeners) = (hotline.store.clone(), hotline.events.clone());
+    background.spawn_on(qingting_api::events::follow(log, listeners), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());
     if let Some(http) = hotline.config.cluster.http {
@@ -260,6 +279,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
     state.elsewhere = Arc::new(cluster::Elsewhere(Arc::clone(&hotline)));
+    state.city = city;
     state.handling = Arc::new(handling);
     state.request_secrets = feed_secrets.clone();
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
@@ -463,7 +483,7 @@ fn api_state(
     state.recent_calls = hotline.aids.recent_calls.clone();
     state.callbacks = Arc::clone(office) as Arc<dyn qingting_api::Callbacks>;
     let for_places = Arc::clone(hotline);
-    state.locate = Arc::new(move |place| for_places.reader.locate(place));
+    state.locate = Arc::new(move |place| for_places.reader().locate(place));
     state.report_fonts = hotline.config.reports.fonts().into();
     state.pages = pages::all(endpoint, &hotline.config);
     state.realm.clone_from(&hotline.config.sip.realm);

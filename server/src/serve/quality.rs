@@ -2,10 +2,6 @@
 //! background.
 
 use super::Hotline;
-use crate::commands::profile;
-use crate::config::Config;
-use anyhow::{Context, Result};
-use qingting_nlu::Gazetteer;
 use qingting_nlu::quality::{self, Rules};
 use qingting_store::{CheckedCall, Store, StoreError};
 use std::sync::Arc;
@@ -17,17 +13,10 @@ const CHECKED_AT_ONCE_MAX: u32 = 50;
 /// Calls of a server that died meanwhile are another's after it.
 const LEASE: Duration = Duration::from_secs(120);
 
-/// What the city's profile checks.
-pub fn rules(config: &Config) -> Result<Rules> {
-    // The reader has checked its divisions.
-    let profile = profile::load(&config.nlu.profile, &Gazetteer::empty()).context("nlu.profile")?;
-    Ok(profile.quality)
-}
-
 /// Runs until it is aborted.
-pub async fn run(hotline: Arc<Hotline>, rules: Rules) {
+pub async fn run(hotline: Arc<Hotline>) {
     loop {
-        match look(&hotline.store, &rules).await {
+        match look(&hotline.store, &hotline.city.now().profile.quality).await {
             // What there was before an update may be many: other work goes on between.
             Ok(1..) => tokio::task::yield_now().await,
             Ok(0) => tokio::time::sleep(LOOK_EVERY).await,

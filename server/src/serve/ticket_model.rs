@@ -25,7 +25,7 @@ pub async fn run(hotline: Arc<Hotline>, mut known: Pointer) {
         known = now;
         match load(&hotline, version.clone()).await {
             Ok(model) => {
-                hotline.reader.replace_model(model);
+                hotline.reader().replace_model(model);
                 tracing::info!(version, "another ticket model is in use");
             }
             Err(error) => {

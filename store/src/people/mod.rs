@@ -14,11 +14,12 @@ use crate::keys::{RESERVED_NAMES, Role};
 use crate::once::Once;
 use crate::rows::{at, flag, named};
 use crate::seats::{SeatError, check};
-use crate::{Store, clock, keys};
+use crate::{OwnPassword, Store, clock, keys};
 use qingting_common::{Pii, UnixMillis};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::ops::RangeInclusive;
+use uuid::Uuid;
 
 const LOGIN_CHARS: RangeInclusive<usize> = 2..=32;
 /// As long as OpenID Connect lets a subject be (§2).
@@ -185,6 +186,35 @@ impl Store {
         Ok(changed)
     }
 
+    /// Gives a person another password, where `current` is the one that it has, and ends all its sessions but the one
+    /// that asks.
+    pub async fn change_own_password(
+        &self,
+        login: &str,
+        session: Uuid,
+        current: &Pii<String>,
+        new: &Pii<String>,
+    ) -> Result<OwnPassword, PersonError> {
+        check::password(new.expose())?;
+        let stored = "SELECT password_hash FROM people WHERE login = $1 AND NOT disabled";
+        let stored = sqlx::query(stored).bind(login).fetch_optional(self.readers()).await?;
+        let stored = stored.map(|row| row.try_get::<Option<String>, _>("password_hash"));
+        let stored = stored.transpose()?.flatten();
+        let hash = stored.as_deref().unwrap_or(keys::NOBODYS_HASH);
+        if !self.inner.passwords.matches(current.expose(), hash).await? {
+            return Ok(OwnPassword::Wrong);
+        }
+        let Some(stored) = stored else { return Ok(OwnPassword::Wrong) };
+        if current.expose() == new.expose() {
+            return Ok(OwnPassword::Same);
+        }
+        let hash = Pii::new(keys::hash_password(new.expose()).await?);
+        let (login, now) = (login.to_owned(), clock::now());
+        let changed = self.write(write::OwnPassword { login, stored, hash, session, now }).await?;
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+        Ok(if changed { OwnPassword::Changed } else { OwnPassword::Wrong })
+    }
+
     /// Removes a person that is at `revision`, whichever that is without one, with its sessions, and notes in the
     /// audit that `by` did. What it has done keeps its login.
     pub async fn delete_person(
@@ -225,7 +255,7 @@ fn read(row: &AnyRow) -> Result<PersonInfo, StoreError> {
     Ok(PersonInfo {
         login: row.try_get("login")?,
         name: row.try_get("name")?,
-        role: named(row, "role", Role::OF_PEOPLE, Role::as_str)?,
+        role: named(row, "role", Role::OF_PEOPLE, Role::of_person_str)?,
         unit: row.try_get("unit")?,
         has_password: row.try_get::<Option<String>, _>("password_hash")?.is_some(),
         subject: row.try_get("subject")?,
@@ -262,7 +292,7 @@ fn login(text: &str) -> Result<(), PersonError> {
 /// An expert acts for a unit, and nobody else does.
 fn role_and_unit(role: Role, unit: Option<&str>) -> Result<(), PersonError> {
     if !Role::OF_PEOPLE.contains(&role) {
-        let names = Role::OF_PEOPLE.map(Role::as_str).join(", ");
+        let names = Role::OF_PEOPLE.map(Role::of_person_str).join(", ");
         return Err(invalid("role", &format!("is one of {names}; a supervisor is a seat")));
     }
     match unit {

@@ -2,10 +2,12 @@
 
 use super::{PersonChange, PersonError, PersonInfo, read, role_and_unit};
 use crate::audit;
+use crate::error::StoreError;
 use crate::keys::Role;
 use crate::writer::Command;
 use qingting_common::{Pii, UnixMillis};
 use sqlx::{AnyConnection, Row};
+use uuid::Uuid;
 
 pub(super) struct Create {
     pub(super) info: PersonInfo,
@@ -33,7 +35,7 @@ impl Command for Create {
         )
         .bind(&info.login)
         .bind(&info.name)
-        .bind(info.role.as_str())
+        .bind(info.role.of_person_str())
         .bind(&info.unit)
         .bind(self.hash.as_ref().map(Pii::expose))
         .bind(&info.subject)
@@ -43,7 +45,7 @@ impl Command for Create {
         if inserted.rows_affected() == 0 {
             return Err(PersonError::Exists);
         }
-        let subject = format!("{} {}", info.login, info.role.as_str());
+        let subject = format!("{} {}", info.login, info.role.of_person_str());
         audit::insert(db, info.created_at, &self.by, "person.create", &subject).await?;
         Ok(info.clone())
     }
@@ -90,7 +92,7 @@ impl Command for Change {
         )
         .bind(&self.login)
         .bind(&change.name)
-        .bind(role.as_str())
+        .bind(role.of_person_str())
         .bind(&unit)
         .bind(&subject)
         .bind(change.disabled)
@@ -104,9 +106,52 @@ impl Command for Change {
         if self.hash.is_some() || after.disabled || !is_the_same {
             end_sessions(db, &self.login, self.now).await?;
         }
-        let subject = format!("{} {}", self.login, after.role.as_str());
+        let subject = format!("{} {}", self.login, after.role.of_person_str());
         audit::insert(db, self.now, &self.by, "person.change", &subject).await?;
         Ok(after)
+    }
+}
+
+/// A person's own new password: the session that it was given in stays, all others end.
+pub(super) struct OwnPassword {
+    pub(super) login: String,
+    /// The hash that the current password matched.
+    pub(super) stored: String,
+    pub(super) hash: Pii<String>,
+    pub(super) session: Uuid,
+    pub(super) now: UnixMillis,
+}
+
+impl Command for OwnPassword {
+    /// False: meanwhile the password was changed.
+    type Output = bool;
+    type Error = StoreError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, StoreError> {
+        let changed = sqlx::query(
+            "UPDATE people SET password_hash = $3, updated_at = $4, revision = revision + 1
+             WHERE login = $1 AND password_hash = $2 AND NOT disabled",
+        )
+        .bind(&self.login)
+        .bind(&self.stored)
+        .bind(self.hash.expose())
+        .bind(self.now.0)
+        .execute(&mut *db)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE person_sessions SET revoked_at = coalesce(revoked_at, $2)
+             WHERE login = $1 AND id <> $3",
+        )
+        .bind(&self.login)
+        .bind(self.now.0)
+        .bind(self.session.to_string())
+        .execute(&mut *db)
+        .await?;
+        audit::insert(db, self.now, &self.login, "person.own_password", &self.login).await?;
+        Ok(true)
     }
 }
 

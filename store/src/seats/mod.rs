@@ -15,7 +15,7 @@ pub use totp::{TOTP_LOCKED_MS, TOTP_WRONG_MAX};
 use crate::error::StoreError;
 use crate::once::Once;
 use crate::rows::{at, flag, named};
-use crate::{Store, clock, keys, rows};
+use crate::{OwnPassword, Store, clock, keys, rows};
 use md5::Md5;
 use qingting_common::{Pii, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// What a seat may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -212,6 +213,36 @@ impl Store {
         let seat = self.write(command).await?;
         self.inner.credentials.send_modify(|changes| *changes += 1);
         Ok(seat)
+    }
+
+    /// Gives a seat another password, where `current` is the one that it has, and ends all its sessions but the one
+    /// that asks.
+    pub async fn change_own_seat_password(
+        &self,
+        extension: &str,
+        session: Uuid,
+        realm: &str,
+        current: &Pii<String>,
+        new: &Pii<String>,
+    ) -> Result<OwnPassword, SeatError> {
+        check::password(new.expose())?;
+        let stored = "SELECT password_hash FROM seats WHERE extension = $1 AND NOT disabled";
+        let stored: Option<String> =
+            sqlx::query_scalar(stored).bind(extension).fetch_optional(self.readers()).await?;
+        let hash = stored.as_deref().unwrap_or(keys::NOBODYS_HASH);
+        if !self.inner.passwords.matches(current.expose(), hash).await? {
+            return Ok(OwnPassword::Wrong);
+        }
+        let Some(stored) = stored else { return Ok(OwnPassword::Wrong) };
+        if current.expose() == new.expose() {
+            return Ok(OwnPassword::Same);
+        }
+        let secrets = Secrets::of(extension, realm, new).await?;
+        let (extension, now) = (extension.to_owned(), clock::now());
+        let command = write::OwnPassword { extension, stored, secrets, session, now };
+        let changed = self.write(command).await?;
+        self.inner.credentials.send_modify(|changes| *changes += 1);
+        Ok(if changed { OwnPassword::Changed } else { OwnPassword::Wrong })
     }
 
     /// Removes a seat that is at `revision`, whichever that is without one, with its sessions, and notes in the

@@ -5,6 +5,7 @@ use crate::writer::Command;
 use crate::{audit, rows};
 use qingting_common::UnixMillis;
 use sqlx::{AnyConnection, Row};
+use uuid::Uuid;
 
 pub(super) struct Create {
     pub(super) info: SeatInfo,
@@ -93,6 +94,53 @@ impl Command for Change {
         }
         audit::insert(db, self.now, &self.by, "seat.change", &self.extension).await?;
         Ok(seat)
+    }
+}
+
+/// A seat's own new password: the session that it was given in stays, all others end.
+pub(super) struct OwnPassword {
+    pub(super) extension: String,
+    /// The hash that the current password matched.
+    pub(super) stored: String,
+    pub(super) secrets: Secrets,
+    pub(super) session: Uuid,
+    pub(super) now: UnixMillis,
+}
+
+impl Command for OwnPassword {
+    /// False: meanwhile the password was changed.
+    type Output = bool;
+    type Error = SeatError;
+
+    async fn run(&self, db: &mut AnyConnection) -> Result<bool, SeatError> {
+        let changed = sqlx::query(
+            "UPDATE seats SET realm = $3, ha1_md5 = $4, ha1_sha256 = $5, password_hash = $6,
+                updated_at = $7, revision = revision + 1
+             WHERE extension = $1 AND password_hash = $2 AND NOT disabled",
+        )
+        .bind(&self.extension)
+        .bind(&self.stored)
+        .bind(&self.secrets.realm)
+        .bind(self.secrets.ha1_md5.expose())
+        .bind(self.secrets.ha1_sha256.expose())
+        .bind(self.secrets.password_hash.expose())
+        .bind(self.now.0)
+        .execute(&mut *db)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE seat_sessions SET revoked_at = coalesce(revoked_at, $2)
+             WHERE extension = $1 AND id <> $3",
+        )
+        .bind(&self.extension)
+        .bind(self.now.0)
+        .bind(self.session.to_string())
+        .execute(&mut *db)
+        .await?;
+        audit::insert(db, self.now, &self.extension, "seat.own_password", &self.extension).await?;
+        Ok(true)
     }
 }
 

@@ -115,3 +115,27 @@ async fn an_impossible_person_is_refused_with_its_field(on: On) {
     store.delete_person("li.hua", None, "admin").await.unwrap();
     assert!(store.people().await.unwrap().is_empty());
 }
+
+on_both!(an_own_password_ends_all_other_sessions);
+async fn an_own_password_ends_all_other_sessions(on: On) {
+    let (_dir, store) = fresh(on).await;
+    store.create_person(expert(), "admin", None).await.unwrap();
+    let (own, other) = (
+        token(&store, "li.hua", PASSWORD).await.unwrap(),
+        token(&store, "li.hua", PASSWORD).await.unwrap(),
+    );
+    let session = store.verify_person_session(&own).await.unwrap().unwrap().id;
+    let change = async |current: &str, new: &str| {
+        let [current, new] = [current, new].map(|text| Pii::new(text.to_owned()));
+        store.change_own_password("li.hua", session, &current, &new).await
+    };
+    assert_eq!(change("wrong horse", "staple battery").await.unwrap(), OwnPassword::Wrong);
+    assert_eq!(change(PASSWORD, PASSWORD).await.unwrap(), OwnPassword::Same);
+    assert!(change(PASSWORD, "short").await.is_err());
+    assert!(store.verify_person_session(&other).await.unwrap().is_some(), "nothing was changed");
+    assert_eq!(change(PASSWORD, "staple battery").await.unwrap(), OwnPassword::Changed);
+    assert!(store.verify_person_session(&own).await.unwrap().is_some());
+    assert!(store.verify_person_session(&other).await.unwrap().is_none());
+    assert!(token(&store, "li.hua", PASSWORD).await.is_none());
+    assert!(token(&store, "li.hua", "staple battery").await.is_some());
+}

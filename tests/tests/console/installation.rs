@@ -12,7 +12,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Opens one of the administrator's contents by its button.
-fn open(page: &Browser, name: &str) {
+pub(super) fn open(page: &Browser, name: &str) {
     page.run("location.hash = '#/admin'");
     let script = format!(
         "const one = [...document.querySelectorAll('.admin > [role=group] button')]\
@@ -22,7 +22,7 @@ fn open(page: &Browser, name: &str) {
 }
 
 /// As it is in both languages.
-fn is_good(page: &Browser, name: &str, chinese: &str, english: &str) {
+pub(super) fn is_good(page: &Browser, name: &str, chinese: &str, english: &str) {
     for (language, text) in [("zh", chinese), ("en", english)] {
         says(page, text);
         fits(page);

@@ -1,5 +1,6 @@
 //! The console in a real browser: a citizen's call from the ring to the submitted ticket.
 
+mod city;
 mod installation;
 mod long_day;
 mod network;

@@ -1,10 +1,10 @@
 //! People without a telephone at the console: let in by the administrator, by password or by the city's provider.
 
-use super::{appears, click, is_accessible, pages::picture, shows};
+use super::{appears, click, is_accessible, pages::picture, says, shows};
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::clock::unix_seconds;
-use qingting_tests::house::with_browser_seats;
-use qingting_tests::peers::browser::{Browser, ENTER};
+use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
+use qingting_tests::peers::browser::{Browser, ENTER, ESCAPE};
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::provider::{CLIENT, Provider};
 use qingting_tests::server::{HTTP, Server, ServerPlan};
@@ -138,4 +138,55 @@ fn the_citys_provider_lets_in_whom_the_administrator_knows_and_nobody_else() {
     );
     let log = server.log();
     assert!(!log.contains("code-") && !log.contains("sub-7"), "{log}");
+}
+
+#[test]
+fn a_seat_and_a_person_change_their_own_password() {
+    let server = with_browser_seats(ServerPlan::deaf(), &[("801", "王芳")]);
+    let_in(&server, "hui.fang", "operator", &json!({ "password": PASSWORD }));
+    for (name, password) in [("801", BROWSER_PASSWORD), ("hui.fang", PASSWORD)] {
+        let page = page_at(&server);
+        sign_in(&page, name, password);
+        shows(&page, "who", if name == "801" { "王芳" } else { "李华" });
+        click(&page, "who");
+        appears(&page, "own-current");
+        page.type_into("own-current", "another-password");
+        page.type_into("own-new", "staple battery");
+        page.type_into("own-again", "staple batterx");
+        click(&page, "own-change");
+        shows(&page, "own-problem", "两次输入的新密码不一样");
+        page.run("document.getElementById('own-again').select()");
+        page.type_into("own-again", "staple battery");
+        click(&page, "own-change");
+        shows(&page, "own-problem", "当前密码不对");
+        is_accessible(&page);
+        picture(&page, &format!("own-password-{name}"));
+        page.run("document.getElementById('own-current').select()");
+        page.type_into("own-current", password);
+        click(&page, "own-change");
+        shows(&page, "own-done", "密码已修改");
+        if name == "801" {
+            // The telephone registers with the new one.
+            shows(&page, "line", "话机已注册");
+        } else {
+            // Its pages are those of campaigns.
+            assert_eq!(
+                page.run("return document.querySelector('nav[aria-label=页面]') === null"),
+                true
+            );
+            says(&page, "回访任务");
+        }
+        page.press(ESCAPE);
+        click(&page, "sign-out");
+        appears(&page, "extension");
+        sign_in(&page, name, password);
+        shows(&page, "sign-in-error", "名称或密码不对");
+        page.run("document.getElementById('password').select()");
+        page.type_into("password", "staple battery");
+        page.press(ENTER);
+        appears(&page, "who");
+        if name == "801" {
+            shows(&page, "line", "话机已注册");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The page of tickets: found, dispatched, signed for, closed; and who comes second.
 
+use super::pages::picture;
 use super::{appears, click, is_accessible, says, shows};
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
@@ -154,4 +155,46 @@ fn a_ticket_is_found_dispatched_signed_for_and_closed() {
     // The list says the same, and the totals count what is left.
     page.run("document.getElementById('search-text').value = ''");
     shows(&page, "totals", "在办 1 件");
+}
+
+#[test]
+fn a_page_that_is_open_shows_what_another_did_and_keeps_what_is_typed() {
+    let server = with_browser_seats(ServerPlan::deaf(), &[]);
+    let id = confirmed(&server, "路灯不亮", "");
+    let chief = json!({ "extension": "809", "name": "赵敏", "role": "supervisor", "password": BROWSER_PASSWORD });
+    let (status, body) = server.request("POST", "/api/v1/seats", Some(&chief));
+    assert_eq!(status, 201, "{body}");
+    // Once by the stream of events, once by the administrator's page, which has none.
+    for (name, password) in [("809", BROWSER_PASSWORD), ("admin", server.password())] {
+        let page = page_of(&server, name, password);
+        shows(&page, "who", if name == "admin" { "管理员" } else { "赵敏" });
+        page.run("location.hash = '#/tickets'");
+        click(&page, &format!("ticket-{id}"));
+        appears(&page, "step-supervise");
+        click(&page, "step-supervise");
+        appears(&page, "step-note");
+        page.type_into("step-note", "人大代表关注");
+        let now = revision(&server, &id);
+        let title = if name == "admin" { "路灯又不亮" } else { "路灯全不亮" };
+        let edit = json!({ "revision": now, "fields": { "title": title } });
+        let path = format!("/api/v1/tickets/{id}");
+        let (status, body) = server.request("PATCH", &path, Some(&edit));
+        assert_eq!(status, 200, "{body}");
+        let shown =
+            format!("return document.querySelector('.detail dl').innerText.includes('{title}')");
+        page.wait_until("the new title is there", &shown);
+        if name == "809" {
+            shows(&page, "detail-news", "已被 管理员 修改");
+        }
+        shows(&page, "step-kept", "您填写的内容没有变动");
+        let note = page.run("return document.getElementById('step-note').value");
+        assert_eq!(note, "人大代表关注");
+        is_accessible(&page);
+        picture(&page, &format!("ticket-live-{name}"));
+        // What was seen is what counts: it is taken at the new revision.
+        click(&page, "step-take");
+        shows(&page, "history", "人大代表关注");
+        let news = page.run("return document.getElementById('detail-news') === null");
+        assert_eq!(news, true, "what the page did itself is no news");
+    }
 }
