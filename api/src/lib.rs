@@ -89,11 +89,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use qingting_common::CallId;
 use qingting_common::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 use qingting_nlu::reader::Location;
 use qingting_nlu::table::FILE_BYTES_MAX;
 use qingting_store::Store;
 use qingting_tickets::Secrets;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,8 +159,9 @@ pub struct ApiState {
     pub sign_on: Option<Arc<dyn SignOn>>,
     /// SIP messages of one of the last calls, by its Call-ID; none until the server puts its own here. Must not block.
     pub sip_messages: Arc<SipMessages>,
-    /// Forgets all of them: somebody's data were erased.
-    pub forget_sip_messages: Arc<dyn Fn() + Send + Sync>,
+    /// Forgets what else is kept of calls in memory, SIP messages among it, here and at other servers: somebody's data
+    /// were erased.
+    pub forget_calls: Arc<dyn Fn(&BTreeSet<CallId>) + Send + Sync>,
     /// How often anybody may ask.
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
@@ -211,7 +214,7 @@ impl ApiState {
             request_secrets: once::new_secrets(),
             sign_on: None,
             sip_messages: Arc::new(|_| Vec::new()),
-            forget_sip_messages: Arc::new(|| ()),
+            forget_calls: Arc::new(|_| ()),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
             elsewhere: Arc::new(elsewhere::Nobody),

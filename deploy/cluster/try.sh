@@ -39,6 +39,7 @@ case $url in postgres://*) ;; *) say "$url"; exit 1 ;; esac
 (umask 077; printf '%s\n' "$url" >"$folder/database.url")
 say "PostgreSQL: $url"
 
+[ -e "$folder/cluster.secret" ] || (umask 077; openssl rand -hex 32 >"$folder/cluster.secret")
 # One recogniser for both servers, as it would stand on a host of its own: with a certificate and a token.
 models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
 [ -e "$folder/worker.key" ] || (umask 077
@@ -65,6 +66,7 @@ port_last = ${n}9999
 listen = "127.0.0.1$n:8000"
 [cluster]
 http = "127.0.0.1$n:8000"
+secret_file = "$folder/cluster.secret"
 [asr]
 local = false
 workers = [{ address = "localhost:7012", certificate = "$folder/worker.pem", token_file = "$folder/worker.token" }]

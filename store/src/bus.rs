@@ -30,7 +30,7 @@ const CONNECTIONS: u32 = 2;
 /// How PostgreSQL learns that a machine is gone without a word: in about 5 s.
 const KEEPALIVE: &str =
     "SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
-    SET tcp_user_timeout = 5000; SET lock_timeout = 2000; SET client_min_messages = 'warning'";
+    SET tcp_user_timeout = 5000; SET synchronous_commit = off; SET lock_timeout = 2000; SET client_min_messages = 'warning'";
 
 /// A message of another server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,15 +129,23 @@ impl BusListener {
         }
     }
 
-    /// Takes the keeper's lock if nobody has it; whether it is ours. May be called again while it is.
-    pub async fn keeps(&mut self, already: bool) -> Result<bool, StoreError> {
+    /// Takes the keeper's lock if nobody has it; the time by the database's clock when it is ours now. Of one that has it
+    /// `already` only that the connection stands, whose the lock is.
+    pub async fn claim(&mut self, already: bool) -> Result<Option<u64>, StoreError> {
         if already {
-            // The lock is the connection's: as long as that answers it is ours.
-            self.listener.execute("SELECT 1").await?;
-            return Ok(true);
+            return self.time().await.map(Some);
         }
         let lock = "SELECT pg_try_advisory_lock($1)";
-        Ok(sqlx::query_scalar(lock).bind(KEEPER_LOCK).fetch_one(&mut self.listener).await?)
+        let is_ours: bool =
+            sqlx::query_scalar(lock).bind(KEEPER_LOCK).fetch_one(&mut self.listener).await?;
+        if is_ours { self.time().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Milliseconds since 1970 by the database's clock, which all servers share.
+    pub async fn time(&mut self) -> Result<u64, StoreError> {
+        let time = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
+        let time: i64 = sqlx::query_scalar(time).fetch_one(&mut self.listener).await?;
+        Ok(time.unsigned_abs())
     }
 
     fn take(&mut self, notification: &PgNotification) {

@@ -363,6 +363,7 @@ pub struct Data {
 pub struct Cluster {
     #[serde(deserialize_with = "empty_as_no_address", serialize_with = "no_address_as_empty")]
     pub http: Option<SocketAddr>,
+    pub secret_file: PathBuf,
 }
 
 /// Where models come from. Their folder is [`Data::models`].

@@ -37,6 +37,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         reports,
         sign_on,
         data,
+        cluster,
         models,
         ..
     } = config;
@@ -44,6 +45,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut sip.tls_certificate,
         &mut sip.tls_key,
         &mut sip.tls_ca,
+        &mut cluster.secret_file,
         &mut seats.music,
         &mut recording.key_file,
         &mut asr.program,

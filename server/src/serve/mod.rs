@@ -183,6 +183,13 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     city::take_saved(&app, &city, &store)?;
     let reader = city::reader(&config, &city)?;
     store.name_kinds(reader.kinds());
+    let cluster_of = match (config.cluster.http, store.server_name()) {
+        (Some(http), Some(own)) => {
+            let secret = cluster::secret(&config.cluster.secret_file)?;
+            Some((http, cluster::Seal::new(secret, own, clock::unix_now().0.unsigned_abs())))
+        }
+        _ => None,
+    };
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
     let unheard = app.block_on(store.open_captions())?;
@@ -250,12 +257,12 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(qingting_api::events::follow(log, listeners), app.handle());
     background.spawn_on(aids::run(Arc::clone(&hotline), news), app.handle());
     background.spawn_on(aids::watch_knowledge(Arc::clone(&hotline)), app.handle());
-    if let Some(http) = hotline.config.cluster.http {
+    if let Some((http, seal)) = cluster_of {
         let cluster = Arc::clone(&hotline.switchboard.cluster);
         hotline
             .events
             .tell_others(move |event| cluster.tell(cluster::Letter::Event(event.clone())));
-        background.spawn_on(cluster::run(Arc::clone(&hotline), http), app.handle());
+        background.spawn_on(cluster::run(Arc::clone(&hotline), http, seal), app.handle());
     }
     let last_run = {
         let hotline = Arc::clone(&hotline);
@@ -271,8 +278,11 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
-    let (traced, forgetting) = (endpoint.clone(), endpoint.clone());
-    state.forget_sip_messages = Arc::new(move || forgetting.forget_trace());
+    let (traced, forgetting) = (endpoint.clone(), Arc::clone(&hotline));
+    state.forget_calls = Arc::new(move |calls| {
+        forgetting.endpoint.forget_trace();
+        forgetting.switchboard.cluster.tell(cluster::Letter::Forgotten(calls.clone()));
+    });
     state.sip_messages = Arc::new(move |call_id| {
         traced.trace(call_id).iter().map(|message| sip_message(message)).collect()
     });

@@ -60,6 +60,8 @@ enum Step {
     Kill(usize),
     Cut(usize),
     Heal(usize),
+    /// Loses its connection and has it again before anybody misses it.
+    Blink(usize),
 }
 
 fn present() -> Present {
@@ -146,7 +148,8 @@ impl World {
         }
         if self.servers[at].is_alive {
             let now = self.clock(at);
-            self.servers[at].queue.alone(now, present());
+            let number = now.0;
+            self.servers[at].queue.alone(now, number, present());
             self.carry_out(at);
         }
         self.elect();
@@ -155,6 +158,29 @@ impl World {
             self.servers[keeper].queue.gone(now, NAMES[at]);
             self.carry_out(keeper);
         }
+    }
+
+    /// What was said to and by it is lost, and it greets the others; whoever keeps the queues is heard anew.
+    fn blink(&mut self, at: usize) {
+        self.servers[at].inbox.clear();
+        for other in 0..3 {
+            self.servers[other].inbox.retain(|(from, _)| *from != at);
+        }
+        let now = self.clock(at);
+        self.servers[at].queue.alone(now, now.0, present());
+        self.carry_out(at);
+        if self.keeper == Some(at) {
+            self.keeper = None;
+        }
+        for other in 0..3 {
+            if other == at || !self.servers[other].is_on_bus {
+                continue;
+            }
+            let now = self.clock(other);
+            self.servers[other].queue.came_again(now, NAMES[at]);
+            self.carry_out(other);
+        }
+        self.elect();
     }
 
     fn feed(&mut self, at: usize, input: Input) {
@@ -193,8 +219,8 @@ impl World {
                 Some(Driver::Waits(rung)) if *rung == Some(offer.clone()) => *rung = None,
                 // The answer crossed it: the caller is put back.
                 Some(driver @ Driver::Talks(_)) if *driver == Driver::Talks(offer.seat.clone()) => {
+                    // The queue has the caller still (`core/src/call/queueing.rs`, `withdrawn_late`).
                     *driver = Driver::Waits(None);
-                    self.feed(at, Input::Enqueue(Enqueue::new(offer.call, "main".into())));
                 }
                 _ => {}
             },
@@ -296,6 +322,7 @@ impl World {
             }
             Step::Cut(at) if self.servers[at].is_on_bus => self.leave(at),
             Step::Heal(at) => self.heal(at),
+            Step::Blink(at) if self.servers[at].is_on_bus => self.blink(at),
             _ => {}
         }
     }
@@ -368,6 +395,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (0..3_usize).prop_map(Step::Kill),
         1 => (0..3_usize).prop_map(Step::Cut),
         1 => (0..3_usize).prop_map(Step::Heal),
+        1 => (0..3_usize).prop_map(Step::Blink),
     ]
 }
 

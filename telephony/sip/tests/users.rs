@@ -450,6 +450,23 @@ fn a_telephone_behind_our_proxy_is_reached_by_its_path() {
 }
 
 #[test]
+fn who_hides_behind_our_proxy_with_a_via_that_cannot_be_read_is_refused() {
+    let mut solo = solo(EdgeConfig { admission: Some(limits()), ..behind_proxy() });
+    for via in [
+        "SIP/2.0/SCTP x.invalid;branch=z9hG4bKx;received=203.0.113.5",
+        "SIP/2.0/UDP x.invalid;branch=z9hG4bKx",
+    ] {
+        let via = format!("Via: {via}\r\nMax-Forwards");
+        assert_eq!(solo.codes(&numbered(1).replacen("Max-Forwards", &via, 1)), ["400"]);
+    }
+    // What the proxy asks by itself is held to no limit.
+    let codes: Vec<String> = (0..50)
+        .flat_map(|n| solo.codes(&request("OPTIONS", 1, &format!("o{n}"), "", "")))
+        .collect();
+    assert_eq!(codes, vec!["200"; 50]);
+}
+
+#[test]
 fn a_path_and_a_via_of_anybody_else_count_for_nothing() {
     let mut solo = solo(edge());
     let extra = had_from("198.51.100.7:40000", "WS") + &format!("Path: {PATH}\r\n");

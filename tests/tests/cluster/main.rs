@@ -33,12 +33,15 @@ impl City {
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("database.url");
         std::fs::write(&database, postgres::database()).expect("writable");
+        let secret = folder.path().join("cluster.secret");
+        std::fs::write(&secret, "0123456789abcdef".repeat(4)).expect("writable");
         let sip = ADDRESSES.map(|ip| SocketAddr::from((ip, free_port(0))));
         let edge = Kamailio::start(&sip);
         let plan = |at: usize| {
             let plan = ServerPlan::deaf()
                 .with("data.database_url_file", format!("\"{}\"", database.display()))
                 .with("cluster.http", format!("\"{HTTP}\""))
+                .with("cluster.secret_file", format!("\"{}\"", secret.display()))
                 .with("sip.listen_udp", format!("[\"{}\"]", sip[at]))
                 .with("sip.listen_tcp", format!("[\"{}\"]", sip[at]))
                 .with("sip.proxies", format!("[\"{EDGE}\"]"))

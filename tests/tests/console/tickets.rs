@@ -175,14 +175,12 @@ fn a_page_that_is_open_shows_what_another_did_and_keeps_what_is_typed() {
         appears(&page, "step-note");
         page.type_into("step-note", "人大代表关注");
         let now = revision(&server, &id);
-        let title = if name == "admin" { "路灯又不亮" } else { "路灯全不亮" };
-        let edit = json!({ "revision": now, "fields": { "title": title } });
-        let path = format!("/api/v1/tickets/{id}");
-        let (status, body) = server.request("PATCH", &path, Some(&edit));
+        let note = if name == "admin" { "市长热线转来" } else { "媒体关注" };
+        let step = json!({ "revision": now, "step": "supervise", "note": note });
+        let path = format!("/api/v1/tickets/{id}/steps");
+        let (status, body) = server.request("POST", &path, Some(&step));
         assert_eq!(status, 200, "{body}");
-        let shown =
-            format!("return document.querySelector('.detail dl').innerText.includes('{title}')");
-        page.wait_until("the new title is there", &shown);
+        shows(&page, "history", note);
         if name == "809" {
             shows(&page, "detail-news", "已被 管理员 修改");
         }

@@ -1,9 +1,10 @@
 //! What servers on one database tell each other.
 
 use qingting_api::{CallNow, Event};
-use qingting_common::{CallId, UnixMillis};
+use qingting_common::CallId;
 use qingting_core::queue::QueueLetter;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// One letter.
@@ -23,6 +24,8 @@ pub enum Letter {
     Call { call: CallId, state: Option<SharedCall> },
     /// To all: something happened.
     Event(Event),
+    /// To all: these calls were erased; what is kept of them in memory is to be forgotten.
+    Forgotten(BTreeSet<CallId>),
     /// To all: I wrote something that you keep a copy of.
     Changed(Copied),
 }
@@ -44,8 +47,8 @@ pub struct SharedTelephone {
     pub path: Vec<String>,
     /// Whether it is a browser.
     pub is_browser: bool,
-    /// When it ends if nobody refreshes it.
-    pub expires_at: UnixMillis,
+    /// How long it holds if nobody refreshes it, in milliseconds: clocks differ.
+    pub left_ms: u64,
 }
 
 /// What others see of a running call.

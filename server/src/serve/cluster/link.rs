@@ -2,12 +2,14 @@
 
 use super::Parcel;
 use super::letter::{Copied, Letter, SharedTelephone};
+use super::seal::Seal;
 use crate::clock;
 use crate::serve::{Hotline, switchboard};
 use anyhow::{Context, Result, bail};
 use qingting_core::queue::Present;
 use qingting_store::{BusListener, BusMessage, BusSender};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,18 +32,15 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const BATCH_MAX: usize = 256;
 
 /// Talks to the others, until it is aborted. `http`: where they reach this server.
-pub async fn run(hotline: Arc<Hotline>, http: SocketAddr) {
+pub async fn run(hotline: Arc<Hotline>, http: SocketAddr, mut seal: Seal) {
     let Some(mut outgoing) = hotline.switchboard.cluster.to_send.lock().await.take() else {
         return;
     };
     let mut credentials = hotline.store.credentials();
     let mut was_heard = true;
     loop {
-        match joined(&hotline, http, &mut outgoing, &mut credentials).await {
-            Ok(()) => {
-                was_heard = true;
-                tracing::warn!("the other servers said more than was taken in; asking anew");
-            }
+        match joined(&hotline, http, &mut seal, &mut outgoing, &mut credentials).await {
+            Ok(never) => match never {},
             Err(error) if was_heard => {
                 was_heard = false;
                 tracing::error!(%error, "the other servers cannot be heard: this one goes on with its own calls");
@@ -49,28 +48,37 @@ pub async fn run(hotline: Arc<Hotline>, http: SocketAddr) {
             Err(error) => tracing::debug!(%error, "the other servers cannot be heard"),
         }
         hotline.switchboard.cluster.others.silent();
-        hotline.switchboard.queues.alone(present(&hotline));
+        hotline.switchboard.queues.alone(clock::unix_now().0.unsigned_abs(), present(&hotline));
         // What was to be said is asked for by whoever hears us next.
         while outgoing.try_recv().is_ok() {}
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-/// One connection's time. `Ok` when something could not be said.
+/// One connection's time.
 async fn joined(
     hotline: &Arc<Hotline>,
     http: SocketAddr,
+    seal: &mut Seal,
     outgoing: &mut mpsc::Receiver<Parcel>,
     credentials: &mut watch::Receiver<u64>,
-) -> Result<()> {
+) -> Result<Infallible> {
     let switchboard = &hotline.switchboard;
     let bus = timeout(ANSWER_MAX, hotline.store.bus()).await.context("no connection in time")??;
     let Some((mut sender, mut listener)) = bus else { bail!("the database has one server") };
-    let mut link =
-        Link { hotline: Arc::clone(hotline), http, heard: HashMap::new(), credentials: false };
+    let mut link = Link {
+        hotline: Arc::clone(hotline),
+        http,
+        heard: HashMap::new(),
+        left: HashMap::new(),
+        credentials: true,
+    };
     switchboard.cluster.take_lost();
-    deliver(&mut sender, &[(None, Letter::Hello), (None, Letter::Alive { http })]).await?;
+    deliver(&mut sender, seal, &[(None, Letter::Hello), (None, Letter::Alive { http })]).await?;
     link.tell_all();
+    // What others changed meanwhile was not heard.
+    link.read_again(Copied::Seats);
+    link.read_again(Copied::Duty);
     let mut ticks = tokio::time::interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keeps = false;
@@ -78,18 +86,23 @@ async fn joined(
     tracing::info!("joined the other servers");
     loop {
         tokio::select! {
-            message = listener.next() => link.hear(message?),
+            message = listener.next() => link.hear(seal, message?),
             _ = ticks.tick() => {
                 keeps = link.look(&mut listener, keeps).await?;
                 if switchboard.cluster.take_lost() {
-                    return Ok(());
+                    tracing::warn!("more was to be said to the other servers than was taken; saying it anew");
+                    switchboard.cluster.tell(Letter::Hello);
+                    link.tell_all();
+                    if keeps {
+                        link.keep(&mut listener).await?;
+                    }
                 }
             }
             Ok(()) = credentials.changed() => {
                 switchboard.cluster.tell(Letter::Changed(Copied::Credentials));
             }
             _ = outgoing.recv_many(&mut batch, BATCH_MAX) => {
-                deliver(&mut sender, &batch).await?;
+                deliver(&mut sender, seal, &batch).await?;
                 batch.clear();
             }
         }
@@ -101,9 +114,11 @@ async fn joined(
     }
 }
 
-async fn deliver(sender: &mut BusSender, parcels: &[Parcel]) -> Result<()> {
-    let written =
-        parcels.iter().map(|(to, letter)| Ok((to.as_deref(), serde_json::to_string(letter)?)));
+async fn deliver(sender: &mut BusSender, seal: &mut Seal, parcels: &[Parcel]) -> Result<()> {
+    let written = parcels.iter().map(|(to, letter)| {
+        let text = serde_json::to_string(letter)?;
+        Ok((to.as_deref(), seal.seal(to.as_deref(), &text)?))
+    });
     let written: Vec<(Option<&str>, String)> = written.collect::<Result<_>>()?;
     timeout(ANSWER_MAX, sender.send(&written)).await.context("the database takes no letters")??;
     Ok(())
@@ -115,6 +130,8 @@ struct Link {
     http: SocketAddr,
     /// When each other server last said something.
     heard: HashMap<String, Instant>,
+    /// Servers that have taken their leave, and when: what of theirs was on its way counts no more.
+    left: HashMap<String, Instant>,
     /// Another server has changed credentials.
     credentials: bool,
 }
@@ -124,13 +141,12 @@ impl Link {
     async fn look(&mut self, listener: &mut BusListener, keeps: bool) -> Result<bool> {
         let hotline = Arc::clone(&self.hotline);
         let switchboard = &hotline.switchboard;
-        let is_keeper = timeout(ANSWER_MAX, listener.keeps(keeps)).await;
-        let is_keeper = is_keeper.context("the database does not answer")??;
-        if is_keeper && !keeps {
-            tracing::info!("this server keeps the queues of all");
-            let term = clock::unix_now().0.max(1).unsigned_abs();
-            switchboard.queues.keep(term, present(&hotline));
-            switchboard::look_at_all(&hotline);
+        let term = timeout(ANSWER_MAX, listener.claim(keeps)).await;
+        let term = term.context("the database does not answer")??;
+        let is_keeper = keeps || term.is_some();
+        // Whoever has the lock keeps them, whatever it has heard.
+        if is_keeper && (!keeps || !switchboard.queues.keeps()) {
+            self.keep(listener).await?;
         }
         let now = Instant::now();
         let silent = self.heard.iter().filter(|(_, at)| now - **at > SILENCE_MAX);
@@ -148,31 +164,63 @@ impl Link {
         Ok(is_keeper)
     }
 
+    /// Begins a term, of which all others hear.
+    async fn keep(&self, listener: &mut BusListener) -> Result<()> {
+        let term = timeout(ANSWER_MAX, listener.time())
+            .await
+            .context("the database does not answer")??;
+        tracing::info!("this server keeps the queues of all");
+        self.hotline.switchboard.queues.keep(term, present(&self.hotline));
+        switchboard::look_at_all(&self.hotline);
+        Ok(())
+    }
+
     fn gone(&mut self, server: &str) {
         self.heard.remove(server);
         self.hotline.switchboard.cluster.others.gone(server);
         self.hotline.switchboard.queues.gone(server);
     }
 
-    fn hear(&mut self, BusMessage { from, text, .. }: BusMessage) {
+    fn hear(&mut self, seal: &mut Seal, BusMessage { from, to, text }: BusMessage) {
+        let Some(text) = seal.open(&from, to.as_deref(), &text) else {
+            tracing::warn!(from, "a letter that no server of ours has sealed, or that came before");
+            return;
+        };
         let letter = match serde_json::from_str(&text) {
             Ok(letter) => letter,
             Err(error) => {
-                // A newer version's, while servers are upgraded one after the other.
-                tracing::debug!(from, %error, "a letter that this version cannot read");
+                // Of another version, while servers are upgraded one after the other. Its text is somebody's data.
+                let kind = format!("{:?}", error.classify());
+                tracing::warn!(from, kind, "a letter that this version cannot read");
                 return;
             }
         };
+        let has_left = self.left.get(&from).is_some_and(|at| at.elapsed() < SILENCE_MAX);
+        if has_left && !matches!(letter, Letter::Hello) {
+            return;
+        }
+        self.left.remove(&from);
         self.heard.insert(from.clone(), Instant::now());
         let switchboard = &self.hotline.switchboard;
         let others = &switchboard.cluster.others;
         match letter {
             Letter::Alive { http } => others.is_there(&from, http),
-            Letter::Hello => self.tell_all(),
-            Letter::Bye => self.gone(&from),
+            Letter::Hello => {
+                others.tells_anew(&from);
+                switchboard.queues.came_again(&from);
+                self.tell_all();
+            }
+            Letter::Bye => {
+                self.gone(&from);
+                self.left.insert(from, Instant::now());
+            }
+            Letter::Forgotten(calls) => {
+                self.hotline.events.forget(|call| calls.contains(&call));
+                self.hotline.endpoint.forget_trace();
+            }
             Letter::Queue(letter) => switchboard.queues.heard(&from, letter),
             Letter::Telephones { extension, telephones } => {
-                others.telephones_are(&from, extension.clone(), &telephones);
+                others.telephones_are(clock::unix_now(), &from, extension.clone(), &telephones);
                 switchboard::look_at(&self.hotline, &extension);
             }
             Letter::Call { call, state } => others.call_is(&from, call, state),
@@ -180,18 +228,20 @@ impl Link {
                 self.hotline.events.publish_here(event);
             }
             Letter::Changed(Copied::Credentials) => self.credentials = true,
-            Letter::Changed(what) => {
-                // Read in its own time: letters must not wait for the database.
-                let hotline = Arc::clone(&self.hotline);
-                drop(self.hotline.to_its_end(async move {
-                    match what {
-                        Copied::Seats => hotline.switchboard.seats_were_changed(&hotline).await,
-                        Copied::Duty => hotline.switchboard.duty_was_changed(&hotline).await,
-                        Copied::Credentials => {}
-                    }
-                }));
-            }
+            Letter::Changed(what) => self.read_again(what),
         }
+    }
+
+    /// In its own time: letters must not wait for the database.
+    fn read_again(&self, what: Copied) {
+        let hotline = Arc::clone(&self.hotline);
+        drop(self.hotline.to_its_end(async move {
+            match what {
+                Copied::Seats => hotline.switchboard.seats_were_changed(&hotline).await,
+                Copied::Duty => hotline.switchboard.duty_was_changed(&hotline).await,
+                Copied::Credentials => {}
+            }
+        }));
     }
 
     /// Tells what others want to know of this server.
@@ -210,7 +260,6 @@ impl Link {
 
 /// A seat's telephones that every server can reach.
 pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
-    let now = clock::unix_now();
     let bindings = hotline.endpoint.bindings(extension).into_iter();
     let shared = bindings.filter(|binding| !binding.path.is_empty());
     shared
@@ -218,7 +267,7 @@ pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
             contact: binding.contact.to_string(),
             path: binding.path.iter().map(ToString::to_string).collect(),
             is_browser: binding.transport.is_web(),
-            expires_at: now + hotline.endpoint.time_left(&binding),
+            left_ms: u64::try_from(hotline.endpoint.time_left(&binding).as_millis()).unwrap_or(0),
         })
         .collect()
 }

@@ -6,10 +6,12 @@
 mod letter;
 mod link;
 mod others;
+mod seal;
 
 pub use letter::{Copied, Letter, SharedCall};
 pub use link::{run, telephones};
 pub use others::{Others, Telephone};
+pub use seal::{Seal, secret};
 
 use crate::serve::Hotline;
 use qingting_api::Away;

@@ -7,6 +7,7 @@ use qingting_sip::message::{NameAddr, SipUri};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A telephone that registered with another server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl Others {
         let mut known = self.lock();
         known.servers.remove(server);
         known.calls.retain(|_, (of, _)| of != server);
+    }
+
+    /// A server tells all its calls anew.
+    pub fn tells_anew(&self, server: &str) {
+        self.lock().calls.retain(|_, (of, _)| of != server);
     }
 
     /// Nobody is heard any more.
@@ -98,13 +104,20 @@ impl Others {
     }
 
     /// Where a seat's telephones are that registered with that server.
-    pub fn telephones_are(&self, server: &str, extension: String, told: &[SharedTelephone]) {
+    pub fn telephones_are(
+        &self,
+        now: UnixMillis,
+        server: &str,
+        extension: String,
+        told: &[SharedTelephone],
+    ) {
         let telephone = |told: &SharedTelephone| {
             let path: Vec<NameAddr> =
                 told.path.iter().filter_map(|of| NameAddr::parse(of)).collect();
             // Without its whole way it cannot be reached.
             (path.len() == told.path.len() && !path.is_empty()).then_some(())?;
-            let (is_browser, expires_at) = (told.is_browser, told.expires_at);
+            let expires_at = now + Duration::from_millis(told.left_ms);
+            let is_browser = told.is_browser;
             Some(Telephone { contact: told.contact.parse().ok()?, path, is_browser, expires_at })
         };
         let telephones: Vec<Telephone> = told.iter().filter_map(telephone).collect();
@@ -139,12 +152,12 @@ impl Others {
 mod tests {
     use super::*;
 
-    fn told(path: &str, expires_at: i64) -> SharedTelephone {
+    fn told(path: &str, left_ms: u64) -> SharedTelephone {
         SharedTelephone {
             contact: "sip:x@10.0.0.9:5070".into(),
             path: vec![path.into()],
             is_browser: false,
-            expires_at: UnixMillis(expires_at),
+            left_ms,
         }
     }
 
@@ -152,8 +165,9 @@ mod tests {
     fn a_telephone_outlives_its_server_but_not_its_time() {
         let others = Others::default();
         let path = "<sip:10.0.0.1;lr;received=sip:10.0.0.9:5070>";
-        others.telephones_are("a", "801".into(), &[told(path, 2_000)]);
-        others.telephones_are("b", "801".into(), &[told(path, 3_000), told("nonsense", 9_000)]);
+        others.telephones_are(UnixMillis(0), "a", "801".into(), &[told(path, 2_000)]);
+        let two = [told(path, 3_000), told("nonsense", 9_000)];
+        others.telephones_are(UnixMillis(0), "b", "801".into(), &two);
         others.gone("a");
         let left = |now| others.telephones(UnixMillis(now), "801").len();
         assert_eq!((left(1_000), left(2_000), left(3_000)), (2, 1, 0));

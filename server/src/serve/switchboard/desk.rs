@@ -96,6 +96,9 @@ pub fn look_at_all(hotline: &Hotline) {
 /// A seat's telephone is there or not. Of one that is as it was nothing is said: it would sign in who has signed out.
 pub fn look_at(hotline: &Hotline, extension: &str) {
     let switchboard = &hotline.switchboard;
+    if !switchboard.queues.keeps() {
+        return;
+    }
     let is_there = switchboard.is_reachable(hotline, extension);
     if switchboard.queues.is_registered(extension) != is_there {
         switchboard.telephone(extension, is_there);

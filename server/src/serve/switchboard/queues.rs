@@ -12,7 +12,7 @@ use qingting_common::{CallId, Millis, Pii};
 use qingting_core::call::{Prompt, QueueEvent, Target, Treatment};
 use qingting_core::queue::{
     Act, ConfigError, Input, Output, Overflow, Present, QueueConfig, QueueLetter, QueueName,
-    QueueRules, SeatState, SharedQueue, Skill, Snapshot,
+    QueueRules, SeatId, SeatState, SharedQueue, Skill, Snapshot,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,13 +71,18 @@ impl Queues {
     }
 
     /// The others cannot be heard.
-    pub fn alone(&self, present: Present) {
-        self.with(|queues, now| queues.alone(now, present));
+    pub fn alone(&self, number: u64, present: Present) {
+        self.with(|queues, now| queues.alone(now, number, present));
     }
 
     /// Another server is gone.
     pub fn gone(&self, server: &str) {
         self.with(|queues, now| queues.gone(now, server));
+    }
+
+    /// Another server has come again.
+    pub fn came_again(&self, server: &str) {
+        self.with(|queues, now| queues.came_again(now, server));
     }
 
     /// Another server says something of the queues.
@@ -126,8 +131,8 @@ impl Queues {
 
     /// Whether the queues think that a seat's telephone can be reached.
     pub fn is_registered(&self, extension: &str) -> bool {
-        let seats = self.snapshot().seats;
-        seats.iter().any(|view| view.registered && view.seat.as_str() == extension)
+        let seat = SeatId::new(extension);
+        self.lock().and_then(|queues| queues.is_registered(&seat)).unwrap_or(false)
     }
 
     fn with(&self, act: impl FnOnce(&mut SharedQueue, Millis)) {

@@ -367,7 +367,9 @@ impl Switchboard {
                 call_header(call),
                 (HeaderName::Other(ROLE_HEADER.to_owned()), role.as_str().to_owned()),
             ];
+            let is_proxied = !telephone.route.is_empty();
             let Telephone { contact, transport, route, flow, local_ip, .. } = telephone;
+            let local_ip = if is_proxied { self.trunks.seen_at(local_ip) } else { local_ip };
             let invite = OutgoingInvite {
                 headers,
                 route,

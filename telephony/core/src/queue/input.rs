@@ -117,6 +117,8 @@ pub struct Enqueue {
     /// How long it has waited already, with another keeper of the queues: it keeps its place among all, and what was
     /// announced or asked before is not again.
     pub waited: Duration,
+    /// How long of it in this queue, after it came from another one.
+    pub queued: Duration,
 }
 
 impl Enqueue {
@@ -131,6 +133,7 @@ impl Enqueue {
             returned: false,
             sticky: None,
             waited: Duration::ZERO,
+            queued: Duration::ZERO,
         }
     }
 }

@@ -52,7 +52,7 @@ impl Waiting {
             skill: wants.skill.unwrap_or_else(|| rules.skill.clone()),
             priority: parts.into_iter().fold(0, i32::saturating_add),
             arrived,
-            entered: arrived,
+            entered: now.before(wants.queued),
             sticky: wants.sticky,
             sticky_until: arrived + config.sticky_max,
             offer: None,

@@ -46,9 +46,24 @@ impl Queue {
         self.offers = number;
     }
 
+    /// The number of the last offer.
+    pub(super) const fn offers_made(&self) -> u64 {
+        self.offers
+    }
+
     /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Whether a call stands in the line.
+    pub(super) fn has_waiting(&self, call: CallId) -> bool {
+        self.line.contains(call)
+    }
+
+    /// Whether a seat's telephone can be reached.
+    pub(super) fn is_registered(&self, seat: &SeatId) -> bool {
+        self.seats.get(seat).is_some_and(|seat| seat.registered)
     }
 
     /// Takes one input. A time before that of an earlier input counts as that one's.

@@ -84,14 +84,27 @@ struct Keeper {
     /// Calls that only the last keeper knew of, and until when they are believed in.
     doubted: BTreeSet<CallId>,
     doubt_until: Millis,
+    /// Offers to others up to this number are of an earlier keeper, or were forgotten with the others' calls.
+    forgotten: u64,
 }
 
 /// What goes on at the calls of this server.
 #[derive(Default)]
 struct Own {
-    waiting: BTreeMap<CallId, (Enqueue, Millis)>,
+    waiting: BTreeMap<CallId, Waits>,
+    /// Those whose seat has answered, until the keeper says that the answer stands.
+    answered: BTreeMap<CallId, Waits>,
     talking: BTreeMap<CallId, BTreeSet<SeatId>>,
     offers: BTreeMap<CallId, Offer>,
+}
+
+/// A caller of this server.
+#[derive(Clone)]
+struct Waits {
+    wants: Enqueue,
+    /// Since when it waits, and since when in this queue.
+    since: Millis,
+    entered: Millis,
 }
 
 impl SharedQueue {
@@ -131,6 +144,13 @@ impl SharedQueue {
     /// Something happened at this server. Which telephones there are is the keeper's own to see: a member's
     /// [`Input::Registered`], [`Input::Unregistered`] and [`Input::Timer`] say nothing.
     pub fn handle_input(&mut self, now: Millis, input: Input) {
+        if let (Role::Member { .. }, Input::OfferAccepted(offer)) = (&self.role, &input)
+            && self.own.offers.get(&offer.call) != Some(offer)
+        {
+            // The answer crossed the withdrawal: the caller waits on, as the keeper knows.
+            self.acts.push_back(Act::Here(Output::Withdraw(offer.clone())));
+            return;
+        }
         self.own.note(now, &input);
         match &mut self.role {
             Role::Keeper(keeper) => {
@@ -145,24 +165,26 @@ impl SharedQueue {
                 }
             }
         }
-        self.carry_out();
+        self.carry_out(now);
     }
 
     /// This server keeps the queues of all from now on. Terms grow; 0 is none.
     pub fn keep(&mut self, now: Millis, term: u64, present: Present) {
-        self.become_keeper(now, term, present);
+        self.become_keeper(now, term, term, present);
         self.say_so();
     }
 
     /// The others cannot be heard: this server keeps what it knows of, for itself.
-    pub fn alone(&mut self, now: Millis, present: Present) {
-        self.become_keeper(now, 0, present);
+    /// `number`: larger than any offer's number before.
+    pub fn alone(&mut self, now: Millis, number: u64, present: Present) {
+        self.become_keeper(now, 0, number, present);
         let Role::Keeper(keeper) = &mut self.role else { return };
+        keeper.forgotten = keeper.machine.offers_made();
         // No end of theirs will be heard: a seat must not talk for ever.
         for call in std::mem::take(&mut keeper.homes).into_keys() {
             keeper.machine.handle_input(now, Input::Abandon { call });
         }
-        self.carry_out();
+        self.carry_out(now);
     }
 
     /// Tells all servers who keeps the queues and what they look like; nothing by who does not.
@@ -195,7 +217,33 @@ impl SharedQueue {
             keeper.machine.handle_input(now, Input::Abandon { call });
             keeper.homes.remove(&call);
         }
-        self.carry_out();
+        self.carry_out(now);
+    }
+
+    /// Another server has come again, or has lost what it said: what it does not tell anew is over.
+    pub fn came_again(&mut self, now: Millis, server: &str) {
+        let Role::Keeper(keeper) = &mut self.role else { return };
+        let known = keeper.homes.iter().filter(|(_, home)| *home == server);
+        let known: Vec<CallId> = known.map(|(call, _)| *call).collect();
+        for call in known {
+            // Who waits keeps its place by what is told; a seat that talks must not look free meanwhile.
+            if keeper.machine.has_waiting(call) {
+                keeper.machine.handle_input(now, Input::Abandon { call });
+                keeper.homes.remove(&call);
+            } else {
+                keeper.doubted.insert(call);
+                keeper.doubt_until = now + DOUBT_MAX;
+            }
+        }
+        self.carry_out(now);
+    }
+
+    /// Whether the machine is here and thinks that a seat's telephone can be reached.
+    pub fn is_registered(&self, seat: &SeatId) -> Option<bool> {
+        match &self.role {
+            Role::Keeper(keeper) => Some(keeper.machine.is_registered(seat)),
+            Role::Member { .. } => None,
+        }
     }
 
     /// A letter of another server.
@@ -214,18 +262,18 @@ impl SharedQueue {
                 for input in began.chain(waiting.into_iter().map(Input::Enqueue)) {
                     keeper.take(now, from, input);
                 }
-                self.carry_out();
+                self.carry_out(now);
             }
             QueueLetter::Input(input) => {
                 if let Role::Keeper(keeper) = &mut self.role {
                     keeper.stop_doubting(now);
                     keeper.take(now, from, input);
-                    self.carry_out();
+                    self.carry_out(now);
                 }
             }
             QueueLetter::Output(output) => {
                 if matches!(&self.role, Role::Member { keeper, .. } if keeper == from) {
-                    self.here(output);
+                    self.here(now, output);
                 }
             }
             QueueLetter::Seen { at, snapshot } => {
@@ -255,14 +303,14 @@ impl SharedQueue {
         self.acts.push_back(Act::Send { to: Some(from.to_owned()), letter });
     }
 
-    fn become_keeper(&mut self, now: Millis, term: u64, present: Present) {
+    fn become_keeper(&mut self, now: Millis, term: u64, number: u64, present: Present) {
         if let Role::Keeper(keeper) = &mut self.role {
             keeper.term = term;
             return;
         }
         // It was made once with these rules.
         let Ok(mut machine) = Queue::new(self.config.clone()) else { return };
-        machine.number_offers_from(term);
+        machine.number_offers_from(number);
         let mut keeper = Keeper::new(machine, term);
         for offer in std::mem::take(&mut self.own.offers).into_values() {
             self.acts.push_back(Act::Here(Output::Withdraw(offer)));
@@ -309,11 +357,11 @@ impl SharedQueue {
         doubted.retain(|call| !self.own.talking.contains_key(call));
         (keeper.doubted, keeper.doubt_until) = (doubted, now + DOUBT_MAX);
         self.role = Role::Keeper(Box::new(keeper));
-        self.carry_out();
+        self.carry_out(now);
     }
 
     /// Gives what the machine wants to whom it is for.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, now: Millis) {
         loop {
             let Role::Keeper(keeper) = &mut self.role else { return };
             let Some(output) = keeper.machine.poll_output() else { return };
@@ -322,13 +370,13 @@ impl SharedQueue {
                     let (to, letter) = (Some(home.clone()), QueueLetter::Output(output));
                     self.acts.push_back(Act::Send { to, letter });
                 }
-                None => self.here(output),
+                None => self.here(now, output),
             }
         }
     }
 
-    fn here(&mut self, output: Output) {
-        self.own.told(&output);
+    fn here(&mut self, now: Millis, output: Output) {
+        self.own.told(now, &output);
         self.acts.push_back(Act::Here(output));
     }
 }
@@ -336,11 +384,19 @@ impl SharedQueue {
 impl Keeper {
     fn new(machine: Queue, term: u64) -> Self {
         let (homes, doubted) = (BTreeMap::new(), BTreeSet::new());
-        Self { machine, term, homes, doubted, doubt_until: Millis(0) }
+        let forgotten = machine.offers_made();
+        Self { machine, term, homes, doubted, doubt_until: Millis(0), forgotten }
     }
 
     /// Something that happened at another server.
     fn take(&mut self, now: Millis, from: &str, input: Input) {
+        let input = match input {
+            // It was answered before its server heard of this keeper, whom it tells of as talking, too.
+            Input::OfferAccepted(Offer { number, call, seat }) if number <= self.forgotten => {
+                Input::CallBegan { call, seat }
+            }
+            input => input,
+        };
         if let Some(call) = call_of_input(&input) {
             self.homes.insert(call, from.to_owned());
             self.doubted.remove(&call);
@@ -372,7 +428,10 @@ impl Own {
         let mut waiting: Vec<Enqueue> = self
             .waiting
             .values()
-            .map(|(wants, since)| Enqueue { waited: now - *since, ..wants.clone() })
+            .map(|Waits { wants, since, entered }| {
+                let (waited, queued) = (now - *since, now - *entered);
+                Enqueue { waited, queued, ..wants.clone() }
+            })
             .collect();
         waiting.sort_by_key(|wants| std::cmp::Reverse(wants.waited));
         waiting
@@ -389,11 +448,15 @@ impl Own {
         match input {
             Input::Enqueue(wants) => {
                 self.talking.remove(&wants.call);
+                self.answered.remove(&wants.call);
                 let since = now.before(wants.waited);
-                self.waiting.entry(wants.call).or_insert_with(|| (wants.clone(), since));
+                let entered = now.before(wants.queued);
+                let waits = || Waits { wants: wants.clone(), since, entered };
+                self.waiting.entry(wants.call).or_insert_with(waits);
             }
             Input::Abandon { call } => {
                 self.waiting.remove(call);
+                self.answered.remove(call);
                 self.talking.remove(call);
                 self.offers.remove(call);
             }
@@ -403,7 +466,8 @@ impl Own {
             }
             Input::OfferAccepted(offer) => {
                 self.offers.remove(&offer.call);
-                if self.waiting.remove(&offer.call).is_some() {
+                if let Some(waits) = self.waiting.remove(&offer.call) {
+                    self.answered.insert(offer.call, waits);
                     self.talking.entry(offer.call).or_default().insert(offer.seat.clone());
                 }
             }
@@ -434,8 +498,11 @@ impl Own {
         }
     }
 
-    fn told(&mut self, output: &Output) {
+    fn told(&mut self, now: Millis, output: &Output) {
         match output {
+            Output::Connect { offer, .. } => {
+                self.answered.remove(&offer.call);
+            }
             Output::Offer(offer) => {
                 self.offers.insert(offer.call, offer.clone());
             }
@@ -443,14 +510,18 @@ impl Own {
                 if self.offers.get(&offer.call) == Some(offer) {
                     self.offers.remove(&offer.call);
                 } else if let Some(seats) = self.talking.get_mut(&offer.call) {
-                    // It was accepted too late.
+                    // It was answered too late: the caller still stands where it stood.
                     seats.remove(&offer.seat);
                     self.talking.retain(|_, seats| !seats.is_empty());
+                    if let Some(waits) = self.answered.remove(&offer.call) {
+                        self.waiting.insert(offer.call, waits);
+                    }
                 }
             }
             Output::Overflow { call, to: Overflow::Queue(next), .. } => {
-                if let Some((wants, _)) = self.waiting.get_mut(call) {
-                    (wants.queue, wants.skill) = (next.clone(), None);
+                if let Some(waits) = self.waiting.get_mut(call) {
+                    (waits.wants.queue, waits.wants.skill) = (next.clone(), None);
+                    waits.entered = now;
                 }
             }
             Output::Overflow { call, .. }
@@ -458,8 +529,7 @@ impl Own {
             | Output::CallbackListed { call, .. } => {
                 self.waiting.remove(call);
             }
-            Output::Connect { .. }
-            | Output::Position { .. }
+            Output::Position { .. }
             | Output::OfferCallback { .. }
             | Output::TakeRefused { .. }
             | Output::SeatRefused { .. }

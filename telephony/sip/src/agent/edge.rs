@@ -83,6 +83,14 @@ impl EdgeConfig {
         self.proxies.iter().any(|net| net.contains(&ip))
     }
 
+    /// Whether a proxy of ours passed on a request whose Via does not say in a readable way whom it had it from: then
+    /// nobody would answer for it.
+    pub(super) fn is_unsigned(&self, flow: Flow, headers: &Headers) -> bool {
+        let mut vias = headers.all(&HeaderName::Via).skip(1);
+        self.is_proxy(flow.remote)
+            && vias.next().is_some_and(|via| Via::parse(via).and_then(|via| via.sender()).is_none())
+    }
+
     /// Who sent a request. **Only a proxy of ours is believed** about whom it had it from: each Via says
     /// who put the next one there (RFC 3261 §18.2.1).
     pub(super) fn sender(&self, flow: Flow, headers: &Headers) -> Sender {

@@ -21,6 +21,10 @@ pub(super) enum Guarded {
 impl Agent {
     /// Whether a request outside dialogs is heard; if not, it is refused or dropped here.
     pub(super) fn is_heard(&mut self, now: Millis, flow: Flow, request: &Request) -> bool {
+        if self.edge.config.is_unsigned(flow, &request.headers) {
+            self.refuse(flow, request, 400, Vec::new());
+            return false;
+        }
         let asks = match request.method {
             Method::Invite => Asks::Invite,
             Method::Register => Asks::Register,
@@ -53,6 +57,10 @@ impl Agent {
             None if edge.config.is_proxy(flow.remote) => return Admission::Pass,
             None => flow.remote,
         };
+        // What it asks by itself: whether we are there.
+        if edge.config.is_proxy(flow.remote) && source == flow.remote {
+            return Admission::Pass;
+        }
         if edge.config.trusts(source.ip()) || is_known {
             return Admission::Pass;
         }
