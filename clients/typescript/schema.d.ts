@@ -4080,6 +4080,7 @@ export interface components {
         TicketView: {
             /** @description The call that it came from; none of an imported one. */
             call?: string | null;
+            caller?: string | null;
             /**
              * Format: int64
              * @description When it was closed.
@@ -4180,6 +4181,7 @@ export interface components {
         };
         /** @description Units, in the order of the profile. */
         UnitsView: {
+            known: boolean;
             units: components["schemas"]["UnitView"][];
         };
         /**
