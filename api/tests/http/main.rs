@@ -321,7 +321,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 109);
+    assert_eq!(operations, 110);
 }
 
 #[test]

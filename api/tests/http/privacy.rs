@@ -148,7 +148,7 @@ fn reads(known: &Known) -> Vec<(String, String)> {
         };
         let real =
             path.replace("{id}", &id).replace("{extension}", "1001").replace("{span}", "day");
-        let real = real.replace("{login}", "nobody");
+        let real = real.replace("{login}", "nobody").replace("{part}", "units");
         assert!(!real.contains('{'), "{path}: give its parameter a value");
         let real = match path.as_str() {
             "/api/v1/knowledge" => format!("{real}?q=%E8%B7%AF%E7%81%AF"),
