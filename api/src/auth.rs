@@ -99,6 +99,7 @@ pub const POLICY: &[(&str, &str, &[Role])] = &[
     ("GET", "/api/v1/campaigns/{id}", READ_RUN),
     ("PATCH", "/api/v1/campaigns/{id}", RUN),
     ("POST", "/api/v1/campaigns/{id}/follow-ups", RUN),
+    ("POST", "/api/v1/campaigns/{id}/follow-ups/table", RUN),
     ("GET", "/api/v1/campaigns/{id}/preview", RUN),
     ("GET", "/api/v1/campaigns/{id}/results", READ_RUN),
     ("GET", "/api/v1/follow-ups", READ_RUN),

@@ -27,6 +27,9 @@ pub(crate) struct CatalogueQuery {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UnitsView {
     units: Vec<UnitView>,
+    /// Whether the text is the whole name of a unit: one of the profile that is not retired, one that people are of,
+    /// or one that a ticket was dispatched to. What is dispatched to any other name reaches nobody.
+    known: bool,
 }
 
 /// A unit that handles tickets (承办单位).
@@ -81,7 +84,7 @@ pub(crate) async fn units(
     let (text, limit) = query.read()?;
     let now = state.city.now();
     let offered = now.profile.units.iter().filter(|unit| !unit.is_retired);
-    let units = offered.filter(|unit| {
+    let units = offered.clone().filter(|unit| {
         let words = unit.aliases.iter().chain(&unit.duties);
         std::iter::once(&unit.name).chain(words).any(|word| word.contains(text))
     });
@@ -91,7 +94,9 @@ pub(crate) async fn units(
         aliases: unit.aliases.clone(),
         duties: unit.duties.clone(),
     };
-    Ok(Json(UnitsView { units: units.take(limit).map(view).collect() }))
+    let is_offered = || offered.clone().any(|unit| unit.name == text);
+    let known = !text.is_empty() && (is_offered() || state.store.has_unit(text).await?);
+    Ok(Json(UnitsView { units: units.take(limit).map(view).collect(), known }))
 }
 
 /// Categories of the city's profile whose path has the text and that are not retired (停用); the first ones.

@@ -296,6 +296,9 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(
             routes!(callbacks::campaigns::import).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)),
         )
+        .routes(
+            routes!(callbacks::closed::import_table).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)),
+        )
         .routes(routes!(callbacks::campaigns::preview))
         .routes(routes!(callbacks::campaigns::results))
         .routes(routes!(callbacks::follow_ups::list))

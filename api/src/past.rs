@@ -26,7 +26,7 @@ use uuid::Uuid;
 /// Imports that are remembered, those of dry runs too.
 const KEPT_MAX: usize = 20;
 /// Mistakes that are told; the rest is counted.
-const MISTAKES_MAX: usize = 1_000;
+pub(crate) const MISTAKES_MAX: usize = 1_000;
 /// Longest name of a file, in characters: it goes into the audit.
 const FILE_CHARS_MAX: usize = 100;
 /// Longest list of columns, in characters.
@@ -142,7 +142,7 @@ pub(crate) async fn begin(
         let detail = format!("file: a name of 1 to {FILE_CHARS_MAX} characters");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("file"));
     }
-    let map = columns(map.as_deref().unwrap_or_default())?;
+    let map = columns(map.as_deref().unwrap_or_default(), &history::fields().collect::<Vec<_>>())?;
     let body = body.map_err(|rejection| {
         Problem::new(rejection.status(), rejection.body_text()).of_field("body")
     })?;
@@ -194,8 +194,8 @@ pub(crate) async fn one(
     found.map(Json).ok_or_else(|| Problem::not_found("import"))
 }
 
-/// `field=column` pairs.
-fn columns(map: &str) -> Result<Vec<(String, String)>, Problem> {
+/// `field=column` pairs, of these fields.
+pub(crate) fn columns(map: &str, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
     let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail).of_field("map");
     if map.chars().count() > MAP_CHARS_MAX {
         return Err(wrong(format!("map: more than {MAP_CHARS_MAX} characters")));
@@ -203,13 +203,13 @@ fn columns(map: &str) -> Result<Vec<(String, String)>, Problem> {
     let pairs = map.split([',', '，']).map(str::trim).filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {
-            let known = || history::fields().collect::<Vec<_>>().join(", ");
+            let names = || known.join(", ");
             let (field, column) = pair
                 .split_once(['=', '＝'])
-                .ok_or_else(|| wrong(format!("map: write FIELD=COLUMN; fields are {}", known())))?;
+                .ok_or_else(|| wrong(format!("map: write FIELD=COLUMN; fields are {}", names())))?;
             let (field, column) = (field.trim(), column.trim());
-            if !history::fields().any(|known| known == field) || column.is_empty() {
-                return Err(wrong(format!("map: FIELD=COLUMN with one of {}", known())));
+            if !known.contains(&field) || column.is_empty() {
+                return Err(wrong(format!("map: FIELD=COLUMN with one of {}", names())));
             }
             Ok((field.to_owned(), column.to_owned()))
         })

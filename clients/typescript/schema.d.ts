@@ -435,6 +435,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/campaigns/{id}/follow-ups/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes closed tickets out of CSV or XLSX: all rows, or none and every mistake by its row (422, `errors`, the first
+         *     thousand). At most 20,000 rows. What is known already makes nothing, so that the same file may be sent again. A
+         *     stopped campaign takes none (409).
+         */
+        post: operations["post_campaigns_id_follow_ups_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/campaigns/{id}/preview": {
         parameters: {
             query?: never;
@@ -4081,6 +4102,11 @@ export interface components {
             /** @description The call that it came from; none of an imported one. */
             call?: string | null;
             /**
+             * @description The number that called, of the ticket alone (not of lists): the citizen may have named no other. Empty where it
+             *     is erased, `anonymous` where it was withheld.
+             */
+            caller?: string | null;
+            /**
              * Format: int64
              * @description When it was closed.
              */
@@ -4180,6 +4206,11 @@ export interface components {
         };
         /** @description Units, in the order of the profile. */
         UnitsView: {
+            /**
+             * @description Whether the text is the whole name of a unit: one of the profile that is not retired, one that people are of,
+             *     or one that a ticket was dispatched to. What is dispatched to any other name reaches nobody.
+             */
+            known: boolean;
             units: components["schemas"]["UnitView"][];
         };
         /**
@@ -5496,6 +5527,81 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             /** @description A value is wrong, or another request had this Idempotency-Key */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    post_campaigns_id_follow_ups_table: {
+        parameters: {
+            query: {
+                /** @description The file's name, 1 to 100 characters: its end says what it is. */
+                file: string;
+                /** @description Which column fills which field, as `ticket=单号,citizen=电话`; the others by their usual names. */
+                map?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            415: components["responses"]["UnsupportedMediaType"];
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -126,7 +126,8 @@ function seatIs({ state, reason }) {
 function legIs({ leg, ...is }) {
   const before = call.legs.get(leg)?.state;
   const isOver = is.state === 'ended';
-  if (isOver && ['dialling', 'ringing'].includes(before)) $('notice').textContent = `${ROLES[is.role]} ${is.target} 没有接通`;
+  const isRungInVain = isOver && is.role !== 'supervisor' && ['dialling', 'ringing'].includes(before);
+  if (isRungInVain) $('notice').textContent = `${ROLES[is.role]} ${is.target} 没有接通`;
   if (isOver) call.legs.delete(leg);
   else call.legs.set(leg, is);
 }
@@ -233,7 +234,10 @@ function show() {
   }
   const talks = call.state === 'talking';
   const legs = [...call.legs.values()];
-  const seeks = talks && legs.find(({ role, state }) => role !== 'citizen' && ['dialling', 'ringing'].includes(state));
+  // A supervisor who listens or whispers changes nothing for the seat.
+  const isListening = ({ role, target }) => role === 'supervisor' && target !== phone.extension;
+  const seeks = talks
+    && legs.find(({ role, state }) => !['citizen', 'supervisor'].includes(role) && ['dialling', 'ringing'].includes(state));
   // Whoever is asked or joined in does not lead the call while its seat is there.
   const leads = legs.every(({ role, target }) => role !== 'seat' || target === phone.extension);
   const is = (...phases) => talks && leads && !seeks && phases.includes(call.phase);
@@ -251,7 +255,7 @@ function show() {
   $('hold').setAttribute('aria-pressed', call.phase === 'held');
   $('pause').setAttribute('aria-pressed', Boolean(call.isPaused));
   $('call-state').textContent = LINES[call.state] ?? (seeks ? `正在接通${ROLES[seeks.role]}` : PHASES[call.phase] ?? '通话中');
-  $('legs').replaceChildren(...legs.map(({ role, target, state, muted }) => Object.assign(document.createElement('li'), {
+  $('legs').replaceChildren(...legs.filter(leg => !isListening(leg)).map(({ role, target, state, muted }) => Object.assign(document.createElement('li'), {
     textContent: `${target === phone.extension ? '我' : ROLES[role] ?? role} ${target} · ${muted ? '静音' : LEGS[state] ?? state}`,
     className: state,
   })));

@@ -37,12 +37,12 @@ pub(crate) fn value(field: Field, value: &str, kinds: &[KindName]) -> Result<(),
         Field::Enterprise | Field::Tourism | Field::Confidential => one_of(value, &["true"]),
         Field::Phone => phone(value),
         Field::Amount => amount(value),
+        Field::OccurredAt => occurred(value),
         Field::Title
         | Field::Description
         | Field::Category
         | Field::HandlingUnit
         | Field::CallerName
-        | Field::OccurredAt
         | Field::Place
         | Field::Respondent
         | Field::Plate
@@ -80,6 +80,46 @@ fn amount(value: &str) -> Result<(), String> {
     Err("must be an amount in yuan, such as 3000 or 12.5".into())
 }
 
+/// A day or a moment in digits is one of the calendar; words (昨天傍晚) stand as they were said.
+fn occurred(value: &str) -> Result<(), String> {
+    let is_said = value.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    let (day, clock) = value.split_once([' ', 'T']).unwrap_or((value, "00:00"));
+    if is_said || (is_day(day) && is_clock(clock)) {
+        return Ok(());
+    }
+    Err("must be a day such as 2026-05-01, a moment such as 2026-05-01 19:30, or words".into())
+}
+
+fn numbers(text: &str, between: char) -> Option<Vec<u32>> {
+    let number = |part: &str| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| part.parse().ok()).flatten()
+    };
+    text.split(between).map(number).collect()
+}
+
+fn is_day(text: &str) -> bool {
+    let between = if text.contains('/') { '/' } else { '-' };
+    let Some([year @ 1900..=2999, month, day]) =
+        numbers(text, between).and_then(|parts| <[u32; 3]>::try_from(parts).ok())
+    else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
+}
+
+fn is_clock(text: &str) -> bool {
+    let parts = numbers(text, ':').unwrap_or_default();
+    matches!(parts[..], [0..=23, 0..=59] | [0..=23, 0..=59, 0..=59])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +146,36 @@ mod tests {
         assert!(check(Field::Amount, "3000").is_ok() && check(Field::Amount, "12.5").is_ok());
         for wrong in ["三千", "3,000", "12.", ".5", "-1", "1.2.3", "3000元"] {
             assert!(check(Field::Amount, wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_in_digits_is_one_of_the_calendar() {
+        let good = [
+            "2026-05-01",
+            "2026-05-01 19:30",
+            "2026-05-01T19:30",
+            "2026/5/1",
+            "2024-02-29",
+            "昨天傍晚",
+            "2026年5月前后",
+            "每天 22:00 以后",
+        ];
+        for good in good {
+            assert!(check(Field::OccurredAt, good).is_ok(), "{good}");
+        }
+        let wrong = [
+            "2026-13-45",
+            "2026-02-29",
+            "2026-05",
+            "2026-05-01 25:00",
+            "2026-05-01 19",
+            "abc",
+            "20260501",
+            "2026--01",
+        ];
+        for wrong in wrong {
+            assert!(check(Field::OccurredAt, wrong).is_err(), "{wrong}");
         }
     }
 

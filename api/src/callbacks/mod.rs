@@ -1,6 +1,7 @@
 //! Callbacks about closed tickets: campaigns, follow-ups, results, and numbers that are not called.
 
 pub(crate) mod campaigns;
+pub(crate) mod closed;
 pub(crate) mod follow_ups;
 pub(crate) mod refusals;
 pub(crate) mod view;

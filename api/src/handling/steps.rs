@@ -74,7 +74,7 @@ pub(crate) async fn take(
     }
     let campaign = rules.campaign_of_closed.as_deref();
     let taken = state.store.step_ticket(id, seen.revision, step, campaign, &who.name).await;
-    taken.map(|row| answer(&row)).map_err(|error| refused(seen, error))
+    answer(&state, &taken.map_err(|error| refused(seen, error))?).await
 }
 
 /// Whether people take such a step.

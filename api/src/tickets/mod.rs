@@ -75,6 +75,9 @@ pub(crate) struct TicketView {
     number: String,
     /// The call that it came from; none of an imported one.
     call: Option<String>,
+    /// The number that called, of the ticket alone (not of lists): the citizen may have named no other. Empty where it
+    /// is erased, `anonymous` where it was withheld.
+    caller: Option<String>,
     /// `draft`, `confirmed` or `imported`: of another system, to be read alone.
     status: &'static str,
     /// Also the `ETag`.
@@ -295,7 +298,7 @@ pub(crate) async fn one(
         return Ok(known);
     }
     state.store.audit(&who.name, "ticket.read", &row.id.to_string()).await?;
-    Ok(answer(&row))
+    answer(&state, &row).await
 }
 
 /// Changes fields, all or none. `revision`, or `If-Match`, says what the person saw: an edited field
@@ -343,7 +346,7 @@ pub(crate) async fn edit(
         let (id, call, revision) = (row.id, row.call, row.revision);
         state.events.publish(Event::ticket_updated(id, call, revision, changed, &row.draft));
     }
-    Ok(answer(&row))
+    answer(&state, &row).await
 }
 
 /// Refuses texts that hold a mask of what the ticket has whole: they were read masked, and would take it away.
@@ -390,7 +393,7 @@ pub(crate) async fn confirm(
             revision: row.revision,
         });
     }
-    Ok(answer(&row))
+    answer(&state, &row).await
 }
 
 /// A seat writes tickets of calls that it may read, no others.
@@ -410,9 +413,9 @@ fn refused(seen: Seen, error: EditError) -> Problem {
     }
 }
 
-/// The status of past tickets of another system.
 /// So much of a number that was looked for stands in the audit.
 const NUMBER_TOLD_CHARS: usize = 6;
+/// The status of past tickets of another system.
 const IMPORTED: &str = "imported";
 
 fn status(name: &str) -> Result<FoundStatus, Problem> {
@@ -449,8 +452,11 @@ fn handled(query: &ListQuery) -> Result<HandlingFilter, Problem> {
     Ok(HandlingFilter { stage, unit, due_before, supervised: query.supervised })
 }
 
-pub(crate) fn answer(row: &TicketRow) -> Response {
-    ([(ETAG, tag(row.revision))], Json(view(row))).into_response()
+pub(crate) async fn answer(state: &ApiState, row: &TicketRow) -> Result<Response, Problem> {
+    let call = state.store.call(row.call).await?;
+    let caller = call.map(|call| call.caller.expose().clone());
+    let view = TicketView { caller, ..view(row) };
+    Ok(([(ETAG, tag(row.revision))], Json(view)).into_response())
 }
 
 fn found(ticket: &FoundTicket) -> TicketView {
@@ -465,6 +471,7 @@ fn view(row: &TicketRow) -> TicketView {
         id: row.id.to_string(),
         number: row.number.clone(),
         call: Some(row.call.to_string()),
+        caller: None,
         status: row.status.as_str(),
         revision: row.revision,
         fields: fields(&row.draft),
@@ -482,6 +489,7 @@ fn past_view(row: &PastRow) -> TicketView {
         id: row.id.to_string(),
         number: row.number.clone(),
         call: None,
+        caller: None,
         status: IMPORTED,
         revision: 0,
         fields: fields(&row.draft),

@@ -249,3 +249,35 @@ async fn numbers_on_the_list_are_kept_there_by_those_who_lead() {
     assert_eq!(world.admin("DELETE", path, numbers).await.status, 204);
     assert_eq!(world.admin("DELETE", path, numbers).await.status, 404);
 }
+
+#[tokio::test]
+async fn closed_tickets_come_in_from_a_table_all_or_none() {
+    let world = with_campaign().await;
+    let path = "/api/v1/campaigns/%E4%B9%9D%E6%9C%88/follow-ups/table?file=closed.csv";
+    let send = async |path: &str, text: &str| {
+        let headers = format!("{}Content-Type: text/csv\r\n", world.admin);
+        world.ask("POST", path, &headers, text).await
+    };
+    let wrong = "工单编号,联系电话,办结时间\nA1,13800138000,2026-09-12\nA2,12,2026-09-12\nA3,13800138001,\n";
+    let refused = send(path, wrong).await;
+    assert_eq!(refused.status, 422);
+    let errors = refused.json()["errors"].as_array().unwrap().clone();
+    let places: Vec<_> = errors.iter().map(|error| error["line"].as_u64().unwrap()).collect();
+    assert_eq!(places, [3, 4], "{errors:?}");
+    let good = "单号,电话,办结时间\nA1,13800138000,2026-09-12\nA2,13800138001,2026-09-12\n";
+    assert_eq!(send(path, good).await.status, 200, "usual names");
+    let again = send(path, good).await.json();
+    assert_eq!((&again["new"], &again["known"]), (&json!(0), &json!(2)));
+    let mapped = format!("{path}&map=ticket=N,citizen=T,closed_at=D");
+    let taken = send(&mapped, "N,T,D\nB1,13800138000,2026-09-12\n").await;
+    assert_eq!((taken.status, &taken.json()["new"]), (200, &json!(1)));
+    for (path, text, status) in [
+        (&*format!("{path}&map=shoe=N"), good, 400),
+        ("/api/v1/campaigns/none/follow-ups/table?file=a.csv", good, 404),
+        ("/api/v1/campaigns/%E4%B9%9D%E6%9C%88/follow-ups/table?file=", good, 400),
+        (path, "工单编号,联系电话,办结时间\n", 422),
+        (&*path.replace("closed.csv", "closed.xlsx"), "PK no workbook", 422),
+    ] {
+        assert_eq!(send(path, text).await.status, status, "{path}");
+    }
+}

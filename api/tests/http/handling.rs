@@ -270,3 +270,45 @@ async fn two_who_edit_one_ticket_lose_nothing() {
         .collect();
     assert_eq!(places, ["翠湖小区", "幸福小区"]);
 }
+
+#[tokio::test]
+async fn a_ticket_tells_the_number_that_called_to_who_may_see_it() {
+    let world = World::new().await;
+    let path = confirmed(&world).await;
+    let ticket = world.admin("GET", &path, "").await.json();
+    let call = ticket["call"].as_str().unwrap().to_owned();
+    let caller =
+        world.admin("GET", &format!("/api/v1/calls/{call}"), "").await.json()["caller"].clone();
+    assert_eq!(ticket["caller"], caller);
+    let is_whole =
+        caller.as_str().is_some_and(|number| !number.is_empty() && !number.contains('*'));
+    assert!(is_whole, "{caller}");
+    let after =
+        step(&world, &path, 2, json!({ "step": "dispatch", "unit": "城管局" })).await.json();
+    assert_eq!(after["caller"], caller);
+    let reader = bearer(&world.store, Role::Reader).await;
+    let masked = world.ask("GET", &path, &reader, "").await.json();
+    assert!(masked["caller"].as_str().unwrap().contains('*'), "{}", masked["caller"]);
+    let listed = world.admin("GET", "/api/v1/tickets", "").await.json();
+    assert_eq!(listed["tickets"][0]["caller"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_unit_is_known_by_its_whole_name_from_the_profile_people_and_tickets() {
+    let world = World::with(|state| state.city = std::sync::Arc::new(city())).await;
+    let known = async |name: &str| {
+        let path = format!("/api/v1/units?text={name}&limit=1");
+        world.admin("GET", &path, "").await.json()["known"].clone()
+    };
+    let (office, alias, water) =
+        ("%E5%9F%8E%E7%AE%A1%E5%B1%80", "%E5%9F%8E%E7%AE%A1", "%E6%B0%B4%E5%8A%A1");
+    assert_eq!(known(office).await, true);
+    assert_eq!((known(alias).await, known("").await), (json!(false), json!(false)));
+    assert_eq!(known(water).await, false);
+    let path = confirmed(&world).await;
+    assert_eq!(
+        step(&world, &path, 2, json!({ "step": "dispatch", "unit": "水务" })).await.status,
+        200
+    );
+    assert_eq!(known(water).await, true);
+}

@@ -67,7 +67,7 @@ async fn every_error_is_a_problem_that_names_what_is_wrong() {
     let long = format!("{{\"fields\":{{\"title\":\"{}\"}}}}", "x".repeat(1 << 20));
     let missed = format!("/api/v1/missed-calls/{}/reopen", Uuid::nil());
     let wide = format!("/api/v1/calls?queue={}", "x".repeat(51));
-    let cases: [(&str, &str, &str, u16, Option<&str>); 27] = [
+    let cases: [(&str, &str, &str, u16, Option<&str>); 28] = [
         ("GET", "/api/v1/audit?subject=%00", "", 400, None),
         ("GET", "/api/v1/seats/8%0001", "", 400, None),
         ("POST", "/api/v1/campaigns", r#"{"name":"a\u0000b"}"#, 422, Some("name")),
@@ -94,6 +94,13 @@ async fn every_error_is_a_problem_that_names_what_is_wrong() {
         ("PATCH", &ticket, &long, 413, Some("body")),
         ("PATCH", &ticket, r#"{"fields":{}}"#, 428, Some("revision")),
         ("PATCH", &ticket, r#"{"revision":0,"fields":{"phone":"x"}}"#, 422, Some("phone")),
+        (
+            "PATCH",
+            &ticket,
+            r#"{"revision":0,"fields":{"occurred_at":"2026-13-45"}}"#,
+            422,
+            Some("occurred_at"),
+        ),
         ("PATCH", &ticket, r#"{"revision":0,"fields":{"shoe":"x"}}"#, 422, Some("shoe")),
     ];
     for (method, path, body, status, field) in cases {
@@ -314,7 +321,7 @@ fn the_description_says_how_to_sign_in_and_what_refuses() {
             }
         }
     }
-    assert_eq!(operations, 109);
+    assert_eq!(operations, 110);
 }
 
 #[test]

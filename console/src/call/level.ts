@@ -6,16 +6,17 @@ export const GOAL = 0.95;
 
 /** Of a call what the level is reckoned from. */
 export interface Waited {
+  direction: string;
   queue?: string | null;
   queue_wait_ms?: number | null;
   seat?: string | null;
   state: string;
 }
 
-/** Share of the calls of a queue, of all queues without a name, that a seat took in time; null over none. Calls that
- * still wait count when they are over. */
+/** Share of the citizens' own calls to a queue, to all queues without a name, that a seat took in time; null over none.
+ * Calls that still wait count when they are over; those that we made, callbacks too, never do. */
 export function level(calls: readonly Waited[], queue?: string): number | null {
-  const of = calls.filter((call) => call.queue && (!queue || call.queue === queue) && (call.seat || call.state === 'ended'));
+  const of = calls.filter((call) => call.direction === 'inbound' && call.queue && (!queue || call.queue === queue) && (call.seat || call.state === 'ended'));
   if (!of.length) return null;
   const inTime = of.filter(({ seat, queue_wait_ms: waited }) => seat && waited != null && waited <= WITHIN_MS);
   return inTime.length / of.length;

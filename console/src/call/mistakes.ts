@@ -6,6 +6,9 @@ import { language, say, t } from '../language';
 const KNOWN: readonly [RegExp, string, readonly string[]][] = [
   [/^is empty: fill it in or remove the row$/, say('没有填写：请填上，或删去这一行'), []],
   [/^row (\d+) has the same number: remove one of them$/, say('与第 {row} 行编号相同：请删去其中一行'), ['row']],
+  [/^it is empty$/, say('没有填写：请填上，或删去这一行'), []],
+  [/it is no citizen's number in China/, say('不是国内的手机号或带区号的固定电话'), []],
+  [/`closed_at` is missing/, say('没有办结时间'), []],
   [/^(\d+) characters are more than (\d+)$/, say('{count} 个字太长，最多 {most} 个字'), ['count', 'most']],
   [/^it is not between 1990 and 2100$/, say('日期不在 1990 年至 2100 年之间'), []],
   [/^a spreadsheet made a number of it/, say('被电子表格改成了数值：请把这一列设为文本后重新填写'), []],

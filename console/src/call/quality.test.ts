@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KINDS, amount, loudestOf, nextOpen, outline, seekBy } from './quality';
+import { KINDS, amount, loudestOf, nextOpen, outline, seekBy, topmost } from './quality';
 import { byteRange, stretch } from './clip';
 
 describe('quality', () => {
@@ -10,6 +10,12 @@ describe('quality', () => {
     expect(said('pace', 402)).toBe('402 字/分');
     expect(said('forbidden', 0, '不归我们管')).toBe('不归我们管');
     expect(Object.keys(KINDS).length).toBe(7);
+  });
+
+  it('draws what is reviewed over the others', () => {
+    const list = [{ id: 'a' }, { id: 'b' }, { id: 'c' }];
+    expect(topmost(list, 'a').map(({ id }) => id)).toEqual(['b', 'c', 'a']);
+    expect(topmost(list)).toEqual(list);
   });
 
   it('goes on with what nobody reviewed', () => {

@@ -61,3 +61,7 @@ export function nextOpen<Finding extends { id: string; state: string }>(findings
   const order = [...findings.slice(at + 1), ...findings.slice(0, Math.max(0, at))];
   return order.find(({ state }) => state === 'proposed') ?? null;
 }
+
+/** In the order of drawing: what is reviewed lies over the others. */
+export const topmost = <Finding extends { id: string }>(findings: readonly Finding[], chosen?: string): Finding[] =>
+  [...findings.filter(({ id }) => id !== chosen), ...findings.filter(({ id }) => id === chosen)];

@@ -37,6 +37,7 @@ export const PARTIES: Record<string, string> = spoken({ caller: '市民', seat: 
 export const ROLES: Record<string, string> = spoken({
   citizen: '市民', seat: '座席', seat_second_line: '座席二线', expert: '专家', emergency: '紧急服务', supervisor: '班长', other: '对方',
 });
+export const MODES: Record<string, string> = spoken({ listen: '监听', whisper: '耳语', barge: '强插' });
 export const LEGS: Record<string, string> = spoken({ dialling: '呼叫中', ringing: '振铃', answered: '通话', held: '听等候音乐' });
 export const SEATS: Record<string, string> = spoken({
   signed_out: '未签入', ready: '空闲', reserved: '来电分配中', ringing: '振铃', talking: '通话中', wrap_up: '话后处理',

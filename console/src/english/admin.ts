@@ -133,4 +133,6 @@ export const ADMIN: Record<string, string> = {
   '修改': 'Change',
   '停用': 'Disable',
   '级别 1 最优，9 最低。新密码、角色变更和停用会立即结束该座席的登录。': 'Level 1 is best, 9 least. A new password, a changed role and disabling end the seat\'s session at once.',
+  '“{unit}”不在承办单位表中，也没有人员和工单用过这个名称：该人员看不到任何工单。仍要保存？': '“{unit}” is no unit of the city\'s, of a person\'s or of an earlier ticket\'s: this person will see no tickets. Save nevertheless?',
+  '仍要保存': 'Save nevertheless',
 };

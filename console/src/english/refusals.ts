@@ -45,4 +45,9 @@ export const REFUSALS: Record<string, string> = {
   '登录名应为 2 至 32 个小写字母、数字或 . _ -，字母开头，且未被占用': 'A login has 2 to 32 small letters, digits, . _ or -, a letter first, and is nobody else\'s',
   '请填写承办单位（不超过 100 字）': 'An expert is of a unit (100 characters at most)',
   '统一身份标识不对，或已属于他人': 'The subject is wrong, or another person\'s',
+  '已有座席使用这个分机号': 'Another seat has this extension',
+  '登录名已被占用': 'Another person has this login',
+  '名称已被占用（停用的也算）': 'The name is taken, by something revoked too',
+  '统一身份标识已属于他人': 'Another person has this subject',
+  '发生时间应为日期或时刻，如 2026-05-01 19:30，也可写文字，如“昨天傍晚”': 'A day or a time, such as 2026-05-01 19:30, or words',
 };

@@ -99,4 +99,7 @@ export const SEAT: Record<string, string> = {
   '标题和诉求内容都空着，请至少填一栏': 'Title and content are both empty; fill one at least',
   '内容刚有变化，请看一眼再提交': 'It has just changed; look and submit again',
   '{target} 没有接通': '{target} was not reached',
+  '{mode} {seat}：接听后开始': '{mode} {seat}: begins when you answer',
+  '正在{mode} {seat}': '{mode}: {seat}',
+  '话机未注册，与服务器的连接断开，正在重连': 'No telephone, no server; connecting again',
 };

@@ -24,4 +24,5 @@ export const SUPERVISOR: Record<string, string> = {
   '在岗 {count}，未签入 {away}': '{count} at work, {away} signed out',
   '已持续': 'For',
   '话机离线': 'telephone offline',
+  '服务器没有回应，正在重试；下面是 {at} 的情况': 'The server does not answer; trying again. Below is how it was at {at}',
 };

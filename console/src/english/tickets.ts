@@ -75,4 +75,8 @@ export const TICKETS: Record<string, string> = {
   '没有这样的工单。': 'There are no such tickets.',
   '到列表': 'to the list',
   '上一件、下一件': 'next, previous',
+  '“{unit}”不在承办单位表中，也没有人员和工单用过这个名称，转办后没有人能看到。仍要转办？': '“{unit}” is no unit of the city\'s, of a person\'s or of an earlier ticket\'s: nobody will see it. Dispatch it nevertheless?',
+  '仍要{step}': '{step} nevertheless',
+  '来电号码': 'Called from',
+  '草稿可在这里补全，提交后才能办理。每栏离开时即保存。': 'Complete the draft here; it is handled when it was submitted. Each field is stored when you leave it.',
 };

@@ -22,3 +22,8 @@ export function useSuggestions(of: 'units' | 'categories'): { names: Ref<string[
   }
   return { names, look };
 }
+
+/** Whether a unit of this name, whole, is one of the profile's, of a person's or of an earlier ticket's. */
+export async function isKnownUnit(name: string): Promise<boolean> {
+  return (await ok(GET('/api/v1/units', { params: { query: { text: name, limit: 1 } } }))).known;
+}

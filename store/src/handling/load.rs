@@ -65,6 +65,18 @@ pub struct UnitLoad {
 }
 
 impl Store {
+    /// Whether a person is of the unit of this name or a ticket was dispatched to it.
+    pub async fn has_unit(&self, name: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM people WHERE unit = $1 LIMIT 1) AS of_people)
+                  + (SELECT count(*) FROM (SELECT 1 FROM tickets WHERE unit = $1 LIMIT 1) AS of_tickets) AS n",
+        )
+        .bind(name)
+        .fetch_one(self.readers())
+        .await?;
+        Ok(row.try_get::<i64, _>("n")? > 0)
+    }
+
     /// Units with tickets that are not closed, those with the most overdue ones first, at most
     /// [`PAGE_ROWS_MAX`].
     pub async fn open_by_unit(&self, now: UnixMillis) -> Result<Vec<UnitLoad>, StoreError> {

@@ -8,6 +8,7 @@ mod pages;
 mod people;
 mod quality;
 mod tickets;
+mod watched;
 
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::clock::Deadline;

@@ -149,3 +149,40 @@ fn a_seat_works_in_english_too() {
     citizen.hang_up();
     shows(&page, "call-state", "对方已挂机");
 }
+
+#[test]
+fn closed_tickets_come_into_a_campaign_from_a_file() {
+    let server = server(ServerPlan::deaf(), "王芳");
+    let page = administrator(&server);
+    let campaign = json!({ "name": "十一月" });
+    let (status, body) = server.request("POST", "/api/v1/campaigns", Some(&campaign));
+    assert_eq!(status, 201, "{body}");
+    page.run("location.hash = '#/callbacks'");
+    says(&page, "十一月");
+    page.wait_until(
+        "its tab",
+        "const tab = [...document.querySelectorAll('.tabs button')].find((one) => one.innerText === '导入工单'); tab?.click(); return Boolean(tab)",
+    );
+    appears(&page, "closed-file");
+    let choose = |name: &str, text: &str| {
+        let path = server.home().join(name);
+        std::fs::write(&path, text).expect("writable");
+        page.type_into("closed-file", &path.display().to_string());
+    };
+    choose("wrong.csv", "工单编号,联系电话,办结时间\nA1,12,2026-09-12\nA2,13800138000,\n");
+    page.click("closed-import");
+    shows(&page, "closed-problem", "表中有错误，没有导入");
+    shows(&page, "mistakes", "第 2 行，联系电话");
+    shows(&page, "mistakes", "没有办结时间");
+    fits(&page);
+    is_accessible(&page);
+    picture(&page, "closed-mistakes");
+    choose(
+        "good.csv",
+        "工单编号,联系电话,办结时间\nA1,13800138001,2026-09-12\nA2,13800138000,2026-09-12\n",
+    );
+    page.click("closed-import");
+    shows(&page, "closed-done", "新增 2 件");
+    is_accessible(&page);
+    picture(&page, "closed-done");
+}

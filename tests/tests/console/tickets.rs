@@ -196,3 +196,60 @@ fn a_page_that_is_open_shows_what_another_did_and_keeps_what_is_typed() {
         assert_eq!(news, true, "what the page did itself is no news");
     }
 }
+
+#[test]
+fn a_draft_is_completed_and_confirmed_and_a_unit_of_no_list_is_asked_about() {
+    let server = with_browser_seats(ServerPlan::deaf(), &[]);
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    let call = server.calls()[0].clone();
+    citizen.hang_up();
+    let id = call["ticket"].as_str().expect("an id").to_owned();
+    let page = tickets_page(&server);
+    click(&page, &format!("ticket-{id}"));
+    appears(&page, "field-title");
+    shows(&page, "detail-caller", call["caller"].as_str().expect("a number"));
+    page.type_into("field-title", "路灯不亮");
+    page.press(ENTER);
+    shows(&page, "field-title-state", "已确认");
+    // What is no date, and what is no number, is said where it was typed.
+    page.type_into("field-occurred_at", "2026-13-45");
+    page.press(ENTER);
+    shows(&page, "field-occurred_at-refused", "发生时间应为日期或时刻");
+    page.type_into("field-phone", "abc");
+    page.press(ENTER);
+    shows(&page, "field-phone-refused", "联系电话应为 3 至 20 位数字");
+    is_accessible(&page);
+    picture(&page, "draft-refused");
+    for field in ["occurred_at", "phone"] {
+        page.run(&format!("document.getElementById('field-{field}').select()"));
+    }
+    page.run("document.getElementById('field-occurred_at').select()");
+    page.type_into("field-occurred_at", "昨天傍晚");
+    page.press(ENTER);
+    shows(&page, "field-occurred_at-state", "已确认");
+    page.run("document.getElementById('field-phone').select()");
+    page.type_into("field-phone", "13900139000");
+    page.press(ENTER);
+    shows(&page, "field-phone-state", "已确认");
+    picture(&page, "draft-form");
+    click(&page, "draft-submit");
+    shows(&page, "detail-stage", "受理");
+
+    click(&page, "step-dispatch");
+    appears(&page, "step-unit");
+    page.type_into("step-unit", "没有这个局");
+    click(&page, "step-take");
+    shows(&page, "unit-unknown", "仍要转办");
+    is_accessible(&page);
+    picture(&page, "unit-unknown");
+    let stage = server.api_get(&format!("/api/v1/tickets/{id}"))["handling"]["stage"].clone();
+    assert_eq!(stage, "accepted");
+    // What is typed takes the place of what was there.
+    page.run("document.getElementById('step-note')?.focus(); document.getElementById('step-deadline').focus()");
+    page.run("document.getElementById('step-unit').focus()");
+    page.type_into("step-unit", "市城市管理局");
+    let unit = page.run("return document.getElementById('step-unit').value");
+    assert_eq!(unit, "市城市管理局");
+    click(&page, "step-take");
+    shows(&page, "detail-stage", "转办");
+}

@@ -1,9 +1,9 @@
 // The seat from signing in to signing out: telephone, event stream, and the call that it works on.
 
 import { effectScope, reactive, shallowRef, watch } from 'vue';
-import { DELETE, GET, POST, type Schemas, ok } from '../../api/client';
+import { DELETE, GET, POST, type Schemas, away, ok } from '../../api/client';
 import { type Event, listen } from '../../api/events';
-import { forget, session } from '../../api/session';
+import { ended, forget, session } from '../../api/session';
 import { t } from '../../language';
 import { Phone, type Settings } from '../../phone/phone';
 import { ring } from './ring';
@@ -36,16 +36,14 @@ export class Desk {
   private readonly go = () => this.phone.hangUp();
   private fading: ReturnType<typeof setTimeout> | undefined;
   private seatChanges = 0;
+  private isClosed = false;
 
   constructor(readonly phone: Phone, readonly extension: string) {
     this.silence = listen({
       heard: (event) => this.heard(event),
       opened: () => void this.opened(),
       lost: () => { this.state.isOnline = false; },
-      signedOut: () => {
-        this.close();
-        forget();
-      },
+      signedOut: () => ended(),
     });
     this.watching.run(() => {
       watch(() => phone.state.call, (call) => {
@@ -83,11 +81,15 @@ export class Desk {
   async signOut(): Promise<void> {
     await this.be({ state: 'sign_out' });
     this.close();
+    // What has ended already needs no end.
     await this.attempt(() => ok(DELETE('/api/v1/session')));
     forget();
   }
 
-  private close(): void {
+  /** Leaves everything; again does nothing. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.work.value?.leave();
     this.silence();
     this.phone.stop();
@@ -106,7 +108,11 @@ export class Desk {
     const own = seats.find(({ extension }) => extension === this.extension);
     // A change that came while the answer was on its way is newer than it.
     if (own?.now && this.seatChanges === before) this.seatIs(own.now);
-    if (isBack) await this.attempt(() => this.work.value?.catchUp());
+    if (!isBack) return;
+    // What failed because the server was away is no news any more.
+    if (this.state.notice === away()) this.state.notice = '';
+    this.work.value?.serverIsBack();
+    await this.attempt(() => this.work.value?.catchUp());
   }
 
   private heard(event: Event): void {
@@ -143,7 +149,9 @@ export class Desk {
 /** The desk of whoever is signed in with a telephone. */
 export const desk = shallowRef<Desk | null>(null);
 watch(() => session.role, (role) => {
-  if (!role) desk.value = null;
+  if (role) return;
+  desk.value?.close();
+  desk.value = null;
 });
 
 /** Opens the desk of the session that was just signed in. */

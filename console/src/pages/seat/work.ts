@@ -1,13 +1,14 @@
 // One call at the seat: its transcript, its ticket and what helps with both. It stays after the call until another comes.
 
 import { reactive } from 'vue';
-import { GET, PATCH, POST, Refusal, type Schemas, ok } from '../../api/client';
+import { GET, PATCH, POST, Refusal, type Schemas, away, ok } from '../../api/client';
 import type { Event } from '../../api/events';
 import { type Line, type Party, mark, settle, takeOver } from '../../call/captions';
 import {
   type Draft, type Ticket, begin, edits, refresh, shown, takeBack, type as typeInto, update, wereStored,
 } from '../../call/draft';
 import type { Evidence } from '../../call/evidence';
+import { isUnanswered } from '../../call/legs';
 import { citizenOf } from '../../call/words';
 import { say, t } from '../../language';
 import { Player } from '../../parts/player';
@@ -36,6 +37,8 @@ export interface WorkState {
   followUp: Schemas['FollowUpDetail'] | null;
   delivery: Schemas['OutboxView'] | null;
   isSubmitting: boolean;
+  /** Why a field's value was not taken, by its name. */
+  refused: Record<string, string>;
   notice: string;
 }
 
@@ -43,7 +46,7 @@ export interface WorkState {
 export class Work {
   readonly state = reactive<WorkState>({
     party: '', phase: '', isPaused: false, legs: {}, lines: [], draft: null, looksAt: null, evidence: [], repeats: [],
-    location: null, knowledge: [], followUp: null, delivery: null, isSubmitting: false, notice: '',
+    location: null, knowledge: [], followUp: null, delivery: null, isSubmitting: false, refused: {}, notice: '',
   });
   private readonly path: { path: { id: string } };
   private readonly player = new Player();
@@ -65,6 +68,8 @@ export class Work {
     const isOutgoing = call.direction !== 'inbound';
     state.party = citizenOf(call);
     for (const leg of call.now?.legs ?? []) state.legs[leg.leg] ??= leg;
+    // It ended while nothing could be heard of it.
+    if (!call.now) state.legs = {};
     state.phase = call.now?.phase ?? (call.ended_at ? 'ending' : state.phase);
     state.isPaused = call.now?.recording_paused ?? false;
     takeOver(state.lines, transcript.segments, transcript.gaps.map((gap) => ({ ...gap, party: gap.party as Party })));
@@ -120,6 +125,7 @@ export class Work {
   }
 
   type(name: string, text: string): void {
+    delete this.state.refused[name];
     if (this.state.draft) typeInto(this.state.draft, name, text);
   }
 
@@ -171,6 +177,11 @@ export class Work {
     return this.attempt(() => ok(POST('/api/v1/calls/{id}/commands', { params: this.path, body: wish })));
   }
 
+  /** What failed because the server was away is no news any more. */
+  serverIsBack(): void {
+    if (this.state.notice === away()) this.state.notice = '';
+  }
+
   /** The page shows another call from now on. */
   leave(): void {
     this.isLeft = true;
@@ -204,6 +215,7 @@ export class Work {
       const ticket = await ok(PATCH('/api/v1/tickets/{id}', { params: { path: { id: draft.id } }, body }));
       wereStored(draft, values, ticket as Ticket);
     } catch (error) {
+      if (error instanceof Refusal && error.status === 422) this.refuse(values, error);
       if (!(error instanceof Refusal) || error.status !== 409) throw error;
       for (const [name, text] of Object.entries(values)) typeInto(draft, name, text);
       await this.reload(draft.id);
@@ -211,6 +223,14 @@ export class Work {
       if (isTheirs || tries === 0) throw new Refusal(409, t(THEIRS));
       await this.send(values, tries - 1);
     }
+  }
+
+  // What was to be stored stays typed; the field that it failed for says why.
+  private refuse(values: Record<string, string>, { problem, message }: Refusal): void {
+    const name = problem?.field ?? '';
+    if (!(name in values) || !this.state.draft) return;
+    this.state.refused[name] = message;
+    for (const [each, text] of Object.entries(values)) typeInto(this.state.draft, each, text);
   }
 
   private async confirm(draft: Draft): Promise<void> {
@@ -238,11 +258,10 @@ export class Work {
 
   private legIs(leg: Schemas['LegNow']): void {
     const { legs } = this.state;
-    const before = legs[leg.leg]?.state;
+    const before = legs[leg.leg];
     if (leg.state !== 'ended') legs[leg.leg] = leg;
     else delete legs[leg.leg];
-    const isUnanswered = leg.state === 'ended' && (before === 'dialling' || before === 'ringing');
-    if (isUnanswered) this.state.notice = t('{target} 没有接通', { target: leg.target });
+    if (isUnanswered(leg, before)) this.state.notice = t('{target} 没有接通', { target: leg.target });
   }
 
   private async askRepeats(): Promise<void> {

@@ -3,7 +3,7 @@
 
 import { onBeforeUnmount, onMounted } from 'vue';
 import { listen } from '../../api/events';
-import { forget, token } from '../../api/session';
+import { ended, token } from '../../api/session';
 
 /** How often it is asked where there is no stream. */
 const ASK_MS = 2_000;
@@ -28,7 +28,7 @@ export function useChanges(ticket: string, look: (revision?: number) => void): v
         isBack = true;
       },
       lost: () => undefined,
-      signedOut: forget,
+      signedOut: ended,
     });
   });
   onBeforeUnmount(() => stop());
