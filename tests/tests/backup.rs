@@ -75,7 +75,9 @@ fn house(on: On) -> (Server, Kept) {
     let secret = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(secret.path(), "0123456789abcdef0123456789abcdef\n").expect("writable");
     let (_, secret) = secret.keep().expect("kept");
-    plan = plan.with("callbacks.intake_secret_file", format!("\"{}\"", secret.display()));
+    plan = plan
+        .with("callbacks.intake_campaign", "\"九月\"")
+        .with("callbacks.intake_secret_file", format!("\"{}\"", secret.display()));
     let url = tempfile::NamedTempFile::new().expect("a file");
     if on == On::Postgres {
         std::fs::write(url.path(), postgres::database()).expect("writable");
