@@ -77,7 +77,7 @@ async fn make_old(url: &str, is_server: bool, lines: u64) -> Result<(), sqlx::Er
              INSERT INTO audit (at, by, action, subject)
              SELECT 1767196800000 + i, '801', 'call.read', '019b76da-a800-7000-8000-000000000001' FROM n"
         ),
-        format!("DROP TRIGGER audit_mark_stays{table}"),
+        format!("DROP TRIGGER IF EXISTS audit_mark_stays{table}"),
         "UPDATE audit_unchained_up_to SET id = (SELECT max(id) FROM audit)".to_owned(),
     ] {
         db.execute(AssertSqlSafe(statement)).await?;

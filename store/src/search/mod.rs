@@ -33,7 +33,7 @@ const DOCS_PER_MS: i64 = 1 << 21;
 /// How long servers of two versions may run on one database.
 const LOOKED_BACK_MS: i64 = 3 * 86_400_000;
 /// Tickets that are put into the index in one transaction.
-const BATCH_ROWS: u32 = 500;
+const BATCH_ROWS: u32 = 100;
 /// Fields whose words are found as text.
 const TEXT: [Field; 3] = [Field::Title, Field::Description, Field::Respondent];
 
