@@ -99,7 +99,7 @@ pub(crate) async fn read(
     Ok(answer)
 }
 
-/// Replaces the whole list at once by a table in UTF-8, one shift a row; the first row names the
+/// Replaces the whole list at once by a table (CSV in UTF-8 or GB18030, or XLSX), one shift a row; the first row names the
 /// columns: 部门代码,部门名称,别名,专家,电话,方式,星期,起始日期,结束日期,上班,下班,顺序. When
 /// anything is wrong the list stays and `errors` says what, line by line. With `If-Match` only the list that
 /// was seen is replaced: 412 when somebody else was first.
@@ -143,24 +143,21 @@ pub(crate) async fn now(
     Ok(Json(state.switchboard.on_duty(department)))
 }
 
+/// The same reader as of the other tables: CSV in UTF-8, UTF-16 or GB18030, or a workbook.
 fn rows(body: &[u8]) -> Result<Vec<DutyRow>, Problem> {
-    if std::str::from_utf8(body).is_err() {
-        let detail = "the table is not in UTF-8: save it as CSV UTF-8";
-        return Err(Problem::invalid("body", detail));
-    }
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(body);
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| {
-            let line = error.position().map_or(0, |position| position.line());
-            Problem::invalid("body", format!("line {line} is not CSV"))
-        })?;
-        let line = record.position().map_or(0, |position| position.line());
-        let fields = record.iter().map(|cell| unguarded(cell).to_owned()).collect();
-        let line = usize::try_from(line).unwrap_or(usize::MAX);
-        rows.push(DutyRow { line, fields: Pii::new(fields) });
-    }
-    Ok(rows)
+    let table = qingting_workbook::table("duty-list", body)
+        .map_err(|error| Problem::invalid("body", error.to_string()))?;
+    let width = table.header().len();
+    let row = |number: u64, cells: Vec<&str>| {
+        let mut fields: Vec<String> =
+            cells.into_iter().map(|cell| unguarded(cell).to_owned()).collect();
+        fields.resize(width, String::new());
+        let line = usize::try_from(number).unwrap_or(usize::MAX);
+        DutyRow { line, fields: Pii::new(fields) }
+    };
+    let header = row(1, table.header().iter().map(String::as_str).collect());
+    let rows = table.rows().iter().map(|of| row(of.number(), of.cells().collect()));
+    Ok(std::iter::once(header).chain(rows).collect())
 }
 
 fn refused(errors: Vec<DutyProblem>) -> Problem {

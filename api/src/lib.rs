@@ -103,8 +103,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
-/// SIP messages of a call, by its Call-ID.
-pub type SipMessages = dyn Fn(&str) -> Vec<SipMessageView> + Send + Sync;
+/// SIP messages of a call: of the dialogs that are known to be its, and of those with these Call-IDs.
+pub type SipMessages = dyn Fn(CallId, BTreeSet<String>) -> Vec<SipMessageView> + Send + Sync;
 
 /// What the routes work on.
 #[derive(Clone)]
@@ -157,7 +157,7 @@ pub struct ApiState {
     pub request_secrets: Secrets,
     /// The way to the city's OpenID provider; none until the server puts its own here.
     pub sign_on: Option<Arc<dyn SignOn>>,
-    /// SIP messages of one of the last calls, by its Call-ID; none until the server puts its own here. Must not block.
+    /// SIP messages of one of the last calls; none until the server puts its own here. Must not block.
     pub sip_messages: Arc<SipMessages>,
     /// Forgets what else is kept of calls in memory, SIP messages among it, here and at other servers: somebody's data
     /// were erased.
@@ -213,7 +213,7 @@ impl ApiState {
             feed: Feed::default(),
             request_secrets: once::new_secrets(),
             sign_on: None,
-            sip_messages: Arc::new(|_| Vec::new()),
+            sip_messages: Arc::new(|_, _| Vec::new()),
             forget_calls: Arc::new(|_| ()),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),

@@ -280,5 +280,5 @@ fn read(
     map: &[(String, String)],
 ) -> Result<Vec<PastTicket>, TableFaults> {
     let table = qingting_workbook::table(file, bytes).map_err(|fault| TableFaults(vec![fault]))?;
-    history::from_table(&table, map)
+    history::from_table(&table, map, clock::now())
 }

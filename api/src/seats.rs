@@ -14,7 +14,7 @@ use axum::{Extension, Json};
 use qingting_common::Pii;
 use qingting_store::{NewSeat, SeatChange, SeatError, SeatInfo, SeatRole};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use utoipa::ToSchema;
 
 /// Longest reason of a break, in characters.
@@ -31,6 +31,9 @@ pub(crate) struct SeatView {
     role: &'static str,
     /// Skills with their levels: 1 is best, 9 is last resort.
     skills: BTreeMap<String, u8>,
+    /// Those of them that no queue asks for: misspelt, or of a queue to come. Absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skills_of_no_queue: Vec<String>,
     /// Whether it may neither register nor log in.
     disabled: bool,
     /// Whether it logs in with a code as well.
@@ -90,11 +93,12 @@ pub(crate) async fn list(
     let now = state.switchboard.snapshot().await.seats;
     let mut now: HashMap<String, SeatNow> =
         now.into_iter().map(|seat| (seat.extension.clone(), seat)).collect();
+    let wanted = state.switchboard.skills_wanted();
     let mut views: Vec<_> = seats
         .into_iter()
         .map(|seat| {
             let doing = now.remove(&seat.extension);
-            view(seat, doing)
+            view(seat, doing, wanted.as_ref())
         })
         .collect();
     if let Some(own) = who.seat_alone() {
@@ -125,12 +129,14 @@ pub(crate) async fn create(
         realm: state.realm.clone(),
         password: body.password,
     };
-    let kept = once::kept(claimed, |seat: &SeatInfo| {
-        once::json(StatusCode::CREATED, &view(seat.clone(), None))
+    let wanted = state.switchboard.skills_wanted();
+    let of_queues = wanted.clone();
+    let kept = once::kept(claimed, move |seat: &SeatInfo| {
+        once::json(StatusCode::CREATED, &view(seat.clone(), None, of_queues.as_ref()))
     });
     let made = state.store.create_seat_once(seat, &who.name, kept).await?;
     state.switchboard.seats_changed().await;
-    Ok((StatusCode::CREATED, answer(view(made, None))).into_response())
+    Ok((StatusCode::CREATED, answer(view(made, None, wanted.as_ref()))).into_response())
 }
 
 /// One seat.
@@ -143,7 +149,7 @@ pub(crate) async fn one(
     let seat = state.store.seat(&extension).await?.ok_or_else(|| Problem::not_found("seat"))?;
     let doing = state.switchboard.snapshot().await.seats;
     let doing = doing.into_iter().find(|now| now.extension == seat.extension);
-    Ok(answer(view(seat, doing)))
+    Ok(answer(view(seat, doing, state.switchboard.skills_wanted().as_ref())))
 }
 
 /// Changes a seat. A new password, a role and `disabled` end its sessions. A seat that is not at the revision of
@@ -172,7 +178,7 @@ pub(crate) async fn edit(
     let changed = state.store.change_seat(&extension, revision, change, &who.name).await;
     let seat = changed.map_err(|error| refused(seen, error))?;
     state.switchboard.seats_changed().await;
-    Ok(answer(view(seat, None)))
+    Ok(answer(view(seat, None, state.switchboard.skills_wanted().as_ref())))
 }
 
 /// Removes a seat. Its calls keep its extension. With `If-Match` only the seat that was seen.
@@ -247,12 +253,15 @@ fn answer(seat: SeatView) -> Response {
     ([(ETAG, tag(seat.revision))], Json(seat)).into_response()
 }
 
-fn view(seat: SeatInfo, now: Option<SeatNow>) -> SeatView {
+fn view(seat: SeatInfo, now: Option<SeatNow>, wanted: Option<&BTreeSet<String>>) -> SeatView {
+    let is_of_none = |skill: &&String| wanted.is_some_and(|wanted| !wanted.contains(*skill));
+    let skills_of_no_queue = seat.skills.keys().filter(is_of_none).cloned().collect();
     SeatView {
         extension: seat.extension,
         name: seat.name,
         role: seat.role.as_str(),
         skills: seat.skills,
+        skills_of_no_queue,
         disabled: seat.disabled,
         has_totp: seat.has_totp,
         totp_locked_until: Some(seat.totp_locked_until.0).filter(|until| *until > clock::now().0),

@@ -19,6 +19,10 @@ pub(crate) fn list<T: DeserializeOwned>(
     let (timestamp, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
     verify(secrets, timestamp, signature, body, clock::now())
         .map_err(|error| Problem::new(StatusCode::UNAUTHORIZED, error.to_string()))?;
+    parsed(body)
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         // The position alone: the message may quote the value.
         let (line, column) = (error.line(), error.column());

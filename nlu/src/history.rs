@@ -54,13 +54,21 @@ pub fn fields() -> impl Iterator<Item = &'static str> {
     KNOWN.into_iter().map(|known| known.field)
 }
 
-/// Past tickets from a table, the earliest first. Columns by their usual names, or as `map` says.
-pub fn from_table(table: &Table, map: &[(String, String)]) -> Result<Vec<PastTicket>, TableFaults> {
+/// Past tickets from a table, the earliest first. Columns by their usual names, or as `map` says. None came in after
+/// `now`.
+pub fn from_table(
+    table: &Table,
+    map: &[(String, String)],
+    now: UnixMillis,
+) -> Result<Vec<PastTicket>, TableFaults> {
     let columns = Fields::of(table, &KNOWN, map).map_err(|fault| TableFaults(vec![fault]))?;
     let (mut tickets, mut faults) = (Vec::with_capacity(table.rows().len()), Vec::new());
     let mut numbers: HashMap<&str, u64> = HashMap::new();
     for row in table.rows() {
         match read(table, &columns, row) {
+            Ok(ticket) if ticket.received_at > now => {
+                faults.push(columns.fault(table, row, "received_at", "it lies ahead"));
+            }
             Ok(ticket) => tickets.push(ticket),
             Err(fault) => faults.push(fault),
         }
@@ -144,6 +152,9 @@ fn value(field: Field, text: &str) -> Result<Option<String>, String> {
 mod tests {
     use super::*;
 
+    /// 2027 and later lies ahead.
+    const NOW: UnixMillis = UnixMillis(1_798_732_800_000);
+
     fn table(text: &str) -> Table {
         Table::from_csv("past.csv", text.as_bytes()).unwrap()
     }
@@ -153,7 +164,7 @@ mod tests {
         let text = "工单编号,受理时间,办结时间,标题,诉求内容,联系电话,地址,满意度\n\
             B,2025-03-02 09:00,2025-03-09,噪音,楼下 装修,0571-8888 8888,翠湖小区,满意\n\
             A,2025/3/1,,路灯不亮,\"第一行\n第二行\",无,\n";
-        let tickets = from_table(&table(text), &[]).unwrap();
+        let tickets = from_table(&table(text), &[], NOW).unwrap();
         let [first, second] = tickets.as_slice() else { panic!("{tickets:?}") };
         assert_eq!((first.number.as_str(), first.closed_at), ("A", None));
         let shown = |ticket: &PastTicket| -> Vec<(Field, String)> {
@@ -172,10 +183,10 @@ mod tests {
     fn every_bad_row_is_named_and_nothing_is_taken() {
         let text = format!(
             "单号,登记时间,电话,标题\nA,2025-01-01,1.38E+10,x\nA,2025-01-01,,x\n,2025-01-01,,x\nB,,,x\n\
-             C,1899-01-01,,x\nD,2025-01-01,,{}\nE,2025-01-01,,x\n",
+             C,1899-01-01,,x\nD,2025-01-01,,{}\nE,2025-01-01,,x\nF,2030-01-01,,x\n",
             "长".repeat(LINE_CHARS_MAX + 1)
         );
-        let TableFaults(faults) = from_table(&table(&text), &[]).unwrap_err();
+        let TableFaults(faults) = from_table(&table(&text), &[], NOW).unwrap_err();
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let expected = [
             ("row 2", "as text"),
@@ -184,6 +195,7 @@ mod tests {
             ("row 5", "登记时间"),
             ("row 6", "1990"),
             ("row 7", "201 characters"),
+            ("row 9", "lies ahead"),
         ];
         assert_eq!(faults.len(), expected.len(), "{faults:#?}");
         for (fault, (row, what)) in faults.iter().zip(expected) {

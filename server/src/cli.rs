@@ -866,6 +866,9 @@ pub struct CheckConfig {
     /// Write the commented default configuration to FILE
     #[arg(long, value_name = "FILE")]
     pub write_default: Option<PathBuf>,
+    /// Speak the prompts that are new, beside a server that runs, so that its restart takes seconds
+    #[arg(long)]
+    pub speak: bool,
 }
 
 #[derive(Debug, Args)]

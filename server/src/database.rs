@@ -3,6 +3,7 @@
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use qingting_store::{DatabaseUrl, Place, Store};
+use std::os::unix::fs::PermissionsExt;
 
 /// The environment variable that goes before the configuration.
 const VARIABLE: &str = "DATABASE_URL";
@@ -47,6 +48,12 @@ pub fn place(config: &Config) -> Result<Place> {
     let url: DatabaseUrl =
         text.parse().with_context(|| format!("{said_by} has no usable address of a database"))?;
     Ok(url.into())
+}
+
+/// Whether others than its owner and group may read the file with the database's address, which has a password.
+pub fn is_told_to_others(config: &Config) -> bool {
+    let file = &config.data.database_url_file;
+    file.metadata().is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
 }
 
 #[cfg(test)]

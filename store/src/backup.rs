@@ -159,6 +159,17 @@ impl Source {
         })
     }
 
+    /// Whether there is a campaign of that name or id that is not stopped.
+    pub async fn has_campaign(&mut self, which: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT 1 FROM campaigns WHERE (name = $1 OR id = $1) AND state <> 'stopped'",
+        )
+        .bind(which)
+        .fetch_optional(&mut self.db)
+        .await?;
+        Ok(row.is_some())
+    }
+
     /// Recordings of a server's calls and of those that are nobody's, by file; without a name all.
     pub async fn recordings(
         &mut self,

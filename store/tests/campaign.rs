@@ -169,9 +169,18 @@ impl World {
         let imported = store.import_follow_ups(campaign.id, tickets.clone(), "admin", now).await;
         assert_eq!(imported.expect("taken").new, CITIZENS as u64);
         // The same again: the ticket system sends events more than once.
-        let again =
-            store.import_follow_ups(campaign.id, tickets, "admin", now).await.expect("taken");
+        let again = store
+            .import_follow_ups(campaign.id, tickets.clone(), "admin", now)
+            .await
+            .expect("taken");
         assert_eq!((again.new, again.known), (0, CITIZENS as u64));
+        assert!(again.known_elsewhere.is_empty());
+        // Into another campaign: it is told which one has them.
+        let wrong =
+            store.create_campaign("十月", Settings::default(), "admin", now).await.expect("made");
+        let wrong = store.import_follow_ups(wrong.id, tickets, "admin", now).await.expect("taken");
+        let elsewhere: Vec<_> = wrong.known_elsewhere.into_iter().collect();
+        assert_eq!(elsewhere, [("九月".to_owned(), CITIZENS as u64)]);
         let state = Some(CampaignState::Running);
         store.change_campaign(campaign.id, None, None, state, "admin", now).await.expect("started");
         Self {

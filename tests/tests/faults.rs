@@ -369,3 +369,17 @@ fn a_calls_messages_are_kept_and_a_capture_server_has_them_too() {
     let text = String::from_utf8_lossy(&packet[..length]);
     assert!(text.contains("INVITE sip:12345@"), "{text}");
 }
+
+#[test]
+fn behind_a_nat_whoever_calls_from_this_machine_is_told_its_own_address() {
+    let plan = ServerPlan::deaf().with("sip.advertised_ip", "\"203.0.113.5\"");
+    let server = Server::start(&plan);
+    let citizen = Talker::call(server.sip(), 1_150.0);
+    citizen.hang_up();
+    let call = server.ended_calls(1)[0].clone();
+    assert_eq!(call["cause"], "caller_hung_up", "{call}");
+    let id = call["id"].as_str().expect("an id");
+    let told = server.api_get(&format!("/api/v1/calls/{id}/sip-messages"));
+    let text = told.to_string();
+    assert!(text.contains("c=IN IP4 127.0.0.1") && !text.contains("203.0.113.5"), "{text}");
+}

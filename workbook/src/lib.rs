@@ -40,10 +40,21 @@ pub fn table(file: &str, bytes: &[u8]) -> Result<Table, TableError> {
         return Err(unreadable(file, "an old XLS file, or one with a password"));
     }
     if !bytes.starts_with(ZIP_MAGIC) {
-        return Table::from_csv(file, bytes);
+        // A workbook by its name that is none: what an encoding is good for would mislead.
+        return Table::from_csv(file, bytes).map_err(|error| match error {
+            TableError::Encoding { .. } if is_workbook(file) => {
+                unreadable(file, "it is damaged, or something else under this name")
+            }
+            error => error,
+        });
     }
     let rows = rows(file, bytes)?;
     Table::from_rows(file, rows.into_iter())
+}
+
+fn is_workbook(file: &str) -> bool {
+    let name = file.to_ascii_lowercase();
+    [".xlsx", ".xlsm"].iter().any(|end| name.ends_with(end))
 }
 
 fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError> {
@@ -156,5 +167,14 @@ mod tests {
             bytes[at..at + 4].copy_from_slice(&10_u32.to_le_bytes());
         }
         assert!(unpacks_beyond(&bytes, 4_999).unwrap());
+    }
+
+    #[test]
+    fn a_damaged_workbook_is_told_as_one() {
+        let noise = b"\x00\x01\x9f\x00PK";
+        let told = table("random.XLSX", noise).unwrap_err().to_string();
+        assert!(told.contains("no readable workbook") && told.contains("damaged"), "{told}");
+        let told = table("random.csv", noise).unwrap_err().to_string();
+        assert!(told.contains("CSV UTF-8"), "{told}");
     }
 }

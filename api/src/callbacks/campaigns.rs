@@ -71,6 +71,9 @@ pub(crate) struct ImportedView {
     released: u64,
     /// Events that were known.
     known: u64,
+    /// Those of them that other campaigns have, by the names of these; absent where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    known_elsewhere: BTreeMap<String, u64>,
 }
 
 /// Who would be called, and when.
@@ -249,7 +252,8 @@ fn refused(error: CampaignError) -> Problem {
     }
 }
 
-/// Takes closed tickets in: all or, when one is wrong, none. A stopped campaign takes none.
+/// Takes closed tickets in: all or, when one is wrong, none. A campaign that is stopped, or that names hours, a
+/// script or a queue that this server does not have, takes none.
 #[utoipa::path(post, path = "/api/v1/campaigns/{id}/follow-ups", params(("id" = String, Path)),
     request_body = Vec<Object>, responses((status = 200, body = ImportedView),
     (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -263,16 +267,19 @@ pub(crate) async fn import(
     let Json(tickets) = body?;
     let row = find(&state, &id).await?;
     let kept = once::kept(claimed, |imported: &Imported| {
-        once::json(StatusCode::OK, &ImportedView::of(*imported))
+        once::json(StatusCode::OK, &ImportedView::of(imported.clone()))
     });
     take_in(&state, &row, tickets, &who.name, kept).await.map(Json)
 }
 
 impl ImportedView {
-    const fn of(Imported { new, released, known }: Imported) -> Self {
-        Self { new, released, known }
+    fn of(Imported { new, released, known, known_elsewhere }: Imported) -> Self {
+        Self { new, released, known, known_elsewhere }
     }
 }
+
+/// Clocks of other systems are off by less.
+const AHEAD_MAX_MS: i64 = 24 * 3_600_000;
 
 pub(super) async fn take_in(
     state: &ApiState,
@@ -286,8 +293,22 @@ pub(super) async fn take_in(
             format!("{} tickets are more than {IMPORT_MAX}: send them in parts", tickets.len());
         return Err(Problem::invalid("", detail));
     }
+    // An event is taken once, by whichever campaign: one that cannot run as it is set would keep it from the right one.
+    let faults = state.callbacks.wrong_settings(&campaign.settings);
+    if !faults.is_empty() {
+        let name = &campaign.name;
+        return Err(conflict(format!(
+            "{name} cannot run: {}: nothing is taken",
+            faults.join("; ")
+        )));
+    }
+    let latest = clock::now().0 + AHEAD_MAX_MS;
     let mut checked = Vec::with_capacity(tickets.len());
     for (place, ticket) in tickets.into_iter().enumerate() {
+        if ticket.closed_at.0 > latest {
+            let detail = "it is more than a day ahead of this server's clock";
+            return Err(Problem::invalid(&format!("/{place}/closed_at"), detail));
+        }
         let ticket = ticket
             .checked()
             .map_err(|fault| Problem::invalid(&format!("/{place}/{}", fault.field), fault.what))?;

@@ -20,6 +20,10 @@ use std::collections::BTreeMap;
 pub trait Callbacks: Send + Sync {
     /// All that is wrong with the settings of a campaign here, each with its remedy.
     fn faults(&self, settings: &Settings) -> Vec<String>;
+    /// What of it is wrong with the settings themselves: what a trunk or a line would not mend.
+    fn wrong_settings(&self, settings: &Settings) -> Vec<String> {
+        settings.faults()
+    }
     /// When such a campaign may call.
     fn rules(&self, settings: &Settings) -> Result<Rules, String>;
     /// The rates that the city reckons.

@@ -44,7 +44,7 @@ pub(crate) async fn read(
     let legs = state.store.legs(call.id).await?;
     let ids: BTreeSet<String> =
         legs.into_iter().filter_map(|leg| leg.sip_call_id).chain(call.sip_call_id).collect();
-    let mut messages: Vec<_> = ids.iter().flat_map(|id| (state.sip_messages)(id)).collect();
+    let mut messages = (state.sip_messages)(call.id, ids);
     messages.sort_by_key(|message| message.at);
     state.store.audit(&who.name, "call.sip_messages", &call.id.to_string()).await?;
     Ok(Json(SipMessagesView { messages }))

@@ -11,8 +11,21 @@ use qingting_nlu::history::NUMBER_CHARS_MAX;
 use qingting_store::handling::TICKET_EVENTS_MAX;
 use qingting_store::{EventOutcome, Step, StepKind, TicketEvent};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+/// How far ahead of ours another system's clock may be.
+const AHEAD_MAX_MS: i64 = 24 * 3_600_000;
+/// The steps that may be reported.
+const STEPS: [&str; 8] = {
+    let mut names = [""; 8];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = StepKind::BY_PEOPLE[at].as_str();
+        at += 1;
+    }
+    names
+};
 /// Longest id of an event, in characters.
 const EVENT_ID_CHARS_MAX: usize = 100;
 
@@ -32,7 +45,7 @@ pub(crate) struct EventOfTicket {
     unit: Option<String>,
     #[serde(default)]
     deadline: Option<i64>,
-    /// When; what lies ahead counts as now.
+    /// When; what lies ahead, by a day at most, counts as now.
     at: i64,
     #[serde(default)]
     note: String,
@@ -45,14 +58,19 @@ pub(crate) struct ReportView {
     taken: usize,
     /// Events that were known.
     known: usize,
-    /// Events that do not fit where their ticket is. They may come again.
+    /// Events that are wrong, or do not fit where their ticket is. They may come again.
     refused: Vec<RefusedEvent>,
 }
 
 /// An event that does not fit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RefusedEvent {
+    /// Its place in the list, from 0.
+    place: usize,
+    /// Empty where it has none that can be read.
     event_id: String,
+    /// The field that is wrong; empty where the event as a whole does not fit.
+    field: String,
     /// Why.
     detail: String,
 }
@@ -72,44 +90,82 @@ pub(crate) async fn take(
     let Some(secrets) = &rules.reporter else {
         return Err(Problem::not_found("report: ticket_system.secret_file is not set"));
     };
-    let reported: Vec<EventOfTicket> = signed::list(secrets, &headers, &body)?;
+    let reported: Vec<Value> = signed::list(secrets, &headers, &body)?;
     if reported.len() > TICKET_EVENTS_MAX {
         let (all, detail) = (reported.len(), format!("events are more than {TICKET_EVENTS_MAX}"));
         return Err(Problem::invalid("", format!("{all} {detail}: send them in parts")));
     }
-    let mut events = Vec::with_capacity(reported.len());
+    let mut view = ReportView { taken: 0, known: 0, refused: Vec::new() };
+    let (mut events, mut ids) = (Vec::with_capacity(reported.len()), Vec::new());
+    let latest = UnixMillis(clock::now().0 + AHEAD_MAX_MS);
     for (place, event) in reported.into_iter().enumerate() {
-        let event = checked(event)
-            .map_err(|(field, detail)| Problem::invalid(&format!("/{place}/{field}"), detail))?;
-        events.push(with_deadline(&state, event).await?);
+        let event_id = event["event_id"].as_str().unwrap_or_default().to_owned();
+        match read(event).and_then(|event| checked(event, latest)) {
+            Ok(event) => {
+                ids.push((place, event_id));
+                events.push(with_deadline(&state, event).await?);
+            }
+            Err((field, detail)) => {
+                let event_id = event_id.chars().take(EVENT_ID_CHARS_MAX).collect();
+                view.refused.push(RefusedEvent { place, event_id, field, detail });
+            }
+        }
     }
-    let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
     let campaign = rules.campaign_of_closed.as_deref();
     let outcomes = state.store.take_ticket_events(events, campaign, signed::BY).await?;
-    let mut view = ReportView { taken: 0, known: 0, refused: Vec::new() };
-    for (event_id, outcome) in ids.into_iter().zip(outcomes) {
+    for ((place, event_id), outcome) in ids.into_iter().zip(outcomes) {
         match outcome {
             EventOutcome::Taken => view.taken += 1,
             EventOutcome::Known => view.known += 1,
-            EventOutcome::Refused(detail) => view.refused.push(RefusedEvent { event_id, detail }),
+            EventOutcome::Refused(detail) => {
+                let field = String::new();
+                view.refused.push(RefusedEvent { place, event_id, field, detail });
+            }
         }
     }
+    view.refused.sort_by_key(|refused| refused.place);
     Ok(Json(view))
 }
 
-fn checked(event: EventOfTicket) -> Result<TicketEvent, (&'static str, String)> {
+/// An event as it is described, or the field that is not and what would be right. No value is in it.
+fn read(event: Value) -> Result<EventOfTicket, (String, String)> {
+    serde_path_to_error::deserialize(event).map_err(|error| {
+        let mut field = error.path().to_string();
+        let told = error.into_inner().to_string();
+        let detail = match field.as_str() {
+            "step" => format!("it is one of {}", STEPS.join(", ")),
+            "at" | "deadline" => "it is a whole number of milliseconds since 1970".to_owned(),
+            "." => {
+                field = String::new();
+                // Such messages name fields alone; others may quote a value.
+                let is_of_fields =
+                    told.starts_with("missing field") || told.starts_with("unknown field");
+                if is_of_fields { told } else { "it is an object as described".to_owned() }
+            }
+            _ if told.starts_with("unknown field") => told,
+            _ => "it is a text".to_owned(),
+        };
+        (field, detail)
+    })
+}
+
+fn checked(event: EventOfTicket, latest: UnixMillis) -> Result<TicketEvent, (String, String)> {
+    let wrong = |field: &str, detail: String| (field.to_owned(), detail);
     let EventOfTicket { event_id, ticket, step, unit, deadline, at, note } = event;
     for (field, text, most) in
         [("event_id", &event_id, EVENT_ID_CHARS_MAX), ("ticket", &ticket, NUMBER_CHARS_MAX)]
     {
         if text.trim().is_empty() || text.chars().count() > most || text.contains(char::is_control)
         {
-            return Err((field, format!("it has 1 to {most} characters, none a control")));
+            return Err(wrong(field, format!("it has 1 to {most} characters, none a control")));
         }
     }
-    by_people(step).map_err(|detail| ("step", detail))?;
+    by_people(step).map_err(|detail| wrong("step", format!("{detail}: {}", STEPS.join(", "))))?;
     if at < 0 {
-        return Err(("at", "it is before 1970".to_owned()));
+        return Err(wrong("at", "it is before 1970".to_owned()));
+    }
+    if at > latest.0 {
+        return Err(wrong("at", "it is more than a day ahead of this server's clock".to_owned()));
     }
     let deadline = deadline.map(UnixMillis);
     let unit = unit.map(|unit| unit.trim().to_owned());

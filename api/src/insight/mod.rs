@@ -216,6 +216,10 @@ pub(crate) async fn report(
     let date = query.date.as_deref().map_or(Ok(clock::now()), |text| day("date", text))?;
     let format = query.format.unwrap_or(SheetFormat::Xlsx);
     let (from, _) = span.around(date);
+    if from > clock::now() {
+        let detail = "date: it lies ahead";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("date"));
+    }
     let name = format!("{}-{}.{}", span.as_str(), china::of(from).day_text(), format.as_str());
     state.store.audit(&who.name, "report.export", &name).await?;
     let fonts = Arc::clone(&state.report_fonts);

@@ -16,6 +16,7 @@ use crate::duty::{DutyProblem, DutyRow, OnDuty};
 use qingting_common::CallId;
 use qingting_store::{DutyList, MissedCall, Role};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
@@ -60,6 +61,10 @@ pub trait Switchboard: Send + Sync {
     /// listener: must not block.
     fn takes_part(&self, extension: &str, call: CallId) -> bool;
 
+    /// Skills that a queue asks for; none where that is not known.
+    fn skills_wanted(&self) -> Option<BTreeSet<String>> {
+        None
+    }
     /// Whether that extension takes calls of the queue. Must not block.
     fn serves(&self, extension: &str, queue: &str) -> bool;
 

@@ -231,9 +231,35 @@ async fn an_outer_ticket_system_reports_steps_and_each_counts_once() {
 
     let many = json!(vec![event("e", "sign"); 501]);
     assert_eq!(report(&world, &many).await.status, 422);
-    let bad = report(&world, &json!([event("e5", "satisfied")])).await;
-    assert_eq!((bad.status, &bad.json()["field"]), (422, &json!("/0/step")));
-    assert_eq!(report(&world, &json!([event("", "sign")])).await.status, 422);
+    // What is wrong is told by place and field, and keeps no other from counting.
+    let mut late = event("e6", "archive");
+    late["at"] = json!(now().0 + 2 * 86_400_000);
+    let mut dated = event("e7", "archive");
+    dated["at"] = json!("2026-01-01");
+    let mixed = json!([
+        event("e5", "satisfied"),
+        event("e51", "finish"),
+        late,
+        dated,
+        event("", "sign"),
+        5,
+        json!({ "event_id": "e8", "step": "sign", "at": 1 }),
+        event("e10", "archive"),
+    ]);
+    let came = report(&world, &mixed).await;
+    assert_eq!((came.status, &came.json()["taken"]), (200, &json!(1)), "{}", came.json());
+    let told: Vec<_> = came.json()["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["place"].as_u64().unwrap(), it["field"].as_str().unwrap().to_owned()))
+        .collect();
+    let fields = ["step", "step", "at", "at", "event_id", "", ""];
+    let expected: Vec<_> = (0..).zip(fields.map(str::to_owned)).collect();
+    assert_eq!(told, expected);
+    let came = came.json();
+    assert!(came["refused"][1]["detail"].as_str().unwrap().contains("dispatch, sign, return"));
+    assert!(came["refused"][6]["detail"].as_str().unwrap().contains("`ticket`"));
 }
 
 /// Of two seats that have the same ticket open.

@@ -341,6 +341,10 @@ async fn the_duty_list_goes_in_and_comes_out_as_a_table() {
     assert_eq!(problem["errors"], expected);
     assert_eq!(dechunked(&world.ask("GET", path, &chief, "").await.body), good);
 
+    // What is no table is told, too.
+    let empty = world.ask("PUT", path, &chief, "\n").await;
+    assert_eq!((empty.status, &empty.json()["field"]), (422, &json!("body")));
+
     let seat = world.seat("1001", SeatRole::Seat).await;
     assert_eq!(world.ask("PUT", path, &seat, &good).await.status, 403);
     let now = world.ask("GET", "/api/v1/duty-list/now?department=SCJG", &seat, "").await.json();

@@ -91,15 +91,36 @@ async fn import(config: &Config, store: &Store, args: &cli::CallbacksImport) -> 
         bail!("{} has no rows", args.file.display());
     }
     let now = clock::unix_now();
+    let latest = now.0 + 24 * 3_600_000;
+    if let Some(ahead) = tickets.iter().find(|ticket| ticket.closed_at.0 > latest) {
+        bail!(
+            "{}: event {}: its closing time is more than a day ahead of this machine's clock",
+            args.file.display(),
+            ahead.event_id
+        );
+    }
+    let scripts = serve::callback_scripts(config)?;
+    // An event is taken once, by whichever campaign: one that cannot run would keep it from the right one.
+    let usable = |settings: &Settings| {
+        let faults = serve::campaign_wrong_settings(config, &scripts, settings);
+        match faults.is_empty() {
+            true => Ok(()),
+            false => bail!("{} cannot run: {}: nothing is taken", args.campaign, faults.join("; ")),
+        }
+    };
     let campaign = match store.campaign(&args.campaign).await? {
         Some(_) if args.settings.is_some() => bail!(
             "--settings are those of a new campaign, and {} is there: change it by PATCH \
              /api/v1/campaigns/{{id}}, or take another name",
             args.campaign
         ),
-        Some(campaign) => campaign,
+        Some(campaign) => {
+            usable(&campaign.settings)?;
+            campaign
+        }
         None => {
             let settings = settings(args.settings.as_deref())?;
+            usable(&settings)?;
             store.create_campaign(&args.campaign, settings, BY, now).await?
         }
     };
@@ -109,6 +130,9 @@ async fn import(config: &Config, store: &Store, args: &cli::CallbacksImport) -> 
         "{}: {} new, {} due after their redo, {} known already",
         campaign.name, imported.new, imported.released, imported.known
     );
+    for (other, known) in &imported.known_elsewhere {
+        println!("{known} of them are in {other}: an event is taken once");
+    }
     tell_faults(config, &campaign)?;
     if campaign.state == CampaignState::Draft {
         println!(

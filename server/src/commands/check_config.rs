@@ -4,8 +4,8 @@ use super::nlu;
 use super::recogniser::Recogniser;
 use crate::cli::{self, ConfigFile, ModelsDir};
 use crate::config::{AsrEngine, Config, DEFAULT_TOML, is_told_to_others};
-use crate::home;
 use crate::serve::{self, LanguageModel};
+use crate::{database, home};
 use anyhow::{Context, Result, bail};
 
 pub fn run(args: &cli::CheckConfig) -> Result<()> {
@@ -37,6 +37,22 @@ pub fn run(args: &cli::CheckConfig) -> Result<()> {
     if is_told_to_others(&config, &path) {
         println!("  but it holds a trunk's password and others may read it: chmod o= it");
     }
+    if database::is_told_to_others(&config) {
+        println!(
+            "  but others may read {}, with the database's password: chmod o= it",
+            config.data.database_url_file.display()
+        );
+    }
+    if args.speak {
+        serve::speak_prompts(&config, &models)?;
+    }
+    match serve::prompts_to_speak(&config) {
+        0 => println!("  prompts       spoken"),
+        number => println!(
+            "  prompts       {number} to speak, about ten seconds each, before the next start answers calls; \
+             `qingting check-config --speak` does it beforehand"
+        ),
+    }
     for address in &config.sip.listen_udp {
         println!("  SIP over UDP  {address}");
     }
@@ -62,6 +78,7 @@ pub fn contents(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Er
         LanguageModel::new(&config.llm).map(drop).context("[llm]"),
         serve::callback_scripts(config).map(drop).context("callbacks.scripts"),
         serve::CallbackOffice::new(config).map(drop),
+        database::place(config).map(drop),
     ];
     let faults: Vec<String> =
         checks.into_iter().filter_map(|check| Some(format!("\n  {:#}", check.err()?))).collect();

@@ -10,7 +10,7 @@ mod call;
 mod callbacks;
 mod check_config;
 mod columns;
-mod demo;
+pub mod demo;
 mod doctor;
 mod knowledge;
 pub mod models;

@@ -41,6 +41,12 @@ fn list(args: &ModelsList) -> Result<()> {
 }
 
 fn fetch(args: &Fetch) -> Result<()> {
+    // What the server keeps there is citizens': the folder is closed by whoever makes it first.
+    let folder = folder(&args.dir)?;
+    let home = crate::config::default_home();
+    if folder.starts_with(&home) {
+        home::private_dir(&home)?;
+    }
     let installer = with_sources(installer(&args.dir)?, args)?;
     let profile = installer.manifest().profile(args.profile.as_deref())?;
     let wanted = if args.names.is_empty() { &profile.models } else { &args.names };

@@ -110,5 +110,9 @@ async fn show(store: &Store, link: &Link, row: &OutboxRow) -> Result<(), String>
     let body: serde_json::Value =
         serde_json::from_slice(outgoing.body.expose()).map_err(|error| error.to_string())?;
     println!("\n{body:#}\n");
+    let empty = link.empty(store, row).await.map_err(|error| error.with_value().into_inner())?;
+    if !empty.is_empty() {
+        println!("Ours has nothing for: {}\n", empty.join(", "));
+    }
     Ok(())
 }

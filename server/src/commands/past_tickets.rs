@@ -22,7 +22,7 @@ pub fn run(args: &cli::TicketsImport) -> Result<ExitCode> {
     let table = qingting_workbook::table(&args.file.display().to_string(), &bytes)?;
     drop(bytes);
     let map = columns::map(&args.map, history::fields())?;
-    let tickets = history::from_table(&table, &map)
+    let tickets = history::from_table(&table, &map, crate::clock::unix_now())
         .with_context(|| format!("nothing of {} was imported", args.file.display()))?;
     drop(table);
     if tickets.is_empty() {

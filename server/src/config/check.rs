@@ -40,6 +40,8 @@ impl fmt::Display for Problem {
 pub enum ConfigError {
     #[error("cannot read the configuration {} (`qingting check-config --write-default {}` writes one)", path.display(), path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the configuration {} is not in UTF-8: save it as UTF-8 (Windows' editors call it so)", path.display())]
+    NotUtf8 { path: PathBuf },
     #[error("{} problem(s) in {}:{}", problems.len(), path.display(), list(problems))]
     Invalid { path: PathBuf, problems: Vec<Problem> },
 }

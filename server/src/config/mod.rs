@@ -677,8 +677,10 @@ impl Default for Log {
 impl Config {
     /// Reads and checks a file. All problems are reported at once, each with key and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::InvalidData => ConfigError::NotUtf8 { path: path.to_owned() },
+            _ => ConfigError::Unreadable { path: path.to_owned(), source },
+        })?;
         Self::parse(&text, path)
     }
 

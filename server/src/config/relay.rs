@@ -2,7 +2,8 @@
 
 use super::check::{Problem, line_of};
 use super::{TicketSystem, is_private_or_encrypted};
-use qingting_tickets::Secrets;
+use crate::serve::relay::shape;
+use qingting_tickets::{Mapping, Secrets};
 
 /// Values that parse but cannot work.
 pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
@@ -25,11 +26,16 @@ pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
             (!allowed.contains(&value)).then(|| format!("{value} is not from {from} to {to}"));
         demand(outside, key, "The default is usual");
     }
-    let wrong = config.kinds.iter().find(|kind| !is_kind(kind));
+    let wrong: Vec<String> = config
+        .kinds
+        .iter()
+        .filter(|kind| shape::kinds_of(kind).next().is_none())
+        .map(|kind| format!("{kind:?}, which is most like {:?}", shape::nearest_kind(kind)))
+        .collect();
     demand(
-        wrong.map(|kind| format!("{kind:?} is no kind")),
+        (!wrong.is_empty()).then(|| format!("there is no kind {}", wrong.join("; "))),
         "kinds",
-        "Give names such as \"ticket.confirmed\", or beginnings such as \"ticket.*\"",
+        &format!("Give some of {}, or beginnings such as \"ticket.*\"", shape::KINDS.join(", ")),
     );
     let is_name = (1..=100).contains(&config.source.len())
         && config.source.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:".contains(c));
@@ -89,25 +95,42 @@ pub(super) fn values(config: &TicketSystem, text: &str) -> Vec<Problem> {
         "url",
         "Give an https address such as \"https://tickets.example.org/hotline\", or http to a private IP address",
     );
-    let mapping = config.mapping();
-    let uncovered = mapping.as_ref().ok().and_then(|mapping| {
-        let missing: Vec<_> =
-            config.kinds.iter().filter(|kind| !mapping.covers(kind)).cloned().collect();
-        (!missing.is_empty()).then(|| format!("it has no entry for {}", missing.join(", ")))
-    });
+    let faults = match config.mapping() {
+        Err(fault) => vec![fault],
+        Ok(mapping) => mapping_faults(config, &mapping),
+    };
     demand(
-        mapping.err().or(uncovered),
+        (!faults.is_empty()).then(|| faults.join("\n    ")),
         "mapping_file",
         "See docs/ticket-system.md; take kinds that are not sent out of ticket_system.kinds",
     );
     problems
 }
 
-fn is_kind(kind: &str) -> bool {
-    let name = kind.strip_suffix('*').unwrap_or(kind);
-    !kind.is_empty()
-        && kind.len() <= 100
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c))
+/// What a mapping that can be read does not fit: kinds that are sent without an entry, entries for kinds and from
+/// fields that there are none of.
+fn mapping_faults(config: &TicketSystem, mapping: &Mapping) -> Vec<String> {
+    let missing: Vec<_> =
+        config.kinds.iter().filter(|kind| !mapping.covers(kind)).cloned().collect();
+    let mut faults = Vec::new();
+    if !missing.is_empty() {
+        faults.push(format!("it has no entry for {}", missing.join(", ")));
+    }
+    for kind in mapping.kinds().filter(|kind| shape::kinds_of(kind).next().is_none()) {
+        let like = shape::nearest_kind(kind);
+        faults.push(format!("kinds.{kind:?}: there is no such kind; did you mean {like:?}?"));
+    }
+    for (kind, target, path) in mapping.sources() {
+        let kinds: Vec<&str> = shape::kinds_of(kind).collect();
+        let like = if kinds.is_empty() { None } else { shape::unknown(&kinds, path) };
+        if let Some(like) = like {
+            let from = path.join(".");
+            faults.push(format!(
+                "kinds.{kind:?}.fields.{target:?}: messages of this kind have no {from:?}; did you mean {like:?}?"
+            ));
+        }
+    }
+    faults
 }
 
 #[cfg(test)]
@@ -135,6 +158,15 @@ mod tests {
         let mapping =
             file("mapping.toml", "[kinds.\"ticket.*\".fields]\nno = { from = \"ticket.number\" }");
         let broken = file("broken.toml", "[kinds.\"ticket.*\".fields]\nno = {}");
+        let misspelt = file(
+            "misspelt.toml",
+            "[kinds.\"ticket.*\".fields]\nno = { from = \"ticket.fields.titel\" }",
+        );
+        let no_kind = file(
+            "no_kind.toml",
+            "[kinds.\"ticket.*\".fields]\nno = { from = \"ticket.number\" }\n\
+             [kinds.\"call.end\".fields]\nid = { from = \"call.id\" }",
+        );
         let good = format!("url = \"https://t.example\"\nsecret_file = {secret:?}\n");
         let tickets = "kinds = [\"ticket.confirmed\"]\n";
         let section = |lines: &str| format!("[ticket_system]\n{lines}");
@@ -146,7 +178,12 @@ mod tests {
             (format!("secret_file = {short:?}\n"), "secret_file"),
             (format!("{good}mapping_file = {broken:?}\n{tickets}"), "mapping_file"),
             (format!("{good}mapping_file = {mapping:?}\n"), "mapping_file"),
+            (format!("{good}mapping_file = {misspelt:?}\n{tickets}"), "mapping_file"),
+            (format!("{good}mapping_file = {no_kind:?}\n{tickets}"), "mapping_file"),
             ("kinds = [\"Ticket *\"]\n".to_owned(), "kinds"),
+            ("kinds = [\"ticekt.confirmed\"]\n".to_owned(), "kinds"),
+            ("kinds = [\"ticket.*\", \"tickets.*\"]\n".to_owned(), "kinds"),
+            ("kinds = [\"call.end\"]\n".to_owned(), "kinds"),
             ("retry_first_ms = 1\n".to_owned(), "retry_first_ms"),
             ("source = \"\"\n".to_owned(), "source"),
             (oauth("http://t.example", "us", &secret), "oauth_token_url"),

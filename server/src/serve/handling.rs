@@ -4,6 +4,17 @@ use super::relay::secrets;
 use crate::config::Config;
 use anyhow::Result;
 use qingting_api::HandlingRules;
+use qingting_store::Store;
+
+/// Says of a campaign that is named and not there: closed tickets would have no follow-up.
+pub async fn look(config: &Config, store: &Store) -> Result<()> {
+    let named = &config.callbacks.campaign_of_closed;
+    let is_there = named.is_empty() || store.campaign(named).await?.is_some();
+    if !is_there {
+        tracing::warn!(campaign = %named, "callbacks.campaign_of_closed names no campaign: closed tickets have no follow-up until there is one");
+    }
+    Ok(())
+}
 
 /// The campaign of closed tickets, and who may report what became of them.
 pub fn rules(config: &Config) -> Result<HandlingRules> {

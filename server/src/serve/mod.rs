@@ -43,9 +43,11 @@ pub use call::remote_media;
 pub use callbacks::{
     Office as CallbackOffice, faults as campaign_faults, rules as campaign_rules,
     scripts as callback_scripts, speak as speak_callback,
+    wrong_settings as campaign_wrong_settings,
 };
 pub use feed::SECRET_FILE as FEED_SECRET_FILE;
 pub use llm::LanguageModel;
+pub use prompts::{speak as speak_prompts, to_speak as prompts_to_speak};
 pub use ready::new_admin_password;
 pub use recordings::{
     KEY_FILE as RECORDING_KEY_FILE, key_file as recording_key_file, known_keys as recording_keys,
@@ -193,7 +195,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let archive = Arc::new(recordings::Recordings::open(&config)?);
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
     let unheard = app.block_on(store.open_captions())?;
-    let password = app.block_on(ready::admin_password(&store))?;
+    app.block_on(handling::look(&config, &store))?;
+    app.block_on(commands::demo::revoke_keys_left(&store))?;
     let seats = Arc::new(Seats::new(&config.sip.realm));
     app.block_on(seats.load(&store))?;
     let trunks = Trunks::new(&config)?;
@@ -283,8 +286,12 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         forgetting.endpoint.forget_trace();
         forgetting.switchboard.cluster.tell(cluster::Letter::Forgotten(calls.clone()));
     });
-    state.sip_messages = Arc::new(move |call_id| {
-        traced.trace(call_id).iter().map(|message| sip_message(message)).collect()
+    let calls = Arc::clone(&hotline);
+    state.sip_messages = Arc::new(move |call, mut ids| {
+        // Of legs that were dialled the books have no Call-ID: they are written before.
+        ids.extend(calls.switchboard.calls.dialogs_of(call));
+        let messages = ids.iter().flat_map(|id| traced.trace(id));
+        messages.map(|message| sip_message(&message)).collect()
     });
     let provider = sign_on::Provider::new(&hotline.config.sign_on)?;
     state.sign_on = provider.map(|provider| Arc::new(provider) as Arc<dyn qingting_api::SignOn>);
@@ -301,7 +308,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             wish = signals.told() => Some(wish),
         }
     });
-    let announce = || {
+    let announce = |password: Option<String>| {
         ready::announce(&ready::Announcement {
             config: &hotline.config,
             file: &path,
@@ -316,11 +323,15 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             took: Duration::from_millis(started.now().0),
         })
     };
-    let wish = told_early.unwrap_or_else(|| {
-        announce();
-        ending::tell_systemd(&[NotifyState::Ready]);
-        app.block_on(signals.told())
-    });
+    let wish = match told_early {
+        Some(wish) => wish,
+        None => {
+            // Only now, when it will be shown: a start that fails must not make one that nobody has seen.
+            announce(app.block_on(ready::admin_password(&hotline.store))?);
+            ending::tell_systemd(&[NotifyState::Ready]);
+            app.block_on(signals.told())
+        }
+    };
     ending::tell_systemd(&[NotifyState::Stopping]);
 
     draining.store(true, Ordering::Relaxed);

@@ -7,7 +7,9 @@ use crate::config::Config;
 use anyhow::Result;
 use qingting_common::limits::TELEPHONE_RATE_HZ;
 use qingting_core::call::Prompt;
+use qingting_voice::PromptCache;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,20 +32,11 @@ impl Prompts {
     pub fn prepare(config: &Config, models: &ModelsDir) -> Result<Self> {
         let fixed = fixed_texts(config);
         let own = own_texts(config);
-        let positions = if config.queues.is_empty() { Vec::new() } else { position_texts() };
-        let texts = fixed.iter().map(|(_, text)| text).chain(&positions).chain(&own);
-        let sayings: Vec<Saying> = texts
-            .map(|text| Saying {
-                text: text.clone(),
-                voice: config.hotline.voice.clone(),
-                speed: config.hotline.voice_speed,
-            })
-            .collect();
-        let cache = config.data.dir.join("prompts");
-        let mut spoken = speech::all(&cache, &sayings, models, "Speaking the prompts")?.into_iter();
+        let positions = if config.queues.is_empty() { 0 } else { PLACES.len() + 1 };
+        let mut spoken = speak(config, models)?.into_iter();
         Ok(Self {
             fixed: fixed.iter().map(|(prompt, _)| *prompt).zip(spoken.by_ref()).collect(),
-            positions: spoken.by_ref().take(positions.len()).collect(),
+            positions: spoken.by_ref().take(positions).collect(),
             own: spoken.collect(),
             by_text: own.into_iter().enumerate().map(|(place, text)| (text, place)).collect(),
             music: tones::music(&config.seats.music)?,
@@ -109,6 +102,33 @@ impl Prompts {
     fn fixed(&self, wanted: Prompt) -> Option<&Arc<[i16]>> {
         self.fixed.iter().find(|(prompt, _)| *prompt == wanted).map(|(_, samples)| samples)
     }
+}
+
+/// Speaks what the cache lacks; all of it in its order.
+pub fn speak(config: &Config, models: &ModelsDir) -> Result<Vec<Arc<[i16]>>> {
+    speech::all(&folder(config), &sayings(config), models, "Speaking the prompts")
+}
+
+/// How many prompts the next start has to speak.
+pub fn to_speak(config: &Config) -> usize {
+    let cache = PromptCache::new(folder(config));
+    sayings(config).iter().filter(|saying| !saying.path(&cache).is_file()).count()
+}
+
+fn folder(config: &Config) -> PathBuf {
+    config.data.dir.join("prompts")
+}
+
+/// All that is spoken: fixed prompts, places in a queue, the operator's own.
+fn sayings(config: &Config) -> Vec<Saying> {
+    let fixed = fixed_texts(config).into_iter().map(|(_, text)| text);
+    let positions = if config.queues.is_empty() { Vec::new() } else { position_texts() };
+    let saying = |text| Saying {
+        text,
+        voice: config.hotline.voice.clone(),
+        speed: config.hotline.voice_speed,
+    };
+    fixed.chain(positions).chain(own_texts(config)).map(saying).collect()
 }
 
 /// The operator's own prompt of that place in [`own_texts`].

@@ -95,11 +95,18 @@ const fn notice(level: Level, up: bool, is_completed: bool) -> &'static str {
 pub async fn tell(hotline: Arc<Hotline>) {
     let Some(asr) = &hotline.asr else { return };
     let mut told = (Level::Full, true);
+    // It loads for some seconds: that is no fault yet.
+    let mut loads_until = Some(tokio::time::Instant::now() + super::RECOGNISER_START_MAX);
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
         let status = asr.status();
         let now = (status.level(), status.up());
+        loads_until =
+            loads_until.filter(|until| !status.up() && tokio::time::Instant::now() < *until);
+        if loads_until.is_some() {
+            continue;
+        }
         if now == told {
             continue;
         }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What the priority of a second follow-up has more than its ticket's, of which none has so much: redo
@@ -97,7 +98,7 @@ impl From<ClosedTicket> for NewFollowUp {
 }
 
 /// What an import came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     /// Follow-ups that are new.
     pub new: u64,
@@ -105,6 +106,8 @@ pub struct Imported {
     pub released: u64,
     /// Events that were known.
     pub known: u64,
+    /// Those of them that other campaigns have, by the names of these.
+    pub known_elsewhere: BTreeMap<String, u64>,
 }
 
 /// A page that was fetched.
@@ -429,7 +432,13 @@ impl Command for Import {
         let mut imported = Imported::default();
         for ticket in &self.tickets {
             match take(db, self.campaign, ticket, self.at).await? {
-                Taken::Known => imported.known += 1,
+                Taken::Known => {
+                    imported.known += 1;
+                    let other = campaign_of_event(db, &ticket.event_id, self.campaign).await?;
+                    if let Some(name) = other {
+                        *imported.known_elsewhere.entry(name).or_default() += 1;
+                    }
+                }
                 Taken::Released(_) => imported.released += 1,
                 Taken::New(_) => imported.new += 1,
             }
@@ -446,9 +455,7 @@ impl Command for Import {
             .await
             .map_err(StoreError::from)?;
         }
-        if self.polled.is_some()
-            && imported == (Imported { known: imported.known, ..Imported::default() })
-        {
+        if self.polled.is_some() && imported.new == 0 && imported.released == 0 {
             // A poll that brings nothing new is no event.
             return Ok(imported);
         }
@@ -510,6 +517,25 @@ async fn is_known(db: &mut AnyConnection, event_id: &str) -> Result<bool, StoreE
         .fetch_optional(db)
         .await?;
     Ok(row.is_some())
+}
+
+/// The name of the campaign that has taken an event, unless it is this one.
+async fn campaign_of_event(
+    db: &mut AnyConnection,
+    event_id: &str,
+    own: CampaignId,
+) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(
+        "SELECT campaigns.name FROM follow_up_events
+         JOIN follow_ups ON follow_ups.id = follow_up_events.follow_up_id
+         JOIN campaigns ON campaigns.id = follow_ups.campaign_id
+         WHERE event_id = $1 AND campaigns.id <> $2",
+    )
+    .bind(event_id)
+    .bind(own.to_string())
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| row.try_get("name").map_err(StoreError::from)).transpose()
 }
 
 /// The second follow-up of a ticket that has not ended.

@@ -25,6 +25,7 @@ mod transport;
 pub mod trunk;
 
 pub use agent::EdgeConfig;
+pub use endpoint::is_on_own_network;
 pub use endpoint::{
     BindError, Endpoint, EndpointConfig, EndpointMetrics, TlsError, TlsIdentity, UDP_BUFFER_BYTES,
 };

@@ -136,6 +136,33 @@ impl Mapping {
             || start.is_some_and(|start| kinds.keys().any(|known| known.starts_with(start)))
     }
 
+    /// What every entry takes from ours: the entry's kind, or beginning of kinds, their field, and the names
+    /// that lead to ours.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, String, &[String])> {
+        let entries = self.kinds.iter().flatten();
+        entries.flat_map(|(kind, entry)| {
+            entry.rules.iter().filter_map(|rule| match &rule.source {
+                Source::From(path) => Some((kind.as_str(), rule.target.join("."), path.as_slice())),
+                Source::Value(_) => None,
+            })
+        })
+    }
+
+    /// The kinds, and beginnings of kinds, that have an entry; none without a file.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().flatten().map(|(kind, _)| kind.as_str())
+    }
+
+    /// Their fields for which `data` has nothing.
+    pub fn empty(&self, kind: &str, data: &Value) -> Vec<String> {
+        let rules = self.kind(kind).map_or(&[][..], |entry| &entry.rules);
+        let lacks = |rule: &&Rule| match &rule.source {
+            Source::From(path) => find(data, path).is_none_or(|ours| ours.as_str() == Some("")),
+            Source::Value(_) => false,
+        };
+        rules.iter().filter(lacks).map(|rule| rule.target.join(".")).collect()
+    }
+
     pub(crate) fn apply(&self, kind: &str, data: &Value) -> Result<Mapped, MappingError> {
         if self.kinds.is_none() {
             return Ok(Mapped { path: String::new(), data: data.clone() });
@@ -277,7 +304,10 @@ mod tests {
             "first": "title", "channel": "01",
         });
         assert_eq!((mapped.path.as_str(), mapped.data), ("/case/add", expected));
-        let mapped = applied(&json!({ "ticket": { "number": "1", "secret": null } })).unwrap();
+        let poor = json!({ "ticket": { "number": "1", "secret": null } });
+        let empty = Mapping::parse(FILE).unwrap().empty("ticket.confirmed", &poor);
+        assert_eq!(empty, ["case.secret", "case.time", "case.type", "first"]);
+        let mapped = applied(&poor).unwrap();
         let expected = json!({ "case": { "no": "1", "type": 9 }, "channel": "01" });
         assert_eq!(mapped.data, expected);
     }

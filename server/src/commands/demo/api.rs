@@ -23,6 +23,21 @@ pub struct OwnKey {
     id: Uuid,
 }
 
+/// How the demo's keys are called, before an id.
+const KEY_NAME: &str = "demo ";
+
+/// Ends the keys of demos that were cut short. At a server's start no demo runs: it waits for the server.
+pub async fn revoke_keys_left(store: &Store) -> Result<()> {
+    for key in store.keys().await? {
+        let is_demos =
+            key.name.strip_prefix(KEY_NAME).is_some_and(|id| Uuid::parse_str(id).is_ok());
+        if is_demos && key.revoked_at.is_none() {
+            store.revoke_key(key.id, "demo").await?;
+        }
+    }
+    Ok(())
+}
+
 impl OwnKey {
     /// Ends it.
     pub async fn revoke(self) -> Result<()> {
@@ -36,7 +51,7 @@ impl Api {
     /// Makes a key in the server's database, which only the server's own user can do.
     pub async fn with_own_key(config: &Config) -> Result<(Self, OwnKey)> {
         let store = database::open(config).await?;
-        let name = format!("demo {}", Uuid::now_v7());
+        let name = format!("{KEY_NAME}{}", Uuid::now_v7());
         // It knows its call by the caller's number, which other roles see masked.
         let key = store.create_key(&name, Role::Supervisor, "demo").await?;
         let own = OwnKey { store, id: key.info.id };

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::{home, sound};
 use anyhow::{Context, Result, bail};
 use api::Api;
+pub use api::revoke_keys_left;
 use qingting_core::sdp::Codec;
 use screen::Screen;
 use std::cell::RefCell;
@@ -90,7 +91,11 @@ pub fn run(args: &cli::Demo) -> Result<()> {
     runtime.block_on(async {
         let server = server::running_or_started(&config, &path).await?;
         let (api, key) = Api::with_own_key(&config).await?;
-        let told = tell(&config, &api, &scenes).await;
+        // Whoever cuts it short leaves no key behind.
+        let told = tokio::select! {
+            told = tell(&config, &api, &scenes) => told,
+            stop = tokio::signal::ctrl_c() => stop.map_err(Into::into).and_then(|()| bail!("interrupted")),
+        };
         key.revoke().await?;
         drop(server);
         told

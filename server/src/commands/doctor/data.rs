@@ -16,6 +16,11 @@ const DATABASE_SLOW: Duration = Duration::from_millis(50);
 
 pub async fn look(config: &Config) -> Vec<Finding> {
     let mut findings = vec![of_database(config).await];
+    if database::is_told_to_others(config) {
+        let found = format!("others may read {}", config.data.database_url_file.display());
+        findings.push(Finding::warning("database's password", found, "chmod o= it"));
+    }
+    findings.extend(campaign(config).await);
     findings.extend(key(config));
     findings.push(models(config));
     findings
@@ -67,6 +72,32 @@ async fn of_database(config: &Config) -> Finding {
             Finding::of(is_quick, Verdict::Warning, what, found, remedy)
         }
     }
+}
+
+/// The campaign of closed tickets: without it they have no follow-up.
+async fn campaign(config: &Config) -> Option<Finding> {
+    let named = &config.callbacks.campaign_of_closed;
+    if named.is_empty() {
+        return None;
+    }
+    let what = "follow-ups";
+    let asked = async {
+        let mut source = Source::open(database::existing(config).ok()?).await.ok()?;
+        let is_there = source.has_campaign(named).await.ok()?;
+        source.close().await.ok()?;
+        Some(is_there)
+    };
+    // What is wrong with the database is told by its own finding.
+    let is_there = timeout(DATABASE_MAX, asked).await.ok().flatten()?;
+    let found = format!("callbacks.campaign_of_closed = {named:?}");
+    Some(match is_there {
+        true => Finding::good(what, found),
+        false => Finding::warning(
+            what,
+            format!("{found}: no campaign that can take tickets has this name"),
+            "make it (page 回访, or `qingting callbacks import`), or leave the setting empty",
+        ),
+    })
 }
 
 /// Without it no recording can be heard.

@@ -107,6 +107,9 @@ impl Driver {
             Output::AcceptRefer { leg } => {
                 self.with_dialog(leg, qingting_sip::Dialog::accept_refer);
             }
+            Output::Unusable { warning, .. } => {
+                tracing::info!(call = %self.id, reason = %warning.text, "audio cannot be agreed on");
+            }
             Output::RejectRefer { leg, code } => {
                 self.with_dialog(leg, |dialog| dialog.reject_refer(code));
             }
@@ -139,7 +142,15 @@ impl Driver {
                     self.refused = Some(rejection.status);
                     self.hotline.counters.refused(rejection.status);
                 }
-                tracing::debug!(call = %self.id, status = rejection.status, reason = rejection.phrase, "call refused");
+                match &rejection.warning {
+                    // Ours, of the peer's description: whoever looks why needs it.
+                    Some(warning) => {
+                        tracing::info!(call = %self.id, status = rejection.status, reason = %warning.text, "call refused");
+                    }
+                    None => {
+                        tracing::debug!(call = %self.id, status = rejection.status, reason = rejection.phrase, "call refused");
+                    }
+                }
                 refusal(&rejection, self.end.map(|(cause, _)| cause))
             }
         };

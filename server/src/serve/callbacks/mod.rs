@@ -201,6 +201,21 @@ pub fn rules(config: &Config, settings: &Settings) -> Result<Rules> {
 
 /// All that is wrong with the settings of a campaign here.
 pub fn faults(config: &Config, scripts: &Scripts, settings: &Settings) -> Vec<String> {
+    let mut faults = wrong_settings(config, scripts, settings);
+    if settings.lines_reserved > 0 && config.callbacks.lines == 0 {
+        faults.push(
+            "lines_reserved keeps lines free: callbacks.lines must say how many there are"
+                .to_owned(),
+        );
+    }
+    if config.trunks.is_empty() {
+        faults.push("there is no [[trunks]] to call by".to_owned());
+    }
+    faults
+}
+
+/// What of it is wrong with the settings themselves, and no trunk or line would mend.
+pub fn wrong_settings(config: &Config, scripts: &Scripts, settings: &Settings) -> Vec<String> {
     let mut faults = settings.faults();
     if let Err(error) = rules(config, settings) {
         faults.push(format!("hours: {error:#}"));
@@ -211,15 +226,6 @@ pub fn faults(config: &Config, scripts: &Scripts, settings: &Settings) -> Vec<St
     let has_queue = config.queues.iter().any(|queue| queue.name == settings.queue);
     if !settings.queue.is_empty() && !has_queue {
         faults.push(format!("queue is {:?}: there is no [[queues]] of that name", settings.queue));
-    }
-    if settings.lines_reserved > 0 && config.callbacks.lines == 0 {
-        faults.push(
-            "lines_reserved keeps lines free: callbacks.lines must say how many there are"
-                .to_owned(),
-        );
-    }
-    if config.trunks.is_empty() {
-        faults.push("there is no [[trunks]] to call by".to_owned());
     }
     faults
 }

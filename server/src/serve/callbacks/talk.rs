@@ -295,6 +295,10 @@ impl Talk {
             Some(Failed::Status { code, .. }) if self.answered.is_none() => Some(code),
             _ => None,
         };
+        // The citizen heard nothing and said nothing: the fault is the trunk's or ours, as when it does not connect.
+        if cause == Some(Cause::NotAcceptable) && !self.has_begun && self.ending.is_none() {
+            return (Outcome::NetworkFault, sip_code, None);
+        }
         let (outcome, wish) = match (self.answered, self.machine) {
             (None, _) => (self.of_dial(cause), None),
             (Some(_), Some(kind)) => (self.of_machine(kind), None),

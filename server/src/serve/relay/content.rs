@@ -139,3 +139,41 @@ fn call_json(call: &CallRow) -> Value {
         "recording": recording,
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use qingting_common::UnixMillis;
+    use qingting_store::{Direction, RecordingInfo};
+    use uuid::Uuid;
+
+    /// What is told of a call that has a recording.
+    pub(in crate::serve::relay) fn call() -> Value {
+        let call = CallRow {
+            id: CallId::new(Uuid::now_v7()),
+            direction: Direction::Inbound,
+            caller: Pii::new("13800138000".into()),
+            confidential: false,
+            called: "12345".into(),
+            number_name: None,
+            enterprise: false,
+            queue: None,
+            queue_wait_ms: None,
+            seat: None,
+            missed: None,
+            sip_call_id: None,
+            remote: None,
+            started_at: UnixMillis(1),
+            answered_at: None,
+            ended_at: None,
+            hung_up_by: None,
+            cause: None,
+            sip_code: None,
+            recording: Some(RecordingInfo::default()),
+            quality: None,
+            ticket: None,
+            ticket_number: None,
+        };
+        json!({ "call": call_json(&call) })
+    }
+}

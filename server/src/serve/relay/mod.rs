@@ -5,6 +5,7 @@
 //! stream and gives a row to one process at a time.
 
 pub mod content;
+pub mod shape;
 
 use super::Hotline;
 use crate::clock;
@@ -69,6 +70,12 @@ impl Link {
     /// Whether rows of a kind are sent.
     pub fn sends(&self, kind: &str) -> bool {
         qingting_tickets::feed::is_of(&self.kinds, kind)
+    }
+
+    /// Their fields that a row would leave empty, or fill with their default.
+    pub async fn empty(&self, store: &Store, row: &OutboxRow) -> Result<Vec<String>, Unsendable> {
+        let event = event(store, row).await?;
+        Ok(self.mapping.empty(&event.kind, event.data.expose()))
     }
 
     /// The request of a row.

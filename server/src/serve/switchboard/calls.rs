@@ -6,7 +6,8 @@ use qingting_common::CallId;
 use qingting_core::call::{By, Command, Hangup, QueueEvent, Refused};
 use qingting_core::queue::{Offer, SeatId};
 use qingting_sip::IncomingCall;
-use std::collections::{HashMap, HashSet};
+use qingting_sip::trace::CALLS_MAX;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -73,8 +74,38 @@ impl Whose {
 /// Running calls, by id, by caller and by the dialogs they hold.
 pub struct Calls {
     calls: Mutex<HashMap<CallId, Running>>,
+    /// Call-IDs of the last calls, ended ones too.
+    dialogs: Mutex<Dialogs>,
     /// Other servers see some of it.
     cluster: Arc<Cluster>,
+}
+
+/// Call-IDs by call, of as many calls as messages are kept of.
+#[derive(Default)]
+struct Dialogs {
+    of: HashMap<CallId, HashSet<String>>,
+    /// The oldest first.
+    order: VecDeque<CallId>,
+}
+
+/// Dialogs that are known of a call: one that is handed on all day has more.
+const DIALOGS_MAX: usize = 64;
+
+impl Dialogs {
+    fn add(&mut self, call: CallId, call_id: &str) {
+        if !self.of.contains_key(&call) {
+            if self.order.len() == CALLS_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.of.remove(&oldest);
+            }
+            self.order.push_back(call);
+        }
+        let known = self.of.entry(call).or_default();
+        if known.len() < DIALOGS_MAX {
+            known.insert(call_id.to_owned());
+        }
+    }
 }
 
 struct Running {
@@ -95,7 +126,7 @@ impl Running {
 impl Calls {
     /// None yet.
     pub fn new(cluster: Arc<Cluster>) -> Self {
-        Self { calls: Mutex::default(), cluster }
+        Self { calls: Mutex::default(), dialogs: Mutex::default(), cluster }
     }
 
     /// Tells other servers of all that run.
@@ -220,6 +251,13 @@ impl Calls {
         if let Some(running) = self.lock().get_mut(&call) {
             running.dialogs.insert(call_id.to_owned());
         }
+        self.dialogs.lock().unwrap_or_else(PoisonError::into_inner).add(call, call_id);
+    }
+
+    /// The Call-IDs of a call that runs, or of one of the last.
+    pub fn dialogs_of(&self, call: CallId) -> HashSet<String> {
+        let dialogs = self.dialogs.lock().unwrap_or_else(PoisonError::into_inner);
+        dialogs.of.get(&call).cloned().unwrap_or_default()
     }
 
     /// The call that holds a dialog of this Call-ID.
@@ -235,6 +273,20 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dialogs_of_the_last_calls_stay_known_and_no_more() {
+        let mut dialogs = Dialogs::default();
+        let calls: Vec<CallId> =
+            (0..=CALLS_MAX).map(|_| CallId::new(uuid::Uuid::now_v7())).collect();
+        for call in &calls {
+            dialogs.add(*call, "citizen");
+            dialogs.add(*call, "seat");
+        }
+        assert_eq!((dialogs.of.len(), dialogs.order.len()), (CALLS_MAX, CALLS_MAX));
+        assert!(!dialogs.of.contains_key(&calls[0]));
+        assert_eq!(dialogs.of[&calls[1]].len(), 2);
+    }
     use uuid::Uuid;
 
     fn id(n: u128) -> CallId {

@@ -16,6 +16,7 @@ use qingting_common::{CallId, Millis, Pii};
 use qingting_core::call::{self, Command, LegId, QueueId, Refused, Role, Target};
 use qingting_core::queue::{self, Input, SeatId, SeatState};
 use qingting_store::{DutyList, MissedCall};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -126,6 +127,10 @@ impl qingting_api::Switchboard for Control {
 
     fn takes_part(&self, extension: &str, call: CallId) -> bool {
         self.0.switchboard.calls.takes_part(call, &SeatId::new(extension))
+    }
+
+    fn skills_wanted(&self) -> Option<BTreeSet<String>> {
+        Some(self.0.config.queues.iter().map(|queue| queue.skill.clone()).collect())
     }
 
     fn serves(&self, extension: &str, queue: &str) -> bool {

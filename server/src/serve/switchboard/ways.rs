@@ -126,7 +126,7 @@ impl Trunks {
     pub fn way_of(&self, trunk: &str, number: &Number) -> Option<Way> {
         let trunk = self.trunks.iter().find(|known| known.settings.name == trunk)?;
         let mut way = trunk.way(number, &trunk.settings.caller_id, Vec::new())?;
-        way.local_ip = self.seen_at(way.local_ip);
+        way.local_ip = self.seen_at(way.local_ip, trunk.uri.ip());
         Some(way)
     }
 
@@ -138,12 +138,20 @@ impl Trunks {
         }
     }
 
-    /// Our address for a trunk's audio: the advertised one, else that of the way there, else, for a
-    /// trunk with a name, that of this machine's main interface. **Never the wildcard**, which an
-    /// offer would say as a hold.
-    fn seen_at(&self, way: Option<IpAddr>) -> Option<IpAddr> {
+    /// The address that a trunk is configured by.
+    fn ip_of(&self, name: &str) -> Option<IpAddr> {
+        let trunk = self.trunks.iter().find(|trunk| trunk.settings.name == name)?;
+        trunk.uri.ip()
+    }
+
+    /// Our address for a trunk's audio: the advertised one unless the trunk is on our own network, else that of the
+    /// way there, else, for a trunk with a name, that of this machine's main interface. **Never the wildcard**, which
+    /// an offer would say as a hold.
+    fn seen_at(&self, way: Option<IpAddr>, trunk: Option<IpAddr>) -> Option<IpAddr> {
+        let is_near = trunk.is_some_and(qingting_sip::is_on_own_network);
+        let advertised = self.advertised.filter(|_| !is_near);
         // RFC 5737: an address that is nobody's, so the route is the default one.
-        self.advertised.or(way).or_else(|| route_to(IpAddr::from([192, 0, 2, 1])))
+        advertised.or(way).or_else(|| route_to(IpAddr::from([192, 0, 2, 1])))
     }
 
     /// Asks no more and leaves those that we are registered with.
@@ -324,7 +332,8 @@ impl Switchboard {
             Target::Number(number) => {
                 let mut ways = self.by_trunk(role, number.expose(), beginning);
                 for way in &mut ways {
-                    way.local_ip = self.trunks.seen_at(way.local_ip);
+                    let peer = way.trunk.as_deref().and_then(|trunk| self.trunks.ip_of(trunk));
+                    way.local_ip = self.trunks.seen_at(way.local_ip, peer);
                 }
                 ways
             }
@@ -368,8 +377,9 @@ impl Switchboard {
                 (HeaderName::Other(ROLE_HEADER.to_owned()), role.as_str().to_owned()),
             ];
             let is_proxied = !telephone.route.is_empty();
+            let to = telephone.contact.ip();
             let Telephone { contact, transport, route, flow, local_ip, .. } = telephone;
-            let local_ip = if is_proxied { self.trunks.seen_at(local_ip) } else { local_ip };
+            let local_ip = if is_proxied { self.trunks.seen_at(local_ip, to) } else { local_ip };
             let invite = OutgoingInvite {
                 headers,
                 route,
@@ -467,12 +477,16 @@ mod tests {
         let mut config = Config::default();
         let trunks = Trunks::new(&config).unwrap();
         let way = IpAddr::from([10, 0, 0, 7]);
-        assert_eq!(trunks.seen_at(Some(way)), Some(way));
-        assert!(trunks.seen_at(None).is_none_or(|ip| !ip.is_unspecified()));
+        assert_eq!(trunks.seen_at(Some(way), None), Some(way));
+        assert!(trunks.seen_at(None, None).is_none_or(|ip| !ip.is_unspecified()));
         let advertised = IpAddr::from([203, 0, 113, 7]);
         config.sip.advertised_ip = Some(advertised);
         let trunks = Trunks::new(&config).unwrap();
-        assert_eq!(trunks.seen_at(Some(way)), Some(advertised));
+        let outside = Some(IpAddr::from([198, 51, 100, 9]));
+        assert_eq!(trunks.seen_at(Some(way), outside), Some(advertised));
+        assert_eq!(trunks.seen_at(Some(way), None), Some(advertised));
+        let here = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(trunks.seen_at(Some(here), Some([127, 0, 0, 2].into())), Some(here));
     }
 
     #[test]

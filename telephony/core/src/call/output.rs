@@ -38,6 +38,14 @@ pub enum Output {
         /// Which leg.
         leg: LegId,
     },
+    /// The description that this leg's peer answered with, or offered late, cannot be used. The leg ends; this is
+    /// for the log.
+    Unusable {
+        /// Which leg.
+        leg: LegId,
+        /// What is wrong with it.
+        warning: Warning,
+    },
     /// Respond to the INVITE of this leg.
     Respond {
         /// Which leg.

@@ -4,7 +4,7 @@ use super::End;
 use super::invited::read;
 use super::state::{Context, Leg, Reoffer, Report, State};
 use crate::call::{CallConfig, Cause, LegId, Output, Target};
-use crate::sdp::SessionDescription;
+use crate::sdp::{SdpError, SessionDescription, Warning};
 use qingting_common::Millis;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -64,7 +64,8 @@ impl Leg {
                     true => self.take_final_answer(body),
                     false => self.answer_late_offer(cx, body),
                 };
-                if taken.is_none() {
+                if let Err(warning) = taken {
+                    cx.emit(Output::Unusable { leg: self.id, warning });
                     return Some(Report::Over(End::NotAcceptable));
                 }
                 self.connect(cx);
@@ -78,22 +79,31 @@ impl Leg {
     }
 
     /// Some peers answer in a provisional response alone and leave the 2xx bare.
-    fn take_final_answer(&mut self, body: Option<&str>) -> Option<()> {
+    fn take_final_answer(&mut self, body: Option<&str>) -> Result<(), Warning> {
         let answer = match body {
-            Some(text) => text.parse().ok()?,
-            None => self.early.take()?,
+            Some(text) => text.parse().map_err(|error: SdpError| error.warning())?,
+            None => self.early.take().ok_or_else(no_description)?,
         };
         self.early = None;
-        self.remote = Some(self.session.as_mut()?.accept(&answer).ok()?.remote);
-        Some(())
+        let session = self.session.as_mut().ok_or_else(no_description)?;
+        let agreed = session.accept(&answer).map_err(|error| error.warning())?;
+        self.remote = Some(agreed.remote);
+        Ok(())
     }
 
-    fn answer_late_offer(&mut self, cx: &mut Context<'_>, body: Option<&str>) -> Option<()> {
-        let offer = read(body?, cx.config).ok()?;
-        let agreed = self.session.as_mut()?.answer(&offer).ok()?;
+    fn answer_late_offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: Option<&str>,
+    ) -> Result<(), Warning> {
+        let body = body.ok_or_else(no_description)?;
+        let offer = read(body, cx.config)
+            .map_err(|rejection| rejection.warning.unwrap_or_else(no_description))?;
+        let session = self.session.as_mut().ok_or_else(no_description)?;
+        let agreed = session.answer(&offer).map_err(|error| error.warning())?;
         self.remote = Some(agreed.remote);
         cx.emit(Output::AckAnswer { leg: self.id, sdp: agreed.local.to_string() });
-        Some(())
+        Ok(())
     }
 
     pub(super) fn hang_up_crossed(&mut self, cx: &mut Context<'_>) -> Option<Report> {
@@ -117,4 +127,8 @@ impl Leg {
             _ => None,
         }
     }
+}
+
+fn no_description() -> Warning {
+    Warning { code: 304, text: "the answer has no session description".to_owned() }
 }

@@ -17,6 +17,7 @@ pub(crate) fn tell(output: &Output) -> Option<String> {
             Response::Answer { .. } => format!("200 {}", leg.0),
             Response::Reject(rejection) => format!("{} {}", rejection.status, leg.0),
         },
+        Output::Unusable { .. } => return None,
         Output::AnswerReinvite { leg, .. } => format!("re-200 {}", leg.0),
         Output::RejectReinvite { leg, rejection } => format!("re-{} {}", rejection.status, leg.0),
         Output::AnswerUpdate { leg, .. } => format!("up-200 {}", leg.0),

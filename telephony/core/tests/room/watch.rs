@@ -202,6 +202,7 @@ impl Watch {
             | Output::PauseRecording
             | Output::ResumeRecording
             | Output::MenuKey { .. }
+            | Output::Unusable { .. }
             | Output::Tell(_) => {}
             Output::Finished => self.finished = true,
         }

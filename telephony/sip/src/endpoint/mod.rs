@@ -14,6 +14,7 @@ mod users;
 mod web;
 
 pub use bind::{BindError, UDP_BUFFER_BYTES};
+pub use local_ip::is_on_own_network;
 pub use metrics::EndpointMetrics;
 pub use tls::{TlsError, TlsIdentity};
 
