@@ -427,7 +427,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes closed tickets in: all or, when one is wrong, none. A stopped campaign takes none. */
+        /**
+         * Takes closed tickets in: all or, when one is wrong, none. A campaign that is stopped, or that names hours, a
+         *     script or a queue that this server does not have, takes none.
+         */
         post: operations["post_campaigns_id_follow_ups"];
         delete?: never;
         options?: never;
@@ -582,7 +585,7 @@ export interface paths {
          */
         get: operations["get_duty_list"];
         /**
-         * Replaces the whole list at once by a table in UTF-8, one shift a row; the first row names the
+         * Replaces the whole list at once by a table (CSV in UTF-8 or GB18030, or XLSX), one shift a row; the first row names the
          *     columns: 部门代码,部门名称,别名,专家,电话,方式,星期,起始日期,结束日期,上班,下班,顺序. When
          *     anything is wrong the list stays and `errors` says what, line by line. With `If-Match` only the list that
          *     was seen is replaced: 412 when somebody else was first.
@@ -2331,7 +2334,7 @@ export interface components {
         EventOfTicket: {
             /**
              * Format: int64
-             * @description When; what lies ahead counts as now.
+             * @description When; what lies ahead, by a day at most, counts as now.
              */
             at: number;
             /** Format: int64 */
@@ -2585,6 +2588,10 @@ export interface components {
              * @description Events that were known.
              */
             known: number;
+            /** @description Those of them that other campaigns have, by the names of these; absent where there are none. */
+            known_elsewhere?: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @description Follow-ups that are new.
@@ -3486,7 +3493,12 @@ export interface components {
         RefusedEvent: {
             /** @description Why. */
             detail: string;
+            /** @description Empty where it has none that can be read. */
             event_id: string;
+            /** @description The field that is wrong; empty where the event as a whole does not fit. */
+            field: string;
+            /** @description Its place in the list, from 0. */
+            place: number;
         };
         /** @description An earlier ticket that may be about the same matter. `Debug` leaves out what was said. */
         RepeatView: {
@@ -3527,7 +3539,7 @@ export interface components {
         ReportView: {
             /** @description Events that were known. */
             known: number;
-            /** @description Events that do not fit where their ticket is. They may come again. */
+            /** @description Events that are wrong, or do not fit where their ticket is. They may come again. */
             refused: components["schemas"]["RefusedEvent"][];
             /** @description Events that count. */
             taken: number;
@@ -3834,6 +3846,8 @@ export interface components {
             skills: {
                 [key: string]: number;
             };
+            /** @description Those of them that no queue asks for: misspelt, or of a queue to come. Absent where there are none. */
+            skills_of_no_queue?: string[];
             /**
              * Format: int64
              * @description Until when no code counts, because ten were wrong in a row; null when they count.
