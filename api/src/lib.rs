@@ -103,6 +103,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
+/// Forgets what is kept of these calls.
+pub type ForgetCalls = dyn Fn(&BTreeSet<CallId>) + Send + Sync;
+
 /// SIP messages of a call: of the dialogs that are known to be its, and of those with these Call-IDs.
 pub type SipMessages = dyn Fn(CallId, BTreeSet<String>) -> Vec<SipMessageView> + Send + Sync;
 
@@ -161,7 +164,7 @@ pub struct ApiState {
     pub sip_messages: Arc<SipMessages>,
     /// Forgets what else is kept of calls in memory, SIP messages among it, here and at other servers: somebody's data
     /// were erased.
-    pub forget_calls: Arc<dyn Fn(&BTreeSet<CallId>) + Send + Sync>,
+    pub forget_calls: Arc<ForgetCalls>,
     /// How often anybody may ask.
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.

@@ -65,7 +65,7 @@ pub enum ProfileSaveError {
         /// Its revision.
         current: i64,
     },
-    /// Names have to stay; the first [`NAMES_TOLD_MAX`].
+    /// Names have to stay; the first `NAMES_TOLD_MAX`.
     #[error("tickets or people name what would be gone: retire it instead")]
     Named(Vec<NamedYet>),
     /// The database failed.

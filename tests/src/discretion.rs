@@ -75,7 +75,7 @@ fn numbers(line: &str, dialled: &BTreeSet<String>) -> Vec<String> {
             let Some(rest) = digits.strip_prefix(*prefix) else { return false };
             is_mobile(rest) || dialled.contains(rest)
         };
-        if PREFIXES.iter().any(|prefix| is_of(&prefix)) || is_landline(&digits) {
+        if PREFIXES.iter().any(is_of) || is_landline(&digits) {
             found.push(bare.to_owned());
         }
     }

@@ -202,7 +202,7 @@ async fn what_is_no_day_is_refused_and_a_missing_font_is_named() {
         ("insight?from=9999-12-31", 200),
         ("insight/rising?at=0", 200),
         ("reports/month?date=1970-01-01&format=csv", 200),
-        ("reports/week?date=9999-12-31&format=csv", 200),
+        ("reports/week?date=9999-12-31&format=csv", 400),
     ] {
         let answer = world.admin("GET", &format!("/api/v1/{path}"), "").await;
         assert_eq!(answer.status, status, "{path}: {}", String::from_utf8_lossy(&answer.body));

@@ -87,6 +87,7 @@ pub fn secrets(config: &Config) -> Vec<(String, PathBuf)> {
         ("ticket_system.oauth_secret_file", &config.ticket_system.oauth_secret_file),
         ("feed.secret_file", &config.feed.secret_file),
         ("sign_on.secret_file", &config.sign_on.secret_file),
+        ("cluster.secret_file", &config.cluster.secret_file),
         ("data.database_url_file", &config.data.database_url_file),
     ];
     let named = named.map(|(setting, path)| (setting.to_owned(), path.clone())).into_iter();

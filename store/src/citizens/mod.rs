@@ -1,7 +1,7 @@
 //! All that is known of one citizen, by the telephone number: given out whole, or erased.
 //!
 //! **An erasure that was ordered is finished, whatever stops in between**: the order is stored first, with all that goes, and
-//! carried out in steps ([`order`]). The files of recordings follow; what a crash leaves of them is deleted when their
+//! carried out in steps (`order`). The files of recordings follow; what a crash leaves of them is deleted when their
 //! server starts. What counts calls, tickets and follow-ups stays, with [`ERASED`] in the place of the number.
 //!
 //! A citizen's are: calls with the number, tickets of those calls or with the number as their telephone, past

@@ -1,7 +1,6 @@
 //! Three servers that share their queues, over a network that delivers late, loses connections, and servers that die:
 //! histories at random, then everything is delivered and must fit together.
 
-#[allow(dead_code, reason = "its world is of one server")]
 mod seats;
 
 use proptest::prelude::*;

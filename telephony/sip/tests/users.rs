@@ -491,7 +491,8 @@ fn behind_our_proxy_each_sender_has_its_own_share_and_a_trunk_is_who_it_is() {
         (codes.first().cloned(), solo.sender.map(|sender| sender.addr.to_string()))
     };
     let flood: Vec<_> = (0..20).filter_map(|n| ask("203.0.113.5:5060", n).0).collect();
-    assert!(flood[3..8].iter().all(|code| code == "503"), "{flood:?}");
+    // Three at once, then one a second.
+    assert_eq!(flood.iter().filter(|code| *code == "100").count(), 6, "{flood:?}");
     let other = ask("203.0.113.6:5070", 30);
     assert_eq!(other, (Some("100".into()), Some("203.0.113.6:5070".into())));
     let (code, sender) = ask("198.51.100.1:5060", 31);

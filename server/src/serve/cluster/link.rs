@@ -39,7 +39,8 @@ pub async fn run(hotline: Arc<Hotline>, http: SocketAddr, mut seal: Seal) {
     let mut credentials = hotline.store.credentials();
     let mut was_heard = true;
     loop {
-        match joined(&hotline, http, &mut seal, &mut outgoing, &mut credentials).await {
+        let joined = joined(&hotline, http, &mut seal, &mut outgoing, &mut credentials);
+        match Box::pin(joined).await {
             Ok(never) => match never {},
             Err(error) if was_heard => {
                 was_heard = false;
