@@ -69,7 +69,7 @@ fn one_dies(keeper_dies: bool) {
     // Somebody waits at the one that will live.
     let mut waits = loop {
         let before = active(&city, lives);
-        let waiting = calls(&city, "13800138002");
+        let mut waiting = calls(&city, "13800138002");
         let somewhere = wait_until("it waits", || {
             let now = |at: usize| active(&city, at);
             if now(lives) > before { Some(lives) } else { (now(dies) > 1.0).then_some(dies) }
@@ -77,8 +77,8 @@ fn one_dies(keeper_dies: bool) {
         if somewhere == lives {
             break waiting;
         }
-        // Round robin: the next one.
-        drop(waiting);
+        // The edge chooses by Call-ID: the next one.
+        waiting.hang_up();
         wait_until("it is gone", || (active(&city, dies) == 1.0).then_some(()));
     };
     let [mut citizens_0, mut citizens_1] = citizens;

@@ -182,7 +182,7 @@ fn a_page_that_is_open_shows_what_another_did_and_keeps_what_is_typed() {
         assert_eq!(status, 200, "{body}");
         shows(&page, "history", note);
         if name == "809" {
-            shows(&page, "detail-news", "已被 管理员 修改");
+            shows(&page, "detail-news", "现在显示的是最新内容");
         }
         shows(&page, "step-kept", "您填写的内容没有变动");
         let note = page.run("return document.getElementById('step-note').value");
