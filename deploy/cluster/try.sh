@@ -44,7 +44,7 @@ say "PostgreSQL: $url"
 models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
 [ -e "$folder/worker.key" ] || (umask 077
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=localhost \
-        -addext subjectAltName=DNS:localhost -keyout "$folder/worker.key" -out "$folder/worker.pem" 2>/dev/null
+        -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost -keyout "$folder/worker.key" -out "$folder/worker.pem" 2>/dev/null
     openssl rand -hex 32 >"$folder/worker.token")
 "$bin" asr-worker --listen 127.0.0.1:7012 --models "$models" --certificate "$folder/worker.pem" \
     --key "$folder/worker.key" --token-file "$folder/worker.token" >"$folder/worker.log" 2>&1 &
