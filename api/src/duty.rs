@@ -114,9 +114,7 @@ pub(crate) async fn replace(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let seen = Seen::read(&headers, None)?;
-    let body = body.map_err(|rejection| {
-        Problem::new(rejection.status(), rejection.body_text()).of_field("body")
-    })?;
+    let body = body?;
     let rows = rows(&body)?;
     let list = state.switchboard.read_duty(&rows).map_err(refused)?;
     let replaced = state.store.replace_duty(list, seen.map(|seen| seen.revision), &who.name).await;

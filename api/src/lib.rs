@@ -162,8 +162,8 @@ pub struct ApiState {
     pub sign_on: Option<Arc<dyn SignOn>>,
     /// SIP messages of one of the last calls; none until the server puts its own here. Must not block.
     pub sip_messages: Arc<SipMessages>,
-    /// Forgets what else is kept of calls in memory, SIP messages among it, here and at other servers: somebody's data
-    /// were erased.
+    /// Forgets what is kept of calls in memory: somebody's data were erased. Events alone until the server puts its own
+    /// here, which forgets SIP messages too, here and at other servers.
     pub forget_calls: Arc<ForgetCalls>,
     /// How often anybody may ask.
     pub rates: Rates,
@@ -194,6 +194,7 @@ impl ApiState {
         unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
     ) -> Self {
+        let kept = events.clone();
         Self {
             store,
             events,
@@ -217,7 +218,7 @@ impl ApiState {
             request_secrets: once::new_secrets(),
             sign_on: None,
             sip_messages: Arc::new(|_, _| Vec::new()),
-            forget_calls: Arc::new(|_| ()),
+            forget_calls: Arc::new(move |calls| kept.forget(|call| calls.contains(&call))),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
             elsewhere: Arc::new(elsewhere::Nobody),

@@ -137,15 +137,9 @@ pub(crate) async fn begin(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
     let Query(ImportQuery { file, map, dry_run }) = query?;
-    let chars = file.trim().chars().count();
-    if chars == 0 || chars > FILE_CHARS_MAX || file.contains(char::is_control) {
-        let detail = format!("file: a name of 1 to {FILE_CHARS_MAX} characters");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("file"));
-    }
+    check_name(&file)?;
     let map = columns(map.as_deref().unwrap_or_default(), &history::fields().collect::<Vec<_>>())?;
-    let body = body.map_err(|rejection| {
-        Problem::new(rejection.status(), rejection.body_text()).of_field("body")
-    })?;
+    let body = body?;
     let import = ImportView {
         id: Uuid::now_v7(),
         file,
@@ -192,6 +186,16 @@ pub(crate) async fn one(
     let id: Uuid = parameter("id", &id)?;
     let found = state.imports.lock().iter().find(|import| import.id == id).cloned();
     found.map(Json).ok_or_else(|| Problem::not_found("import"))
+}
+
+/// Whether a file is called as one may be.
+pub(crate) fn check_name(file: &str) -> Result<(), Problem> {
+    let chars = file.trim().chars().count();
+    if chars == 0 || chars > FILE_CHARS_MAX || file.contains(char::is_control) {
+        let detail = format!("file: a name of 1 to {FILE_CHARS_MAX} characters");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("file"));
+    }
+    Ok(())
 }
 
 /// `field=column` pairs, of these fields.

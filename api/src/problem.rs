@@ -4,7 +4,7 @@ use crate::duty::DutyProblem;
 use crate::revision::stale;
 use crate::switchboard::{ControlCode, ControlError};
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -172,6 +172,12 @@ impl From<JsonRejection> for Problem {
             ),
             _ => Self::new(status, rejection.body_text()).of_field("body"),
         }
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text()).of_field("body")
     }
 }
 

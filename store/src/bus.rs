@@ -129,16 +129,15 @@ impl BusListener {
         }
     }
 
-    /// Takes the keeper's lock if nobody has it; the time by the database's clock when it is ours now. Of one that has it
-    /// `already` only that the connection stands, whose the lock is.
-    pub async fn claim(&mut self, already: bool) -> Result<Option<u64>, StoreError> {
+    /// Takes the keeper's lock if nobody has it; whether it is ours. Of one that has it `already` only that the
+    /// connection stands, whose the lock is.
+    pub async fn claim(&mut self, already: bool) -> Result<bool, StoreError> {
         if already {
-            return self.time().await.map(Some);
+            self.listener.execute("SELECT 1").await?;
+            return Ok(true);
         }
         let lock = "SELECT pg_try_advisory_lock($1)";
-        let is_ours: bool =
-            sqlx::query_scalar(lock).bind(KEEPER_LOCK).fetch_one(&mut self.listener).await?;
-        if is_ours { self.time().await.map(Some) } else { Ok(None) }
+        Ok(sqlx::query_scalar(lock).bind(KEEPER_LOCK).fetch_one(&mut self.listener).await?)
     }
 
     /// Milliseconds since 1970 by the database's clock, which all servers share.

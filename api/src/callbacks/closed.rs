@@ -3,7 +3,7 @@
 use super::campaigns::{self, ImportedView};
 use crate::auth::Principal;
 use crate::city::mistake;
-use crate::past::{MISTAKES_MAX, columns};
+use crate::past::{MISTAKES_MAX, check_name, columns};
 use crate::{ApiState, Problem};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -14,9 +14,6 @@ use qingting_callbacks::intake::{self, ClosedTicket};
 use qingting_nlu::table::TableFaults;
 use serde::Deserialize;
 use utoipa::IntoParams;
-
-/// Longest name of a file, in characters.
-const FILE_CHARS_MAX: usize = 100;
 
 /// The file.
 #[derive(Deserialize, IntoParams)]
@@ -44,16 +41,10 @@ pub(crate) async fn import_table(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ImportedView>, Problem> {
     let Query(ClosedQuery { file, map }) = query?;
-    let chars = file.trim().chars().count();
-    if chars == 0 || chars > FILE_CHARS_MAX || file.contains(char::is_control) {
-        let detail = format!("file: a name of 1 to {FILE_CHARS_MAX} characters");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).of_field("file"));
-    }
+    check_name(&file)?;
     let known: Vec<&str> = intake::fields().collect();
     let map = columns(map.as_deref().unwrap_or_default(), &known)?;
-    let body = body.map_err(|rejection| {
-        Problem::new(rejection.status(), rejection.body_text()).of_field("body")
-    })?;
+    let body = body?;
     let campaign = super::find(&state, &id).await?;
     let read = tokio::task::spawn_blocking(move || read(&file, &body, &map)).await;
     let read = read.map_err(|error| {

@@ -123,10 +123,8 @@ pub(crate) async fn erase(
         let district_of = state.district_of();
         state.store.read_facts(&*district_of, READ_AT_ONCE_MAX).await?;
         let erased = state.store.erase_citizen(number, reason, &who.name).await.map_err(refused)?;
-        // Calls' messages have the number, too.
+        // What was told to listeners is kept for those who come back; calls' messages have the number, too.
         (state.forget_calls)(&erased.calls);
-        // What was told to listeners is kept for those who come back.
-        state.events.forget(|call| erased.calls.contains(&call));
         let left = files::erase(&state.store, &state.recordings).await?;
         Ok(Json(ErasureView::of(erased.erasure, false, left)))
     };

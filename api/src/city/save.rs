@@ -71,9 +71,7 @@ pub(crate) async fn replace(
     let part = part_of(&part)?;
     let Query(query) = query?;
     let seen = Seen::read(&headers, None)?;
-    let body = body.map_err(|rejection| {
-        Problem::new(rejection.status(), rejection.body_text()).of_field("body")
-    })?;
+    let body = body?;
     let city = std::sync::Arc::clone(&state.city);
     let read = tokio::task::spawn_blocking(move || {
         let table = qingting_workbook::table(&file_of(part), &body);

@@ -16,16 +16,6 @@ use utoipa::ToSchema;
 
 /// How far ahead of ours another system's clock may be.
 const AHEAD_MAX_MS: i64 = 24 * 3_600_000;
-/// The steps that may be reported.
-const STEPS: [&str; 8] = {
-    let mut names = [""; 8];
-    let mut at = 0;
-    while at < names.len() {
-        names[at] = StepKind::BY_PEOPLE[at].as_str();
-        at += 1;
-    }
-    names
-};
 /// Longest id of an event, in characters.
 const EVENT_ID_CHARS_MAX: usize = 100;
 
@@ -127,13 +117,18 @@ pub(crate) async fn take(
     Ok(Json(view))
 }
 
+/// The steps that may be reported.
+fn steps() -> String {
+    StepKind::BY_PEOPLE.map(StepKind::as_str).join(", ")
+}
+
 /// An event as it is described, or the field that is not and what would be right. No value is in it.
 fn read(event: Value) -> Result<EventOfTicket, (String, String)> {
     serde_path_to_error::deserialize(event).map_err(|error| {
         let mut field = error.path().to_string();
         let told = error.into_inner().to_string();
         let detail = match field.as_str() {
-            "step" => format!("it is one of {}", STEPS.join(", ")),
+            "step" => format!("it is one of {}", steps()),
             "at" | "deadline" => "it is a whole number of milliseconds since 1970".to_owned(),
             "." => {
                 field = String::new();
@@ -160,7 +155,7 @@ fn checked(event: EventOfTicket, latest: UnixMillis) -> Result<TicketEvent, (Str
             return Err(wrong(field, format!("it has 1 to {most} characters, none a control")));
         }
     }
-    by_people(step).map_err(|detail| wrong("step", format!("{detail}: {}", STEPS.join(", "))))?;
+    by_people(step).map_err(|detail| wrong("step", format!("{detail}: {}", steps())))?;
     if at < 0 {
         return Err(wrong("at", "it is before 1970".to_owned()));
     }

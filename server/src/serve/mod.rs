@@ -65,12 +65,14 @@ use anyhow::{Context, Result, bail};
 use ending::Wish;
 use qingting_api::{ApiState, City, EventBus, Feed, Pending, SipMessageView};
 use qingting_asr::AsrClient;
+use qingting_common::CallId;
 use qingting_media::{MediaConfig, MediaEngine};
 use qingting_nlu::Reader;
 use qingting_sip::trace::TracedMessage;
 use qingting_sip::{Endpoint, IncomingCall};
 use qingting_store::{Place, Store};
 use sd_notify::NotifyState;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -131,6 +133,18 @@ impl Hotline {
     fn replace_reader(&self, reader: Reader) {
         self.store.name_kinds(reader.kinds());
         *self.reader.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(reader);
+    }
+
+    /// Forgets what is kept of erased calls in memory, here and at other servers.
+    pub fn forget(&self, calls: &BTreeSet<CallId>) {
+        self.forget_here(calls);
+        self.switchboard.cluster.tell(cluster::Letter::Forgotten(calls.clone()));
+    }
+
+    /// The same where another server has told of it.
+    pub fn forget_here(&self, calls: &BTreeSet<CallId>) {
+        self.endpoint.forget_trace();
+        self.events.forget(|call| calls.contains(&call));
     }
 
     /// Something that goes on when whoever waits for it has gone. It ends with the runtime at the
@@ -282,10 +296,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut state = api_state(&hotline, &office, &endpoint, &draining);
     let (traced, forgetting) = (endpoint.clone(), Arc::clone(&hotline));
-    state.forget_calls = Arc::new(move |calls| {
-        forgetting.endpoint.forget_trace();
-        forgetting.switchboard.cluster.tell(cluster::Letter::Forgotten(calls.clone()));
-    });
+    state.forget_calls = Arc::new(move |calls| forgetting.forget(calls));
     let calls = Arc::clone(&hotline);
     state.sip_messages = Arc::new(move |call, mut ids| {
         // Of legs that were dialled the books have no Call-ID: they are written before.

@@ -66,8 +66,7 @@ async fn finish(hotline: &Hotline) -> Result<(), StoreError> {
     }
     tracing::warn!(unfinished, "erasures that were cut off are finished");
     let calls = hotline.store.finish_erasures().await?;
-    hotline.endpoint.forget_trace();
-    hotline.events.forget(|call| calls.contains(&call));
+    hotline.forget(&calls);
     Ok(())
 }
 

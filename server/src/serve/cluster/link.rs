@@ -142,9 +142,8 @@ impl Link {
     async fn look(&mut self, listener: &mut BusListener, keeps: bool) -> Result<bool> {
         let hotline = Arc::clone(&self.hotline);
         let switchboard = &hotline.switchboard;
-        let term = timeout(ANSWER_MAX, listener.claim(keeps)).await;
-        let term = term.context("the database does not answer")??;
-        let is_keeper = keeps || term.is_some();
+        let is_keeper = timeout(ANSWER_MAX, listener.claim(keeps)).await;
+        let is_keeper = is_keeper.context("the database does not answer")??;
         // Whoever has the lock keeps them, whatever it has heard.
         if is_keeper && (!keeps || !switchboard.queues.keeps()) {
             self.keep(listener).await?;
@@ -215,10 +214,7 @@ impl Link {
                 self.gone(&from);
                 self.left.insert(from, Instant::now());
             }
-            Letter::Forgotten(calls) => {
-                self.hotline.events.forget(|call| calls.contains(&call));
-                self.hotline.endpoint.forget_trace();
-            }
+            Letter::Forgotten(calls) => self.hotline.forget_here(&calls),
             Letter::Queue(letter) => switchboard.queues.heard(&from, letter),
             Letter::Telephones { extension, telephones } => {
                 others.telephones_are(clock::unix_now(), &from, extension.clone(), &telephones);

@@ -1,7 +1,7 @@
 //! What an outbox row tells: rows about calls and tickets hold ids, and are read here when they are sent.
 
 use qingting_common::{CallId, Pii, TicketId};
-use qingting_store::{CallRow, OutboxRow, Store, StoreError, TicketRow};
+use qingting_store::{CallRow, OutboxRow, StepRow, Store, StoreError, TicketRow};
 use qingting_tickets::{Event, MappingError};
 use serde_json::{Map, Value, json};
 use std::str::FromStr;
@@ -52,12 +52,16 @@ pub async fn event(store: &Store, row: &OutboxRow) -> Result<Event, Unsendable> 
 async fn of_ticket(store: &Store, payload: &Value) -> Result<Value, Unsendable> {
     let ticket = store.ticket(id::<TicketId>(payload, "ticket")?).await?;
     let ticket = ticket.ok_or(Unsendable::Gone("ticket"))?;
-    Ok(json!({
+    Ok(changed_json(payload, &call(store, ticket.call).await?, &ticket))
+}
+
+fn changed_json(payload: &Value, call: &Value, ticket: &TicketRow) -> Value {
+    json!({
         "revision": payload["revision"],
         "changed": payload["changed"],
-        "call": call(store, ticket.call).await?,
-        "ticket": ticket_json(&ticket),
-    }))
+        "call": call,
+        "ticket": ticket_json(ticket),
+    })
 }
 
 /// The ticket, with the step and where it led.
@@ -66,7 +70,12 @@ async fn of_step(store: &Store, payload: &Value) -> Result<Value, Unsendable> {
     let step = store.ticket_step(id::<TicketId>(payload, "ticket")?, revision).await?;
     let step = step.ok_or(Unsendable::Gone("step"))?;
     let mut told = of_ticket(store, payload).await?;
-    told["step"] = json!({
+    told["step"] = step_json(&step, payload);
+    Ok(told)
+}
+
+fn step_json(step: &StepRow, payload: &Value) -> Value {
+    json!({
         "step": step.kind,
         "stage": step.stage,
         "unit": step.unit,
@@ -75,8 +84,7 @@ async fn of_step(store: &Store, payload: &Value) -> Result<Value, Unsendable> {
         "note": step.note.expose(),
         "at": step.at,
         "by": step.by,
-    });
-    Ok(told)
+    })
 }
 
 fn id<T: FromStr>(payload: &Value, name: &'static str) -> Result<T, Unsendable> {
@@ -144,7 +152,8 @@ fn call_json(call: &CallRow) -> Value {
 pub(super) mod tests {
     use super::*;
     use qingting_common::UnixMillis;
-    use qingting_store::{Direction, RecordingInfo};
+    use qingting_nlu::draft::{Field, TicketDraft};
+    use qingting_store::{Direction, Handling, RecordingInfo, Stage, StepKind, TicketStatus};
     use uuid::Uuid;
 
     /// What is told of a call that has a recording.
@@ -175,5 +184,48 @@ pub(super) mod tests {
             ticket_number: None,
         };
         json!({ "call": call_json(&call) })
+    }
+    /// What is told of a ticket with every field, and of a step of it.
+    pub(in crate::serve::relay) fn ticket() -> (Value, Value) {
+        let mut draft = TicketDraft::default();
+        for field in Field::ALL {
+            draft.edit(field, "x".into());
+        }
+        let ticket = TicketRow {
+            id: TicketId::new(Uuid::now_v7()),
+            number: "20260101-000001".into(),
+            call: CallId::new(Uuid::now_v7()),
+            status: TicketStatus::Confirmed,
+            revision: 2,
+            draft,
+            created_at: UnixMillis(1),
+            updated_at: UnixMillis(2),
+            confirmed_at: None,
+            confirmed_by: None,
+            handling: Handling {
+                stage: Stage::Accepted,
+                unit: None,
+                deadline: None,
+                is_supervised: false,
+                heard: None,
+            },
+            closed_at: None,
+            follow_up: None,
+        };
+        let step = StepRow {
+            revision: 2,
+            kind: StepKind::Dispatch,
+            stage: Stage::Accepted,
+            unit: None,
+            deadline: None,
+            note: Pii::new("x".into()),
+            at: UnixMillis(2),
+            by: "admin".into(),
+        };
+        let payload = json!({ "revision": 2, "changed": ["title"], "supervised": false });
+        let told = changed_json(&payload, &call()["call"], &ticket);
+        let mut with_step = told.clone();
+        with_step["step"] = step_json(&step, &payload);
+        (told, with_step)
     }
 }

@@ -75,6 +75,7 @@ fn fields(kind: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::tests as tests_of_content;
     use super::*;
     use serde_json::Value;
 
@@ -97,11 +98,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_of_a_call_is_what_a_mapping_may_name() {
-        let told = super::super::content::tests::call();
-        let mut sent = BTreeSet::new();
-        paths(&told, "", &mut sent);
-        assert_eq!(sent, fields("call.ended"));
+    fn what_is_sent_of_calls_tickets_and_steps_is_what_a_mapping_may_name() {
+        let (ticket, step) = tests_of_content::ticket();
+        for (kind, told) in [
+            ("call.ended", tests_of_content::call()),
+            ("ticket.updated", ticket.clone()),
+            ("ticket.confirmed", ticket),
+            ("ticket.handling", step),
+        ] {
+            let mut sent = BTreeSet::new();
+            paths(&told, "", &mut sent);
+            assert_eq!(sent, fields(kind), "{kind}");
+        }
     }
 
     #[test]

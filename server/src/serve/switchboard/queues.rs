@@ -56,8 +56,7 @@ impl Queues {
 
     /// Tells the queues, and their wishes to those whom they are for.
     pub fn tell(&self, input: Input) {
-        self.with(|queues, now| queues.handle_input(now, input));
-        self.changed_queues.store(true, Ordering::Relaxed);
+        self.change(|queues, now| queues.handle_input(now, input));
     }
 
     /// Whether the queues are kept here.
@@ -67,28 +66,27 @@ impl Queues {
 
     /// This server keeps the queues of all from now on.
     pub fn keep(&self, term: u64, present: Present) {
-        self.with(|queues, now| queues.keep(now, term, present));
+        self.change(|queues, now| queues.keep(now, term, present));
     }
 
     /// The others cannot be heard.
     pub fn alone(&self, number: u64, present: Present) {
-        self.with(|queues, now| queues.alone(now, number, present));
+        self.change(|queues, now| queues.alone(now, number, present));
     }
 
     /// Another server is gone.
     pub fn gone(&self, server: &str) {
-        self.with(|queues, now| queues.gone(now, server));
+        self.change(|queues, now| queues.gone(now, server));
     }
 
     /// Another server has come again.
     pub fn came_again(&self, server: &str) {
-        self.with(|queues, now| queues.came_again(now, server));
+        self.change(|queues, now| queues.came_again(now, server));
     }
 
     /// Another server says something of the queues.
     pub fn heard(&self, from: &str, letter: QueueLetter) {
-        self.with(|queues, now| queues.heard(now, from, letter));
-        self.changed_queues.store(true, Ordering::Relaxed);
+        self.change(|queues, now| queues.heard(now, from, letter));
     }
 
     /// Tells the others who keeps the queues, and what they look like.
@@ -133,6 +131,12 @@ impl Queues {
     pub fn is_registered(&self, extension: &str) -> bool {
         let seat = SeatId::new(extension);
         self.lock().and_then(|queues| queues.is_registered(&seat)).unwrap_or(false)
+    }
+
+    /// Does something after which the queues' numbers may be others.
+    fn change(&self, act: impl FnOnce(&mut SharedQueue, Millis)) {
+        self.with(act);
+        self.changed_queues.store(true, Ordering::Relaxed);
     }
 
     fn with(&self, act: impl FnOnce(&mut SharedQueue, Millis)) {

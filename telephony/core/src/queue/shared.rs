@@ -84,6 +84,8 @@ struct Keeper {
     /// Calls that only the last keeper knew of, and until when they are believed in.
     doubted: BTreeSet<CallId>,
     doubt_until: Millis,
+    /// What the others were last shown; none when somebody may not have seen it.
+    shown: Option<Snapshot>,
     /// Offers to others up to this number are of an earlier keeper, or were forgotten with the others' calls.
     forgotten: u64,
 }
@@ -187,14 +189,19 @@ impl SharedQueue {
         self.carry_out(now);
     }
 
-    /// Tells all servers who keeps the queues and what they look like; nothing by who does not.
+    /// Tells all servers who keeps the queues and, when that has changed, what they look like; nothing by who does
+    /// not.
     pub fn show(&mut self, at: Millis) {
         self.say_so();
-        if let Role::Keeper(keeper) = &self.role
+        if let Role::Keeper(keeper) = &mut self.role
             && keeper.term != 0
         {
-            let letter = QueueLetter::Seen { at, snapshot: keeper.machine.snapshot() };
-            self.acts.push_back(Act::Send { to: None, letter });
+            let snapshot = keeper.machine.snapshot();
+            if keeper.shown.as_ref() != Some(&snapshot) {
+                keeper.shown = Some(snapshot.clone());
+                let letter = QueueLetter::Seen { at, snapshot };
+                self.acts.push_back(Act::Send { to: None, letter });
+            }
         }
     }
 
@@ -223,6 +230,7 @@ impl SharedQueue {
     /// Another server has come again, or has lost what it said: what it does not tell anew is over.
     pub fn came_again(&mut self, now: Millis, server: &str) {
         let Role::Keeper(keeper) = &mut self.role else { return };
+        keeper.shown = None;
         let known = keeper.homes.iter().filter(|(_, home)| *home == server);
         let known: Vec<CallId> = known.map(|(call, _)| *call).collect();
         for call in known {
@@ -305,7 +313,7 @@ impl SharedQueue {
 
     fn become_keeper(&mut self, now: Millis, term: u64, number: u64, present: Present) {
         if let Role::Keeper(keeper) = &mut self.role {
-            keeper.term = term;
+            (keeper.term, keeper.shown) = (term, None);
             return;
         }
         // It was made once with these rules.
@@ -385,7 +393,7 @@ impl Keeper {
     fn new(machine: Queue, term: u64) -> Self {
         let (homes, doubted) = (BTreeMap::new(), BTreeSet::new());
         let forgotten = machine.offers_made();
-        Self { machine, term, homes, doubted, doubt_until: Millis(0), forgotten }
+        Self { machine, term, homes, doubted, doubt_until: Millis(0), shown: None, forgotten }
     }
 
     /// Something that happened at another server.
