@@ -3,7 +3,7 @@
 //! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`] and OpenID [`provider`], [`citizens`] who
 //! answer and the [`campaign`] that calls them, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]), and what no server may tell in its log
-//! ([`discretion`]).
+//! ([`discretion`]). Some read the program's [`sources`].
 
 pub mod audio;
 pub mod campaign;
@@ -18,6 +18,7 @@ pub mod provider;
 pub mod raw;
 pub mod rtp;
 pub mod server;
+pub mod sources;
 pub mod ticket_system;
 pub mod tone;
 pub mod trunk;

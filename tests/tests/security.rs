@@ -1,16 +1,14 @@
 //! What SECURITY.md claims of the sources: each test that it names is there, and what is called like a secret has a type
 //! that hides it, or a struct that says itself how it prints.
 
+use qingting_tests::sources::{root, sources};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// How fields are called that hold what nobody may read in a log.
 const ENDS: [&str; 8] =
     ["password", "passphrase", "secret", "token", "seed", "pwd", "private_key", "master_key"];
 /// Types that print what is in them.
 const PLAIN: [&str; 5] = ["String", "Vec<u8>", "[u8;", "Box<str>", "&'static str"];
-/// Folders that are not part of the program.
-const LEFT_OUT: [&str; 5] = ["target", "node_modules", "tests", "examples", "fuzz"];
 
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
@@ -33,12 +31,8 @@ fn every_test_that_the_threat_model_names_is_there() {
 
 #[test]
 fn what_is_called_like_a_secret_does_not_print_itself() {
-    let mut files = Vec::new();
-    sources(&root(), &mut files);
-    assert!(files.len() > 300, "only {} sources", files.len());
     let mut found = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).expect("a source");
+    for (file, text) in sources() {
         let told = open_secrets(&text);
         found.extend(told.into_iter().map(|field| format!("{}: {field}", file.display())));
     }
@@ -62,14 +56,8 @@ fn a_secret_that_prints_itself_is_found() {
     assert!(of("Clone", "password: String").is_empty(), "it does not print at all");
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
 /// `Struct.field` of everything in a source that would print a secret.
 fn open_secrets(text: &str) -> Vec<String> {
-    // Tests may have what they like.
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
     let (mut found, mut prints, mut inside) = (Vec::new(), false, None);
     for line in text.lines() {
         let line = line.trim();
@@ -106,16 +94,4 @@ fn unpublished(line: &str) -> &str {
     let rest =
         if rest.starts_with('(') { rest.split_once(')').map_or("", |it| it.1) } else { rest };
     rest.trim_start()
-}
-
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() && !LEFT_OUT.contains(&name) && !name.starts_with('.') {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|end| end == "rs") && name != "tests.rs" {
-            into.push(path);
-        }
-    }
 }

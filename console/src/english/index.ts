@@ -1,6 +1,7 @@
 // English of what the pages say: one file for each page, by the Chinese text.
 
 import { ADMIN } from './admin';
+import { AUDIT } from './audit';
 import { CALLBACKS } from './callbacks';
 import { CITY } from './city';
 import { COMMON } from './common';
@@ -14,5 +15,5 @@ import { TICKETS } from './tickets';
 import { WORDS } from './words';
 
 export const ENGLISH: Record<string, string> = {
-  ...ADMIN, ...CALLBACKS, ...CITY, ...COMMON, ...INSIGHT, ...INSTALLATION, ...QUALITY, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
+  ...ADMIN, ...AUDIT, ...CALLBACKS, ...CITY, ...COMMON, ...INSIGHT, ...INSTALLATION, ...QUALITY, ...REFUSALS, ...SEAT, ...SUPERVISOR, ...TICKETS, ...WORDS,
 };

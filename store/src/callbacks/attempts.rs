@@ -129,7 +129,8 @@ impl Store {
         self.write(Note { call, at, notified: true }).await
     }
 
-    /// Takes the draft of a callback away that nobody has touched: it is no new matter.
+    /// Takes the draft of a call away that is no new matter (a callback, or one in which nobody could talk),
+    /// unless somebody or the machine has touched it.
     pub async fn drop_untouched_draft(&self, call: CallId) -> Result<(), StoreError> {
         self.write(DropDraft(call)).await
     }
@@ -364,7 +365,7 @@ impl Command for DropDraft {
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let call = self.0.to_string();
         let untouched = "SELECT id FROM tickets WHERE call_id = $1 AND status = 'draft'
-            AND revision = 0 AND EXISTS (SELECT 1 FROM attempts WHERE attempts.call_id = $1)";
+            AND revision = 0";
         let sql = format!("SELECT doc FROM ticket_docs WHERE ticket_id IN ({untouched})");
         let docs =
             sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(&call).fetch_all(&mut *db).await?;

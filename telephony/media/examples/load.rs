@@ -61,6 +61,7 @@ fn codecs() {
 fn serve(parties: usize, rooms: usize, time: Duration) {
     allow_many_files();
     let folder = tempfile::tempdir().expect("a folder for recordings");
+    let empty = resident_kib();
     let ports = FIRST_PORT..=FIRST_PORT + (2 * parties * rooms) as u16 + 63;
     let engine = MediaEngine::start(MediaConfig { ports, ..MediaConfig::default() })
         .expect("the engine starts");
@@ -87,6 +88,7 @@ fn serve(parties: usize, rooms: usize, time: Duration) {
         println!("a core's share per room: {:.4} %", all * 100.0 / rooms as f64);
         println!("of it in the kernel:     {:.4} %", kernel * 100.0 / rooms as f64);
         println!("rooms that fill a core:  {:.0}", rooms as f64 / all);
+        println!("memory per room:         {:.1} KiB", (resident_kib() - empty) / rooms as f64);
         let quantile = |share| match late.quantile(share) {
             Some(seconds) => format!("{:.2} ms", seconds * 1_000.0),
             None => "more than 100 ms".into(),
@@ -297,6 +299,13 @@ fn processor_s() -> [f64; 2] {
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     [seconds(usage.ru_stime), seconds(usage.ru_stime) + seconds(usage.ru_utime)]
+}
+
+/// Memory of this process that is in use, in KiB.
+fn resident_kib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of it");
+    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
 fn now_ns() -> u64 {

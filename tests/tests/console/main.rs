@@ -13,6 +13,7 @@ mod watched;
 use qingting_tests::audio::{Wav, beeps};
 use qingting_tests::clock::Deadline;
 use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
+use qingting_tests::peers::baresip::{Answer, Answering};
 use qingting_tests::peers::browser::{Browser, ENTER, ESCAPE};
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::server::{Server, ServerPlan, wait_until};
@@ -24,6 +25,8 @@ use std::time::Duration;
 
 const SEAT_HZ: f64 = 700.0;
 const CITIZEN_HZ: f64 = 1_150.0;
+const EXPERT_HZ: f64 = 1_900.0;
+const EXPERT: &str = "13900139000";
 /// From here on a tone is there, in dB.
 const HEARD: f64 = -50.0;
 /// Where `npm ci` in `console/` puts the accessibility checks; they are made where Node.js is.
@@ -148,7 +151,10 @@ fn ticket(server: &Server) -> Value {
 #[test]
 fn a_citizens_words_become_a_draft_that_the_seat_edits_and_submits() {
     let system = TicketSystem::start();
+    let tone = beeps(EXPERT_HZ, Duration::from_secs(120));
+    let expert = Answering::start_as(EXPERT, Answer::AtOnce, tone);
     let plan = ServerPlan::hearing()
+        .and(&format!("[[trunks]]\nname = \"市话\"\nuri = \"sip:{}\"\n", expert.sip()))
         .with("ticket_system.url", format!("{:?}", system.url()))
         .with("ticket_system.secret_file", format!("{:?}", system.secret_file()));
     let server = server(plan, "王芳");
@@ -192,8 +198,26 @@ fn a_citizens_words_become_a_draft_that_the_seat_edits_and_submits() {
     click(&page, "accept-all");
     shows(&page, "field-appeal_kind-state", "已确认");
 
+    // An expert is asked while the citizen waits, then all three talk.
+    page.type_into("target", EXPERT);
+    click(&page, "consult");
+    shows(&page, "call-state", "咨询中");
+    click(&page, "three");
+    shows(&page, "call-state", "三方通话");
+    let both = Deadline::after(Duration::from_secs(15)).poll(|| {
+        let to_citizen = citizen.level(EXPERT_HZ, Duration::from_secs(1));
+        (to_citizen > HEARD && page.levels(&[EXPERT_HZ])[0] > HEARD).then_some(())
+    });
+    assert!(both.is_some(), "the expert is not heard by both");
+
+    // Seat and expert go on without the citizen until the seat ends it.
     citizen.hang_up();
-    shows(&page, "call-state", "对方已挂机");
+    page.wait_until(
+        "the citizen has left",
+        "return !document.getElementById('legs')?.innerText.includes('市民')",
+    );
+    page.press(ESCAPE);
+    shows(&page, "call-state", "已挂机");
     shows(&page, "seat-state", "话后处理");
     let submitted = Deadline::after(Duration::from_secs(30)).poll(|| {
         // The last sentence may come in between; the page then asks for another look.

@@ -21,7 +21,7 @@ use super::{Hotline, callbacks, passes};
 use driver::{Driver, Over};
 use qingting_api::Event;
 use qingting_common::CallId;
-use qingting_core::call::Input;
+use qingting_core::call::{Cause, Input};
 use qingting_core::queue;
 use qingting_sip::IncomingCall;
 use std::sync::Arc;
@@ -75,7 +75,9 @@ pub async fn run(
     if let Err(error) = closed {
         tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
     }
-    if talk.is_some_and(|talk| !talk.is_served()) {
+    // A call that had no codec in common with us was never one: there is nothing to write down.
+    let never_talked = cause == Some(Cause::NotAcceptable) && !reached;
+    if never_talked || talk.is_some_and(|talk| !talk.is_served()) {
         callbacks::drop_draft(&hotline, id).await;
     }
     hotline.aids.ended(id).await;

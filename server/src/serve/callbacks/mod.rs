@@ -294,10 +294,10 @@ pub async fn store_answer(hotline: Arc<Hotline>, errand: Arc<Errand>, answered: 
     false
 }
 
-/// A callback is no new matter: the draft that every call has goes, unless somebody touched it.
+/// Of a call that is no new matter the draft goes that every call has, unless somebody touched it.
 pub async fn drop_draft(hotline: &Hotline, call: CallId) {
     if let Err(error) = hotline.store.drop_untouched_draft(call).await {
-        tracing::warn!(%call, %error, "the empty draft of a callback is left");
+        tracing::warn!(%call, %error, "the empty draft of a call is left");
     }
 }
 
