@@ -40,7 +40,7 @@ for n in 1 2; do
   mkdir "server-$n"
   ln -s "$PROMPTS" "server-$n/prompts"
   {
-    sed -e "s/127.0.0.1:5060/127.0.0.2$n:5060/; s/^trusted_peers.*/proxies = [\"$EDGE\"]/" "$here/load.toml"
+    sed -e "s/127.0.0.1:5060/127.0.0.2$n:5060/; s/^trusted_peers.*/&\nproxies = [\"$EDGE\"]/" "$here/load.toml"
     printf 'notice = "本次通话将被录音。"\ngreeting = "您好，请讲。"\n' >hotline
     printf '[http]\nlisten = "127.0.0.2%s:15080"\n[data]\nmodels = "%s"\ndatabase_url_file = "%s/database.url"\n' "$n" "$models" "$work"
     printf '[cluster]\nhttp = "127.0.0.2%s:15080"\nsecret_file = "%s/cluster.secret"\n' "$n" "$work"
@@ -136,6 +136,7 @@ rm -f ./*.csv errors.log
 load "$RATE" "$SECONDS_EACH" 15270 &
 loading=$!
 sleep $((SECONDS_EACH / 3))
+disown "$server_2"
 kill -9 "$server_2"
 killed=$(date +%s.%N)
 wait "$loading"

@@ -52,7 +52,7 @@ if [ -n "$picture" ]; then
       print "<path d=\"M70 50V320H570V50\" fill=\"none\" stroke=\"#444\"/>"
       for (i=1; i<=NR; i++) printf "<path d=\"M%.1f 320v5\" stroke=\"#444\"/><text x=\"%.1f\" y=\"342\" text-anchor=\"middle\">%d</text>\n", x(n[i]), x(n[i]), n[i]
       for (k=0; k<=4; k++) {
-        printf "<text x=\"62\" y=\"%.1f\" text-anchor=\"end\" fill=\"#16365f\">%.2f</text><text x=\"578\" y=\"%.1f\" fill=\"#a33a00\">%.2f</text>\n", y(k/4, 1)+4, smax*k/4, y(k/4, 1)+4, amax*k/4
+        printf "<text x=\"62\" y=\"%.1f\" text-anchor=\"end\" fill=\"#16365f\">%.3f</text><text x=\"578\" y=\"%.1f\" fill=\"#a33a00\">%.2f</text>\n", y(k/4, 1)+4, smax*k/4, y(k/4, 1)+4, amax*k/4
         printf "<path d=\"M70 %.1fH570\" stroke=\"#ddd\"/>\n", y(k/4, 1)
       }
       printf "<polyline fill=\"none\" stroke=\"#16365f\" stroke-width=\"2\" points=\""; for (i=1; i<=NR; i++) printf "%.1f,%.1f ", x(n[i]), y(share[i], smax); print "\"/>"
