@@ -68,7 +68,8 @@ pub struct OnDuty {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct NowQuery {
-    /// The department's code; absent: every department.
+    /// The department's code, its name or an alias, or a part of one: all that may be meant; absent: every
+    /// department.
     department: Option<String>,
 }
 
@@ -128,7 +129,8 @@ pub(crate) async fn replace(
 
 /// Who is on duty now, in the order of ringing.
 #[utoipa::path(get, path = "/api/v1/duty-list/now", params(NowQuery),
-    responses((status = 200, body = Vec<OnDuty>), (status = 400, body = Problem)))]
+    responses((status = 200, body = Vec<OnDuty>), (status = 400, body = Problem),
+    (status = 404, body = Problem, description = "No department is called so.")))]
 pub(crate) async fn now(
     State(state): State<ApiState>,
     Extension(who): Extension<Principal>,
@@ -136,9 +138,12 @@ pub(crate) async fn now(
 ) -> Result<Json<Vec<OnDuty>>, Problem> {
     let Query(query) = query?;
     let department = query.department.as_deref();
-    department.map_or(Ok(()), |code| short("department", code))?;
+    department.map_or(Ok(()), |called| short("department", called))?;
     state.store.audit(&who.name, "duty.read", department.unwrap_or("all")).await?;
-    Ok(Json(state.switchboard.on_duty(department)))
+    let found = state.switchboard.on_duty(department);
+    found
+        .map(Json)
+        .ok_or_else(|| Problem::not_found("department: none of the duty list is called so"))
 }
 
 /// The same reader as of the other tables: CSV in UTF-8, UTF-16 or GB18030, or a workbook.

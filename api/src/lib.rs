@@ -137,6 +137,8 @@ pub struct ApiState {
     /// What is known of the city: its units, categories and their hours; the default profile until the server puts its
     /// own here.
     pub city: Arc<City>,
+    /// Whether a ticket system is told of tickets and calls; false until the server says so.
+    pub sends_messages: bool,
     /// Who else may say what became of tickets, and where closed ones are followed up; nobody until the server puts its
     /// own here.
     pub handling: Arc<HandlingRules>,
@@ -208,6 +210,7 @@ impl ApiState {
             installation: Arc::new(installation::NoInstallation),
             callbacks: Arc::new(callbacks::NoCallbacks(qingting_callbacks::rates::defaults())),
             city: Arc::default(),
+            sends_messages: false,
             handling: Arc::default(),
             locate: Arc::new(|_| Location::default()),
             pages: &[],

@@ -32,6 +32,8 @@ pub(crate) struct ListQuery {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OutboxPage {
     messages: Vec<OutboxView>,
+    /// Whether a ticket system is configured; without one messages wait for it.
+    sends: bool,
     /// `after` of the next page; absent on the last.
     next: Option<i64>,
 }
@@ -89,7 +91,8 @@ pub(crate) async fn list(
     state.store.audit(&who.name, "outbox.list", filter).await?;
     let rows = state.store.outbox(&wanted).await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id));
-    Ok(Json(OutboxPage { messages: rows.into_iter().map(view).collect(), next: next.flatten() }))
+    let messages = rows.into_iter().map(view).collect();
+    Ok(Json(OutboxPage { messages, sends: state.sends_messages, next: next.flatten() }))
 }
 
 /// What the ticket system was told of a ticket, and what it is still to be told, the newest first and at most
@@ -113,7 +116,8 @@ pub(crate) async fn of_ticket(
     };
     state.store.audit(&who.name, "outbox.list", &id.to_string()).await?;
     let rows = state.store.outbox(&wanted).await?;
-    Ok(Json(OutboxPage { messages: rows.into_iter().map(view).collect(), next: None }))
+    let messages = rows.into_iter().map(view).collect();
+    Ok(Json(OutboxPage { messages, sends: state.sends_messages, next: None }))
 }
 
 /// Tries every parked message again, e.g. after the ticket system was mended.

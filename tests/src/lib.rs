@@ -3,7 +3,8 @@
 //! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`] and OpenID [`provider`], [`citizens`] who
 //! answer and the [`campaign`] that calls them, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]), and what no server may tell in its log
-//! ([`discretion`]). Some read the program's [`sources`].
+//! ([`discretion`]). Some read the program's [`sources`], fill a
+//! [`disk`].
 
 pub mod audio;
 pub mod campaign;
@@ -11,6 +12,7 @@ mod cer;
 pub mod citizens;
 pub mod clock;
 pub mod discretion;
+pub mod disk;
 pub mod house;
 pub mod peers;
 pub mod ports;

@@ -23,6 +23,8 @@ const KEYS: &[u8] = b"0123456789*#ABCD";
 /// What came in one packet.
 #[derive(Debug, Clone)]
 pub struct Packet {
+    /// When it came, since the end was opened.
+    pub at: Duration,
     /// Who sent it.
     pub from: SocketAddr,
     /// 0 to 127.
@@ -40,6 +42,8 @@ pub struct Packet {
 pub struct RtpEnd {
     socket: UdpSocket,
     packets: Arc<Mutex<Vec<Packet>>>,
+    opened: Stopwatch,
+    is_spoilt: AtomicBool,
     stop: Arc<AtomicBool>,
     receiver: Option<JoinHandle<()>>,
 }
@@ -50,18 +54,42 @@ impl RtpEnd {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a live socket");
         let packets = Arc::new(Mutex::new(Vec::new()));
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, opened) = (Arc::new(AtomicBool::new(false)), Stopwatch::start());
         let receiver = {
             let socket = socket.try_clone().expect("a live socket");
             let (packets, stop) = (Arc::clone(&packets), Arc::clone(&stop));
-            std::thread::spawn(move || receive(&socket, &packets, &stop))
+            std::thread::spawn(move || receive(&socket, &packets, opened, &stop))
         };
-        Self { socket, packets, stop, receiver: Some(receiver) }
+        let is_spoilt = AtomicBool::new(false);
+        Self { socket, packets, opened, is_spoilt, stop, receiver: Some(receiver) }
     }
 
     /// The port that SDP should name.
     pub fn port(&self) -> u16 {
         self.socket.local_addr().expect("a bound socket").port()
+    }
+
+    /// The time by which [`Packet::at`] is told.
+    pub fn time(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// From now on what is said goes through a bad network, which of 50 packets loses three and swaps two;
+    /// or through a good one again.
+    pub fn spoil(&self, is_spoilt: bool) {
+        self.is_spoilt.store(is_spoilt, Ordering::Relaxed);
+    }
+
+    /// The longest time without audio after `from` and until `to`, beyond the 20 ms between two packets.
+    pub fn longest_gap(&self, from: Duration, to: Duration) -> Duration {
+        let packets = self.packets.lock().expect("no thread panicked");
+        let audio = packets.iter().filter(|packet| packet.payload_type == ALAW);
+        let (mut last, mut gap) = (from, Duration::ZERO);
+        for at in audio.map(|packet| packet.at).filter(|at| (from..to).contains(at)).chain([to]) {
+            gap = gap.max(at.saturating_sub(last));
+            last = at;
+        }
+        gap.saturating_sub(PACKET_TIME)
     }
 
     /// Everything that came so far, in order of arrival.
@@ -139,14 +167,25 @@ impl RtpEnd {
     ) {
         let watch = Stopwatch::start();
         let mut index = 0_u32;
+        let mut late = None;
         while let Some(frame) = next() {
             let mut packet = vec![0x80, if index == 0 { 0x80 | ALAW } else { ALAW }];
             packet.extend((index as u16).to_be_bytes());
             packet.extend((index * SAMPLES_A_PACKET as u32).to_be_bytes());
             packet.extend(stream.to_be_bytes());
             packet.extend(frame.iter().map(|&sample| to_alaw(sample)));
-            // A far end that is gone answers with ICMP: the test sees that elsewhere.
-            let _ = self.socket.send_to(&packet, to);
+            let is_spoilt = self.is_spoilt.load(Ordering::Relaxed);
+            match index % 50 {
+                7 if is_spoilt => late = Some(packet),
+                // A far end that is gone answers with ICMP: the test sees that elsewhere.
+                place if !is_spoilt || place % 20 != 3 => {
+                    let _ = self.socket.send_to(&packet, to);
+                    if let Some(late) = late.take() {
+                        let _ = self.socket.send_to(&late, to);
+                    }
+                }
+                _ => {}
+            }
             index += 1;
             watch.sleep_until(PACKET_TIME * index);
         }
@@ -180,22 +219,23 @@ impl Drop for RtpEnd {
     }
 }
 
-fn receive(socket: &UdpSocket, packets: &Mutex<Vec<Packet>>, stop: &AtomicBool) {
+fn receive(socket: &UdpSocket, packets: &Mutex<Vec<Packet>>, opened: Stopwatch, stop: &AtomicBool) {
     let mut buffer = [0; 2_048];
     while !stop.load(Ordering::Relaxed) {
         let Ok((size, from)) = socket.recv_from(&mut buffer) else { continue };
-        if let Some(packet) = parse(&buffer[..size], from) {
+        if let Some(packet) = parse(&buffer[..size], from, opened.elapsed()) {
             packets.lock().expect("no thread panicked").push(packet);
         }
     }
 }
 
 /// RTP version 2 only: linphone sends STUN to the same port first.
-fn parse(bytes: &[u8], from: SocketAddr) -> Option<Packet> {
+fn parse(bytes: &[u8], from: SocketAddr, at: Duration) -> Option<Packet> {
     if bytes.len() < HEADER || bytes[0] >> 6 != 2 {
         return None;
     }
     Some(Packet {
+        at,
         from,
         payload_type: bytes[1] & 0x7f,
         sequence: u16::from_be_bytes([bytes[2], bytes[3]]),

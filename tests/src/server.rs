@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -37,12 +38,14 @@ pub struct ServerPlan {
     pub settings: Vec<(&'static str, String)>,
     /// What follows them: the lists, as TOML.
     pub lists: String,
+    /// The command that starts the server, with its own words; it must become the server's process.
+    pub through: Vec<String>,
 }
 
 impl ServerPlan {
     /// Answers and records, recognises nothing.
     pub fn deaf() -> Self {
-        Self { captions: false, settings: Vec::new(), lists: String::new() }
+        Self { captions: false, settings: Vec::new(), lists: String::new(), through: Vec::new() }
     }
 
     /// With the real recogniser.
@@ -54,6 +57,13 @@ impl ServerPlan {
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
         self.settings.push((key, value.to_string()));
+        self
+    }
+
+    /// The same, started by another command (`env NAME=VALUE`), which becomes the server.
+    #[must_use]
+    pub fn through<'a>(mut self, command: impl IntoIterator<Item = &'a str>) -> Self {
+        self.through = command.into_iter().map(str::to_owned).collect();
         self
     }
 
@@ -73,6 +83,7 @@ pub const HTTP: &str = "{http}";
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
+    through: Vec<String>,
     home: tempfile::TempDir,
     sip: SocketAddr,
     http: SocketAddr,
@@ -111,7 +122,8 @@ impl Server {
         std::fs::write(home.path().join("config.toml"), &configuration).expect("writable");
         share_prompts(home.path());
         let known = Mutex::new(Known { open: configuration, names: BTreeSet::new() });
-        Self { child: None, home, sip, http, password: String::new(), known }
+        let through = plan.through.clone();
+        Self { child: None, through, home, sip, http, password: String::new(), known }
     }
 
     /// Starts the server of this folder, after [`Server::kill`] or [`Server::stop`].
@@ -139,7 +151,10 @@ impl Server {
             .append(true)
             .open(self.log_path())
             .expect("writable");
-        let mut child = Command::new(qingting())
+        let qingting = qingting().into_os_string();
+        let mut words = self.through.iter().map(OsString::from).chain([qingting]);
+        let mut child = Command::new(words.next().expect("the server's own, if no other"))
+            .args(words)
             .args(["serve", "--config"])
             .arg(self.home().join("config.toml"))
             .env("TMPDIR", self.home())

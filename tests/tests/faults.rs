@@ -1,6 +1,7 @@
 //! Bad input and bad luck: each with a clear word, none with a loss.
 
 use qingting_tests::audio::{self, Wav};
+use qingting_tests::disk::SmallDisk;
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::raw::{RawCall, header, rtp_port};
 use qingting_tests::rtp::RtpEnd;
@@ -228,31 +229,6 @@ fn a_wrong_key_is_explained_before_anything_starts() {
     let said = stderr(&refused("[sip]\nlisten_upd = [\"127.0.0.1:5060\"]\n"));
     for part in ["line 2", "sip.listen_upd", "Did you mean `listen_udp`?"] {
         assert!(said.contains(part), "{part} is not in: {said}");
-    }
-}
-
-/// A folder on a disk of its own, small enough to fill; none where mounting is not allowed.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(kib: u32) -> Option<Self> {
-        let dir = tempfile::tempdir().ok()?;
-        let size = format!("size={kib}k");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(dir.path())
-            .status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self(dir))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
     }
 }
 

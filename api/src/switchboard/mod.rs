@@ -82,9 +82,9 @@ pub trait Switchboard: Send + Sync {
     /// value.
     fn read_duty(&self, rows: &[DutyRow]) -> Result<DutyList, Vec<DutyProblem>>;
 
-    /// Who of a department, by its code, or of all, is on duty now, in the order of ringing. Must
-    /// not block.
-    fn on_duty(&self, department: Option<&str>) -> Vec<OnDuty>;
+    /// Who of the departments that somebody may mean by this code, name or alias, or of all, is on duty now, in the
+    /// order of ringing; `None` where no department is called so. Must not block.
+    fn on_duty(&self, department: Option<&str>) -> Option<Vec<OnDuty>>;
 }
 
 /// Who asks.

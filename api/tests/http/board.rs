@@ -171,13 +171,16 @@ impl Switchboard for Board {
         if errors.is_empty() { Ok(list) } else { Err(errors) }
     }
 
-    fn on_duty(&self, department: Option<&str>) -> Vec<OnDuty> {
-        vec![OnDuty {
+    fn on_duty(&self, department: Option<&str>) -> Option<Vec<OnDuty>> {
+        if department == Some("nobody's") {
+            return None;
+        }
+        Some(vec![OnDuty {
             department: department.unwrap_or("all").into(),
             department_name: "市场监管局".into(),
             expert: Pii::new("王工".into()),
             numbers: vec![Pii::new("88880001".into())],
-        }]
+        }])
     }
 }
 

@@ -19,7 +19,7 @@ export const COMMON: Record<string, string> = {
   '回访': 'Callbacks',
   '管理': 'Administration',
   '管理员': 'Administrator',
-  '名称或密码不对': 'Wrong name or password',
+  '分机号、登录名或密码不对': 'Wrong extension, login or password',
   '分机号或登录名': 'Extension or login',
   '用{provider}签入': 'Sign in by {provider}',
   '统一身份认证没有成功，请再试': 'The identity provider did not let you in; try again',

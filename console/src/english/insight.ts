@@ -50,4 +50,6 @@ export const INSIGHT: Record<string, string> = {
   '占比': 'Share',
   '合计': 'Sum',
   '{hour} 时：来电 {inbound}，接听 {taken}': '{hour}:00: {inbound} inbound, {taken} taken',
+  '起始日期应不晚于结束日期': 'The first day must not be after the last',
+  '一次最多 {most} 天': 'At most {most} days at once',
 };

@@ -118,7 +118,7 @@ fn mapping_faults(config: &TicketSystem, mapping: &Mapping) -> Vec<String> {
     }
     for kind in mapping.kinds().filter(|kind| shape::kinds_of(kind).next().is_none()) {
         let like = shape::nearest_kind(kind);
-        faults.push(format!("kinds.{kind:?}: there is no such kind; did you mean {like:?}?"));
+        faults.push(format!("kinds.{kind:?}: there is no such kind; the nearest is {like:?}"));
     }
     for (kind, target, path) in mapping.sources() {
         let kinds: Vec<&str> = shape::kinds_of(kind).collect();
@@ -126,7 +126,7 @@ fn mapping_faults(config: &TicketSystem, mapping: &Mapping) -> Vec<String> {
         if let Some(like) = like {
             let from = path.join(".");
             faults.push(format!(
-                "kinds.{kind:?}.fields.{target:?}: messages of this kind have no {from:?}; did you mean {like:?}?"
+                "kinds.{kind:?}.fields.{target:?}: messages of this kind have no {from:?}; the nearest is {like:?}"
             ));
         }
     }

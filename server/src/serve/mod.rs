@@ -500,6 +500,7 @@ fn api_state(
         Arc::new(move || {
             if draining.load(Ordering::Relaxed) {
                 return Some("the server is shutting down".to_owned());
+                state.sends_messages = !config.ticket_system.url.is_empty();
             }
             // A recogniser that dies later costs captions, not readiness.
             let up = for_ready.asr.as_ref().is_none_or(|asr| asr.status().up());

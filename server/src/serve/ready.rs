@@ -54,9 +54,14 @@ pub fn announce(said: &Announcement<'_>) {
     let seconds = said.took.as_secs_f64();
     println!("\n倾听 Qingting is ready ({seconds:.1} s).\n");
     for (transport, address) in said.sip {
-        let suffix = if *transport == Transport::Tcp { ";transport=tcp" } else { "" };
         let reachable = SocketAddr::new(reachable(address.ip()), address.port());
-        println!("  Call       sip:12345@{reachable}{suffix}");
+        match transport {
+            Transport::Udp => println!("  Call       sip:12345@{reachable}"),
+            Transport::Tcp => println!("  Call       sip:12345@{reachable};transport=tcp"),
+            Transport::Tls => println!("  Call       sip:12345@{reachable};transport=tls"),
+            Transport::Ws => println!("  Browsers   ws://{reachable}"),
+            Transport::Wss => println!("  Browsers   wss://{reachable}"),
+        }
     }
     println!("  Console    http://{}/console/", said.http);
     println!("  HTTP       http://{}/api/v1  (description: /api/v1/openapi.json)", said.http);

@@ -51,6 +51,11 @@ impl Talker {
         Self { sip, media, talks, speaker: Some(speaker) }
     }
 
+    /// Its end of the media.
+    pub fn media(&self) -> &RtpEnd {
+        &self.media
+    }
+
     /// How loud this tone was in what came last, in dB below full scale.
     pub fn level(&self, hz: f64, last: Duration) -> f64 {
         let heard = self.media.heard();

@@ -281,7 +281,9 @@ export class Work {
     const { draft } = this.state;
     for (let look = 0; draft && look < DELIVERY_LOOKS_MAX && !this.isLeft; look += 1) {
       const params = { path: { id: draft.id } };
-      const { messages } = await ok(GET('/api/v1/tickets/{id}/messages', { params })).catch(() => ({ messages: [] }));
+      const { messages, sends } = await ok(GET('/api/v1/tickets/{id}/messages', { params })).catch(() => ({ messages: [], sends: true }));
+      // Nobody is to be told: submitted is all that there is to say.
+      if (!sends) return;
       this.state.delivery = messages.find(({ kind }) => kind === 'ticket.confirmed') ?? null;
       if (this.state.delivery && this.state.delivery.state !== 'pending') return;
       await new Promise((done) => setTimeout(done, DELIVERY_EVERY_MS));

@@ -97,7 +97,10 @@ impl Driver {
                 self.missed = Some(MissedEnd { why: why.as_str().to_owned(), wanted });
             }
             // Written when the recording is finished, a moment later, in one row with it.
-            Record::Ended(cause) => self.end = Some((cause, clock::unix_now())),
+            Record::Ended(cause) => {
+                crate::crash::fault("call-over");
+                self.end = Some((cause, clock::unix_now()));
+            }
         }
     }
 
@@ -347,7 +350,9 @@ async fn describe(
     report: RecordingReport,
 ) -> Option<RecordingInfo> {
     if report.incomplete {
-        tracing::error!(file = %report.path.display(), "a recording is incomplete");
+        // Ticks are dropped where the machine or its disk cannot keep up.
+        let (file, ticks_dropped) = (report.path.display(), report.ticks_dropped);
+        tracing::error!(%file, ticks_dropped, "a recording is incomplete");
     }
     let recordings = Arc::clone(recordings);
     let described = hotline.app.spawn_blocking(move || recordings.describe(&report)).await;

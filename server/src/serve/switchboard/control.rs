@@ -157,7 +157,7 @@ impl qingting_api::Switchboard for Control {
         super::duty::read_rows(rows)
     }
 
-    fn on_duty(&self, department: Option<&str>) -> Vec<OnDuty> {
+    fn on_duty(&self, department: Option<&str>) -> Option<Vec<OnDuty>> {
         self.0.switchboard.duty.now(department, clock::unix_now())
     }
 }

@@ -61,12 +61,18 @@ impl Duty {
         Ok(targets)
     }
 
-    /// Who is on duty now: of one department, or of all.
-    pub fn now(&self, code: Option<&str>, now: UnixMillis) -> Vec<OnDuty> {
+    /// Who is on duty now: of the departments that somebody may mean by this, or of all. `None` where none is called so.
+    pub fn now(&self, called: Option<&str>, now: UnixMillis) -> Option<Vec<OnDuty>> {
         let list = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        let Some(now) = local(now) else { return Vec::new() };
-        let wanted = list.departments().filter(|of| code.is_none_or(|code| of.code == code));
-        let on_duty = wanted.flat_map(|department| {
+        let wanted: Vec<&Department> = match called {
+            Some(called) => list.find_department(called),
+            None => list.departments().collect(),
+        };
+        if wanted.is_empty() && called.is_some() {
+            return None;
+        }
+        let Some(now) = local(now) else { return Some(Vec::new()) };
+        let on_duty = wanted.into_iter().flat_map(|department| {
             list.whom_to_ring(&department.code, now).into_iter().map(|expert| OnDuty {
                 department: department.code.clone(),
                 department_name: department.name.clone(),
@@ -74,7 +80,7 @@ impl Duty {
                 numbers: expert.targets.iter().map(number).collect(),
             })
         });
-        on_duty.collect()
+        Some(on_duty.collect())
     }
 }
 
