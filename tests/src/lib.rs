@@ -14,6 +14,7 @@ pub mod discretion;
 pub mod house;
 pub mod peers;
 pub mod ports;
+pub mod postgres;
 pub mod provider;
 pub mod raw;
 pub mod rtp;
