@@ -26,7 +26,7 @@ impl World {
 
     async fn with(limits: Limits) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(home.path().join("qingting.db")).await.unwrap();
+        let store = Store::open(&home.path().join("qingting.db")).await.unwrap();
         let spool = spool(&home, &store, limits);
         Self { home, store, spool }
     }
@@ -146,7 +146,7 @@ fn whole(call: CallId) -> Vec<Write> {
         Write::LegHeard { leg: seat, shift_ms: 40 },
         sentence("路灯坏了。", "路灯坏了"),
         sentence("在人民路。", "人民路路灯坏了"),
-        Write::Gap(Gap { slot: 1, seq: 0, party: Party::Operator, from_ms: 2_000, to_ms: 3_000 }),
+        Write::Gap(Gap { slot: 1, seq: 0, party: Party::Seat, from_ms: 2_000, to_ms: 3_000 }),
         event("hold", 1_500),
         event("resume", 1_600),
         Write::LegEnded(Box::new(LegEnd {
