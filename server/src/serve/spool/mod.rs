@@ -113,6 +113,8 @@ pub struct Spool {
     /// Calls of which something waits, oldest first.
     lanes: Mutex<BTreeMap<CallId, Arc<Lane>>>,
     is_away: AtomicBool,
+    /// The disk did not take what came last.
+    is_disk_full: AtomicBool,
     /// Something waits now.
     wake: Notify,
     replayed: AtomicU64,
@@ -152,6 +154,7 @@ impl Spool {
             limits,
             lanes: Mutex::new(lanes),
             is_away: AtomicBool::new(false),
+            is_disk_full: AtomicBool::new(false),
             wake: Notify::new(),
             replayed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -170,6 +173,8 @@ impl Spool {
             }
         }
         let appended = self.append(call, &write).await;
+        let is_full = matches!(appended, Err(SpoolError::Disk(_)));
+        self.is_disk_full.store(is_full, Ordering::Relaxed);
         self.wake.notify_one();
         appended?;
         Ok(Kept::Spooled)
@@ -208,7 +213,8 @@ impl Spool {
     /// Whether the disk takes a new call's first write.
     pub fn takes_calls(&self) -> bool {
         let is_room = self.folder.check_room(line::LINE_BYTES_MAX as u64, true).is_ok();
-        is_room && self.lanes().len() < self.limits.calls_max
+        let is_written = !self.is_disk_full.load(Ordering::Relaxed);
+        is_room && is_written && self.lanes().len() < self.limits.calls_max
     }
 
     /// For metrics.
@@ -250,7 +256,7 @@ impl Spool {
         if !self.is_away.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 error,
-                "the database is away: calls go on, and what is to be written of them waits on this disk"
+                "the database is away or does not keep up: calls go on, and what is to be written of them waits on this disk"
             );
         }
     }

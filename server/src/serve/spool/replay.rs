@@ -23,19 +23,21 @@ const PING_MAX: Duration = Duration::from_secs(5);
 impl Spool {
     /// Writes what waits whenever the database is there. Runs until it is aborted.
     pub async fn run(self: Arc<Self>) {
+        let mut is_told = false;
         loop {
             let is_idle = !self.is_away() && self.lanes().is_empty();
             if is_idle {
                 self.wake.notified().await;
             }
-            match self.replay().await {
-                // Who waits for room, or has just begun a file, is seen at once by the next look.
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::debug!(error = format!("{error:#}"), "writes of calls go on waiting");
-                    sleep(AGAIN_AFTER).await;
-                }
+            let Err(error) = self.replay().await else {
+                is_told = false;
+                continue;
+            };
+            // That the database is away is told when it goes; anything else once, not every second.
+            if !self.is_away() && !std::mem::replace(&mut is_told, true) {
+                tracing::error!(error = format!("{error:#}"), "writes of a call go on waiting");
             }
+            sleep(AGAIN_AFTER).await;
         }
     }
 

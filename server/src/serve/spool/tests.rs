@@ -386,8 +386,10 @@ async fn a_disk_that_takes_nothing_is_told_and_what_was_kept_stays() {
         matches!(&refused, Err(error @ Unkept::Unspooled(SpoolError::Disk(_))) if error.may_pass()),
         "{refused:?}"
     );
+    assert!(!world.spool.takes_calls());
     std::fs::rename(&aside, &folder).unwrap();
     world.keep(call, &event("hold", 1)).await;
+    assert!(world.spool.takes_calls());
     world.spool.replay().await.unwrap();
     assert_eq!(world.store.call_events(call).await.unwrap().len(), 1);
     assert_eq!(world.spool.numbers().entries, 0);
