@@ -109,6 +109,15 @@ pub type ForgetCalls = dyn Fn(&BTreeSet<CallId>) + Send + Sync;
 /// SIP messages of a call: of the dialogs that are known to be its, and of those with these Call-IDs.
 pub type SipMessages = dyn Fn(CallId, BTreeSet<String>) -> Vec<SipMessageView> + Send + Sync;
 
+/// Writes of calls that wait for the database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting {
+    /// How many.
+    pub entries: u64,
+    /// Whether calls are taken while the database is away.
+    pub takes_calls: bool,
+}
+
 /// What the routes work on.
 #[derive(Clone)]
 pub struct ApiState {
@@ -167,6 +176,9 @@ pub struct ApiState {
     /// Forgets what is kept of calls in memory: somebody's data were erased. Events alone until the server puts its own
     /// here, which forgets SIP messages too, here and at other servers.
     pub forget_calls: Arc<ForgetCalls>,
+    /// Writes of calls that wait for the database; none, and no calls without it, until the server puts its own here.
+    /// Must not block.
+    pub waiting: Arc<dyn Fn() -> Waiting + Send + Sync>,
     /// How often anybody may ask.
     pub rates: Rates,
     /// Proxies whose `X-Forwarded-For` says who asks; nobody until the server puts its own here.
@@ -222,6 +234,7 @@ impl ApiState {
             sign_on: None,
             sip_messages: Arc::new(|_, _| Vec::new()),
             forget_calls: Arc::new(move |calls| kept.forget(|call| calls.contains(&call))),
+            waiting: Arc::new(Waiting::default),
             rates: Rates::default(),
             trusted_proxies: Arc::default(),
             elsewhere: Arc::new(elsewhere::Nobody),

@@ -1,6 +1,6 @@
 //! Health, metrics, and the description of the interface.
 
-use crate::{ApiState, Problem, clock, openapi_json, revision};
+use crate::{ApiState, Problem, Waiting, clock, openapi_json, revision};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
@@ -23,21 +23,29 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server takes calls.
+/// Whether the server takes calls: `ready`, or `degraded` and why while it does so without its database.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, body = String), (status = 503, body = Problem)))]
-pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str, Problem> {
+pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<String, Problem> {
     let unready = |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     if let Some(reason) = (state.unready)() {
         return Err(unready(reason));
     }
-    match state.ready.look(&state).await {
-        true => Ok("ready\n"),
-        false => Err(unready("the database does not answer".into())),
+    if state.ready.look(&state).await {
+        return Ok("ready\n".to_owned());
+    }
+    match (state.waiting)() {
+        // Whoever takes it out of service for that takes the calls as well.
+        Waiting { entries, takes_calls: true } => Ok(format!(
+            "degraded: the database does not answer; calls are taken, {entries} writes of theirs wait for it\n"
+        )),
+        Waiting { .. } => Err(unready("the database does not answer".into())),
     }
 }
 
 /// So long an answer of the database stands: whoever asks all the time asks it once a second.
 const PING_KEPT_MS: i64 = 1_000;
+/// Longest wait for its answer.
+const PING_MAX: Duration = Duration::from_secs(2);
 
 /// Whether the database answered, and when it was asked.
 #[derive(Default)]
@@ -53,12 +61,15 @@ impl Ready {
         {
             return is_ready;
         }
-        let ping = state.store.ping().await;
-        if let Err(error) = &ping {
-            tracing::warn!(%error, "not ready");
+        let ping = timeout(PING_MAX, state.store.ping()).await;
+        match &ping {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the database does not answer"),
+            Err(_) => tracing::warn!("the database does not answer in time"),
         }
-        *last = Some((now, ping.is_ok()));
-        ping.is_ok()
+        let is_ready = matches!(ping, Ok(Ok(())));
+        *last = Some((now, is_ready));
+        is_ready
     }
 }
 

@@ -169,7 +169,7 @@ pub struct FieldValue {
 
 /// What the machine read from the transcript: a candidate for one field. `Debug` leaves the value out:
 /// it holds the caller's words.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tag {
     /// The field it would fill.
     pub field: Field,

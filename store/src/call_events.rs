@@ -5,6 +5,7 @@ use crate::rows::at;
 use crate::writer::Command;
 use crate::{Store, calls, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
@@ -12,7 +13,7 @@ use sqlx::{AnyConnection, Row};
 pub const EVENT_DETAIL_BYTES_MAX: usize = 4_096;
 
 /// One line of a call's timeline.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallEvent {
     /// When.
     pub at: UnixMillis,
@@ -26,7 +27,7 @@ pub struct CallEvent {
 }
 
 impl Store {
-    /// Adds a line to a call's timeline.
+    /// Adds a line to a call's timeline; the same line of the same time again is not added.
     pub async fn call_event(&self, call: CallId, event: CallEvent) -> Result<(), StoreError> {
         self.write(Add { call, event }).await
     }
@@ -60,14 +61,19 @@ impl Command for Add {
         let detail = self.event.detail.expose().to_string();
         let inserted = sqlx::query(
             "INSERT INTO call_events (call_id, at, kind, detail)
-             SELECT id, $2, $3, $4 FROM calls WHERE id = $1",
+             SELECT id, $2, $3, $4 FROM calls WHERE id = $1
+                AND NOT EXISTS (SELECT 1 FROM call_events
+                    WHERE call_id = $1 AND at = $2 AND kind = $3 AND detail = $4)",
         )
         .bind(self.call.to_string())
         .bind(self.event.at.0)
         .bind(&self.event.kind)
         .bind(if detail.len() > EVENT_DETAIL_BYTES_MAX { "null" } else { detail.as_str() })
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-        calls::found(inserted.rows_affected(), self.call)
+        match inserted.rows_affected() {
+            0 => calls::exists(db, self.call).await,
+            _ => Ok(()),
+        }
     }
 }

@@ -145,6 +145,42 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether the database is away or does not keep up: the same write may be taken later. A disk that is full is
+    /// another matter, and so is what it refuses for good.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Away(_) | Self::Unknown(_) | Self::Overloaded | Self::Unreachable { .. } => true,
+            Self::Database(error) => is_passing(error),
+            _ => false,
+        }
+    }
+}
+
+/// Whether an error that has no name of its own is one of the connection, the machine or the moment, and not of
+/// what was asked.
+fn is_passing(error: &sqlx::Error) -> bool {
+    let Some(code) = code(error) else {
+        return !matches!(
+            error,
+            sqlx::Error::RowNotFound
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::TypeNotFound { .. }
+        );
+    };
+    if code.len() == SQLSTATE_CHARS {
+        // A server that only reads, transactions that met another, what this user may, resources, operators, the
+        // system, faults of the server itself.
+        let passing = ["25", "40", "42501", "53", "55", "57", "58", "XX"];
+        return passing.iter().any(|class| code.starts_with(class));
+    }
+    // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CANTOPEN, PROTOCOL.
+    code.parse().is_ok_and(|code: i64| [5, 6, 7, 8, 9, 10, 14, 15].contains(&(code & 0xff)))
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = code(&error);

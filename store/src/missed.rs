@@ -17,7 +17,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// How a citizen reached nobody, told with the end of the call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissedEnd {
     /// Why: `abandoned`, `no_seat`, `overflow`, `closed` or another name.
     pub why: String,

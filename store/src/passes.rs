@@ -10,12 +10,12 @@ use crate::writer::Command;
 use crate::{Store, clock};
 use qingting_common::{CallId, UnixMillis};
 use qingting_nlu::draft::Tag;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// What a pass is to hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PassKind {
     /// What was not transcribed while the call ran; the sentences join the transcript and the draft.

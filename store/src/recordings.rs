@@ -14,7 +14,8 @@ use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 
 /// What became of a call's recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RecordingEnd {
     /// There is none: the name that was noted at the answer is forgotten.
     Nothing,
@@ -25,7 +26,7 @@ pub enum RecordingEnd {
 }
 
 /// A recording's file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingInfo {
     /// Path relative to the recordings folder.
     pub file: String,

@@ -19,6 +19,7 @@ mod repeats;
 mod search;
 mod seats;
 mod switchboard;
+mod twice;
 
 use crate::writer::Command;
 use crate::*;

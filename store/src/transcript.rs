@@ -10,11 +10,12 @@ use crate::{Store, TicketRow, calls, clock, tickets};
 use qingting_common::ids::Party;
 use qingting_common::{CallId, Pii, SegmentId, TicketId, UnixMillis};
 use qingting_nlu::draft::{Field, Tag, TicketDraft};
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// A recognised sentence of one party. Times are milliseconds since the call was answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FinalSegment {
     /// Its id; the partials before it had the same.
     pub id: SegmentId,
@@ -36,7 +37,7 @@ pub struct FinalSegment {
 pub type Segment = FinalSegment;
 
 /// A stretch of a leg that nobody transcribed, e.g. because the recogniser restarted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// The leg's place in the call.
     pub slot: u8,

@@ -16,6 +16,7 @@ pub mod disk;
 pub mod house;
 pub mod peers;
 pub mod ports;
+pub mod postgres;
 pub mod provider;
 pub mod raw;
 pub mod rtp;

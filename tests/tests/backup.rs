@@ -154,6 +154,15 @@ fn all_comes_back(on: On) {
         assert_eq!(file["sha256"], hex::encode(Sha256::digest(&bytes)), "{file}");
         assert_eq!(mode(&path), 0, "{file}");
     }
+    let waits = server.home().join("spool/0192f0c1-2b3c-7d4e-8f50-123456789abc.jsonl");
+    std::fs::write(&waits, "0 {}\n").expect("the folder is there");
+    let made = run(&server, &["backup"], &dir.path().join("another"));
+    assert!(
+        made.status.success() && said(&made).contains("1 writes of 1 calls wait"),
+        "{}",
+        said(&made)
+    );
+    std::fs::remove_file(&waits).expect("it is there");
     let again = run(&server, &["backup"], &backup);
     assert!(!again.status.success() && said(&again).contains("whole backup already"));
 
@@ -165,6 +174,12 @@ fn all_comes_back(on: On) {
     assert!(!refused.status.success() && said(&refused).contains(why), "{}", said(&refused));
 
     destroy(&server, on);
+    // What an earlier database did not take would come into this one.
+    let waits = server.home().join("spool/0192f0c1-2b3c-7d4e-8f50-123456789abc.jsonl");
+    std::fs::write(&waits, "0 {}\n").expect("the folder is there");
+    let refused = run(&server, &["restore"], &backup);
+    assert!(!refused.status.success() && said(&refused).contains("spool"), "{}", said(&refused));
+    std::fs::remove_file(&waits).expect("it is there");
     let restored = run(&server, &["restore"], &backup);
     assert!(restored.status.success(), "{}", said(&restored));
     let calls = manifest["calls"].as_u64().expect("a number");

@@ -52,6 +52,16 @@ fn beside_a_running_server_with_a_trunk_nothing_is_bad() {
     for finding in &findings {
         assert_eq!(finding["verdict"] == "good", finding["remedy"].is_null(), "{finding}");
     }
+    // What waits for the database is told, and what it has refused.
+    assert_eq!(of(&findings, "writes that wait")["verdict"], "good");
+    for (end, told) in [("jsonl", "1 of 1 calls"), ("refused", "refused writes of 1 calls")] {
+        let name = format!("spool/0192f0c1-2b3c-7d4e-8f50-123456789abc.{end}");
+        std::fs::write(server.home().join(name), "0 {}\n").expect("the folder is there");
+        let (_, findings) = doctor(&server.home().join("config.toml"));
+        let found = of(&findings, "writes that wait");
+        assert_eq!(found["verdict"], "warning", "{found}");
+        assert!(found["found"].as_str().is_some_and(|text| text.contains(told)), "{found}");
+    }
     // It has changed nothing and called nobody.
     assert_eq!(server.calls().len(), calls);
     assert!(trunk.requests("INVITE").is_empty() && !trunk.requests("OPTIONS").is_empty());

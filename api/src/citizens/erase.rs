@@ -100,7 +100,7 @@ impl ErasureView {
 
 /// Erases what is known of one citizen (PIPL article 47): what was said, written and recorded, and the number
 /// itself. Times, states, ids and counts stay. At most 2,000 calls and as many tickets at once; refused (409) while a
-/// call with the citizen runs. The order is stored first and carried out in steps: what an error or a crash leaves is
+/// call with the citizen runs, or while writes of calls wait for the database. The order is stored first and carried out in steps: what an error or a crash leaves is
 /// finished by itself.
 #[utoipa::path(post, path = "/api/v1/citizens/erase", request_body = EraseRequest,
     responses((status = 200, body = ErasureView), (status = 409, body = Problem),
@@ -117,6 +117,11 @@ pub(crate) async fn erase(
         state.store.audit(&who.name, "citizen.erase_preview", &subject).await?;
         let planned = state.store.would_erase(&number).await.map_err(refused)?;
         return Ok(Json(ErasureView::of(planned, true, 0)));
+    }
+    // What waits would come back behind the erasure; it is written within seconds once the database answers.
+    if (state.waiting)().entries > 0 {
+        let detail = "writes of calls wait for the database, maybe of this citizen: order it once qingting_spool_entries is 0";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let running = async move {
         // The district that their places lie in stays counted.

@@ -9,6 +9,7 @@ use super::Hotline;
 use super::call::Said;
 use super::captions::{draft_changed, read};
 use super::llm::{AskError, LanguageModel};
+use super::spool::{Kept, Write};
 use crate::clock;
 use crate::config::Llm;
 use crate::knowledge::{self, Fingerprint};
@@ -234,10 +235,8 @@ impl Desk {
 
     /// Earlier tickets and calls of now that may be about the same matter.
     async fn compare(&mut self, call: CallId) {
-        let repeats = match self.hotline.store.repeats(call).await {
-            Ok(repeats) => repeats,
-            Err(error) => return tracing::error!(%call, %error, "repeats cannot be looked up"),
-        };
+        let spool = &self.hotline.spool;
+        let Some(repeats) = spool.look_up(self.hotline.store.repeats(call)).await else { return };
         let repeats: Vec<RepeatView> = repeats.iter().map(RepeatView::of).collect();
         let ids: Vec<String> = repeats.iter().map(|repeat| repeat.ticket.clone()).collect();
         if let Some(seen) = self.calls.get_mut(&call)
@@ -246,14 +245,9 @@ impl Desk {
             seen.repeats = ids;
             self.hotline.events.publish(Event::Repeats { call, repeats });
         }
-        match self.hotline.store.appeal_of(call).await {
-            Ok(Some(appeal)) => {
-                if let Some(incident) = observe(&self.hotline, &appeal) {
-                    self.hotline.events.publish(Event::Incident { incident });
-                }
-            }
-            Ok(None) => {}
-            Err(error) => tracing::error!(%call, %error, "a call's matter cannot be read"),
+        let appeal = spool.look_up(self.hotline.store.appeal_of(call)).await.flatten();
+        if let Some(incident) = appeal.and_then(|appeal| observe(&self.hotline, &appeal)) {
+            self.hotline.events.publish(Event::Incident { incident });
         }
     }
 
@@ -323,8 +317,9 @@ impl Desk {
         // Held while it is stored, as for a sentence: no older reading comes after a newer one.
         let said = told.said.lock().await;
         let tags = read(&self.hotline, told.call, &told.context, &said);
-        match self.hotline.store.refill(told.call, &tags).await {
-            Ok(update) => draft_changed(&self.hotline, told.call, update),
+        match self.hotline.spool.keep(told.call, Write::Reading { tags }).await {
+            Ok(Kept::Stored(Some(update))) => draft_changed(&self.hotline, told.call, update),
+            Ok(_) => {}
             Err(error) => {
                 tracing::error!(call = %told.call, %error, "a model's reading could not be stored");
             }

@@ -1,12 +1,12 @@
-//! What of one call goes to the database, in order, and again until it is there.
+//! What of one call goes to the database, in order: there, or to the disk while it is away ([`super::spool`]).
 
 use super::Hotline;
+use super::spool::Write;
 use crate::clock;
 use qingting_api::Event;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
 use qingting_store::{
-    CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, NewCall, PassKind, RecordingEnd,
-    StoreError,
+    CallEnd, CallEvent, CallRoute, LegBegin, LegEnd, LegRef, NewCall, PassKind, RecordingEnd, Store,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 /// Entries of one call that wait to be written; a plain call has five, one that many seats were rung
 /// for some dozens. When they are full the call waits with them: nothing is left out.
 const ENTRIES_WAITING_MAX: usize = 256;
-/// Tries of a write that a running or ended call needs: with the waits below about five minutes.
-/// What is lost after that is mended at the next start, which ends calls without an end.
+/// Tries of a write that neither the database nor the disk takes, because the disk is full: with the waits below about
+/// five minutes. What is lost after that is mended at the next start, which ends calls without an end.
 const TRIES_MAX: u32 = 64;
 const WAIT_FIRST: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -71,8 +71,7 @@ impl Books {
                 Entry::Begin(call, done) => self.begin(call, done).await,
                 _ if self.ticket.is_none() => {}
                 Entry::Answered(at, file) => {
-                    let write = || self.hotline.store.answer_call(self.call, at, file.clone());
-                    if self.keep_trying(write).await {
+                    if self.keep_trying(Write::Answered { at, file }).await {
                         self.hotline.events.publish(Event::CallAnswered { call: self.call });
                     }
                 }
@@ -99,30 +98,23 @@ impl Books {
 
     /// What nobody waits for.
     async fn note(&self, entry: Entry) {
-        let store = &self.hotline.store;
-        match entry {
-            Entry::LegBegan(leg) => self.keep_trying(|| store.leg_began(leg.clone())).await,
-            Entry::LegAnswered(leg, at, track) => {
-                self.keep_trying(|| store.leg_answered(leg, at, track.clone())).await
-            }
-            Entry::LegHeard(leg, shift) => {
-                self.keep_trying(|| store.leg_is_heard(leg, shift)).await
-            }
-            Entry::LegEnded(end) => self.keep_trying(|| store.leg_ended((*end).clone())).await,
-            Entry::Route(route) => {
-                self.keep_trying(|| store.route_call(self.call, route.clone())).await
-            }
-            Entry::Event(event) => {
-                self.keep_trying(|| store.call_event(self.call, event.clone())).await
-            }
-            Entry::Begin(..) | Entry::Answered(..) | Entry::Ended(_) => true,
+        let write = match entry {
+            Entry::LegBegan(leg) => Write::LegBegan(leg),
+            Entry::LegAnswered(leg, at, track) => Write::LegAnswered { leg, at, track },
+            Entry::LegHeard(leg, shift_ms) => Write::LegHeard { leg, shift_ms },
+            Entry::LegEnded(end) => Write::LegEnded(end),
+            Entry::Route(route) => Write::Route(route),
+            Entry::Event(event) => Write::Event(event),
+            Entry::Begin(..) | Entry::Answered(..) | Entry::Ended(_) => return,
         };
+        self.keep_trying(write).await;
     }
 
     async fn begin(&mut self, call: NewCall, done: oneshot::Sender<bool>) {
         let (caller, called): (Pii<String>, String) = (call.caller.clone(), call.called.clone());
-        match self.hotline.store.begin_call(call).await {
-            Ok(ticket) => {
+        let ticket = Store::new_ticket();
+        match self.hotline.spool.keep(self.call, Write::Begin { call, ticket }).await {
+            Ok(_) => {
                 self.ticket = Some(ticket);
                 self.hotline.events.publish(Event::CallStarted {
                     call: self.call,
@@ -143,25 +135,26 @@ impl Books {
         let Some(ticket) = self.ticket else { return };
         self.is_ended = true;
         let (hung_up_by, cause) = (end.hung_up_by.clone(), end.cause.clone());
-        if self.keep_trying(|| self.hotline.store.end_call(end.clone())).await {
+        let is_heard_whole = self.hotline.config.asr.whole_pass && end.answered;
+        if self.keep_trying(Write::Ended(Box::new(end))).await {
             let call = self.call;
-            if self.hotline.config.asr.whole_pass && end.answered {
-                self.keep_trying(|| self.hotline.store.ask_pass(call, PassKind::Whole)).await;
+            if is_heard_whole {
+                self.keep_trying(Write::AskPass(PassKind::Whole)).await;
             }
             self.hotline.events.publish(Event::CallEnded { call, ticket, hung_up_by, cause });
         }
     }
 
     /// False when the write was given up: then nobody is told of it either.
-    async fn keep_trying<F: Future<Output = Result<(), StoreError>>>(
-        &self,
-        write: impl Fn() -> F,
-    ) -> bool {
+    async fn keep_trying(&self, write: Write) -> bool {
         let mut wait = WAIT_FIRST;
         for attempt in 1..=TRIES_MAX {
-            match write().await {
-                Ok(()) => return true,
-                Err(StoreError::Closed) => break,
+            match self.hotline.spool.keep(self.call, write.clone()).await {
+                Ok(_) => return true,
+                Err(error) if !error.may_pass() => {
+                    tracing::error!(call = %self.call, %error, "a write of a call was refused");
+                    return false;
+                }
                 Err(error) if attempt == 1 => {
                     tracing::warn!(call = %self.call, %error, "a write of a call failed and is tried again");
                 }

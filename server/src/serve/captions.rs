@@ -3,6 +3,7 @@
 use super::Hotline;
 use super::aids::Told;
 use super::call::{Hearing, Said, Spoken, Word};
+use super::spool::{Kept, Unkept, Write};
 use super::switchboard::Beginning;
 use crate::clock;
 use qingting_api::Event;
@@ -13,7 +14,7 @@ use qingting_common::{CallId, Pii, SegmentId, UnixMillis};
 use qingting_core::call::LegId;
 use qingting_nlu::draft::{Field, Tag, TicketDraft};
 use qingting_nlu::{CallContext, LastTicket, LocalTime, Utterance};
-use qingting_store::{DraftUpdate, FinalSegment, Gap, LegRef, StoreError};
+use qingting_store::{DraftUpdate, FinalSegment, Gap, LegRef};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,8 +22,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// Tries of writing one sentence, a second apart; then it is in the recording only. Few, because
-/// the sentences after it wait meanwhile.
+/// Tries of writing one sentence that neither the database nor the disk takes, a second apart; then it is in the
+/// recording only. Few, because the sentences after it wait meanwhile.
 const TRIES_MAX: u32 = 20;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -105,10 +106,9 @@ impl Captions {
         if self.speaker.party != Party::Caller {
             return;
         }
-        match self.hotline.store.ticket_of_call(self.call).await {
-            Ok(Some(ticket)) => self.tell(Vec::new(), ticket.draft, true),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(call = %self.call, %error, "a ticket cannot be read"),
+        let ticket = self.hotline.store.ticket_of_call(self.call);
+        if let Some(Some(ticket)) = self.hotline.spool.look_up(ticket).await {
+            self.tell(Vec::new(), ticket.draft, true);
         }
     }
 
@@ -162,7 +162,7 @@ impl Captions {
         }
     }
 
-    /// Stored before it is shown: what a seat sees as final is in the database.
+    /// Stored before it is shown: what a seat sees as final is in the database, or on the disk until that is back.
     async fn finish(&mut self, heard: Heard) {
         let known = self.open.remove(&heard.segment).map(|segment| segment.id);
         let segment = self.segment(known.unwrap_or_else(new_segment), &heard);
@@ -188,15 +188,18 @@ impl Captions {
             true => Vec::new(),
             false => read(&self.hotline, self.call, &self.context, &said),
         };
-        match self.store(&segment, &tags).await {
-            Ok(update) => {
+        match self.store(&segment, tags).await {
+            Ok(kept) => {
                 let ended = self.started.0.saturating_add_unsigned(segment.end_ms);
                 let late = clock::unix_now().0.saturating_sub(ended);
                 let late = Duration::from_millis(u64::try_from(late).unwrap_or_default());
                 self.hotline.counters.captioned(late);
                 self.publish(&segment, true);
-                self.tell(update.changed.clone(), update.draft.clone(), false);
-                draft_changed(&self.hotline, self.call, update);
+                // What it does to the draft is known when it comes into the database.
+                if let Kept::Stored(Some(update)) = kept {
+                    self.tell(update.changed.clone(), update.draft.clone(), false);
+                    draft_changed(&self.hotline, self.call, update);
+                }
             }
             Err(error) => {
                 tracing::error!(call = %self.call, %error, "a sentence could not be stored; it is in the recording");
@@ -206,19 +209,13 @@ impl Captions {
         }
     }
 
-    async fn store(&self, segment: &FinalSegment, tags: &[Tag]) -> Result<DraftUpdate, StoreError> {
+    async fn store(&self, segment: &FinalSegment, tags: Vec<Tag>) -> Result<Kept, Unkept> {
         let mut tried = 0;
         loop {
             tried += 1;
-            match self.hotline.store.record_final(self.call, segment.clone(), tags).await {
-                // A sentence that was kept after all is replaced by itself.
-                Err(
-                    StoreError::DiskFull
-                    | StoreError::Overloaded
-                    | StoreError::Away(_)
-                    | StoreError::Unknown(_)
-                    | StoreError::Database(_),
-                ) if tried < TRIES_MAX => {
+            let write = Write::Sentence { segment: segment.clone(), tags: tags.clone() };
+            match self.hotline.spool.keep(self.call, write).await {
+                Err(error) if error.may_pass() && tried < TRIES_MAX => {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
                 outcome => return outcome,
@@ -230,8 +227,8 @@ impl Captions {
         tracing::warn!(call = %self.call, from_ms, to_ms, "nothing was recognised for a while");
         let Speaker { of: LegRef { slot, seq, .. }, party, .. } = self.speaker;
         let gap = Gap { slot, seq, party, from_ms, to_ms };
-        match self.hotline.store.record_gap(self.call, gap).await {
-            Ok(()) => {
+        match self.hotline.spool.keep(self.call, Write::Gap(gap)).await {
+            Ok(_) => {
                 let call = self.call;
                 self.hotline.events.publish(Event::CaptionGap { call, party, from_ms, to_ms });
             }
@@ -288,10 +285,7 @@ pub fn read(
 
 /// What the caller's last ticket became. A model that was taught such things is less sure without it.
 pub async fn last_ticket(hotline: &Hotline, call: CallId) -> LastTicket {
-    let found = hotline.store.last_confirmed_of_caller(call).await.unwrap_or_else(|error| {
-        tracing::warn!(%call, %error, "a caller's last ticket cannot be read");
-        None
-    });
+    let found = hotline.spool.look_up(hotline.store.last_confirmed_of_caller(call)).await.flatten();
     let value = |field| {
         let value = found.as_ref()?.draft.field(field)?.value.expose();
         Some(value.clone())

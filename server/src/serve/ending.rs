@@ -7,6 +7,7 @@ use super::Hotline;
 use super::cluster::Letter;
 use anyhow::{Context, Result};
 use sd_notify::NotifyState;
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
@@ -70,6 +71,22 @@ impl Signals {
 pub fn tell_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "systemd cannot be told how the server is");
+    }
+}
+
+/// Waits for something that may take long at the start; systemd hears meanwhile that it goes on.
+pub async fn with_patience<T>(wanted: impl Future<Output = T>) -> T {
+    tokio::select! {
+        outcome = wanted => outcome,
+        never = ask_for_time() => match never {},
+    }
+}
+
+async fn ask_for_time() -> Infallible {
+    loop {
+        let longer = u32::try_from(2 * TELL_EVERY.as_micros()).unwrap_or(u32::MAX);
+        tell_systemd(&[NotifyState::ExtendTimeoutUsec(longer)]);
+        sleep(TELL_EVERY).await;
     }
 }
 
@@ -138,6 +155,13 @@ pub async fn take_leave(hotline: &Hotline) {
 
 /// What waits for the next start, or for another server on the same database.
 pub async fn tell_what_is_left(hotline: &Hotline) {
+    let waiting = hotline.spool.numbers().entries;
+    if waiting > 0 {
+        eprintln!(
+            "The database is away: {waiting} writes of calls wait in {} for the next start.",
+            hotline.config.data.dir.join(super::spool::FOLDER).display()
+        );
+    }
     let asked = async {
         Some((
             hotline.store.outbox_totals().await.ok()?,

@@ -218,6 +218,13 @@ fn storage(page: &mut Page, hotline: &Hotline) {
     page.one("qingting_erasures_unfinished", "gauge", get(&gauges.erasures_unfinished));
     page.one("qingting_store_last_answer_age_seconds", "gauge", age(&gauges.looked_at));
     page.one("qingting_disk_free_bytes", "gauge", get(&gauges.disk_free_bytes));
+    let spool = hotline.spool.numbers();
+    page.one("qingting_store_away", "gauge", u8::from(spool.is_away));
+    page.one("qingting_spool_entries", "gauge", spool.entries);
+    page.one("qingting_spool_bytes", "gauge", spool.bytes);
+    page.one("qingting_spool_replayed_total", "counter", spool.replayed);
+    page.one("qingting_spool_refused_total", "counter", spool.refused);
+    page.one("qingting_spool_refused_calls", "gauge", spool.refused_calls);
 }
 
 /// What the kernel tells of the process, under the names that every Prometheus client has.

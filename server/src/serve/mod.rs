@@ -35,6 +35,7 @@ pub mod relay;
 mod replies;
 mod retention;
 mod sign_on;
+mod spool;
 mod switchboard;
 mod ticket_model;
 mod tones;
@@ -53,6 +54,7 @@ pub use recordings::{
     KEY_FILE as RECORDING_KEY_FILE, key_file as recording_key_file, known_keys as recording_keys,
     sha256 as recording_hash,
 };
+pub use spool::{FOLDER as SPOOL_FOLDER, Left as SpoolLeft};
 pub use switchboard::faults as switchboard_faults;
 pub use tones::music;
 
@@ -63,7 +65,7 @@ use crate::config::{Config, cores, is_told_to_others};
 use crate::{commands, database, home, logging};
 use anyhow::{Context, Result, bail};
 use ending::Wish;
-use qingting_api::{ApiState, City, EventBus, Feed, Pending, SipMessageView};
+use qingting_api::{ApiState, City, EventBus, Feed, Pending, SipMessageView, Waiting};
 use qingting_asr::AsrClient;
 use qingting_common::CallId;
 use qingting_media::{MediaConfig, MediaEngine};
@@ -96,6 +98,8 @@ pub struct Hotline {
     pub clock: Clock,
     pub store: Store,
     pub events: EventBus,
+    /// The way of a call's writes.
+    pub spool: Arc<spool::Spool>,
     pub media: MediaEngine,
     pub asr: Option<AsrClient>,
     /// What is known of the city.
@@ -143,6 +147,7 @@ impl Hotline {
 
     /// The same where another server has told of it.
     pub fn forget_here(&self, calls: &BTreeSet<CallId>) {
+        self.spool.forget(calls);
         self.endpoint.forget_trace();
         self.events.forget(|call| calls.contains(&call));
     }
@@ -207,6 +212,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         _ => None,
     };
     let archive = Arc::new(recordings::Recordings::open(&config)?);
+    let events = EventBus::new();
+    // Before anything else is said of the calls that it is about.
+    let spool = spool_of_last_run(&config, &store, &events, &app)?;
     let orphans = app.block_on(store.close_orphans(clock::unix_now()))?;
     let unheard = app.block_on(store.open_captions())?;
     app.block_on(handling::look(&config, &store))?;
@@ -223,7 +231,6 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let http_address = listener.local_addr()?;
     let edge = edge::config(&config, Arc::clone(&seats), &trunks);
     let (endpoint, incoming) = sip.block_on(Endpoint::bind(edge))?;
-    let events = EventBus::new();
     let callbacks = callbacks::Callbacks::new(&config)?;
     let office = Arc::new(callbacks::Office::new(&config)?);
     let handling = handling::rules(&config)?;
@@ -234,6 +241,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         endpoint: endpoint.clone(),
         store,
         events,
+        spool,
         media,
         asr,
         city: Arc::clone(&city),
@@ -256,6 +264,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(Arc::clone(&hotline.switchboard.queues).run(), sip.handle());
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
+    background.spawn_on(Arc::clone(&hotline.spool).run(), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
@@ -385,6 +394,37 @@ fn sip_message(message: &TracedMessage) -> SipMessageView {
     }
 }
 
+/// The way of calls' writes, and what the last run has left in it written: an error when the database goes away meanwhile.
+fn spool_of_last_run(
+    config: &Config,
+    store: &Store,
+    events: &EventBus,
+    app: &Runtime,
+) -> Result<Arc<spool::Spool>> {
+    let folder = config.data.dir.join(spool::FOLDER);
+    let (store, events, handle) = (store.clone(), events.clone(), app.handle().clone());
+    let limits = spool::Limits::default();
+    let spool = spool::Spool::open(&config.data.dir, store, events, handle, limits)
+        .with_context(|| format!("cannot use {}", folder.display()))?;
+    let waiting = spool.numbers().entries;
+    if waiting > 0 {
+        tracing::warn!(waiting, "writes of calls of the last run waited for the database");
+    }
+    match app.block_on(ending::with_patience(spool.replay())) {
+        Err(error) if spool.is_away() => {
+            Err(error.context("the database went away while what waited was written"))
+        }
+        Err(error) => {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "some writes of the last run go on waiting"
+            );
+            Ok(Arc::new(spool))
+        }
+        Ok(()) => Ok(Arc::new(spool)),
+    }
+}
+
 /// The configuration; at the first start the commented default is written for the operator.
 fn configuration(args: &cli::Serve) -> Result<(PathBuf, Config)> {
     let path = home::path(&args.config);
@@ -510,6 +550,11 @@ fn api_state(
         }),
         Arc::new(move || metrics::page(&for_metrics, &sip)),
     );
+    let spool = Arc::clone(&hotline.spool);
+    state.waiting = Arc::new(move || Waiting {
+        entries: spool.numbers().entries,
+        takes_calls: spool.takes_calls(),
+    });
     state.audio = Arc::clone(&hotline.archive) as Arc<dyn qingting_api::RecordingSource>;
     state.installation = Arc::new(installation::Installation::new(hotline));
     state.knowledge = hotline.aids.knowledge.clone();

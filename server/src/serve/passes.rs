@@ -71,6 +71,10 @@ pub async fn run(hotline: Arc<Hotline>) {
             false => Ok(None),
         };
         match next {
+            // Its last words may be among what waits.
+            Ok(Some(pass)) if hotline.spool.holds(pass.call) => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             Ok(Some(pass)) => one(&hotline, &asr, &pass).await,
             Ok(None) => tokio::time::sleep(LOOK_EVERY).await,
             Err(error) => {
@@ -177,6 +181,9 @@ async fn hear_whole(hotline: &Hotline, asr: &AsrClient, call: CallId) -> Result<
 /// A call whose captions did not come to their end: what was said after its last sentences is to be
 /// heard, and that is noted once.
 pub async fn leave_for_later(hotline: &Hotline, call: CallId) -> Result<(), StoreError> {
+    if hotline.spool.is_away() || hotline.spool.holds(call) {
+        return Err(StoreError::Away("writes of the call wait".to_owned()));
+    }
     if hotline.asr.is_some() {
         let said = hotline.store.transcript(call).await?.segments;
         for leg in legs_with_tracks(hotline, call).await? {

@@ -4,8 +4,9 @@ mod query;
 mod write;
 
 pub(crate) use query::{SELECT, list};
-pub(crate) use write::found;
+pub(crate) use write::{exists, found};
 
+use crate::citizens::ERASED;
 use crate::error::StoreError;
 use crate::missed::MissedEnd;
 use crate::recordings::{RecordingEnd, RecordingInfo};
@@ -45,7 +46,7 @@ impl Direction {
 }
 
 /// A call that has just come in, or that a seat is about to make.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewCall {
     /// Its id, UUID version 7.
     pub id: CallId,
@@ -66,7 +67,7 @@ pub struct NewCall {
 }
 
 /// The dialog in which a call came in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallerDialog {
     /// `Call-ID` (RFC 3261 §20.8).
     pub sip_call_id: String,
@@ -75,7 +76,7 @@ pub struct CallerDialog {
 }
 
 /// What became known of a running call's way; none leaves what is stored.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CallRoute {
     /// The queue that it waits or waited in.
     pub queue: Option<String>,
@@ -86,7 +87,7 @@ pub struct CallRoute {
 }
 
 /// A call that is over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallEnd {
     /// The call.
     pub id: CallId,
@@ -235,8 +236,29 @@ impl Store {
     /// Writes the call, the leg of a citizen who calls (slot 0) and revision 0 of its ticket's
     /// draft: a call that is answered always has a draft, however it ends.
     pub async fn begin_call(&self, call: NewCall) -> Result<TicketId, StoreError> {
-        let ticket = tickets::new_id();
+        self.begin_call_as(call, Self::new_ticket()).await
+    }
+
+    /// The same with a ticket's id of [`Store::new_ticket`]: who does not know whether it was written may write it again
+    /// and is told [`StoreError::Exists`] then.
+    pub async fn begin_call_as(
+        &self,
+        call: NewCall,
+        ticket: TicketId,
+    ) -> Result<TicketId, StoreError> {
         self.write(write::BeginCall { call, ticket, server: self.server() }).await
+    }
+
+    /// The id of a ticket that is not written yet.
+    pub fn new_ticket() -> TicketId {
+        tickets::new_id()
+    }
+
+    /// Whether a call's citizen was erased; false of a call that is not there.
+    pub async fn is_erased(&self, id: CallId) -> Result<bool, StoreError> {
+        let sql = sqlx::query_scalar::<_, String>("SELECT caller FROM calls WHERE id = $1");
+        let caller = sql.bind(id.to_string()).fetch_optional(self.readers()).await?;
+        Ok(caller.is_some_and(|caller| caller == ERASED))
     }
 
     /// Notes that the call was answered, and where it is being recorded, so that a recording is

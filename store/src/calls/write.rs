@@ -90,6 +90,10 @@ impl Command for RouteCall {
         .await?;
         found(updated.rows_affected(), self.id)?;
         let Some(queue) = &self.route.queue else { return Ok(()) };
+        // What is written twice is told once more at most while the call runs, and never behind its end.
+        if has_ended(&mut *db, self.id).await? {
+            return Ok(());
+        }
         let queued = serde_json::json!({ "call": self.id, "queue": queue });
         outbox::note(db, "call.queued", &self.id.to_string(), &queued, clock::now()).await
     }
@@ -106,14 +110,18 @@ impl Command for AnswerCall {
     type Error = StoreError;
 
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
-        let updated =
-            sqlx::query("UPDATE calls SET answered_at = $2 WHERE id = $1 AND answered_at IS NULL")
-                .bind(self.id.to_string())
-                .bind(self.at.0)
-                .execute(&mut *db)
-                .await?;
+        let updated = sqlx::query(
+            "UPDATE calls SET answered_at = $2
+                 WHERE id = $1 AND answered_at IS NULL AND ended_at IS NULL",
+        )
+        .bind(self.id.to_string())
+        .bind(self.at.0)
+        .execute(&mut *db)
+        .await?;
         match updated.rows_affected() {
-            0 => exists(db, self.id).await?,
+            // Written once more behind the end, which may have taken the answer back.
+            0 if has_ended(&mut *db, self.id).await? => return Ok(()),
+            0 => {}
             _ => {
                 let answered = serde_json::json!({ "call": self.id, "answered_at": self.at });
                 outbox::note(db, "call.answered", &self.id.to_string(), &answered, self.at).await?;
@@ -234,7 +242,17 @@ async fn finish(
     outbox::put(db, &key, "call.ended", &stream, &payload, clock::now()).await
 }
 
-async fn exists(db: &mut AnyConnection, id: CallId) -> Result<(), StoreError> {
+/// Whether a call that is there is over.
+async fn has_ended(db: &mut AnyConnection, id: CallId) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT ended_at FROM calls WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?
+        .ok_or_else(|| StoreError::NotFound { what: "call", id: id.to_string() })?;
+    Ok(rows::maybe_at(&row, "ended_at")?.is_some())
+}
+
+pub(crate) async fn exists(db: &mut AnyConnection, id: CallId) -> Result<(), StoreError> {
     let row = sqlx::query("SELECT 1 FROM calls WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)

@@ -61,7 +61,7 @@ impl LegRole {
 }
 
 /// Which leg: a slot of a call, and how often that slot was used before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LegRef {
     /// The call.
     pub call: CallId,
@@ -72,7 +72,7 @@ pub struct LegRef {
 }
 
 /// A leg that begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LegBegin {
     /// Which.
     pub leg: LegRef,
@@ -91,7 +91,7 @@ pub struct LegBegin {
 }
 
 /// A leg that is over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LegEnd {
     /// Which.
     pub leg: LegRef,

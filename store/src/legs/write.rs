@@ -3,7 +3,7 @@
 use super::{LegBegin, LegEnd, LegRef, LegRole};
 use crate::error::StoreError;
 use crate::recordings::{self, RecordingKey, RecordingKind};
-use crate::rows::named;
+use crate::rows::{maybe_at, named};
 use crate::writer::Command;
 use crate::{missed, outbox, rows};
 use qingting_common::{CallId, Pii, UnixMillis};
@@ -63,16 +63,32 @@ impl Command for Answered {
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let LegRef { call, slot, seq } = self.leg;
         let row = sqlx::query(
-            "UPDATE legs SET answered_at = coalesce(answered_at, $4)
-             WHERE call_id = $1 AND slot = $2 AND seq = $3 RETURNING role, target",
+            "SELECT role, target, answered_at, ended_at FROM legs
+             WHERE call_id = $1 AND slot = $2 AND seq = $3",
+        )
+        .bind(call.to_string())
+        .bind(i64::from(slot))
+        .bind(i64::from(seq))
+        .fetch_optional(&mut *db)
+        .await?
+        .ok_or_else(|| StoreError::NotFound { what: "leg", id: shown(self.leg) })?;
+        // Written once more: its end, which may have taken the answer back, or the answer is there.
+        let is_known = maybe_at(&row, "answered_at")?.is_some();
+        if is_known || maybe_at(&row, "ended_at")?.is_some() {
+            return match &self.track {
+                Some(file) => recordings::begin(db, track(self.leg), file).await,
+                None => Ok(()),
+            };
+        }
+        sqlx::query(
+            "UPDATE legs SET answered_at = $4 WHERE call_id = $1 AND slot = $2 AND seq = $3",
         )
         .bind(call.to_string())
         .bind(i64::from(slot))
         .bind(i64::from(seq))
         .bind(self.at.0)
-        .fetch_optional(&mut *db)
-        .await?
-        .ok_or_else(|| StoreError::NotFound { what: "leg", id: shown(self.leg) })?;
+        .execute(&mut *db)
+        .await?;
         let role = named(&row, "role", LegRole::ALL, LegRole::as_str)?;
         if role != LegRole::Citizen {
             // The number of an expert is nobody's business here.

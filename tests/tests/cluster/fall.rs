@@ -3,7 +3,8 @@
 use super::{City, seat_now, seconds};
 use qingting_tests::clock::{Deadline, Stopwatch};
 use qingting_tests::peers::desk::{Desk, Manner, says};
-use qingting_tests::server::wait_until;
+use qingting_tests::postgres::Postgres;
+use qingting_tests::server::{Server, wait_until};
 use qingting_tests::tone;
 
 /// Until a new call is answered and has somebody after one of the servers died.
@@ -18,7 +19,7 @@ fn calls(city: &City, number: &str) -> Desk {
 /// Waits until a citizen talks to a seat; gives its tone.
 #[track_caller]
 fn talks(citizen: &Desk) -> u32 {
-    let seats = [tone::FIRST, tone::SECOND];
+    let seats = [tone::FIRST, tone::SECOND, tone::THIRD];
     let seat = || match citizen.hears_now()?.as_slice() {
         [hz] => Some(*hz).filter(|hz| seats.contains(hz)),
         _ => None,
@@ -121,6 +122,48 @@ fn the_keeper_dies_and_the_other_server_goes_on() {
 #[test]
 fn a_server_dies_and_the_keeper_goes_on() {
     one_dies(false);
+}
+
+#[test]
+fn without_the_database_each_server_goes_on_with_its_own_calls_and_takes_new_ones() {
+    let mut database = Postgres::start();
+    let city = City::on(database.address(), |plan| plan);
+    let mut seats = [
+        city.seat("801", tone::FIRST, Manner::Answers),
+        city.seat("802", tone::SECOND, Manner::Answers),
+    ];
+    let mut citizens = one_call_each(&city, &mut seats);
+    let _third = city.seat("803", tone::THIRD, Manner::Answers);
+    database.stop();
+    let away = Stopwatch::start();
+    // The servers do not hear each other any more, and whoever gets the call has a seat for it.
+    let mut new = calls(&city, "13800138003");
+    talks(&new);
+    let took = away.elapsed();
+    println!("a new call talks after {:.1} s without database and bus", took.as_secs_f64());
+    assert!(took < seconds(AGAIN_MAX), "{took:?}");
+    new.hang_up();
+    away.sleep_until(seconds(10.0));
+    database.start_again();
+    city.wait_until_joined();
+    wait_until("all that waited is in the database", || {
+        let waits = |server: &Server| server.metric("qingting_spool_entries");
+        city.servers.iter().all(|server| waits(server) == 0.0).then_some(())
+    });
+    for citizen in &mut citizens {
+        talks(citizen);
+        let hole = citizen.longest_silence(away.elapsed());
+        assert!(hole < seconds(0.1), "a call that goes on has a hole of {hole:?}");
+        citizen.hang_up();
+    }
+    wait_until("all seats are free at both", || {
+        let free = |server, extension| seat_now(server, extension)["state"] == "ready";
+        let all = |server| ["801", "802", "803"].iter().all(|of| free(server, of));
+        city.servers.iter().all(all).then_some(())
+    });
+    let ended = city.servers[0].ended_calls(city.servers[0].calls().len());
+    let newest = &ended.iter().find(|call| call["caller"] == "13800138003").expect("it is there");
+    assert_eq!(newest["cause"], "caller_hung_up", "{newest}");
 }
 
 #[test]

@@ -30,9 +30,14 @@ struct City {
 impl City {
     /// Two servers that know each other, one queue, and these settings besides.
     fn open(change: impl Fn(ServerPlan) -> ServerPlan) -> Self {
+        Self::on(&postgres::database(), change)
+    }
+
+    /// The same on a database of one's own.
+    fn on(address: &str, change: impl Fn(ServerPlan) -> ServerPlan) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("database.url");
-        std::fs::write(&database, postgres::database()).expect("writable");
+        std::fs::write(&database, address).expect("writable");
         let secret = folder.path().join("cluster.secret");
         std::fs::write(&secret, "0123456789abcdef".repeat(4)).expect("writable");
         let sip = ADDRESSES.map(|ip| SocketAddr::from((ip, free_port(0))));

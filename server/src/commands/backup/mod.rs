@@ -105,6 +105,7 @@ async fn make(config: &Config, args: &cli::Backup) -> Result<ExitCode> {
     manifest.write(dir)?;
     Journal::remove(dir)?;
     tell(&manifest, dir, Duration::from_millis(began.now().0));
+    tell_spool(config)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -287,6 +288,30 @@ fn tell(manifest: &Manifest, dir: &Path, took: Duration) {
             "The key of the recordings is not in it: keep a copy of it elsewhere, without it no recording can be heard."
         );
     }
+}
+
+/// What is not in the database yet is not in the backup.
+fn tell_spool(config: &Config) -> Result<()> {
+    let folder = config.data.dir.join(serve::SPOOL_FOLDER);
+    let left = serve::SpoolLeft::look(&folder)
+        .with_context(|| format!("cannot look into {}", folder.display()))?;
+    if left.entries > 0 {
+        println!(
+            "WARNING: {} writes of {} calls wait in {} for the database and are not in it: make another once the server \
+             has written them.",
+            left.entries,
+            left.calls,
+            folder.display()
+        );
+    }
+    if left.refused_calls > 0 {
+        println!(
+            "Not in it: what the database has refused of {} calls, in {}.",
+            left.refused_calls,
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 fn tell_faults(faults: &[Fault]) {

@@ -112,6 +112,10 @@ async fn check_target(
         std::fs::read_dir(&recordings).is_ok_and(|mut entries| entries.next().is_some());
     let data = &config.data.dir;
     let mut there = vec![(is_filled, recordings)];
+    // What an earlier database did not take would be written into this one.
+    let spool = data.join(serve::SPOOL_FOLDER);
+    let waits = std::fs::read_dir(&spool).is_ok_and(|mut entries| entries.next().is_some());
+    there.push((waits, spool));
     // Those of a server that has started and has no calls yet are made anew by nobody.
     for name in OWN_FILES {
         let (own, kept) = (data.join(name), dir.join(name));

@@ -21,6 +21,7 @@ pub async fn look(config: &Config) -> Vec<Finding> {
         findings.push(Finding::warning("database's password", found, "chmod o= it"));
     }
     findings.extend(campaign(config).await);
+    findings.push(spool(config));
     findings.extend(key(config));
     findings.push(models(config));
     findings
@@ -98,6 +99,33 @@ async fn campaign(config: &Config) -> Option<Finding> {
             "make it (page 回访, or `qingting callbacks import`), or leave the setting empty",
         ),
     })
+}
+
+/// Writes of calls that wait for the database, or that it has refused.
+fn spool(config: &Config) -> Finding {
+    let what = "writes that wait";
+    let folder = config.data.dir.join(serve::SPOOL_FOLDER);
+    let shown = folder.display();
+    let left = match serve::SpoolLeft::look(&folder) {
+        Ok(left) => left,
+        Err(error) => {
+            let remedy = "the server keeps there what it cannot write into the database: look at the folder's owner and disk";
+            return Finding::bad(what, format!("{shown}: {error}"), remedy);
+        }
+    };
+    if left.refused_calls > 0 {
+        let found =
+            format!("{shown}: the database has refused writes of {} calls", left.refused_calls);
+        return Finding::warning(what, found, "docs/operations.md, \"The database is away\"");
+    }
+    if left.entries > 0 {
+        let found = format!(
+            "{shown}: {} of {} calls, {} bytes; a running server writes them when the database is back, else its next start does",
+            left.entries, left.calls, left.bytes
+        );
+        return Finding::warning(what, found, "look at the database");
+    }
+    Finding::good(what, "none".to_owned())
 }
 
 /// Without it no recording can be heard.

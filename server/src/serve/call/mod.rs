@@ -15,6 +15,7 @@ pub use media::remote_media;
 pub use spoken::{Hearing, Said, Spoken, Word};
 
 use super::books::Books;
+use super::spool::Write;
 use super::switchboard::Beginning;
 use super::switchboard::Letter;
 use super::{Hotline, callbacks, passes};
@@ -55,7 +56,7 @@ pub async fn run(
         tracing::error!(call = %id, "the books of a call failed");
     }
     if let Some(missed) = missed
-        && let Err(error) = hotline.store.called_back(missed, reached).await
+        && let Err(error) = hotline.spool.keep(id, Write::CalledBack { missed, reached }).await
     {
         tracing::error!(call = %id, %error, "the outcome of a call back could not be stored");
     }
@@ -66,10 +67,10 @@ pub async fn run(
     let is_captioned = !captions.is_empty();
     let last_words = async { while captions.join_next().await.is_some() {} };
     let closed = match tokio::time::timeout(LAST_WORDS_MAX, last_words).await {
-        Ok(()) => hotline.store.captions_closed(id).await,
+        Ok(()) => hotline.spool.keep(id, Write::CaptionsClosed).await.map(drop),
         Err(_) => {
             tracing::error!(call = %id, "the recogniser did not finish a call; its last words are heard later");
-            passes::leave_for_later(&hotline, id).await
+            passes::leave_for_later(&hotline, id).await.map_err(Into::into)
         }
     };
     if let Err(error) = closed {

@@ -11,11 +11,8 @@ use qingting_core::call::{
 use qingting_core::leg::LegEvent;
 use qingting_core::queue;
 use qingting_sip::Reply;
-use qingting_store::Store;
-use std::time::Duration;
+use qingting_store::{Store, StoreError};
 
-/// Longest wait for what is known of a caller from before; without it the call is one like any other.
-const LOOK_BACK_MAX: Duration = Duration::from_millis(500);
 /// A citizen who calls again within this time goes before others.
 const REPEAT_MS_MAX: i64 = 24 * 3_600_000;
 
@@ -254,7 +251,7 @@ impl Driver {
         wants.returned = front;
         let citizen = self.beginning.citizen.expose().clone();
         let look_back = look_back(&self.hotline.store, &citizen, self.id, self.started);
-        if let Ok((sticky, repeat)) = tokio::time::timeout(LOOK_BACK_MAX, look_back).await {
+        if let Some((sticky, repeat)) = self.hotline.spool.look_up(look_back).await {
             (wants.sticky, wants.repeat) = (sticky, repeat);
         }
         Some(wants)
@@ -296,12 +293,12 @@ async fn look_back(
     citizen: &str,
     call: CallId,
     started: UnixMillis,
-) -> (Option<queue::SeatId>, bool) {
+) -> Result<(Option<queue::SeatId>, bool), StoreError> {
     let since = UnixMillis(started.0 - REPEAT_MS_MAX);
-    let seat = store.last_seat_of(citizen).await.ok().flatten();
-    let calls = store.recent_calls_of(citizen, since).await.unwrap_or_default();
+    let seat = store.last_seat_of(citizen).await?;
+    let calls = store.recent_calls_of(citizen, since).await?;
     let is_repeat = calls.iter().any(|before| before.id != call);
-    (seat.map(|extension| queue::SeatId::new(&extension)), is_repeat)
+    Ok((seat.map(|extension| queue::SeatId::new(&extension)), is_repeat))
 }
 
 const fn failure(why: OfferFailure) -> queue::OfferFailure {

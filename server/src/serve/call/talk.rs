@@ -9,12 +9,15 @@ use qingting_common::Millis;
 use qingting_core::call::{Input, LegId, Prompt, Role, Treatment};
 use qingting_media::Frame;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// The citizen.
 const CITIZEN: LegId = LegId(0);
 /// Prompts of talks have ids of their own, between those of calls and those of menus.
 const TALK_PROMPTS: u32 = 1 << 30;
+/// Longest wait until it is noted that somebody has answered.
+const NOTE_MAX: Duration = Duration::from_secs(1);
 /// Frames that wait for a talk: a second.
 const FRAMES_WAITING_MAX: usize = 50;
 
@@ -117,8 +120,16 @@ impl Driver {
     pub(super) fn talk_answered(&self) -> impl Future<Output = ()> + Send + use<> {
         let (hotline, call, at) = (Arc::clone(&self.hotline), self.id, crate::clock::unix_now());
         async move {
-            if let Err(error) = hotline.store.attempt_answered(call, at).await {
-                tracing::warn!(%call, %error, "that a callback was answered could not be stored");
+            let noted = hotline.store.attempt_answered(call, at);
+            // Whoever has answered is not kept waiting for it.
+            match tokio::time::timeout(NOTE_MAX, noted).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%call, %error, "that a callback was answered could not be stored");
+                }
+                Err(_) => {
+                    tracing::warn!(%call, "that a callback was answered was not stored in time");
+                }
             }
         }
     }

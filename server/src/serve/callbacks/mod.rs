@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::serve::Hotline;
 use crate::serve::relay::secrets;
+use crate::serve::spool::Write;
 use crate::serve::switchboard::hours_named;
 use anyhow::{Context, Result};
 use qingting_callbacks::campaign::Settings;
@@ -296,7 +297,7 @@ pub async fn store_answer(hotline: Arc<Hotline>, errand: Arc<Errand>, answered: 
 
 /// Of a call that is no new matter the draft goes that every call has, unless somebody touched it.
 pub async fn drop_draft(hotline: &Hotline, call: CallId) {
-    if let Err(error) = hotline.store.drop_untouched_draft(call).await {
+    if let Err(error) = hotline.spool.keep(call, Write::DropDraft).await {
         tracing::warn!(%call, %error, "the empty draft of a call is left");
     }
 }

@@ -1,0 +1,63 @@
+//! A PostgreSQL of one test's own, which the test may stop and start.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// It is gone when dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    script: Child,
+    orders: Option<ChildStdin>,
+    answers: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Postgres {
+    /// Starts one with an empty database. What it has committed it keeps, however it ends.
+    pub fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres-for-tests.sh");
+        let mut script = Command::new(script)
+            .arg("--durable")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Ctrl-C ends the tests; the script then has the time to clean up.
+            .process_group(0)
+            .spawn()
+            .expect("the script of the repository");
+        let orders = script.stdin.take();
+        let answers = BufReader::new(script.stdout.take().expect("piped")).lines();
+        let mut server = Self { script, orders, answers, address: String::new() };
+        server.address = server.order("hotline");
+        assert!(server.address.starts_with("postgres://"), "{}", server.address);
+        server
+    }
+
+    /// The database's address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Ends it at once: connections break, and nobody answers.
+    pub fn stop(&mut self) {
+        assert_eq!(self.order(":stop"), "stopped");
+    }
+
+    /// Starts it again after [`Postgres::stop`].
+    pub fn start_again(&mut self) {
+        assert_eq!(self.order(":start"), "started");
+    }
+
+    fn order(&mut self, order: &str) -> String {
+        let orders = self.orders.as_mut().expect("until it is dropped");
+        writeln!(orders, "{order}").expect("the script reads");
+        self.answers.next().and_then(Result::ok).expect("the script answers")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.orders = None;
+        let _ = self.script.wait();
+    }
+}
