@@ -6,7 +6,6 @@ No library, so that each byte is ours: attackers break rules that a library keep
 import hashlib
 import queue
 import random
-import select
 import socket
 import threading
 import time
@@ -89,6 +88,7 @@ class Telephone:
     def __init__(self, ip, port=0, on_request=None):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((ip, port))
+        self.socket.settimeout(0.2)
         self.ip, self.port = self.socket.getsockname()
         self.answers, self.asked, self.on_request = {}, queue.Queue(), on_request
         self.lock, self.is_over = threading.Lock(), False
@@ -97,10 +97,10 @@ class Telephone:
     def _read(self):
         while not self.is_over:
             try:
-                if not select.select([self.socket], [], [], 0.2)[0]:
-                    continue
                 data, source = self.socket.recvfrom(65536)
-            except (OSError, ValueError):
+            except TimeoutError:
+                continue
+            except OSError:
                 return
             if not data.strip():
                 continue
