@@ -7,14 +7,14 @@
 #   scripts/attack.sh [quiet|scan|crack|rtp|flood|spoof|slow|idle|toll ...]
 #
 # Needs sipp, python3, curl, openssl and SIPVicious (apt-get install sipvicious). Environment: QINGTING, the program;
-# PROMPTS, a folder of spoken prompts, else the server speaks them first; FLOOD_S=20; IDLE=10000;
+# PROMPTS, a folder of spoken prompts, else the server speaks them first; FLOOD_S=10; IDLE=10000;
 # KEEP, a folder for the server's log. Verdicts: held; open,
 # which SECURITY.md names under "Not stopped"; BROKEN, and then the exit status is 1. docs/attacks.md explains the table.
 set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/../benches/lib.sh"
 QINGTING=${QINGTING:-$programs/qingting} PROMPTS=${PROMPTS:-$programs/test-prompts}
-KEEP=${KEEP:-} FLOOD_S=${FLOOD_S:-20} IDLE=${IDLE:-10000}
+KEEP=${KEEP:-} FLOOD_S=${FLOOD_S:-10} IDLE=${IDLE:-10000}
 attacks=$here/attack scenarios=$here/../benches
 models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
 sip=25060 tls=25061 http=22345 trunk=25064
@@ -34,7 +34,8 @@ done
 # Passwords of this run; none of them may be in a log.
 secret() { openssl rand -hex 8; }
 seat_password=$(secret) other_password=$(secret) trunk_password=$(secret)
-bad=0 mode=''
+bad=0 mode='' ahead=-10
+nice -n "$ahead" true 2>/dev/null || ahead=0
 : >table
 
 configuration() { # STRANGERS MD5_ONLY
@@ -50,7 +51,7 @@ md5_only = $2
 [media]
 port_first = 26000
 port_last = 27999
-inactivity_s = 10
+inactivity_s = 5
 [hotline]
 notice = "本次通话将被录音。"
 greeting = "您好，请讲。"
@@ -139,7 +140,8 @@ files() { find "/proc/$server_pid/fd" -mindepth 1 2>/dev/null | wc -l; }
 good_calls_begin() {
   rm -rf good
   mkdir good
-  python3 "$attacks/talk.py" "$seat_password" good/live good/report 2>good/talk.log &
+  # An attacker has a machine of its own; here it must not hold up those who measure.
+  nice -n "$ahead" python3 "$attacks/talk.py" "$seat_password" good/live good/report 2>good/talk.log &
   talk_pid=$!
   (
     cd good
@@ -165,7 +167,7 @@ for key in sys.argv[2].split("."): it = it[key]
 print(it)' "$1" "$2"; }
 
 # What became of them, as one cell; sets good=held or BROKEN.
-good_calls_end() { # [open]: SECURITY.md says that this attack takes places of the trunk's calls
+good_calls_end() { # [open]: SECURITY.md says that this attack takes places of the trunk's calls, and what the machine has left
   local times lost=0 gaps evil windows ok failed
   kill "$talk_pid" 2>/dev/null || true
   wait "$talk_pid" 2>/dev/null || true
@@ -200,7 +202,8 @@ good_calls_end() { # [open]: SECURITY.md says that this attack takes places of t
   if api "/api/v1/calls/$talk_id/recording" -o good/call.wav; then
     read -r gaps evil windows < <(python3 "$attacks/heard.py" good/call.wav "$(field good/report seconds)")
   fi
-  [ "$evil" = 0 ] && [ "$windows" -gt 0 ] && is_at_most "$gaps" $((windows / 50)) || good=BROKEN
+  [ "$evil" = 0 ] && [ "$windows" -gt 0 ] || good=BROKEN
+  [ "$gaps" != - ] && is_at_most "$gaps" $((windows / 50)) || short=BROKEN
   said="$said; talk of $(field good/report seconds) s: $lost packets lost, heard $(field good/report citizen.hears)/$(field good/report seat.hears); recording: $gaps of $windows windows without its tone, $evil with the attacker's"
 }
 
@@ -208,21 +211,25 @@ good_calls_end() { # [open]: SECURITY.md says that this attack takes places of t
 log_check() {
   local words
   words=$(grep -cwE "1[3-9][0-9]{9}|$seat_password|$trunk_password|$admin_password|[0-9]*2025550100|guess-[0-9]+|wrong-password" server.log || true)
-  errors=$(grep -cE ' ERROR |panicked' server.log || true)
   discreet=$words
+  errors=$(grep -E ' ERROR |panicked' server.log | grep -vc 'a recording is incomplete' || true)
+  incomplete=$(grep -c 'a recording is incomplete' server.log || true)
+  [ "$incomplete" = 0 ] || short=BROKEN
 }
 
 begin() { # NAME MODE
   serve "$2"
-  attack=$1
+  attack=$1 began=$SECONDS
   rss_before=$(rss_mib) files_before=$(files)
   lines_before=$(wc -l <server.log) unread_before=$(dropped "$server_pid")
   printf '%s: ' "$1, $2" >&2
   good_calls_begin
 }
 
-end() { # [open]: SECURITY.md says that this attack takes places of the trunk's calls
-  local rss_during rss_after files_after verdict gone
+end() { # [open]: SECURITY.md says that this attack takes places of the trunk's calls, and what the machine has left
+  local rss_during rss_after files_after verdict gone most=100
+  # 1,000 calls, with their rooms and recordings: what a second such flood uses again.
+  [ -z "${1:-}" ] || most=600
   rss_during=$(rss_mib)
   good_calls_end
   for _ in $(seq 240); do
@@ -242,11 +249,11 @@ end() { # [open]: SECURITY.md says that this attack takes places of the trunk's 
   verdict=$good
   [ "$short" = held ] || [ "$verdict" = BROKEN ] || verdict=${1:-BROKEN}
   [ "$errors" = 0 ] && [ "$discreet" = 0 ] && [ $((files_after - files_before)) -le 8 ] &&
-    [ $((rss_after - rss_before)) -le 300 ] || verdict=BROKEN
+    [ $((rss_after - rss_before)) -le "$most" ] || verdict=BROKEN
   printf '%s\t%s\t%s\t%s\t%s\n' "$attack: good calls and the server, $mode" "sipp, talk.py" "$said" \
-    "memory $rss_before, $rss_during, $rss_after MiB; files $files_before, $files_after after $gone s; log: $(($(wc -l <server.log) - lines_before)) lines, $errors errors, $discreet with a number or password" \
+    "memory $rss_before, $rss_during, $rss_after MiB; files $files_before, $files_after after $gone s; log: $(($(wc -l <server.log) - lines_before)) lines, $errors errors, $incomplete recordings incomplete, $discreet with a number or password" \
     "$verdict" >>table
-  echo "done" >&2
+  echo "$((SECONDS - began)) s" >&2
 }
 run() { python3 "$attacks/$1.py" "${@:2}" >>table || printf '%s\t%s\t\t%s\t%s\n' "$1" "$1.py" 'it failed' BROKEN >>table; }
 line() { printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>table; }
@@ -254,7 +261,7 @@ since() { echo $(($(metric "$1") - $2)); }
 
 quiet() {
   begin quiet closed
-  sleep 10
+  sleep 6
   end
 }
 
@@ -268,7 +275,7 @@ scan() { # MODE
   line "map, $1" svmap "OPTIONS" "$(grep -c "127.0.0.1:$sip" svmap.out || true) server, named $(grep -o 'Qingting/[0-9.]*' svmap.out | head -1)" held
   for how in INVITE REGISTER OPTIONS; do
     # Slower than the limits, so that what is told is heard. Told to stop, it prints what it found.
-    timeout -s INT 12 svwar -b "$stranger" -p "$sip" -m "$how" -e 795-805 -t 0.2 --force 127.0.0.1 >svwar.out 2>&1 || true
+    timeout -s INT 8 svwar -b "$stranger" -p "$sip" -m "$how" -e 795-805 -t 0.2 --force 127.0.0.1 >svwar.out 2>&1 || true
     seats=$(told_by_svwar | awk '/^80[12] / {print $2}' | sort | uniq -c | xargs)
     others=$(told_by_svwar | awk '!/^80[12] / {print $2}' | sort | uniq -c | xargs)
     verdict=held found="seats: ${seats:-none}; others: ${others:-none}"
@@ -301,7 +308,7 @@ crack() {
 
 rtp() {
   begin rtp closed
-  run rtp good/live 6
+  run rtp good/live 4
   line "what the server counted" metrics "" "$(metric calls_with_stranger_rtp_total) calls with a stranger's RTP" held
   end
 }
@@ -319,13 +326,13 @@ flood() {
 }
 
 spoof() { # MODE
-  local taken refused most
+  local taken refused most before
   begin "INVITE flood, false addresses" "$1"
-  taken=$(metric calls_answered_total) refused=$(metric sip_calls_rejected_total)
+  before=$(grep -c 'arrivals: call ' server.log || true) refused=$(metric sip_calls_rejected_total)
   run flood INVITE "$FLOOD_S" "$1" spoofed
-  # 100 a second and 100 at once, those of the good calls among them, which the flood's seconds are a little longer than.
-  taken=$(since calls_answered_total "$taken") refused=$(since sip_calls_rejected_total "$refused") most=$((100 * FLOOD_S + 300))
-  line "the whole server's limit, 100 calls a second, $1" metrics "" "$taken calls answered, $refused refused" \
+  # 100 a second and 100 at once, those of the good calls among them, and the seconds around the flood's own.
+  taken=$(($(grep -c 'arrivals: call ' server.log) - before)) refused=$(since sip_calls_rejected_total "$refused") most=$((100 * FLOOD_S + 300))
+  line "the whole server's limits, 100 calls a second and 1,000 at once, $1" metrics "" "$taken calls taken, $refused refused" \
     "$([ "$taken" -le $most ] && echo held || echo BROKEN)"
   if [ "$1" = open ]; then end open; else end; fi
 }
@@ -351,7 +358,7 @@ toll() {
   end
 }
 
-for port in "$sip" $tls $http $trunk 25062 25063 25070; do must_be_free "$port"; done
+for port in $sip $tls $http $trunk 25062 25063 25070; do must_be_free "$port"; done
 head=$(machine)
 [ $# -gt 0 ] || set -- quiet scan crack rtp toll flood spoof slow idle
 for name in "$@"; do

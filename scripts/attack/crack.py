@@ -1,6 +1,6 @@
 """Passwords tried from many addresses, and what the owner and the one who was locked out get afterwards.
 
-    crack.py PASSWORD
+crack.py PASSWORD
 """
 
 import sys
@@ -35,15 +35,21 @@ def main(password):
 
     threads = [threading.Thread(target=tries, args=(source,)) for source in range(SOURCES)]
     for start in range(0, SOURCES, 12):
-        for thread in threads[start:start + 12]:
+        for thread in threads[start : start + 12]:
             thread.start()
-        for thread in threads[start:start + 12]:
+        for thread in threads[start : start + 12]:
             thread.join()
     wrong = sum(status == 200 for number, status in statuses.items() if number != right)
     found = statuses[right] == 200
-    back = f"{sum(status == 401 for status in statuses.values())} refused; the right one {'found' if found else 'refused'}"
-    row("one user from many addresses, 4 guesses each", "crack.py", f"{len(statuses)} guesses, {SOURCES} sources", back,
-        "BROKEN" if wrong else "open" if found else "held")
+    refused = sum(status == 401 for status in statuses.values())
+    back = f"{refused} refused; the right one {'found' if found else 'refused'}"
+    row(
+        "one user from many addresses, 4 guesses each",
+        "crack.py",
+        f"{len(statuses)} guesses, {SOURCES} sources",
+        back,
+        "BROKEN" if wrong else "open" if found else "held",
+    )
     Telephone("127.0.0.3").register(SEAT, password)
 
 

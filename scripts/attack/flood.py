@@ -22,15 +22,25 @@ def request(kind, ip, port, number):
     uri = f"sip:12300@{SERVER[0]}:{SERVER[1]}" if kind != "REGISTER" else f"sip:{SERVER[0]}:{SERVER[1]}"
     name = f"{number % 1000 + 100}"
     kinds = "Content-Type: application/sdp\r\n" if body else ""
-    return (f"{kind} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {ip}:{port};branch=z9hG4bK{number:x}x{NONCE};rport\r\n"
-            f"Max-Forwards: 70\r\nFrom: <sip:{name}@{ip}>;tag={number:x}\r\nTo: <{uri}>\r\n"
-            f"Call-ID: {number:x}x{NONCE}\r\nCSeq: 1 {kind}\r\nContact: <sip:{name}@{ip}:{port}>\r\n{kinds}"
-            f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    return (
+        f"{kind} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {ip}:{port};branch=z9hG4bK{number:x}x{NONCE};rport\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:{name}@{ip}>;tag={number:x}\r\nTo: <{uri}>\r\n"
+        f"Call-ID: {number:x}x{NONCE}\r\nCSeq: 1 {kind}\r\nContact: <sip:{name}@{ip}:{port}>\r\n{kinds}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
 
 
 NONCE = token()
-GARBAGE = [b"", b"\r\n\r\n", b"\0\xff\xfe nonsense", b"INVITE sip:12345@x SIP/2.0\r\n\r\n", b"\x80" * 1400,
-           b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\0\x01"]
+GARBAGE = [
+    b"",
+    b"\r\n\r\n",
+    b"\0\xff\xfe nonsense",
+    b"INVITE sip:12345@x SIP/2.0\r\n\r\n",
+    b"\x80" * 1400,
+    b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x16\x03\x01\x02\0\x01",
+]
 
 
 def made(kind, ip, port, number):
@@ -46,7 +56,7 @@ def flood(kind, seconds):
     of.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     of.setblocking(False)
     port, sent, back, longest = of.getsockname()[1], 0, {}, 0
-    sizes = {"least": 10 ** 6}
+    sizes = {"least": 10**6}
 
     def read():
         nonlocal longest
@@ -94,19 +104,33 @@ def main(kind, seconds, mode, *more):
     seconds = float(seconds)
     if more:
         sent = spoofed(kind, seconds)
-        return row(f"{kind} flood, false addresses, {mode}", "flood.py", f"{sent}, {sent / seconds:.0f}/s, 65,536 sources", "not seen by the sender",
-                   "held")
+        return row(
+            f"{kind} flood, false addresses, {mode}",
+            "flood.py",
+            f"{sent}, {sent / seconds:.0f}/s, 65,536 sources",
+            "not seen by the sender",
+            "held",
+        )
     sent, back, longest = flood(kind, seconds)
     answers = sum(back.values())
     text = ", ".join(f"{count} × {status}" for status, count in sorted(back.items())) or "nothing"
     # 20 others or registrations a second, 5 calls; at once 60 and 100; then 10 refusals a second and 20 at once.
-    most = {"INVITE": 5 * seconds + 20, "REGISTER": 20 * seconds + 100}.get(kind, 20 * seconds + 60) + 10 * seconds + 20
+    most = (
+        {"INVITE": 5 * seconds + 20, "REGISTER": 20 * seconds + 100}.get(kind, 20 * seconds + 60)
+        + 10 * seconds
+        + 20
+    )
     # An INVITE that is let in has a 100, a 180 and a 200 that is repeated eleven times without an ACK.
     most *= 14 if kind == "INVITE" and mode == "open" else 1
     is_small = kind == "garbage" or longest <= 512
     size = f"; refusals at most {longest} bytes longer" if longest > 0 and kind != "garbage" else ""
-    row(f"{kind} flood, {mode}", "flood.py", f"{sent}, {sent / seconds:.0f}/s, 1 source", f"{text}{size}",
-        held(answers <= most * 1.1 and is_small))
+    row(
+        f"{kind} flood, {mode}",
+        "flood.py",
+        f"{sent}, {sent / seconds:.0f}/s, 1 source",
+        f"{text}{size}",
+        held(answers <= most * 1.1 and is_small),
+    )
 
 
 main(*sys.argv[1:])

@@ -18,15 +18,17 @@ def main(path, seconds):
     left, right = samples[0::channels], samples[1::channels]
     windows = []
     for start in range(0, len(left) - FRAME, FRAME):
-        own, evil = levels(left[start:start + FRAME], CITIZEN_HZ, ATTACK_HZ)
-        other, evil_too = levels(right[start:start + FRAME], SEAT_HZ, ATTACK_HZ)
+        own, evil = levels(left[start : start + FRAME], CITIZEN_HZ, ATTACK_HZ)
+        other, evil_too = levels(right[start : start + FRAME], SEAT_HZ, ATTACK_HZ)
         windows.append((has(own), has(other), has(evil) or has(evil_too)))
     both = [place for place, (own, other, _) in enumerate(windows) if own and other]
     if not both:
         return print("0 0 0")
     last = both[-1] + 1
-    within = windows[max(0, last - int(50 * float(seconds))):last]
-    print(sum(not (own and other) for own, other, _ in within), sum(evil for _, _, evil in within), len(within))
+    within = windows[max(0, last - int(50 * float(seconds))) : last]
+    print(
+        sum(not (own and other) for own, other, _ in within), sum(evil for _, _, evil in within), len(within)
+    )
 
 
 main(*sys.argv[1:])

@@ -1,11 +1,10 @@
 """Who takes places without asking for anything: slowly (slow-loris), or in great number.
 
-    hold.py slow
-    hold.py idle CONNECTIONS
+hold.py slow
+hold.py idle CONNECTIONS
 """
 
 import errno
-import selectors
 import socket
 import ssl
 import sys
@@ -30,13 +29,16 @@ def connected(ip, to, wait_s=3.0):
 
 def options(ip, transport):
     call_id = token()
-    return (f"OPTIONS sip:{SERVER[0]} SIP/2.0\r\nVia: SIP/2.0/{transport} {ip}:5060;branch=z9hG4bK{call_id}\r\n"
-            f"Max-Forwards: 70\r\nFrom: <sip:me@{ip}>;tag={call_id}\r\nTo: <sip:{SERVER[0]}>\r\nCall-ID: {call_id}\r\n"
-            "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n").encode()
+    return (
+        f"OPTIONS sip:{SERVER[0]} SIP/2.0\r\nVia: SIP/2.0/{transport} {ip}:5060;branch=z9hG4bK{call_id}\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:me@{ip}>;tag={call_id}\r\nTo: <sip:{SERVER[0]}>\r\nCall-ID: {call_id}\r\n"
+        "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
 
 
 def honest(wait_s=3.0):
     """Seconds until each way answers somebody from another address, or None."""
+
     def by_stream(to, transport):
         with connected(HONEST_IP, to, wait_s) as plain:
             of = CONTEXT.wrap_socket(plain) if transport == "TLS" else plain
@@ -55,7 +57,12 @@ def honest(wait_s=3.0):
             of.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             return b" 200 " in of.recv(65536)
 
-    ways = {"UDP": by_udp, "TCP": lambda: by_stream(SERVER, "TCP"), "TLS": lambda: by_stream(TLS, "TLS"), "HTTP": by_http}
+    ways = {
+        "UDP": by_udp,
+        "TCP": lambda: by_stream(SERVER, "TCP"),
+        "TLS": lambda: by_stream(TLS, "TLS"),
+        "HTTP": by_http,
+    }
     took = {}
     for name, way in ways.items():
         began = time.monotonic()
@@ -75,11 +82,15 @@ def slow():
     post = b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     with_body = options(STRANGER_IP, "TCP").replace(b"Content-Length: 0", b"Content-Length: 1000")
     # What is sent at once, what follows byte by byte, every so many seconds, and how long it may take.
-    plans = [("TLS: says nothing", TLS, b"", b"", 10), ("TLS: a handshake byte by byte", TLS, b"\x16", b"\x03\x01\x02" + bytes(99), 10),
-             ("SIP TCP: a head byte by byte", SERVER, b"", options(STRANGER_IP, "TCP"), 30),
-             ("SIP TCP: a body byte by byte", SERVER, with_body, b"x" * 99, 30),
-             ("HTTP: says nothing", HTTP, b"", b"", 10), ("HTTP: a head byte by byte", HTTP, b"", b"GET / HTTP/1.1\r\nHost: x" * 9, 10),
-             ("HTTP: a body byte by byte", HTTP, post, b"{" * 99, 30)]
+    plans = [
+        ("TLS: says nothing", TLS, b"", b"", 10),
+        ("TLS: a handshake byte by byte", TLS, b"\x16", b"\x03\x01\x02" + bytes(99), 10),
+        ("SIP TCP: a head byte by byte", SERVER, b"", options(STRANGER_IP, "TCP"), 30),
+        ("SIP TCP: a body byte by byte", SERVER, with_body, b"x" * 99, 30),
+        ("HTTP: says nothing", HTTP, b"", b"", 10),
+        ("HTTP: a head byte by byte", HTTP, b"", b"GET / HTTP/1.1\r\nHost: x" * 9, 10),
+        ("HTTP: a body byte by byte", HTTP, post, b"{" * 99, 30),
+    ]
     each, pause_s = 20, 2.0
     lives, answered, lock = {plan[0]: [] for plan in plans}, {}, threading.Lock()
 
@@ -123,8 +134,20 @@ def slow():
         longest = max(lives[name])
         said = f", told {answered[name]}" if name in answered else ""
         # Bytes come every 2 s, and the clock of who waits may begin a little later than ours.
-        row(f"slow: {name}", "hold.py", f"{each} connections", f"put out after {longest:.1f} s{said}", held(longest <= most + 3))
-    row("others meanwhile", "hold.py", "a request each second by each way", told(worst), held(None not in worst.values()))
+        row(
+            f"slow: {name}",
+            "hold.py",
+            f"{each} connections",
+            f"put out after {longest:.1f} s{said}",
+            held(longest <= most + 3),
+        )
+    row(
+        "others meanwhile",
+        "hold.py",
+        "a request each second by each way",
+        told(worst),
+        held(None not in worst.values()),
+    )
 
 
 def crowd(plans):
@@ -190,8 +213,13 @@ def idle(count):
     one = crowd([("127.5.0.1", SERVER)] * 300)
     time.sleep(1)
     stand, others = standing(one), honest()
-    row("300 idle connections of one address, SIP TCP", "hold.py", "300", f"{stand} stand; others: {told(others)}",
-        held(stand <= 256 and None not in others.values()))
+    row(
+        "300 idle connections of one address, SIP TCP",
+        "hold.py",
+        "300",
+        f"{stand} stand; others: {told(others)}",
+        held(stand <= 256 and None not in others.values()),
+    )
     leave(one)
     time.sleep(1)
     # 250 of each address, to TCP and TLS by turns.
@@ -199,31 +227,70 @@ def idle(count):
     shake(many)
     time.sleep(2)
     stand, others = standing(many), honest()
-    row(f"{count} idle connections of {(count + 249) // 250} addresses, SIP TCP and TLS", "hold.py", f"{len(many)}",
-        f"{stand} stand", held(stand <= 4096))
-    row("others meanwhile: telephones by UDP, pages", "hold.py", "a request by each way",
-        told({name: others[name] for name in ("UDP", "HTTP")}), held(None not in (others["UDP"], others["HTTP"])))
+    row(
+        f"{count} idle connections of {(count + 249) // 250} addresses, SIP TCP and TLS",
+        "hold.py",
+        f"{len(many)}",
+        f"{stand} stand",
+        held(stand <= 4096),
+    )
+    row(
+        "others meanwhile: telephones by UDP, pages",
+        "hold.py",
+        "a request by each way",
+        told({name: others[name] for name in ("UDP", "HTTP")}),
+        held(None not in (others["UDP"], others["HTTP"])),
+    )
     late = {name: others[name] for name in ("TCP", "TLS")}
-    row("others meanwhile: telephones by TCP and TLS", "hold.py", "a request by each way", told(late),
-        "open" if None in late.values() else "held")
+    row(
+        "others meanwhile: telephones by TCP and TLS",
+        "hold.py",
+        "a request by each way",
+        told(late),
+        "open" if None in late.values() else "held",
+    )
     leave(many)
     time.sleep(1)
     others = honest()
-    row("the same when they are gone", "hold.py", "a request by each way", told(others), held(None not in others.values()))
+    row(
+        "the same when they are gone",
+        "hold.py",
+        "a request by each way",
+        told(others),
+        held(None not in others.values()),
+    )
     pages = crowd([(f"127.6.{1 + number // 250}.1", HTTP) for number in range(count)])
     time.sleep(1)
     stand, began, others = standing(pages), time.monotonic(), honest()
-    row(f"{count} idle connections of {(count + 249) // 250} addresses, HTTP", "hold.py", f"{len(pages)}",
+    row(
+        f"{count} idle connections of {(count + 249) // 250} addresses, HTTP",
+        "hold.py",
+        f"{len(pages)}",
         f"{stand} stand or wait in the kernel's queue; telephones: {told({n: others[n] for n in ('UDP', 'TCP', 'TLS')})}",
-        held(None not in (others["UDP"], others["TCP"], others["TLS"])))
+        held(None not in (others["UDP"], others["TCP"], others["TLS"])),
+    )
     while others["HTTP"] is None and time.monotonic() - began < 60:
         others = honest(60)
-    row("a page meanwhile", "hold.py", "GET /readyz",
-        f"answered {time.monotonic() - began:.0f} s after the 10,000 came" if others["HTTP"] else "not answered in 60 s",
-        "held" if time.monotonic() - began < 3 else "open")
+    row(
+        "a page meanwhile",
+        "hold.py",
+        "GET /readyz",
+        (
+            f"answered {time.monotonic() - began:.0f} s after the 10,000 came"
+            if others["HTTP"]
+            else "not answered in 60 s"
+        ),
+        "held" if time.monotonic() - began < 3 else "open",
+    )
     leave(pages)
     time.sleep(1)
-    row("the same when they are gone", "hold.py", "GET /readyz", told(honest()), held(honest()["HTTP"] is not None))
+    row(
+        "the same when they are gone",
+        "hold.py",
+        "GET /readyz",
+        told(honest()),
+        held(honest()["HTTP"] is not None),
+    )
 
 
 if sys.argv[1] == "slow":

@@ -11,10 +11,11 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 
 from sip import MEDIA, STRANGER_IP, TRUNK_IP, Call, Telephone, held, media_port, offer, row
-from sound import ATTACK_HZ, CITIZEN_HZ, FRAME, SEAT_HZ, Rtp, tone
+from sound import ATTACK_HZ, CITIZEN_HZ, FRAME, Rtp, tone
 
 HOST = "127.0.0.1"
 SOUND = tone(ATTACK_HZ)
@@ -23,7 +24,7 @@ SOUND = tone(ATTACK_HZ)
 def rtp(ssrc, sequence, at, kind=8):
     start = sequence * FRAME % len(SOUND)
     head = struct.pack("!BBHII", 0x80, kind, sequence & 0xFFFF, at & 0xFFFFFFFF, ssrc)
-    return head + SOUND[start:start + FRAME]
+    return head + SOUND[start : start + FRAME]
 
 
 def rtcp_bye(ssrc):
@@ -56,21 +57,29 @@ def bleed(seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for port in MEDIA:
-            # The probe of rtpbleed: a header and nothing to hear; then whole packets.
-            of.sendto(rtp(7, sequence, sequence * FRAME)[:12 if sequence % 4 == 0 else None], (HOST, port))
+            # RTCP on odd ports. The probe of rtpbleed is a header with nothing to hear; then whole packets.
+            probe = rtp(7, sequence, sequence * FRAME)[: 12 if sequence % 4 == 0 else None]
+            of.sendto(rtcp_bye(7) if port % 2 else probe, (HOST, port))
             sent += 1
         sequence += 1
         back += came([of], 0.06)
     back += came([of])
-    row("RTP bleed: every media port", "rtp.py", f"{sent} packets, {len(MEDIA)} ports", f"{back} datagrams",
-        held(back == 0))
+    row(
+        "RTP and RTCP bleed: every media port",
+        "rtp.py",
+        f"{sent} packets, {len(MEDIA)} ports",
+        f"{back} datagrams",
+        held(back == 0),
+    )
 
 
 def inject(live, seconds):
     outside, neighbour = stranger(), stranger(TRUNK_IP)
-    kinds = [("another address, own SSRC", outside, random.getrandbits(32)),
-             ("another address, the call's SSRC and numbers", outside, live["ssrc"]),
-             ("the citizen's address, another port, the call's SSRC and numbers", neighbour, live["ssrc"])]
+    kinds = [
+        ("another address, own SSRC", outside, random.getrandbits(32)),
+        ("another address, the call's SSRC and numbers", outside, live["ssrc"]),
+        ("the citizen's address, another port, the call's SSRC and numbers", neighbour, live["ssrc"]),
+    ]
     for what, of, ssrc in kinds:
         end, sent = time.monotonic() + seconds, 0
         while time.monotonic() < end:
@@ -78,7 +87,10 @@ def inject(live, seconds):
             now = int((time.time() - live["began"]) / 0.02) + 3
             for ahead in range(3):
                 for port in (live["citizen"], live["seat"]):
-                    of.sendto(rtp(ssrc, live["sequence"] + now + ahead, live["time"] + (now + ahead) * FRAME), (HOST, port))
+                    of.sendto(
+                        rtp(ssrc, live["sequence"] + now + ahead, live["time"] + (now + ahead) * FRAME),
+                        (HOST, port),
+                    )
                     sent += 1
             time.sleep(0.01)
         back = came([of])
@@ -96,11 +108,12 @@ def inject(live, seconds):
 
 def race(attacked_first):
     """Somebody sprays the ports before a call begins; its citizen speaks at once, or only after 2 s."""
-    of, sequence, begun = stranger(), 0, None
+    of = stranger()
     ports = range(MEDIA.start, MEDIA.start + 200, 2)
-    telephone = Telephone(TRUNK_IP, 0, lambda phone, request, source: phone.respond(request, source, 200, "OK") or True)
+    telephone = Telephone(
+        TRUNK_IP, 0, lambda phone, request, source: phone.respond(request, source, 200, "OK") or True
+    )
     heard = Rtp(TRUNK_IP, 25100 + 2 * attacked_first, CITIZEN_HZ)
-    import threading
     done = threading.Event()
     counts = {"sent": 0, "back": 0}
 
@@ -132,8 +145,13 @@ def race(attacked_first):
     what = "that speaks only after 2 s" if attacked_first else "that speaks at once"
     keeps = own >= 140 and counts["back"] == 0
     took = "" if keeps else f"; the citizen got {own} of 150 packets"
-    row(f"ports sprayed before a call begins {what}", "rtp.py", f"{counts['sent']} packets, {len(ports)} ports",
-        f"{counts['back']} datagrams{took}", "held" if keeps else "open" if attacked_first else "BROKEN")
+    row(
+        f"ports sprayed before a call begins {what}",
+        "rtp.py",
+        f"{counts['sent']} packets, {len(ports)} ports",
+        f"{counts['back']} datagrams{took}",
+        "held" if keeps else "open" if attacked_first else "BROKEN",
+    )
 
 
 def main(live, seconds):

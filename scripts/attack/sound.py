@@ -63,9 +63,15 @@ class Rtp(threading.Thread):
 
     def packet(self):
         at = self.sent * FRAME % RATE
-        head = struct.pack("!BBHII", 0x80, 8, (self.sequence + self.sent) & 0xFFFF,
-                           (self.time + self.sent * FRAME) & 0xFFFFFFFF, self.ssrc)
-        return head + self.sound[at:at + FRAME]
+        head = struct.pack(
+            "!BBHII",
+            0x80,
+            8,
+            (self.sequence + self.sent) & 0xFFFF,
+            (self.time + self.sent * FRAME) & 0xFFFFFFFF,
+            self.ssrc,
+        )
+        return head + self.sound[at : at + FRAME]
 
     def run(self):
         due = time.monotonic()

@@ -7,6 +7,7 @@ know); REPORT what was heard. Ends at SIGTERM.
 """
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -60,9 +61,17 @@ def main(password, live, report):
         time.sleep(0.2)
     since = time.monotonic()
     with open(live + ".new", "w") as file:
-        json.dump({"citizen": rtp.to[1], "seat": seat_rtp.to[1], "ssrc": rtp.ssrc, "sequence": rtp.sequence,
-                   "time": rtp.time, "began": time.time() - rtp.sent * 0.02}, file)
-    import os
+        json.dump(
+            {
+                "citizen": rtp.to[1],
+                "seat": seat_rtp.to[1],
+                "ssrc": rtp.ssrc,
+                "sequence": rtp.sequence,
+                "time": rtp.time,
+                "began": time.time() - rtp.sent * 0.02,
+            },
+            file,
+        )
     os.rename(live + ".new", live)
     over.wait()
     until = time.monotonic()
