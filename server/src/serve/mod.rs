@@ -318,6 +318,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     state.elsewhere = Arc::new(cluster::Elsewhere(Arc::clone(&hotline)));
     state.city = city;
     state.handling = Arc::new(handling);
+    state.sends_messages = !hotline.config.ticket_system.url.is_empty();
     state.request_secrets = feed_secrets.clone();
     state.feed = Feed::new(&*hotline.config.ticket_system.source, Some(feed_secrets));
     let http = serve_http(listener, &hotline, state, stopped);
@@ -540,7 +541,6 @@ fn api_state(
         Arc::new(move || {
             if draining.load(Ordering::Relaxed) {
                 return Some("the server is shutting down".to_owned());
-                state.sends_messages = !config.ticket_system.url.is_empty();
             }
             // A recogniser that dies later costs captions, not readiness.
             let up = for_ready.asr.as_ref().is_none_or(|asr| asr.status().up());
