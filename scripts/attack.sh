@@ -50,7 +50,7 @@ strangers = $1
 md5_only = $2
 [media]
 port_first = 26000
-port_last = 27999
+port_last = 29999
 inactivity_s = 5
 [hotline]
 notice = "本次通话将被录音。"
