@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def request(kind, ip, port, number):
-    body = offer(ip, 30000) if kind == "INVITE" else b""
+    body = offer(ip, 31000) if kind == "INVITE" else b""
     uri = f"sip:12300@{SERVER[0]}:{SERVER[1]}" if kind != "REGISTER" else f"sip:{SERVER[0]}:{SERVER[1]}"
     name = f"{number % 1000 + 100}"
     kinds = "Content-Type: application/sdp\r\n" if body else ""
