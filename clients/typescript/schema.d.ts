@@ -522,7 +522,7 @@ export interface paths {
         /**
          * Erases what is known of one citizen (PIPL article 47): what was said, written and recorded, and the number
          *     itself. Times, states, ids and counts stay. At most 2,000 calls and as many tickets at once; refused (409) while a
-         *     call with the citizen runs. The order is stored first and carried out in steps: what an error or a crash leaves is
+         *     call with the citizen runs, or while writes of calls wait for the database. The order is stored first and carried out in steps: what an error or a crash leaves is
          *     finished by itself.
          */
         post: operations["post_citizens_erase"];
@@ -1682,7 +1682,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server takes calls. */
+        /** Whether the server takes calls: `ready`, or `degraded` and why while it does so without its database. */
         get: operations["get_readyz"];
         put?: never;
         post?: never;
@@ -3070,6 +3070,8 @@ export interface components {
              * @description `after` of the next page; absent on the last.
              */
             next?: number | null;
+            /** @description Whether a ticket system is configured; without one messages wait for it. */
+            sends: boolean;
         };
         /** @description A message to the ticket system. */
         OutboxView: {
@@ -6061,7 +6063,10 @@ export interface operations {
     get_duty_list_now: {
         parameters: {
             query?: {
-                /** @description The department's code; absent: every department. */
+                /**
+                 * @description The department's code, its name or an alias, or a part of one: all that may be meant; absent: every
+                 *     department.
+                 */
                 department?: string;
             };
             header?: never;
@@ -6088,6 +6093,15 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            /** @description No department is called so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
         };
