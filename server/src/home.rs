@@ -109,7 +109,9 @@ pub fn disk_space(folder: &Path) -> Option<DiskSpace> {
     let existing = folder.ancestors().find(|path| path.exists())?;
     let disk = statvfs(existing).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-    Some(DiskSpace { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
+    // What the system keeps for itself is nobody's room: as `df` counts.
+    let usable = disk.f_blocks.saturating_sub(disk.f_bfree).saturating_add(disk.f_bavail);
+    Some(DiskSpace { free: bytes(disk.f_bavail), total: bytes(usable) })
 }
 
 /// The folder of recordings.

@@ -39,7 +39,7 @@ pub struct CallGroup {
     pub queued: u64,
     /// Of those, taken within [`WITHIN_MS`].
     pub in_time: u64,
-    /// Those that were answered, by a person or a machine.
+    /// Those that were answered, by a person or a machine; of calls back those that the citizen answered.
     pub answered: u64,
 }
 
@@ -101,7 +101,9 @@ impl Store {
         to: UnixMillis,
     ) -> Result<Vec<CallGroup>, StoreError> {
         let mut sql = Sql::new(format!("SELECT {HOUR} AS hour, direction, count(*) AS calls,
-            count(answered_at) AS answered, count(seat) AS taken,
+            count(CASE WHEN direction <> 'callback' OR EXISTS (SELECT 1 FROM legs_of_calls AS legs
+                WHERE legs.call_id = calls.id AND legs.role = 'citizen' AND legs.answered_at IS NOT NULL)
+                THEN answered_at END) AS answered, count(seat) AS taken,
             count(CASE WHEN seat IS NULL THEN missed END) AS missed,
             count(CASE WHEN seat IS NOT NULL OR ended_at IS NOT NULL THEN queue END) AS queued,
             count(CASE WHEN seat IS NOT NULL AND queue IS NOT NULL AND queue_wait_ms <= {WITHIN_MS} THEN 1 END)

@@ -164,7 +164,12 @@ impl Command for RecordFinal {
 
     async fn run(&self, db: &mut AnyConnection) -> Result<DraftUpdate, StoreError> {
         // A call without a ticket is no call: nothing of it is kept.
-        ticket(&mut *db, self.call).await?;
+        let ticket = ticket(&mut *db, self.call).await?;
+        // Written once more, it was read already, and what came after it as well.
+        if is_kept(&mut *db, &self.segment).await? {
+            let TicketRow { id, revision, draft, .. } = ticket;
+            return Ok(DraftUpdate { ticket: id, revision, changed: Vec::new(), draft });
+        }
         put_segment(&mut *db, self.call, &self.segment, "live").await?;
         prefill(db, self.call, &self.tags).await
     }
@@ -187,6 +192,17 @@ impl Command for Refill {
 async fn ticket(db: &mut AnyConnection, call: CallId) -> Result<TicketRow, StoreError> {
     let ticket = tickets::of_call(db, call).await?;
     ticket.ok_or_else(|| StoreError::NotFound { what: "call", id: call.to_string() })
+}
+
+/// Whether a sentence is there with these very words.
+async fn is_kept(db: &mut AnyConnection, segment: &FinalSegment) -> Result<bool, StoreError> {
+    let kept = sqlx::query("SELECT 1 FROM segments WHERE id = $1 AND text = $2 AND raw = $3")
+        .bind(segment.id.to_string())
+        .bind(segment.text.expose())
+        .bind(segment.raw.expose())
+        .fetch_optional(db)
+        .await?;
+    Ok(kept.is_some())
 }
 
 /// Writes a sentence of a call; the same again replaces it.

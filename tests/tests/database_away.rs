@@ -159,7 +159,8 @@ fn calls_go_on_begin_and_end_and_all_of_them_is_in_the_database_later() {
     assert!(city.metric("qingting_spool_bytes") > 0.0);
     let (status, said) = city.server().request("GET", "/readyz", None);
     assert!(status == 200 && said.starts_with("degraded: "), "{status} {said}");
-    assert_eq!(city.waiting(), 3, "a file for each call");
+    // Of the one who only talks there was nothing to write.
+    assert_eq!(city.waiting(), 2, "a file for each call that something was written of");
     // One more comes and goes.
     let (mut short, fourth) = city.call("13800138004");
     short.hang_up();
@@ -219,6 +220,8 @@ fn ends_meanwhile(end: impl FnOnce(&mut Server), cause: &str) {
         let has = |what: &str| files.iter().filter(|file| file.contains(what)).count();
         (has("captions_closed") == 1 && has("seat_answered") >= 1 && files.len() == 2).then_some(())
     });
+    // What is recorded is sealed second by second.
+    std::thread::sleep(Duration::from_secs(3));
     end(&mut city.house.server);
     assert_eq!(city.waiting(), 2, "the files stay");
     drop(comes);

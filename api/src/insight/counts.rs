@@ -57,13 +57,13 @@ pub(crate) struct CallCounts {
     pub(super) queued: u64,
     /// Of those, calls that a seat took within 15 seconds.
     pub(super) in_time: u64,
-    /// Calls that seats made.
+    /// Calls that seats and campaigns made.
     pub(super) outbound: u64,
     /// Of those, answered ones.
     pub(super) outbound_answered: u64,
     /// Calls back to who had reached nobody.
     pub(super) callbacks: u64,
-    /// Of those, answered ones.
+    /// Of those, calls that the citizen answered, not the seat alone.
     pub(super) callbacks_answered: u64,
 }
 

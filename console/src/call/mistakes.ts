@@ -38,6 +38,8 @@ const KNOWN: readonly [RegExp, string, readonly string[]][] = [
   [/ row \d+: (\d+) cells, but (\d+) columns/, say('这一行有 {cells} 格，而表头只有 {columns} 列'), ['cells', 'columns']],
   [/ is empty: its first row must name the columns$/, say('文件是空的：第一行应为表头'), []],
   [/ is no readable workbook/, say('文件无法打开：请另存为不带密码的 XLSX 或 CSV'), []],
+  [/^it is no time such as/, say('应填日期和时间，如 2026-09-12 08:30'), []],
+  [/no text, or UTF-16 without its mark/, say('这不是文本文件：请另存为“CSV UTF-8”或 XLSX'), []],
   [/ row \d+: neither UTF-8 nor GB18030/, say('编码无法识别：请另存为“CSV UTF-8”'), []],
 ];
 

@@ -87,4 +87,6 @@ export const CITY: Record<string, string> = {
   '超过 {most} 行：请拆开': 'more than {most} rows: split the list',
   '同一人在第 {row} 行的电话不同': 'the same person has other numbers in line {row}',
   '结束日期早于起始日期': 'its last date is before its first',
+  '应填日期和时间，如 2026-09-12 08:30': 'expected a time such as 2026-09-12 08:30',
+  '这不是文本文件：请另存为“CSV UTF-8”或 XLSX': 'this is no text: save it as CSV UTF-8 or XLSX',
 };

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             fingerprint: fingerprint.0,
             ice: Credentials::new(&ice.ufrag(), &ice.pwd()).ok_or("too long")?,
         },
+        source: None,
     });
     let angle = |n: u32| f64::from(n) / 8_000.0 * 440.0 * std::f64::consts::TAU;
     let tone: Vec<i16> = (0..8_000).map(|n| (angle(n).sin() * 6_000.0) as i16).collect();

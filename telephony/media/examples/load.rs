@@ -127,6 +127,7 @@ fn open_room(
                 send: true,
                 receive: true,
                 security: qingting_media::Security::Plain,
+                source: None,
             });
             leg
         })

@@ -77,6 +77,7 @@ fn silent_peer() -> RemoteMedia {
         send: false,
         receive: false,
         security: qingting_media::Security::Plain,
+        source: None,
     }
 }
 

@@ -351,6 +351,7 @@ mod tests {
             send: false,
             receive: false,
             security: crate::Security::Plain,
+            source: None,
         });
         connected.send(()).unwrap();
         assert!(closed(events).is_some());

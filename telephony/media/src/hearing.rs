@@ -256,6 +256,7 @@ mod tests {
             send: true,
             receive: true,
             security: crate::Security::Plain,
+            source: None,
         };
         let mut hearing = Hearing::new(40..=200);
         let mut coder = Coder::new(Codec::Pcma);

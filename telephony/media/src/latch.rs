@@ -1,15 +1,14 @@
 //! Symmetric RTP: from whom audio is taken and to whom it is sent.
 //!
-//! SDP says where the peer expects audio, but behind a NAT its packets come from elsewhere. The
-//! first plausible source is taken, the announced address before any other, and then nobody else:
-//! a stranger who finds the port is neither heard nor recorded.
+//! SDP says where the peer expects audio, but behind a NAT its packets come from elsewhere: from where its
+//! signalling comes. The first plausible source is taken and then nobody else, but for the announced address,
+//! which always takes its place: a stranger who sprays all ports before the peer speaks is neither heard nor
+//! recorded, and gets no audio.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Packets in sequence that a source other than the announced address must send to be believed.
 const NAT_PACKETS_MIN: u32 = 3;
-/// Until this many packets the announced address may still take over from such a source.
-const NAT_TAKEOVER_PACKETS_MAX: u32 = 50;
 
 /// What to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +25,9 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct Latch {
     announced: SocketAddr,
+    /// The host that the peer's signalling comes from, where it is known.
+    source: Option<IpAddr>,
     locked: Option<SocketAddr>,
-    accepted: u32,
     candidate: Option<Candidate>,
 }
 
@@ -40,15 +40,16 @@ struct Candidate {
 }
 
 impl Latch {
-    /// Open, expecting the address of the peer's SDP.
-    pub fn new(announced: SocketAddr) -> Self {
-        Self { announced, locked: None, accepted: 0, candidate: None }
+    /// Open, expecting the address of the peer's SDP, or the host that its signalling comes from; any host behind a
+    /// NAT where that is not known.
+    pub fn new(announced: SocketAddr, source: Option<IpAddr>) -> Self {
+        Self { announced, source, locked: None, candidate: None }
     }
 
     /// Takes a new SDP: another address opens the latch again, the same one changes nothing.
     pub fn announce(&mut self, announced: SocketAddr) {
         if announced != self.announced {
-            *self = Self::new(announced);
+            *self = Self::new(announced, self.source);
         }
     }
 
@@ -60,25 +61,21 @@ impl Latch {
     /// Judges a well-formed packet whose payload type was negotiated.
     pub fn judge(&mut self, from: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
         if self.locked == Some(from) {
-            self.accepted = self.accepted.saturating_add(1);
             return Verdict::Accept;
         }
         let expected = from.ip() == self.announced.ip();
         match self.locked {
             None if expected => self.lock(from),
-            None => self.try_candidate(from, ssrc, sequence),
-            Some(held) if expected && self.may_take_over(held) => self.lock(from),
-            Some(_) => Verdict::Stranger,
+            None if self.source.is_none_or(|source| source == from.ip()) => {
+                self.try_candidate(from, ssrc, sequence)
+            }
+            Some(held) if expected && held.ip() != self.announced.ip() => self.lock(from),
+            None | Some(_) => Verdict::Stranger,
         }
-    }
-
-    fn may_take_over(&self, held: SocketAddr) -> bool {
-        held.ip() != self.announced.ip() && self.accepted < NAT_TAKEOVER_PACKETS_MAX
     }
 
     fn lock(&mut self, from: SocketAddr) -> Verdict {
         self.locked = Some(from);
-        self.accepted = 1;
         self.candidate = None;
         Verdict::Accept
     }
@@ -106,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_announced_host_is_taken_at_once_and_then_nobody_else() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         assert_eq!(latch.judge(at("192.0.2.1:4002"), 1, 1), Verdict::Accept);
         assert_eq!(latch.destination(), at("192.0.2.1:4002"));
         assert_eq!(latch.judge(at("198.51.100.9:4002"), 1, 2), Verdict::Stranger);
@@ -115,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_source_behind_a_nat_is_taken_after_three_packets_in_sequence() {
-        let mut latch = Latch::new(at("10.0.0.5:4000"));
+        let mut latch = Latch::new(at("10.0.0.5:4000"), None);
         let nat = at("198.51.100.9:61000");
         assert_eq!(latch.judge(nat, 1, u16::MAX), Verdict::Probation);
         assert_eq!(latch.judge(nat, 1, 0), Verdict::Probation);
@@ -125,20 +122,35 @@ mod tests {
     }
 
     #[test]
-    fn the_announced_host_takes_over_early_but_not_late() {
+    fn the_announced_host_takes_over_however_late_and_keeps_its_place() {
         let (nat, own) = (at("198.51.100.9:61000"), at("192.0.2.1:4000"));
-        for (packets, expected) in [(5, Verdict::Accept), (100, Verdict::Stranger)] {
-            let mut latch = Latch::new(own);
-            for sequence in 0..packets {
-                latch.judge(nat, 1, sequence);
-            }
-            assert_eq!(latch.judge(own, 2, 0), expected, "after {packets} packets");
+        let mut latch = Latch::new(own, None);
+        for sequence in 0..500 {
+            latch.judge(nat, 1, sequence);
         }
+        assert_eq!(latch.destination(), nat);
+        assert_eq!(latch.judge(own, 2, 0), Verdict::Accept);
+        assert_eq!(latch.destination(), own);
+        assert_eq!(latch.judge(nat, 1, 500), Verdict::Stranger);
+    }
+
+    #[test]
+    fn a_host_that_its_signalling_does_not_come_from_is_never_believed() {
+        let (stranger, source) = (at("198.51.100.9:61000"), at("203.0.113.7:33000"));
+        let own = at("10.0.0.5:4000");
+        let mut latch = Latch::new(own, Some(source.ip()));
+        for sequence in 0..500 {
+            assert_eq!(latch.judge(stranger, 1, sequence), Verdict::Stranger);
+        }
+        assert_eq!(latch.destination(), own);
+        let heard: Vec<Verdict> = (0..3).map(|sequence| latch.judge(source, 2, sequence)).collect();
+        assert_eq!(heard, [Verdict::Probation, Verdict::Probation, Verdict::Accept]);
+        assert_eq!(latch.destination(), source);
     }
 
     #[test]
     fn only_a_new_address_reopens_the_latch() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         latch.judge(at("192.0.2.1:4002"), 1, 1);
         latch.announce(at("192.0.2.1:4000"));
         assert_eq!(latch.destination(), at("192.0.2.1:4002"));

@@ -289,7 +289,7 @@ impl Leg {
     }
 
     fn connect(&mut self, media: RemoteMedia, coder: Box<Coder>, tick: Tick) {
-        let mut latch = Latch::new(media.rtp);
+        let mut latch = Latch::new(media.rtp, media.source);
         let mut current = coder;
         if let Some(before) = self.remote.take() {
             latch = before.latch;

@@ -145,6 +145,7 @@ mod tests {
             send: true,
             receive: true,
             security: crate::security::Security::Plain,
+            source: None,
         };
         let mut coder = Coder::new(Codec::Opus);
         let mut sending = Sending::new(7);

@@ -278,5 +278,6 @@ fn remote(peer: SocketAddr, tick: u32) -> RemoteMedia {
         send: true,
         receive: true,
         security: Security::Plain,
+        source: None,
     }
 }

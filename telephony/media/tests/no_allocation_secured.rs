@@ -31,6 +31,7 @@ fn sdes(peer: &LegHandle, send: u8, receive: u8) -> RemoteMedia {
         send: true,
         receive: true,
         security: Security::Srtp { send: keys(send), receive: keys(receive) },
+        source: None,
     }
 }
 

@@ -88,6 +88,7 @@ fn sdes(to: SocketAddr, profile: Profile, send: u8, receive: u8) -> RemoteMedia 
         send: true,
         receive: true,
         security: Security::Srtp { send: keys(profile, send), receive: keys(profile, receive) },
+        source: None,
     }
 }
 

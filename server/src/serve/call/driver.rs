@@ -175,6 +175,7 @@ impl Driver {
         let io = self.legs.open(leg, role, None);
         io.seat = seat;
         io.remote = Some(format!("{}:{}", incoming.transport, incoming.source));
+        io.source = Some(incoming.source.ip());
         io.local_ip = Some(incoming.local.ip());
         io.dialog = Some(incoming.dialog);
         io.events = Some(incoming.events);

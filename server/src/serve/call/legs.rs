@@ -27,6 +27,8 @@ pub(super) struct LegIo {
     pub(super) local_ip: Option<IpAddr>,
     /// The peer's, for the books.
     pub(super) remote: Option<String>,
+    /// The host that its signalling comes from.
+    pub(super) source: Option<IpAddr>,
     /// Its peer wants audio as browsers do.
     pub(super) is_browser: bool,
     pub(super) dialog: Option<Dialog>,
@@ -62,6 +64,7 @@ impl LegIo {
             seq,
             local_ip: None,
             remote: None,
+            source: None,
             is_browser: false,
             dialog: None,
             events: None,

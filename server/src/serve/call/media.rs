@@ -97,7 +97,8 @@ impl Driver {
 
     pub(super) fn connect_media(&self, leg: LegId, remote: sdp::RemoteMedia) {
         if let Some(media) = self.media(leg) {
-            media.connect(remote_media(remote));
+            let source = self.legs.get(leg).and_then(|io| io.source);
+            media.connect(RemoteMedia { source, ..remote_media(remote) });
         }
     }
 
@@ -168,5 +169,6 @@ pub fn remote_media(remote: sdp::RemoteMedia) -> RemoteMedia {
         send: remote.direction.sends(),
         receive: remote.direction.receives(),
         security: secrets::agreed(remote.security),
+        source: None,
     }
 }

@@ -25,6 +25,7 @@ use qingting_common::CallId;
 use qingting_core::call::{Cause, Input};
 use qingting_core::queue;
 use qingting_sip::IncomingCall;
+use qingting_store::Direction;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -46,6 +47,7 @@ pub async fn run(
     let (entries, books) = Books::open(Arc::clone(&hotline), id);
     let books = hotline.app.spawn(books.run());
     let (missed, errand) = (beginning.missed, beginning.errand.clone());
+    let is_inbound = beginning.direction == Direction::Inbound;
     let mut driver = Driver::new(Arc::clone(&hotline), id, beginning, entries, letters);
     let first = match incoming {
         Some(incoming) => Input::Invite { offer: driver.take_first(incoming) },
@@ -76,8 +78,8 @@ pub async fn run(
     if let Err(error) = closed {
         tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
     }
-    // A call that had no codec in common with us was never one: there is nothing to write down.
-    let never_talked = cause == Some(Cause::NotAcceptable) && !reached;
+    // No codec in common, or a seat that called a colleague or reached nobody: no citizen talked.
+    let never_talked = !reached && (!is_inbound || cause == Some(Cause::NotAcceptable));
     if never_talked || talk.is_some_and(|talk| !talk.is_served()) {
         callbacks::drop_draft(&hotline, id).await;
     }

@@ -80,6 +80,7 @@ impl Browser {
             send: true,
             receive: true,
             security: Security::Dtls { role, fingerprint, ice },
+            source: None,
         });
     }
 

@@ -73,6 +73,7 @@ impl Phone {
             send,
             receive: true,
             security: Security::Plain,
+            source: None,
         });
     }
 
