@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// Moments noted in one span; what is beyond them is counted.
 pub const EVENTS_MAX: usize = 64;
-/// The bits of a trace's id that are random (W3C Trace Context, level 2, §3.2.2.3).
-const RANDOM_BITS: u32 = 56;
+/// The last bits of a call's id that chance made: before them is a counter of calls in one millisecond.
+const RANDOM_BITS: u32 = 32;
 const NANOS_PER_MS: u64 = 1_000_000;
 
 /// Wall-clock time: nanoseconds since 1970.
