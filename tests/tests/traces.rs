@@ -3,6 +3,8 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use qingting_tests::audio::{Wav, samples_in};
+use qingting_tests::campaign;
+use qingting_tests::citizens::Citizens;
 use qingting_tests::collector::{Collector, attribute, text};
 use qingting_tests::discretion::{Known, indiscretions};
 use qingting_tests::house::{CITIZEN, House, NUMBER, QUEUE};
@@ -11,6 +13,7 @@ use qingting_tests::server::{Server, ServerPlan, wait_until};
 use qingting_tests::{call, spoken};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 const CITIZEN_SAYS: &str = "您好，我要投诉，楼下的烧烤店噪音特别大。";
@@ -244,4 +247,42 @@ fn a_server_that_stops_sends_what_is_left() {
     server.stop();
     let has_root = |span: &Span| span.name == "call" && call_of(span) == id;
     assert!(collector.spans().iter().any(has_root), "it is told before the server is gone");
+}
+
+#[test]
+fn a_callback_is_a_trace_with_its_attempt_and_the_status_that_the_telephone_gave() {
+    const BUSY: &str = "13800000002";
+    let citizens = Citizens::start(&format!(
+        "[[citizens]]\nnumber = \"{BUSY}\"\nring_s = 0.2\ncalls = [\"busy\"]\n"
+    ));
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let weekly = days.map(|day| format!("{day} = [\"00:00-24:00\"]")).join(", ");
+    let collector = Collector::start();
+    let calling = plan(ServerPlan::deaf(), &collector)
+        .with("callbacks.scripts", format!("{:?}", scripts.display().to_string()))
+        .and(&citizens.trunk())
+        .and(&format!("[[hours]]\nname = \"总是\"\nweekly = {{ {weekly} }}\n"));
+    let server = Server::start(&calling);
+    let settings = json!({
+        "script": "short", "hours": "总是", "attempts_max": 1, "days_min": 1, "per_second_max": 5.0,
+        "ring_s": 10,
+    });
+    campaign::create(&server, &settings);
+    campaign::import(&server, "T1", BUSY);
+    campaign::start(&server);
+    campaign::ended(&server, "T1");
+    let id = server.ended_calls(1)[0]["id"].as_str().expect("an id").to_owned();
+    let spans = trace(&collector, &id);
+    is_whole(&spans);
+    has_nobody_in_it(&spans);
+    let [attempt] = named(&spans, "callback.attempt")[..] else { panic!("{spans:?}") };
+    assert_eq!(
+        (of(attempt, "outcome"), of(attempt, "attempt"), of(attempt, "sip_status")),
+        ("line_busy".into(), "1".into(), "486".into())
+    );
+    let [leg] = named(&spans, "signalling.leg")[..] else { panic!("{spans:?}") };
+    assert_eq!((of(leg, "role"), of(leg, "sip_status")), ("citizen".into(), "486".into()));
+    let [whole] = named(&spans, "call")[..] else { panic!("{spans:?}") };
+    assert_eq!(of(whole, "answered"), "false");
 }
