@@ -80,6 +80,10 @@ pub struct Heard {
     /// Of a final of a stream that something is expected of ([`AsrClient::expect`]): the same as a seat reads
     /// it, if it says that; none where there is no difference or the voice does not bear it.
     pub expected: Option<Pii<Expected>>,
+    /// The worker that heard it, as in [`WorkerStatus::name`].
+    pub worker: Arc<str>,
+    /// How long it decoded, in ms; 0 where nobody measured.
+    pub took_ms: u32,
 }
 
 /// How one worker is doing.

@@ -231,7 +231,7 @@ mod tests {
                         Ok(Decoded {
                             text: Text::over("一", &[span]),
                             confidence: 1.0,
-                            expected: None,
+                            ..Decoded::default()
                         })
                     }
                 },

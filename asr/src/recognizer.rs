@@ -22,6 +22,8 @@ pub struct Decoded {
     /// What it says if it says something that is expected ([`Decoder::expect`]), where that differs and the
     /// voice bears it. The text above was heard without any expectation.
     pub expected: Option<Expected>,
+    /// How long the worker decoded it, in ms; 0 where nobody measured: live engines listen all the time.
+    pub took_ms: u32,
 }
 
 /// What was heard by an engine that knew what might be said. It tends to hear just that.

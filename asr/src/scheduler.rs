@@ -442,7 +442,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Decoded {
-        Decoded { text: Text::over(text, &[]), confidence: 1.0, expected: None }
+        Decoded { text: Text::over(text, &[]), confidence: 1.0, ..Decoded::default() }
     }
 
     #[test]

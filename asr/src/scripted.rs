@@ -77,7 +77,8 @@ impl Decoder for ScriptedDecoder {
         let voiced = voiced(samples);
         let expected = (!self.expected.is_empty())
             .then(|| Expected { text: Text::over(&self.expected, &voiced), confidence: 0.7 });
-        Ok(Decoded { text: Text::over(&text, &voiced), confidence: 0.9, expected })
+        let text = Text::over(&text, &voiced);
+        Ok(Decoded { text, confidence: 0.9, expected, ..Decoded::default() })
     }
 }
 
@@ -112,7 +113,7 @@ impl Utterance {
             decoded: Ok(Decoded {
                 text: Text::over(&text, &[span]),
                 confidence: 0.8,
-                expected: None,
+                ..Decoded::default()
             }),
             is_last: self.is_finished && self.taken == self.samples.len(),
             is_endpoint: recent.len() == ENDPOINT_SAMPLES && level(recent) < LEVEL_OF_WORDS,

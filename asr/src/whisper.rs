@@ -198,7 +198,7 @@ impl Decoder for WhisperDecoder {
             Effort::Partial | Effort::Offline => None,
         };
         let text = Text::over(&heard, &voiced);
-        Ok(Decoded { text, confidence: best.confidence, expected })
+        Ok(Decoded { text, confidence: best.confidence, expected, ..Decoded::default() })
     }
 }
 

@@ -110,6 +110,9 @@ pub enum Event {
         /// Of a final: the same by [`crate::recognizer::Decoded::expected`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected: Option<Expected>,
+        /// As [`crate::recognizer::Decoded::took_ms`]; a worker of before it says nothing.
+        #[serde(default)]
+        took_ms: u32,
     },
     /// Instead of a final: it was given up because the worker is too far behind.
     Skipped {

@@ -415,12 +415,15 @@ impl Shared {
             let job = self.wait_for_job(&interrupt);
             decoder.use_cores(job.cores);
             decoder.expect(&job.expected);
+            let began_ms = self.clock.elapsed_ms();
             let outcome = decoder.decode(&job.samples, job.effort);
+            let took_ms = self.clock.elapsed_ms().saturating_sub(began_ms);
             let is_failed = outcome.is_err();
-            let decoded = outcome.unwrap_or_else(|error| {
+            let mut decoded = outcome.unwrap_or_else(|error| {
                 tracing::error!(%error, "a segment could not be decoded");
                 Decoded::default()
             });
+            decoded.took_ms = u32::try_from(took_ms).unwrap_or(u32::MAX);
             let mut board = self.board();
             board.running.remove(&job.number);
             let (connection, stream) = (job.key.connection, job.key.stream);
@@ -540,5 +543,6 @@ fn said(key: Key, utterance: &Utterance, decoded: Decoded, is_final: bool) -> Ev
         text: decoded.text,
         confidence: decoded.confidence,
         expected: decoded.expected,
+        took_ms: decoded.took_ms,
     }
 }

@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: the server under test ([`server`]), telephones that call
 //! ([`peers`]) on [`ports`] of their own, a caller ([`raw`]) and a
-//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`] and OpenID [`provider`], [`citizens`] who
+//! [`trunk`] of bare text and RTP end ([`rtp`]) of our own, a city's [`ticket_system`], OpenID [`provider`] and [`collector`] of traces, [`citizens`] who
 //! answer and the [`campaign`] that calls them, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]), and what no server may tell in its log
 //! ([`discretion`]). Some read the program's [`sources`], fill a
@@ -11,6 +11,7 @@ pub mod campaign;
 mod cer;
 pub mod citizens;
 pub mod clock;
+pub mod collector;
 pub mod discretion;
 pub mod disk;
 pub mod house;

@@ -193,10 +193,10 @@ fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Request {
-    path: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
     headers: BTreeMap<String, String>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One request; the client opens a connection for each.
@@ -250,7 +250,7 @@ fn serve(mut stream: TcpStream, book: &Mutex<Book>) {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
+pub(crate) fn read(stream: &TcpStream) -> Option<Request> {
     stream.set_read_timeout(Some(HANG_MAX)).ok()?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -306,7 +306,7 @@ fn answer_of(is_new: bool) -> Vec<u8> {
     if is_new { answer(201, "", "") } else { answer(409, "", "it is booked already") }
 }
 
-fn answer(status: u16, headers: &str, words: &str) -> Vec<u8> {
+pub(crate) fn answer(status: u16, headers: &str, words: &str) -> Vec<u8> {
     let length = words.len();
     format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{words}").into_bytes()
 }

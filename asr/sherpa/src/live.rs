@@ -68,7 +68,7 @@ impl SherpaLive {
         let written = Written { text: &heard.text, tokens: &heard.tokens, times_s: &times_s };
         let text = written.text(|| std::iter::once(written.span_ms()).collect());
         let text = if is_last { self.punctuated(text) } else { text };
-        let decoded = Ok(Decoded { text, confidence: CONFIDENCE_UNKNOWN, expected: None });
+        let decoded = Ok(Decoded { text, confidence: CONFIDENCE_UNKNOWN, ..Decoded::default() });
         Some(LiveText { id, decoded, is_last, is_endpoint })
     }
 

@@ -38,6 +38,6 @@ impl Decoder for SecondPass {
             Effort::Partial => text,
             Effort::Final | Effort::Offline => punctuated(self.punctuation.as_deref(), text),
         };
-        Ok(Decoded { text, confidence: CONFIDENCE_UNKNOWN, expected: None })
+        Ok(Decoded { text, confidence: CONFIDENCE_UNKNOWN, ..Decoded::default() })
     }
 }

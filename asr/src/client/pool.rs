@@ -10,7 +10,7 @@ use crate::text::{self, Stage, Text};
 use crate::wire::{Event, Message};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Looks for which a finished stream waits for any worker (30 s); then all of it that is left is a gap,
@@ -23,6 +23,8 @@ pub(super) type WorkerIndex = usize;
 pub(super) struct Shared {
     streams: Mutex<Streams>,
     workers: Vec<Worker>,
+    /// Theirs, in the same order.
+    names: Vec<Arc<str>>,
     hotwords: Hotwords,
 }
 
@@ -55,12 +57,16 @@ struct Placed {
 impl Shared {
     /// For workers of these names.
     pub(super) fn new(names: impl IntoIterator<Item = String>, hotwords: Hotwords) -> Self {
-        let worker = |name| Worker {
-            status: Mutex::new(WorkerStatus { name, ..WorkerStatus::default() }),
+        let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
+        let worker = |name: &Arc<str>| Worker {
+            status: Mutex::new(WorkerStatus {
+                name: name.as_ref().to_owned(),
+                ..WorkerStatus::default()
+            }),
             silent_ms: AtomicU64::new(0),
         };
-        let workers = names.into_iter().map(worker).collect();
-        Self { streams: Mutex::default(), workers, hotwords }
+        let workers = names.iter().map(worker).collect();
+        Self { streams: Mutex::default(), workers, names, hotwords }
     }
 
     pub(super) fn streams(&self) -> MutexGuard<'_, Streams> {
@@ -115,7 +121,7 @@ impl Shared {
             | Event::Skipped { stream: key, .. }
             | Event::Ended { stream: key } => {
                 let display = self.display(&event);
-                self.streams().heard(worker, *key, event, display);
+                self.streams().heard((worker, &self.names[worker]), *key, event, display);
             }
             Event::Stats { lag_ms, cpu_ms, partials_skipped, level, finals_skipped, .. } => {
                 let mut status = self.status(worker);
@@ -239,9 +245,16 @@ impl Streams {
         }
     }
 
-    fn heard(&mut self, worker: WorkerIndex, key: u64, event: Event, display: Text) {
+    fn heard(
+        &mut self,
+        (worker, name): (WorkerIndex, &Arc<str>),
+        key: u64,
+        event: Event,
+        display: Text,
+    ) {
         let here = self.by_key.get_mut(&key).filter(|placed| placed.at == Some(worker));
         let Some(placed) = here else { return };
+        placed.stream.heard_by(name);
         placed.stream.heard(event, display);
         if placed.stream.is_over() {
             self.forget(key);

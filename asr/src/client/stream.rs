@@ -7,6 +7,7 @@ use crate::wire::{self, Event, Message};
 use qingting_common::Pii;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Audio kept for sending and sending again, in samples at 8 kHz (15 s).
@@ -52,6 +53,8 @@ pub(super) struct Stream {
     /// What the consumer had no room to be told, in ms.
     owed: Option<Range<u64>>,
     finals_lost: u64,
+    /// Who hears it now.
+    worker: Arc<str>,
 }
 
 impl Stream {
@@ -73,6 +76,7 @@ impl Stream {
             heard_to: 0,
             owed: None,
             finals_lost: 0,
+            worker: Arc::from(""),
         }
     }
 
@@ -196,6 +200,13 @@ impl Stream {
         (self.is_open, self.is_closed) = (false, false);
     }
 
+    /// What comes next is this worker's.
+    pub(super) fn heard_by(&mut self, worker: &Arc<str>) {
+        if !Arc::ptr_eq(&self.worker, worker) {
+            self.worker = Arc::clone(worker);
+        }
+    }
+
     /// Takes what the worker says; `display` is what a seat reads of it.
     pub(super) fn heard(&mut self, event: Event, display: Text) {
         match event {
@@ -212,11 +223,23 @@ impl Stream {
                 text,
                 confidence,
                 expected,
+                took_ms,
                 ..
             } => {
+                let worker = Arc::clone(&self.worker);
                 let expected = expected.map(Pii::new);
                 let (display, raw) = (Pii::new(display), Pii::new(text));
-                let heard = Heard { segment, start_ms, end_ms, raw, display, confidence, expected };
+                let heard = Heard {
+                    segment,
+                    start_ms,
+                    end_ms,
+                    raw,
+                    display,
+                    confidence,
+                    expected,
+                    worker,
+                    took_ms,
+                };
                 if !is_final {
                     // A live engine may still speak of a segment that another has finished.
                     if self.unfinished.contains_key(&segment) {
@@ -363,6 +386,7 @@ mod tests {
             text,
             confidence,
             expected: None,
+            took_ms: 0,
         }
     }
 
@@ -431,6 +455,7 @@ mod tests {
             text: Text::default(),
             confidence: 1.0,
             expected: None,
+            took_ms: 0,
         };
         stream.heard(Event::Started { stream: 1, segment: 0, at_ms: 0 }, Text::default());
         stream.heard(result(0, 0, 900), Text::default());

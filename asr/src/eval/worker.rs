@@ -71,7 +71,7 @@ impl Worker {
         loop {
             match self.next()? {
                 Event::Result { is_final: true, text, confidence, expected, .. } => {
-                    pieces.push(Decoded { text, confidence, expected });
+                    pieces.push(Decoded { text, confidence, expected, ..Decoded::default() });
                 }
                 Event::Ended { .. } => return Ok(pieces),
                 _ => {}

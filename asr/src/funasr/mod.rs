@@ -194,6 +194,6 @@ impl Utterance {
         }
         let text = self.transcript.text(&self.samples);
         let confidence = if text.is_empty() { 0.0 } else { CONFIDENCE };
-        Ok(Some(News { decoded: Decoded { text, confidence, expected: None }, is_last }))
+        Ok(Some(News { decoded: Decoded { text, confidence, ..Decoded::default() }, is_last }))
     }
 }

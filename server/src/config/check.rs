@@ -1,7 +1,7 @@
 //! What can be wrong in a configuration file, said by file, line, key and remedy.
 
 use super::{
-    AsrEngine, Config, DEFAULT_TOML, feed, is_private_or_encrypted, lists, relay, sign_on,
+    AsrEngine, Config, DEFAULT_TOML, feed, is_private_or_encrypted, lists, relay, sign_on, traces,
 };
 use crate::text_file;
 use qingting_asr::bias::Hotwords;
@@ -528,6 +528,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     problems.extend(relay::values(&config.ticket_system, text));
     problems.extend(feed::values(&config.feed, text));
     problems.extend(sign_on::values(&config.sign_on, text));
+    problems.extend(traces::values(&config.traces, text));
     problems.extend(lists::values(config, text));
     problems
 }

@@ -7,6 +7,7 @@ mod paths;
 pub use paths::secrets;
 mod relay;
 mod sign_on;
+mod traces;
 
 pub use sign_on::is_proved;
 
@@ -48,6 +49,7 @@ pub struct Config {
     pub feed: Feed,
     pub reports: Reports,
     pub sign_on: SignOn,
+    pub traces: Traces,
     pub http: Http,
     pub data: Data,
     pub cluster: Cluster,
@@ -321,6 +323,21 @@ impl Default for SignOn {
             scope: "openid".to_owned(),
             claim: "sub".to_owned(),
         }
+    }
+}
+
+/// The collector of OpenTelemetry traces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    pub otlp_url: String,
+    pub token_file: PathBuf,
+    pub sample_percent: u8,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { otlp_url: String::new(), token_file: PathBuf::new(), sample_percent: 100 }
     }
 }
 

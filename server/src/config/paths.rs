@@ -36,6 +36,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         feed,
         reports,
         sign_on,
+        traces,
         data,
         cluster,
         models,
@@ -64,6 +65,7 @@ fn all(config: &mut Config) -> Vec<&mut PathBuf> {
         &mut feed.secret_file,
         &mut reports.font,
         &mut sign_on.secret_file,
+        &mut traces.token_file,
         &mut data.dir,
         &mut data.models,
         &mut data.database_url_file,
@@ -87,6 +89,7 @@ pub fn secrets(config: &Config) -> Vec<(String, PathBuf)> {
         ("ticket_system.oauth_secret_file", &config.ticket_system.oauth_secret_file),
         ("feed.secret_file", &config.feed.secret_file),
         ("sign_on.secret_file", &config.sign_on.secret_file),
+        ("traces.token_file", &config.traces.token_file),
         ("cluster.secret_file", &config.cluster.secret_file),
         ("data.database_url_file", &config.data.database_url_file),
     ];

@@ -10,6 +10,7 @@ use super::call::Said;
 use super::captions::{draft_changed, read};
 use super::llm::{AskError, LanguageModel};
 use super::spool::{Kept, Write};
+use super::traces;
 use crate::clock;
 use crate::config::Llm;
 use crate::knowledge::{self, Fingerprint};
@@ -269,10 +270,13 @@ impl Desk {
             .map(|name| name.evidence.clone())
             .unwrap_or_default();
         let (model, said, spent) = (Arc::clone(model), said.to_vec(), seen.tokens);
+        let traces = self.hotline.traces.clone();
         self.asked.spawn(async move {
             let said = super::captions::utterances(&said);
             let transcript = llm::transcript(&said, &names, model.personal);
+            let question = traces::Question::begin(&traces, told.call);
             let outcome = model.ask(transcript, spent).await;
+            question.answered(outcome.as_ref().map(|(_, tokens)| *tokens).ok());
             let outcome = outcome.map(|(answer, tokens)| (answer.checked(&said), tokens));
             Asked { told, outcome }
         });

@@ -2,6 +2,7 @@
 
 use super::Hotline;
 use super::spool::Write;
+use super::traces::Writes;
 use crate::clock;
 use qingting_api::Event;
 use qingting_common::{CallId, Pii, TicketId, UnixMillis};
@@ -54,19 +55,22 @@ pub struct Books {
     ticket: Option<TicketId>,
     is_ended: bool,
     entries: mpsc::Receiver<Entry>,
+    trace: Writes,
 }
 
 impl Books {
     /// The books and the way into them.
     pub fn open(hotline: Arc<Hotline>, call: CallId) -> (mpsc::Sender<Entry>, Self) {
         let (sender, entries) = mpsc::channel(ENTRIES_WAITING_MAX);
-        (sender, Self { hotline, call, ticket: None, is_ended: false, entries })
+        let trace = Writes::new(&hotline.traces, call);
+        (sender, Self { hotline, call, ticket: None, is_ended: false, entries, trace })
     }
 
     /// Writes until every sender is gone. A call whose beginning could not be stored has no rows,
     /// so nothing more of it is written.
     pub async fn run(mut self) {
         while let Some(entry) = self.entries.recv().await {
+            self.trace.begin(&entry);
             match entry {
                 Entry::Begin(call, done) => self.begin(call, done).await,
                 _ if self.ticket.is_none() => {}
@@ -78,6 +82,7 @@ impl Books {
                 Entry::Ended(end) => self.end(*end).await,
                 other => self.note(other).await,
             }
+            self.trace.end();
         }
         if self.ticket.is_some() && !self.is_ended {
             tracing::error!(call = %self.call, "a call's task ended without an end of the call");
@@ -127,6 +132,7 @@ impl Books {
                 tracing::error!(call = %self.call, %error, "a call could not be stored and is refused");
             }
         }
+        self.trace.wrote(self.ticket.is_some());
         // The call may be over already.
         let _ = done.send(self.ticket.is_some());
     }
@@ -150,9 +156,13 @@ impl Books {
         let mut wait = WAIT_FIRST;
         for attempt in 1..=TRIES_MAX {
             match self.hotline.spool.keep(self.call, write.clone()).await {
-                Ok(_) => return true,
+                Ok(_) => {
+                    self.trace.wrote(true);
+                    return true;
+                }
                 Err(error) if !error.may_pass() => {
                     tracing::error!(call = %self.call, %error, "a write of a call was refused");
+                    self.trace.wrote(false);
                     return false;
                 }
                 Err(error) if attempt == 1 => {
@@ -163,6 +173,7 @@ impl Books {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(WAIT_MAX);
         }
+        self.trace.wrote(false);
         tracing::error!(call = %self.call, "a write of a call was given up");
         false
     }

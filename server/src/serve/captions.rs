@@ -5,6 +5,7 @@ use super::aids::Told;
 use super::call::{Hearing, Said, Spoken, Word};
 use super::spool::{Kept, Unkept, Write};
 use super::switchboard::Beginning;
+use super::traces::{self, Sentence};
 use crate::clock;
 use qingting_api::Event;
 use qingting_asr::AsrEvent;
@@ -180,18 +181,22 @@ impl Captions {
         if !std::mem::replace(&mut self.is_caller_known, true) {
             self.context.last_ticket = last_ticket(&self.hotline, self.call).await;
         }
+        let mut trace = self.trace(&segment, &heard);
         // Held while it is stored: the sentences of two parties are read in one order.
         let said = Arc::clone(&self.speaker.said);
         let mut said = said.lock().await;
         said.push(segment.clone());
         let tags = match self.speaker.hearing.is_asked() {
             true => Vec::new(),
-            false => read(&self.hotline, self.call, &self.context, &said),
+            false => trace
+                .doing("language.draft", || read(&self.hotline, self.call, &self.context, &said)),
         };
-        match self.store(&segment, tags).await {
+        trace.begin();
+        let stored = self.store(&segment, tags).await;
+        trace.ended("store.record_final", stored.is_ok());
+        match stored {
             Ok(kept) => {
-                let ended = self.started.0.saturating_add_unsigned(segment.end_ms);
-                let late = clock::unix_now().0.saturating_sub(ended);
+                let late = clock::unix_now().0.saturating_sub(self.wall(segment.end_ms).0);
                 let late = Duration::from_millis(u64::try_from(late).unwrap_or_default());
                 self.hotline.counters.captioned(late);
                 self.publish(&segment, true);
@@ -226,6 +231,7 @@ impl Captions {
     async fn gap(&self, from_ms: u64, to_ms: u64) {
         tracing::warn!(call = %self.call, from_ms, to_ms, "nothing was recognised for a while");
         let Speaker { of: LegRef { slot, seq, .. }, party, .. } = self.speaker;
+        traces::gap(&self.hotline.traces, self.call, party, self.wall(from_ms));
         let gap = Gap { slot, seq, party, from_ms, to_ms };
         match self.hotline.spool.keep(self.call, Write::Gap(gap)).await {
             Ok(_) => {
@@ -236,6 +242,17 @@ impl Captions {
                 tracing::error!(call = %self.call, %error, "a gap in the captions could not be stored");
             }
         }
+    }
+
+    /// The sentence was recognised now.
+    fn trace(&self, segment: &FinalSegment, heard: &Heard) -> Sentence {
+        let (traces, ended) = (&self.hotline.traces, self.wall(segment.end_ms));
+        Sentence::heard(traces, self.call, segment.party, ended, heard)
+    }
+
+    /// A time of the call as one of the day.
+    fn wall(&self, in_call_ms: u64) -> UnixMillis {
+        UnixMillis(self.started.0.saturating_add_unsigned(in_call_ms))
     }
 
     /// A time of the leg as one of the call.

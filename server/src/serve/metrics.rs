@@ -126,6 +126,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     page.one("qingting_log_lines_lost_total", "counter", crate::logging::lines_lost());
     recognition(&mut page, hotline);
     relay(&mut page, hotline);
+    traces(&mut page, hotline);
     page.many("qingting_feed_receiver_up", "gauge", "receiver", hotline.feed.up());
     page.0
 }
@@ -302,6 +303,13 @@ fn relay(page: &mut Page, hotline: &Hotline) {
     page.one("qingting_relay_up", "gauge", u8::from(!hotline.relay.is_down()));
     let answers = hotline.relay.answers();
     page.many("qingting_relay_answers_total", "counter", "verdict", answers);
+}
+
+fn traces(page: &mut Page, hotline: &Hotline) {
+    let Some(counters) = hotline.traces.counters() else { return };
+    let (sent, dropped) = (&counters.sent, &counters.dropped);
+    page.one("qingting_trace_spans_sent_total", "counter", sent.load(Ordering::Relaxed));
+    page.one("qingting_trace_spans_dropped_total", "counter", dropped.load(Ordering::Relaxed));
 }
 
 #[derive(Default)]

@@ -39,6 +39,7 @@ mod spool;
 mod switchboard;
 mod ticket_model;
 mod tones;
+mod traces;
 
 pub use call::remote_media;
 pub use callbacks::{
@@ -123,6 +124,8 @@ pub struct Hotline {
     /// Which receivers of changes take them.
     pub feed: feed::Counters,
     pub feeder: feeder::Feeder,
+    /// What became of calls, for a collector of traces.
+    pub traces: traces::Traces,
     /// The runtime of everything that may take long.
     pub app: Handle,
 }
@@ -195,7 +198,9 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let receivers = feed::receivers(&config)?;
     let feed_secrets = feed::own_secrets(&config)?;
     let store = app.block_on(database::open(&config))?;
-    store.name_server(home::server_name(&config.data.dir)?);
+    let server_name = home::server_name(&config.data.dir)?;
+    let (traces, exporter) = traces::Traces::new(&config.traces, &server_name)?;
+    store.name_server(server_name);
     if config.cluster.http.is_some() && matches!(store.place(), Place::File(_)) {
         bail!(
             "`cluster.http` is set, but the database is SQLite, which has one server: give all servers the address of one PostgreSQL database (docs/database.md)"
@@ -256,11 +261,15 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         relay: relay::Counters::default(),
         feed: feed::Counters::default(),
         feeder,
+        traces,
         app: app.handle().clone(),
         config,
     });
     let mut background = JoinSet::new();
     background.spawn_on(feeder::run(feeds), app.handle());
+    if let Some(exporter) = exporter {
+        background.spawn_on(exporter.run(), app.handle());
+    }
     background.spawn_on(Arc::clone(&hotline.switchboard.queues).run(), sip.handle());
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
@@ -374,6 +383,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
             tracing::warn!("the last words of some calls were not recognised in time");
         }
         ending::take_leave(&hotline).await;
+        hotline.traces.finish().await;
         background.shutdown().await;
         ending::tell_what_is_left(&hotline).await;
         hotline.store.clone().close().await;

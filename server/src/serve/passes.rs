@@ -387,6 +387,8 @@ mod tests {
             display: Pii::default(),
             confidence: 1.0,
             expected: None,
+            worker: "local".into(),
+            took_ms: 0,
         };
         for event in [
             AsrEvent::SpeechStarted { at_ms: 1_000 },

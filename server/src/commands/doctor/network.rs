@@ -42,6 +42,7 @@ pub async fn look(config: &Config, is_running: bool) -> Vec<Finding> {
         ("ticket system", &system.url, "messages wait in the outbox until it is back"),
         ("language model", &config.llm.url, "drafts are filled by rules alone meanwhile"),
         ("OpenID provider", &config.sign_on.issuer, "people sign in by password meanwhile"),
+        ("traces", &config.traces.otlp_url, "they wait, then are dropped and counted"),
         ("FunASR", &config.asr.remote.url, "utterances become gaps meanwhile"),
     ];
     let mut elsewhere: Vec<(String, String, &str)> = elsewhere

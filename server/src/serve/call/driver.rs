@@ -8,6 +8,7 @@ use crate::serve::Hotline;
 use crate::serve::books::Entry;
 use crate::serve::callbacks::{Failed, Talk};
 use crate::serve::switchboard::{Beginning, Letter, MenuRun};
+use crate::serve::traces::CallTrace;
 use bytes::Bytes;
 use qingting_common::{CallId, Millis, UnixMillis};
 use qingting_core::call::{
@@ -40,6 +41,8 @@ pub(super) struct Over {
     pub(super) talk: Option<Box<Talk>>,
     /// Why it ended.
     pub(super) cause: Option<Cause>,
+    /// Told when it is dropped: once all of the call is done.
+    pub(super) trace: CallTrace,
 }
 
 pub(super) struct Driver {
@@ -95,6 +98,7 @@ pub(super) struct Driver {
     pub(super) closing: JoinSet<Option<MediaQuality>>,
     /// What was measured on the citizen's leg.
     pub(super) quality: Option<MediaQuality>,
+    pub(super) trace: CallTrace,
 }
 
 impl Driver {
@@ -106,6 +110,7 @@ impl Driver {
         letters: mpsc::Receiver<Letter>,
     ) -> Box<Self> {
         let machine = Call::new(config(&hotline, id, &beginning), beginning.origin.clone());
+        let trace = CallTrace::new(&hotline.traces, id, beginning.direction.as_str());
         Box::new(Self {
             hotline,
             id,
@@ -145,6 +150,7 @@ impl Driver {
             said: super::spoken::Said::default(),
             closing: JoinSet::new(),
             quality: None,
+            trace,
         })
     }
 
@@ -267,6 +273,7 @@ impl Driver {
             // The SIP endpoint forgot the dialog: nobody can be reached any more.
             return Some(Input::Leg { leg, event: LegEvent::TransportLost });
         };
+        io.trace.dialog(&event);
         let event = match event {
             DialogEvent::Ack { body } => LegEvent::Ack { answer: body.map(|body| text(&body)) },
             DialogEvent::AckTimeout => LegEvent::AckTimeout,
@@ -417,12 +424,14 @@ impl Driver {
             Letter::Offer(offer) => {
                 let seat = self.hotline.switchboard.seat_id(&offer.seat)?;
                 self.offer = Some(offer);
+                self.trace.offered();
                 Some(Input::Queue(QueueEvent::Offer { seat }))
             }
             Letter::Withdraw(offer) => {
                 let is_known = [&self.offer, &self.accepted].contains(&&Some(offer.clone()));
                 let seat = self.hotline.switchboard.seat_id(&offer.seat).filter(|_| is_known)?;
                 (self.offer, self.accepted) = (None, None);
+                self.trace.offer_over("withdrawn");
                 Some(Input::Queue(QueueEvent::Withdrawn { seat }))
             }
             Letter::Queue(event) => {
@@ -430,7 +439,10 @@ impl Driver {
                     QueueEvent::Position { position, wait } => {
                         self.shown.position(*position, *wait);
                     }
-                    QueueEvent::Overflow(_) => self.shown.left_queue(),
+                    QueueEvent::Overflow(_) => {
+                        self.shown.left_queue();
+                        self.trace.left_queue("overflow");
+                    }
                     _ => {}
                 }
                 Some(Input::Queue(event))

@@ -1,6 +1,7 @@
 //! The legs of one call as the driver holds them: a SIP dialog and a media leg each.
 
 use crate::serve::switchboard::{TrunkLine, Way};
+use crate::serve::traces::LegTrace;
 use qingting_common::{CallId, UnixMillis};
 use qingting_core::call::{Cause, HungUpBy, LEGS_MAX, LegId, Role, Target};
 use qingting_core::queue::SeatId;
@@ -52,6 +53,7 @@ pub(super) struct LegIo {
     pub(super) track: Option<String>,
     pub(super) report: Option<LegReport>,
     pub(super) end: Option<(Cause, HungUpBy, UnixMillis)>,
+    pub(super) trace: LegTrace,
 }
 
 impl LegIo {
@@ -80,6 +82,7 @@ impl LegIo {
             track: None,
             report: None,
             end: None,
+            trace: LegTrace::new(),
         }
     }
 }

@@ -55,6 +55,7 @@ impl Driver {
         let ip = io.local_ip.unwrap_or_else(|| media.local_rtp().ip());
         let local = SocketAddr::new(ip, media.local_rtp().port());
         (io.media, io.media_events) = (Some(media), Some(events));
+        io.trace.media();
         io.track = track.map(|(file, _)| file);
         Ok(local)
     }

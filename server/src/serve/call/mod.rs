@@ -53,7 +53,7 @@ pub async fn run(
         Some(incoming) => Input::Invite { offer: driver.take_first(incoming) },
         None => Input::Start,
     };
-    let Over { mut captions, reached, talk, cause } = driver.run(first).await;
+    let Over { mut captions, reached, talk, cause, trace: _trace } = driver.run(first).await;
     if books.await.is_err() {
         tracing::error!(call = %id, "the books of a call failed");
     }

@@ -64,6 +64,9 @@ impl Driver {
                 }
             }
             Output::Reoffer { leg, sdp } => {
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.trace.event("reoffer");
+                }
                 self.with_dialog(leg, |dialog| dialog.reinvite(Some(sdp.into())));
             }
             Output::Route(routes) => self.route(routes),
@@ -128,7 +131,12 @@ impl Driver {
 
     fn respond(&mut self, leg: LegId, response: Response) {
         let mut reply = match response {
-            Response::Ringing => Reply::new(180),
+            Response::Ringing => {
+                if let Some(io) = self.legs.get_mut(leg) {
+                    io.trace.event("ringing");
+                }
+                Reply::new(180)
+            }
             Response::Progress { sdp } => progress(sdp),
             Response::Answer { sdp } => ok(sdp),
             Response::Reject(rejection) => {
@@ -216,20 +224,27 @@ impl Driver {
             QueueRequest::Accepted { .. } => match self.offer.take() {
                 Some(offer) => {
                     self.accepted = Some(offer.clone());
+                    self.trace.offer_over("accepted");
                     queue::Input::OfferAccepted(offer)
                 }
                 None => return,
             },
             QueueRequest::OfferFailed { why, .. } => match self.offer.take() {
-                Some(offer) => queue::Input::OfferFailed { offer, why: failure(why) },
+                Some(offer) => {
+                    let why = failure(why);
+                    self.trace.offer_over(why.as_str());
+                    queue::Input::OfferFailed { offer, why }
+                }
                 None => return,
             },
             QueueRequest::Abandon => {
                 self.offer = None;
+                self.trace.left_queue("abandoned");
                 queue::Input::Abandon { call: self.id }
             }
             QueueRequest::CallbackWanted => {
                 self.offer = None;
+                self.trace.left_queue("callback_wanted");
                 queue::Input::CallbackRequested { call: self.id }
             }
             QueueRequest::Ended { seat } => {

@@ -6,8 +6,9 @@ use crate::clock;
 use crate::serve::Hotline;
 use crate::serve::books::{Entry, end_of};
 use crate::serve::recordings::Recordings;
+use crate::serve::traces::{CallOver, LegOver};
 use qingting_common::Pii;
-use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, Target};
+use qingting_core::call::{Cause, HungUpBy, LegId, MissedWhy, Record, Role, SuperviseMode, Target};
 use qingting_core::queue;
 use qingting_media::{LegReport, MediaEvent, RecordingReport};
 use qingting_store::{
@@ -37,6 +38,7 @@ impl Driver {
             Record::LegAnswered { leg } => {
                 let track = self.legs.get_mut(leg).and_then(|io| {
                     io.is_answered = true;
+                    io.trace.event("answered");
                     io.track.take()
                 });
                 if let Some(io) = self.legs.get(leg) {
@@ -57,12 +59,14 @@ impl Driver {
                 let queue = self.hotline.switchboard.queue_name(queue);
                 let queue = queue.map(|name| name.as_str().to_owned());
                 self.shown.queued(queue.as_deref().unwrap_or_default());
+                self.trace.queued(queue.as_deref().unwrap_or_default());
                 let route = CallRoute { queue: queue.clone(), ..CallRoute::default() };
                 self.write(Entry::Route(route)).await;
                 self.event("queued", json!({ "queue": queue })).await;
             }
             Record::SeatAnswered { seat, leg, wait } => {
                 self.hotline.counters.waited(wait);
+                self.trace.left_queue("answered");
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 let queue_wait_ms = Some(wait_ms);
                 self.write(Entry::Route(CallRoute { queue_wait_ms, ..CallRoute::default() })).await;
@@ -79,7 +83,12 @@ impl Driver {
             Record::Supervised { leg, mode } => {
                 let seat = self.legs.get(leg).and_then(|io| io.seat.as_ref());
                 let detail = json!({ "leg": leg.0, "supervisor": seat.map(|seat| seat.as_str()) });
-                self.event(&format!("supervise_{}", mode.as_str()), detail).await;
+                let kind = match mode {
+                    SuperviseMode::Listen => "supervise_listen",
+                    SuperviseMode::Whisper => "supervise_whisper",
+                    SuperviseMode::Barge => "supervise_barge",
+                };
+                self.event(kind, detail).await;
             }
             Record::RecordingPaused => {
                 self.shown.is_paused = true;
@@ -141,10 +150,11 @@ impl Driver {
     }
 
     pub(super) fn event(
-        &self,
-        kind: &str,
+        &mut self,
+        kind: &'static str,
         detail: Value,
     ) -> impl Future<Output = ()> + Send + use<> {
+        self.trace.event(kind);
         let (at, kind) = (clock::unix_now(), kind.to_owned());
         self.write(Entry::Event(CallEvent { at, kind, detail: Pii::new(detail) }))
     }
@@ -245,10 +255,19 @@ impl Driver {
             };
             tracing::info!(call = %self.id, cause = end.cause, "call over");
             self.hotline.counters.ended(cause);
+            self.trace.over(CallOver {
+                cause: cause.as_str(),
+                hung_up_by: by_name(cause.by()),
+                answered,
+                refused: self.refused,
+            });
             self.write(Entry::Ended(Box::new(end))).await;
         }
+        if self.end.is_none() {
+            self.trace.over(CallOver::refused(self.refused));
+        }
         let (reached, cause) = (self.reached, self.end.map(|(cause, _)| cause));
-        Over { captions: self.captions, reached, talk: self.talk, cause }
+        Over { captions: self.captions, reached, talk: self.talk, cause, trace: self.trace }
     }
 
     async fn room_report(&mut self) -> Option<RecordingReport> {
@@ -309,6 +328,15 @@ async fn write_leg_end(
         quality,
         track,
     };
+    let over = LegOver {
+        number: io.number,
+        role: leg_role(io.role).as_str(),
+        hung_up_by: by_name(by),
+        cause: cause.as_str(),
+        is_answered: io.is_answered,
+        end: &end,
+    };
+    io.trace.over(&hotline.traces, leg.call, &over);
     let _ = entries.send(Entry::LegEnded(Box::new(end))).await;
     of_citizen
 }

@@ -17,6 +17,7 @@ use crate::serve::Hotline;
 use crate::serve::relay::secrets;
 use crate::serve::spool::Write;
 use crate::serve::switchboard::hours_named;
+use crate::serve::traces;
 use anyhow::{Context, Result};
 use qingting_callbacks::campaign::Settings;
 use qingting_callbacks::dialogue::Answered;
@@ -325,6 +326,8 @@ pub async fn finish(
         now: clock::unix_now(),
     };
     end_attempt(hotline, call, end).await;
+    let number = errand.number;
+    traces::attempt(&hotline.traces, call, number, outcome.as_str(), sip_code);
 }
 
 /// Writes the end of an attempt, until it is written or its lease may as well run out.
