@@ -224,7 +224,20 @@ pub(crate) async fn state(
     if who.extension() != Some(&extension) {
         state.store.audit(&who.name, "seat.state", &extension).await?;
     }
+    // Kept for the next start; what is done after a call changes no wish.
+    let reason = match &request {
+        SeatStateRequest::Break { reason } => Some(Some(reason.clone())),
+        SeatStateRequest::WrapUpDone {} => None,
+        SeatStateRequest::SignIn {} | SeatStateRequest::SignOut {} | SeatStateRequest::Ready {} => {
+            Some(None)
+        }
+    };
     state.switchboard.seat_state(seat.extension, request).await?;
+    if let Some(reason) = reason
+        && let Err(error) = state.store.seat_rests(&extension, reason.as_deref()).await
+    {
+        tracing::warn!(%error, "a seat's break is not kept for the next start");
+    }
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -106,7 +106,8 @@ impl ClosedTicket {
         self.citizen = Pii::new(number.national());
         // Cells of spreadsheets have lines.
         let title = self.title.replace(char::is_control, " ");
-        self.title = title.trim().chars().take(TITLE_CHARS_MAX).collect();
+        let beginning: String = title.trim().chars().take(TITLE_CHARS_MAX).collect();
+        self.title = beginning.trim_end().to_owned();
         Ok(self)
     }
 }
@@ -210,6 +211,17 @@ mod tests {
         assert_eq!(tickets[0].citizen.expose(), "13800138000");
         assert_eq!(tickets[0].event_id, format!("A1@{}", tickets[0].closed_at.0));
         assert!(!tickets[0].confidential && tickets[0].opened_at < Some(tickets[0].closed_at));
+    }
+
+    #[test]
+    fn a_long_title_ends_with_a_word_of_it() {
+        let title = format!("{}\n其余", "路".repeat(TITLE_CHARS_MAX - 1));
+        let text = format!(
+            "工单编号,标题,联系电话,办结时间\nA1,\"{title}\",13800138000,2026-09-12 08:00\n"
+        );
+        let ticket = from_table(&table(&text), &[]).expect("a table").remove(0);
+        assert_eq!(ticket.title, "路".repeat(TITLE_CHARS_MAX - 1));
+        assert_eq!(ticket.clone().checked(), Ok(ticket));
     }
 
     #[test]

@@ -150,7 +150,7 @@ def race(attacked_first):
         "rtp.py",
         f"{counts['sent']} packets, {len(ports)} ports",
         f"{counts['back']} datagrams{took}",
-        "held" if keeps else "open" if attacked_first else "BROKEN",
+        "held" if keeps else "BROKEN",
     )
 
 

@@ -101,7 +101,7 @@ impl Store {
         to: UnixMillis,
     ) -> Result<Vec<CallGroup>, StoreError> {
         let mut sql = Sql::new(format!("SELECT {HOUR} AS hour, direction, count(*) AS calls,
-            count(CASE WHEN direction <> 'callback' OR EXISTS (SELECT 1 FROM legs_of_calls AS legs
+            count(CASE WHEN direction <> 'callback' OR EXISTS (SELECT 1 FROM legs
                 WHERE legs.call_id = calls.id AND legs.role = 'citizen' AND legs.answered_at IS NOT NULL)
                 THEN answered_at END) AS answered, count(seat) AS taken,
             count(CASE WHEN seat IS NULL THEN missed END) AS missed,

@@ -271,6 +271,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         background.spawn_on(exporter.run(), app.handle());
     }
     background.spawn_on(Arc::clone(&hotline.switchboard.queues).run(), sip.handle());
+    hotline.switchboard.go_on_resting(&app.block_on(hotline.store.resting_seats())?);
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(Arc::clone(&hotline.spool).run(), app.handle());

@@ -4,6 +4,7 @@
 //! to who steals them (RFC 7616 §5.13), so they leave the store for the SIP directory alone; the page
 //! login has an Argon2id hash of its own.
 
+mod breaks;
 pub(crate) mod check;
 mod sessions;
 mod totp;

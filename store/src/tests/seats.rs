@@ -24,6 +24,19 @@ async fn log_in(store: &Store, extension: &str, password: &str) -> Option<NewSes
     }
 }
 
+on_both!(a_break_is_kept_until_it_ends);
+async fn a_break_is_kept_until_it_ends(on: On) {
+    let (_dir, store) = fresh(on).await;
+    make(&store, "1001").await;
+    make(&store, "1002").await;
+    assert_eq!(store.resting_seats().await.unwrap(), []);
+    store.seat_rests("1002", Some("午餐")).await.unwrap();
+    store.seat_rests("9999", Some("午餐")).await.unwrap();
+    assert_eq!(store.resting_seats().await.unwrap(), [("1002".into(), "午餐".into())]);
+    store.seat_rests("1002", None).await.unwrap();
+    assert_eq!(store.resting_seats().await.unwrap(), []);
+}
+
 on_both!(the_directory_has_hashes_and_the_file_no_password);
 async fn the_directory_has_hashes_and_the_file_no_password(on: On) {
     let (dir, store) = fresh(on).await;

@@ -160,8 +160,8 @@ pub struct RemoteMedia {
     pub receive: bool,
     /// How it is secured, both ways.
     pub security: Security,
-    /// The host that the peer's signalling comes from: behind a NAT its audio comes from there, and from nobody else.
-    /// Where it is not known any host is believed that speaks first, until the announced one does.
+    /// The host that the peer's signalling comes from: behind a NAT its audio comes from there. Where it is not known any
+    /// host is believed that speaks first, until the announced one does.
     pub source: Option<IpAddr>,
 }
 

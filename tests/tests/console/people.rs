@@ -79,7 +79,7 @@ fn the_administrator_lets_in_an_expert_who_handles_the_tickets_of_its_unit() {
 
     appears(&page, "extension");
     sign_in(&page, "li.hua", "wrong-password");
-    shows(&page, "sign-in-error", "名称或密码不对");
+    shows(&page, "sign-in-error", "分机号、登录名或密码不对");
     page.run("document.getElementById('password').select()");
     page.type_into("password", PASSWORD);
     page.press(ENTER);
@@ -180,7 +180,7 @@ fn a_seat_and_a_person_change_their_own_password() {
         click(&page, "sign-out");
         appears(&page, "extension");
         sign_in(&page, name, password);
-        shows(&page, "sign-in-error", "名称或密码不对");
+        shows(&page, "sign-in-error", "分机号、登录名或密码不对");
         page.run("document.getElementById('password').select()");
         page.type_into("password", "staple battery");
         page.press(ENTER);

@@ -60,6 +60,10 @@ fn a_killed_server_is_back_at_once_and_has_lost_a_second_of_no_call() {
     house.server.start_again();
     let ready = watch.elapsed();
     assert!(ready <= READY_MAX, "{ready:?}");
+    // Who had a break has it still.
+    let seats = house.server.api_get("/api/v1/seats");
+    assert_eq!(seats[0]["now"]["state"], "break", "{seats}");
+    assert_eq!(seats[0]["now"]["reason"], "小休", "{seats}");
 
     assert!(before.len() + NOT_BEGUN_MAX >= CALLS, "{} calls", before.len());
     for (id, seconds) in &before {

@@ -37,6 +37,8 @@ pub(super) struct Over {
     pub(super) captions: JoinSet<()>,
     /// Whether the citizen was reached.
     pub(super) reached: bool,
+    /// Whether a citizen who called was answered.
+    pub(super) answered: bool,
     /// What a machine called for.
     pub(super) talk: Option<Box<Talk>>,
     /// Why it ended.

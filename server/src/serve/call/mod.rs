@@ -53,7 +53,8 @@ pub async fn run(
         Some(incoming) => Input::Invite { offer: driver.take_first(incoming) },
         None => Input::Start,
     };
-    let Over { mut captions, reached, talk, cause, trace: _trace } = driver.run(first).await;
+    let Over { mut captions, reached, answered, talk, cause, trace: _trace } =
+        driver.run(first).await;
     if books.await.is_err() {
         tracing::error!(call = %id, "the books of a call failed");
     }
@@ -78,9 +79,14 @@ pub async fn run(
     if let Err(error) = closed {
         tracing::error!(call = %id, %error, "the next start will look for the last words of a call");
     }
-    // No codec in common, or a seat that called a colleague or reached nobody: no citizen talked.
-    let never_talked = !reached && (!is_inbound || cause == Some(Cause::NotAcceptable));
-    if never_talked || talk.is_some_and(|talk| !talk.is_served()) {
+    // A machine's errand is no new matter unless a person took over; of a call in which no citizen talked (no codec in
+    // common, a colleague's, a seat that reached nobody) there is none.
+    let is_no_matter = match talk {
+        Some(talk) => !talk.is_served(),
+        None if is_inbound => !answered && cause == Some(Cause::NotAcceptable),
+        None => !reached,
+    };
+    if is_no_matter {
         callbacks::drop_draft(&hotline, id).await;
     }
     hotline.aids.ended(id).await;

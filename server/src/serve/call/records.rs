@@ -267,7 +267,14 @@ impl Driver {
             self.trace.over(CallOver::refused(self.refused));
         }
         let (reached, cause) = (self.reached, self.end.map(|(cause, _)| cause));
-        Over { captions: self.captions, reached, talk: self.talk, cause, trace: self.trace }
+        Over {
+            captions: self.captions,
+            reached,
+            answered: self.answered,
+            talk: self.talk,
+            cause,
+            trace: self.trace,
+        }
     }
 
     async fn room_report(&mut self) -> Option<RecordingReport> {

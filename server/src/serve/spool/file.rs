@@ -229,7 +229,12 @@ impl Waiting {
                 self.is_torn = file.set_len(self.bytes).is_err();
                 return Err(error);
             }
-            if is_new { folder.sync() } else { Ok(()) }
+            let kept = if is_new { folder.sync() } else { Ok(()) };
+            if kept.is_err() {
+                // The line is not counted, and must not stand before the next.
+                self.is_torn = file.set_len(self.bytes).is_err();
+            }
+            kept
         })();
         written.map_err(SpoolError::Disk)?;
         self.bytes += line.len() as u64;
@@ -253,7 +258,9 @@ impl Waiting {
             let mut line = Vec::new();
             let read = reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
             if read == 0 {
-                break;
+                // Lines that were counted are not there any more: somebody cut the file.
+                let is_cut = end < self.bytes;
+                return if is_cut { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(found) };
             }
             end += read as u64;
             if line.last() == Some(&b'\n') {

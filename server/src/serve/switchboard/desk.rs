@@ -54,6 +54,17 @@ impl Switchboard {
         self.queues.tell(Input::SignIn { seat: seat.clone(), skills });
     }
 
+    /// Who had a break when the last run ended has it still.
+    pub fn go_on_resting(&self, seats: &[(String, String)]) {
+        for (extension, reason) in seats {
+            if self.seats.takes_calls(extension) {
+                let seat = SeatId::new(extension);
+                self.sign_in(&seat);
+                self.take_break(&seat, reason);
+            }
+        }
+    }
+
     /// A seat wants a break.
     pub fn take_break(&self, seat: &SeatId, reason: &str) {
         let reason = BreakReason::new(reason);

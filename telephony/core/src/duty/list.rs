@@ -156,7 +156,7 @@ impl DutyList {
     }
 
     /// The departments that somebody may mean: those of exactly this code, name or alias; else those
-    /// where one begins with it; else those where one contains it or is contained in it.
+    /// where one begins with it; else those where a name or alias contains it or is contained in it.
     pub fn find_department(&self, text: &str) -> Vec<&Department> {
         let text = plain(text);
         if text.is_empty() {
@@ -167,18 +167,20 @@ impl DutyList {
             |name, text| name.starts_with(text),
             |name, text| name.contains(text) || text.contains(name),
         ];
-        let found = |matches: fn(&str, &str) -> bool| -> Vec<&Department> {
+        let found = |(place, matches): (usize, fn(&str, &str) -> bool)| -> Vec<&Department> {
             let matches = |name: &String| {
                 let name = plain(name);
                 !name.is_empty() && matches(&name, &text)
             };
             let called = |department: &&Department| {
-                let own = [&department.code, &department.name];
-                own.into_iter().chain(&department.aliases).any(matches)
+                // A piece of a code is another department's, or nobody's.
+                let code = Some(&department.code).filter(|_| place < 2);
+                let names = std::iter::once(&department.name).chain(&department.aliases);
+                names.chain(code).any(matches)
             };
             self.departments.values().filter(called).collect()
         };
-        names.into_iter().map(found).find(|found| !found.is_empty()).unwrap_or_default()
+        names.into_iter().enumerate().map(found).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     fn shifts_of(&self, code: &str) -> impl Iterator<Item = &Shift> {
