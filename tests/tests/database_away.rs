@@ -163,6 +163,7 @@ fn calls_go_on_begin_and_end_and_all_of_them_is_in_the_database_later() {
     assert_eq!(city.waiting(), 2, "a file for each call that something was written of");
     // One more comes and goes.
     let (mut short, fourth) = city.call("13800138004");
+    std::thread::sleep(Duration::from_secs(1));
     short.hang_up();
     away.sleep_until(AWAY);
     stays.hears(&[SEATS[first].1]);

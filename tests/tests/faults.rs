@@ -80,20 +80,6 @@ fn an_offer_without_a_common_codec_is_refused_with_the_reason_and_leaves_nothing
 }
 
 #[test]
-fn a_call_that_agreed_on_no_audio_leaves_no_draft() {
-    let server = Server::start(&ServerPlan::deaf());
-    // It wants our offer, and its ACK has no answer to it.
-    let mut raw = RawCall::new(server.sip());
-    let response = raw.request("INVITE", "", "");
-    assert!(response.starts_with("SIP/2.0 200 "), "{response}");
-    assert_eq!(server.ended_calls(1)[0]["cause"], "not_acceptable");
-    wait_until("its draft is gone", || {
-        let tickets = server.api_get("/api/v1/tickets")["tickets"].clone();
-        tickets.as_array().is_some_and(Vec::is_empty).then_some(())
-    });
-}
-
-#[test]
 fn a_number_that_takes_too_many_lines_is_busy_and_a_full_house_says_when_to_come_back() {
     let plan = ServerPlan::deaf()
         .with("sip.calls_per_caller_max", 1)

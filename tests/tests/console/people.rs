@@ -132,10 +132,7 @@ fn the_citys_provider_lets_in_whom_the_administrator_knows_and_nobody_else() {
     shows(&page, "who", "李华");
     // Neither code nor state stays in the address, which is kept by the browser.
     assert_eq!(page.run("return location.search"), "");
-    page.wait_until(
-        "the audit is there",
-        "return document.body.innerText.includes('session.open')",
-    );
+    page.wait_until("the audit is there", "return document.body.innerText.includes('会话 · 打开')");
     let log = server.log();
     assert!(!log.contains("code-") && !log.contains("sub-7"), "{log}");
 }
