@@ -401,7 +401,8 @@ async fn many_writers_of_one_call_and_a_replay_beside_them_lose_nothing() {
     let call = new_call();
     away(&world.spool);
     world.keep(call, &begin(call)).await;
-    let running = tokio::spawn(Arc::clone(&world.spool).run());
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(Arc::clone(&world.spool).run());
     let mut writers = tokio::task::JoinSet::new();
     for of in 0..4 {
         let spool = Arc::clone(&world.spool);
@@ -418,7 +419,7 @@ async fn many_writers_of_one_call_and_a_replay_beside_them_lose_nothing() {
     while world.spool.numbers().entries > 0 || world.spool.holds(call) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    running.abort();
+    running.abort_all();
     let events = world.store.call_events(call).await.unwrap();
     assert_eq!(events.len(), 400);
     for of in 0..4 {
