@@ -1874,7 +1874,7 @@ export interface components {
             callbacks: number;
             /**
              * Format: int64
-             * @description Of those, answered ones.
+             * @description Of those, calls that the citizen answered, not the seat alone.
              */
             callbacks_answered: number;
             /**
@@ -1904,7 +1904,7 @@ export interface components {
             other: number;
             /**
              * Format: int64
-             * @description Calls that seats made.
+             * @description Calls that seats and campaigns made.
              */
             outbound: number;
             /**

@@ -1,1 +1,0 @@
-import{m as r}from"./index-DIjCCOYM.js";function s(){const t=r("");return{problem:t,attempt:async e=>{t.value="";try{await e()}catch(a){t.value=a.message}}}}export{s as u};
