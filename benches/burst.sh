@@ -13,18 +13,10 @@ set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/lib.sh"
 LIMIT=${LIMIT:-50} TALKING=${TALKING:-20} BURST_S=${BURST_S:-10}
-PROMPTS=${PROMPTS:-$programs/test-prompts}
 need sipp
 built qingting "cargo build --release -p qingting-server"
 
-models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
 bad=0
-check() { # WHAT VALUE LIMIT
-  local word=ok
-  is_at_most "$2" "$3" || { word=BROKEN bad=1; }
-  printf '%-52s %10s %10s   %s\n' "$1" "$2" "$3" "$word"
-}
-
 start_server() {
   rm -rf server
   mkdir server
@@ -35,15 +27,8 @@ start_server() {
     printf 'notice = "本次通话将被录音。"\ngreeting = "您好，请讲。"\n' >hotline
     printf '[http]\nlisten = "127.0.0.1:15080"\n[data]\nmodels = "%s"\n' "$models"
   } | sed '/^\[hotline\]/r hotline' >server/config.toml
-  "$programs/qingting" serve --config "$work/server/config.toml" >server.out 2>server.log &
-  server_pid=$!
-  started+=("$server_pid")
-  for _ in $(seq 1200); do
-    ! grep -q 'Stop with Ctrl-C' server.out || break
-    kill -0 "$server_pid" 2>/dev/null || fail "the server does not start: $(tail -5 server.log)"
-    read -rt 0.1 <> <(:) || true
-  done
-  password=$(awk '$1 == "Password" {print $2; exit}' server.out)
+  serve "$work/server/config.toml" server.out server.log
+  password=$(password_of server.out)
 }
 
 metric() { curl -fsS --user "admin:$password" http://127.0.0.1:15080/metrics | awk -v name="$1" '$1 == name {print $2}'; }

@@ -15,19 +15,11 @@ set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/lib.sh"
 RATE=${RATE:-60} SECONDS_EACH=${SECONDS_EACH:-30} TALKING=${TALKING:-10}
-PROMPTS=${PROMPTS:-$programs/test-prompts}
 EDGE=127.0.0.25 AGAIN_S=5
 need sipp
 need kamailio
 built qingting "cargo build --release -p qingting-server"
-models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
 bad=0
-check() { # WHAT VALUE LIMIT
-  local word=ok
-  is_at_most "$2" "$3" || { word=BROKEN bad=1; }
-  printf '%-60s %10s %10s   %s\n' "$1" "$2" "$3" "$word"
-}
-
 chmod 711 "$work"
 coproc postgres { exec "$here/../scripts/postgres-for-tests.sh"; }
 # It ends when this script does, and closes its input.
@@ -47,18 +39,6 @@ for n in 1 2; do
     printf '[media]\nport_first = %s0000\nport_last = %s9999\n' "$n" "$n"
   } | sed '/^\[hotline\]/r hotline' >"server-$n/config.toml"
 done
-
-serve() { # N: sets server_N
-  "$programs/qingting" serve --config "$work/server-$1/config.toml" >"server-$1.out" 2>"server-$1.log" &
-  local pid=$!
-  started+=("$pid")
-  for _ in $(seq 1200); do
-    ! grep -q 'Stop with Ctrl-C' "server-$1.out" || break
-    kill -0 "$pid" 2>/dev/null || fail "server $1 does not start: $(tail -5 "server-$1.log")"
-    read -rt 0.1 <> <(:) || true
-  done
-  printf -v "server_$1" %s "$pid"
-}
 
 edge() { # SERVERS: Kamailio before so many
   [ -z "${edge_pid:-}" ] || { kill "$edge_pid"; wait "$edge_pid" 2>/dev/null || true; }
@@ -105,11 +85,13 @@ cost() { # SERVERS: adds a row, sets each
 
 must_be_free 15270
 echo "$(machine); all of it on this machine: caller, edge, servers, database"
-serve 1
+serve "$work/server-1/config.toml" server-1.out server-1.log
+server_1=$server_pid
 edge 1
 cost 1
 one=$each
-serve 2
+serve "$work/server-2/config.toml" server-2.out server-2.log
+server_2=$server_pid
 edge 2
 cost 2
 row load calls failed repeated 'p50 ms' 'p99 ms' 'servers/call' 'edge/call' 'database/call'
@@ -117,7 +99,7 @@ cat table checks
 check "cost of a call on two servers to that on one" "$(divided "$each" "$one")" 1.15
 
 # Calls in progress: the edge spreads them; each report is kept with the server that carried it.
-password=$(awk '$1 == "Password" {print $2; exit}' server-1.out)
+password=$(password_of server-1.out)
 active() { curl -fsS --user "admin:$password" "http://127.0.0.2$1:15080/metrics" | awk '$1 == "qingting_calls_active" {print $2}'; }
 for number in $(seq "$TALKING"); do
   before=$(active 1)

@@ -45,6 +45,33 @@ dropped() {
 divided() { awk -v a="$1" -v b="$2" -v places="${3:-2}" 'BEGIN {if (b > 0) printf "%.*f\n", places, a/b; else print "-"}'; }
 is_at_most() { awk -v a="$1" -v b="$2" 'BEGIN {exit !(a <= b)}'; }
 
+# Prints what was measured beside its limit; sets `bad` where it is broken.
+# shellcheck disable=SC2034  # the script ends with it
+check() { # WHAT VALUE LIMIT
+  local word=ok
+  is_at_most "$2" "$3" || { word=BROKEN bad=1; }
+  printf '%-60s %10s %10s   %s\n' "$1" "$2" "$3" "$word"
+}
+
+# Models as a server finds them, and spoken prompts that all measurements share.
+# shellcheck disable=SC2034  # for the configuration of who sources this
+models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
+PROMPTS=${PROMPTS:-$programs/test-prompts}
+
+# Starts a server and waits until it takes calls; sets server_pid. It may have prompts to speak first.
+serve() { # CONFIG OUT LOG
+  "$programs/qingting" serve --config "$1" >"$2" 2>"$3" &
+  server_pid=$!
+  started+=("$server_pid")
+  for _ in $(seq 1200); do
+    ! grep -q 'Stop with Ctrl-C' "$2" || return 0
+    kill -0 "$server_pid" 2>/dev/null || break
+    read -rt 0.1 <> <(:) || true
+  done
+  fail "the server does not start: $(tail -5 "$3")"
+}
+password_of() { awk '$1 == "Password" {print $2; exit}' "$1"; }
+
 # Ends when somebody has the UDP port already: the load would go to a stranger.
 must_be_free() {
   ! grep -q "$(printf ':%04X ' "$1")" /proc/net/udp || fail "port $1 is taken"

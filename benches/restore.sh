@@ -12,10 +12,8 @@ set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/lib.sh"
 CALLS=${CALLS:-200} TALK_S=${TALK_S:-20} TICKETS=${TICKETS:-100000}
-PROMPTS=${PROMPTS:-$programs/test-prompts}
 need sipp
 built qingting "cargo build --release -p qingting-server"
-models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
 mkdir -p "$PROMPTS" server
 ln -s "$PROMPTS" server/prompts
 {
@@ -25,16 +23,6 @@ ln -s "$PROMPTS" server/prompts
 } | sed '/^\[hotline\]/r hotline' >server/config.toml
 config=(--config "$work/server/config.toml")
 
-serve() {
-  "$programs/qingting" serve "${config[@]}" >server.out 2>server.log &
-  server_pid=$!
-  started+=("$server_pid")
-  for _ in $(seq 1200); do
-    ! grep -q 'Stop with Ctrl-C' server.out || return 0
-    kill -0 "$server_pid" 2>/dev/null || fail "the server does not start: $(tail -5 server.log)"
-    read -rt 0.1 <> <(:) || true
-  done
-}
 halt() { kill -INT "$server_pid"; wait "$server_pid" 2>/dev/null || true; started=(); }
 ask() { curl -fsS --user "admin:$password" "http://127.0.0.1:15081/api/v1/$1"; }
 # Calls with the hash of their recording, and the newest tickets, as the interface tells them.
@@ -43,8 +31,8 @@ told() { ask 'calls?limit=500' | tr -d ' \n' && ask 'tickets?limit=500' | tr -d 
 seconds() { awk -v from="$1" -v to="$(date +%s.%N)" 'BEGIN {printf "%.1f", to-from}'; }
 
 for port in 15064 15172; do must_be_free "$port"; done
-serve
-password=$(awk '$1 == "Password" {print $2; exit}' server.out)
+serve "$work/server/config.toml" server.out server.log
+password=$(password_of server.out)
 tone='\xd5\x8c\xb6\xa1\xa6\xa5\xa6\xa1\xb6\x8c\xd5\x0c\x36\x21\x26\x25\x26\x21\x36\x0c'
 for _ in $(seq 400); do printf '%b' "$tone"; done >speech.al
 sipp 127.0.0.1:15064 -sf "$here/media.xml" -s 12345 -i 127.0.0.1 -p 15172 -mi 127.0.0.1 -mp 40000 -r 50 -m "$CALLS" -l "$CALLS" \
@@ -70,7 +58,7 @@ chmod 700 server/data
 mv key server/data/recording.key
 "$programs/qingting" restore "$work/backup" "${config[@]}" >restore.out 2>&1 || fail "$(tail -5 restore.out)"
 restore_s=$(seconds "$begin")
-serve
+serve "$work/server/config.toml" server.out server.log
 told >after
 same=different
 cmp -s before after && same='as before'

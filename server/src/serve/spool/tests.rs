@@ -267,15 +267,21 @@ async fn a_crash_between_replay_and_deletion_writes_all_of_it_twice_without_harm
     }
 }
 
-#[tokio::test]
-async fn of_a_torn_file_the_torn_line_alone_is_lost_and_what_follows_is_read() {
-    let mut world = World::new().await;
+/// A call of which three writes wait, and their file.
+async fn three_lines() -> (World, CallId, PathBuf) {
+    let world = World::new().await;
     let call = new_call();
     away(&world.spool);
     for write in [begin(call), event("hold", 1), event("resume", 2)] {
         world.keep(call, &write).await;
     }
     let file = world.file(call, "jsonl");
+    (world, call, file)
+}
+
+#[tokio::test]
+async fn of_a_torn_file_the_torn_line_alone_is_lost_and_what_follows_is_read() {
+    let (mut world, call, file) = three_lines().await;
     let whole = std::fs::read(&file).unwrap();
     // Wherever the crash was within the last line.
     let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
@@ -296,13 +302,7 @@ async fn of_a_torn_file_the_torn_line_alone_is_lost_and_what_follows_is_read() {
 
 #[tokio::test]
 async fn a_line_that_the_disk_changed_is_kept_aside_and_the_others_are_written() {
-    let mut world = World::new().await;
-    let call = new_call();
-    away(&world.spool);
-    for write in [begin(call), event("hold", 1), event("resume", 2)] {
-        world.keep(call, &write).await;
-    }
-    let file = world.file(call, "jsonl");
+    let (mut world, call, file) = three_lines().await;
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("\"hold\"", "\"hald\"")).unwrap();
     world.again();
