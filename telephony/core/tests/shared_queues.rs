@@ -450,3 +450,39 @@ fn a_caller_keeps_its_place_and_is_served_by_any_seat_when_the_keeper_dies() {
             .is_some_and(|driver| *driver != Driver::Waits(None));
     assert!(served, "{:?}", world.servers[2].calls);
 }
+
+#[test]
+fn an_answer_that_crossed_a_withdrawal_does_not_undo_the_next_answer() {
+    let mut world = World::new();
+    world.step(Step::Call(1));
+    for at in [0, 1] {
+        world.step(Step::Deliver(at));
+    }
+    // The seat goes on a break as it answers; the next seat is rung, and answers before the first answer was refused.
+    world.step(Step::Break(0, 0));
+    for step in [Step::Accept(0), Step::Deliver(1), Step::Deliver(1), Step::Deliver(0)] {
+        world.step(step);
+    }
+    world.step(Step::Accept(0));
+    world.step(Step::Deliver(1));
+    // The next keeper hears of the talk, not of a caller who waits.
+    world.step(Step::Kill(0));
+    world.settle();
+    world.fits_together();
+    assert!(matches!(world.servers[1].calls[&call(1)], Driver::Talks(_)));
+}
+
+#[test]
+fn what_was_said_to_a_keeper_of_another_term_does_not_outlive_its_call() {
+    let mut world = World::new();
+    // The second server keeps the queues, then the first; the third calls the second before it hears of that.
+    for step in [Step::Cut(0), Step::Deliver(2), Step::Heal(0), Step::Blink(1)] {
+        world.step(step);
+    }
+    world.step(Step::Call(2));
+    world.step(Step::Deliver(2));
+    world.step(Step::HangUp(0));
+    world.step(Step::Kill(0));
+    world.settle();
+    world.fits_together();
+}

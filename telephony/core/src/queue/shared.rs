@@ -94,8 +94,8 @@ struct Keeper {
 #[derive(Default)]
 struct Own {
     waiting: BTreeMap<CallId, Waits>,
-    /// Those whose seat has answered, until the keeper says that the answer stands.
-    answered: BTreeMap<CallId, Waits>,
+    /// Offers that were answered, until the keeper says that the answer stands, and how their callers waited.
+    answered: BTreeMap<CallId, (Offer, Waits)>,
     talking: BTreeMap<CallId, BTreeSet<SeatId>>,
     offers: BTreeMap<CallId, Offer>,
 }
@@ -263,6 +263,7 @@ impl SharedQueue {
                 if keeper.term != term {
                     return;
                 }
+                keeper.forget_untold(now, from, &talking);
                 let began = talking.into_iter().map(|(call, seat)| Input::CallBegan { call, seat });
                 // Who has waited longest first: their places follow from it even where clocks are young.
                 let mut waiting = waiting;
@@ -384,6 +385,11 @@ impl SharedQueue {
     }
 
     fn here(&mut self, now: Millis, output: Output) {
+        // Each withdrawal is told once: an answer that crossed it makes the keeper withdraw again, when the caller may
+        // already talk by a later offer.
+        if matches!(&output, Output::Withdraw(offer) if !self.own.knows(offer)) {
+            return;
+        }
         self.own.told(now, &output);
         self.acts.push_back(Act::Here(output));
     }
@@ -420,6 +426,35 @@ impl Keeper {
         }
     }
 
+    /// A server is about to tell all that goes on at its calls: what it said before, perhaps to a keeper of another term
+    /// that is this one again, is over unless it is told now. Who waits keeps its place by what is told.
+    fn forget_untold(&mut self, now: Millis, from: &str, talking: &[(CallId, SeatId)]) {
+        let is_of = |call: &CallId| self.homes.get(call).is_some_and(|home| home == from);
+        let over: Vec<Input> = self
+            .machine
+            .snapshot()
+            .seats
+            .into_iter()
+            .flat_map(|view| match view.state {
+                SeatState::Talking { calls } => {
+                    calls.into_iter().map(|call| (call, view.seat.clone())).collect()
+                }
+                _ => Vec::new(),
+            })
+            .filter(|talk| is_of(&talk.0) && !talking.contains(talk))
+            .map(|(call, seat)| Input::CallEnded { call, seat })
+            .collect();
+        let left = self.homes.keys().filter(|call| is_of(call) && self.machine.has_waiting(**call));
+        let left: Vec<CallId> = left.copied().collect();
+        for input in over {
+            self.machine.handle_input(now, input);
+        }
+        for call in left {
+            self.machine.handle_input(now, Input::Abandon { call });
+            self.homes.remove(&call);
+        }
+    }
+
     /// Calls that no server has spoken of since their keeper died went with it.
     fn stop_doubting(&mut self, now: Millis) {
         if now < self.doubt_until {
@@ -432,6 +467,12 @@ impl Keeper {
 }
 
 impl Own {
+    /// Whether this offer is open, or was answered and the keeper has not said that the answer stands.
+    fn knows(&self, offer: &Offer) -> bool {
+        let answered = self.answered.get(&offer.call).map(|(answered, _)| answered);
+        self.offers.get(&offer.call).into_iter().chain(answered).any(|known| known == offer)
+    }
+
     fn waiting(&self, now: Millis) -> Vec<Enqueue> {
         let mut waiting: Vec<Enqueue> = self
             .waiting
@@ -475,7 +516,7 @@ impl Own {
             Input::OfferAccepted(offer) => {
                 self.offers.remove(&offer.call);
                 if let Some(waits) = self.waiting.remove(&offer.call) {
-                    self.answered.insert(offer.call, waits);
+                    self.answered.insert(offer.call, (offer.clone(), waits));
                     self.talking.entry(offer.call).or_default().insert(offer.seat.clone());
                 }
             }
@@ -517,13 +558,18 @@ impl Own {
             Output::Withdraw(offer) => {
                 if self.offers.get(&offer.call) == Some(offer) {
                     self.offers.remove(&offer.call);
-                } else if let Some(seats) = self.talking.get_mut(&offer.call) {
+                } else if self
+                    .answered
+                    .get(&offer.call)
+                    .is_some_and(|(answered, _)| answered == offer)
+                    && let Some((_, waits)) = self.answered.remove(&offer.call)
+                {
                     // It was answered too late: the caller still stands where it stood.
-                    seats.remove(&offer.seat);
-                    self.talking.retain(|_, seats| !seats.is_empty());
-                    if let Some(waits) = self.answered.remove(&offer.call) {
-                        self.waiting.insert(offer.call, waits);
+                    if let Some(seats) = self.talking.get_mut(&offer.call) {
+                        seats.remove(&offer.seat);
                     }
+                    self.talking.retain(|_, seats| !seats.is_empty());
+                    self.waiting.insert(offer.call, waits);
                 }
             }
             Output::Overflow { call, to: Overflow::Queue(next), .. } => {
