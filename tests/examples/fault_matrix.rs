@@ -53,6 +53,14 @@ struct Fault {
 
 fn nothing(_: &mut Stage, _: &Server) {}
 
+fn with_postgres(stage: &mut Stage, plan: ServerPlan) -> Option<ServerPlan> {
+    let postgres = Postgres::start();
+    let file = stage.folder.path().join("database.url");
+    std::fs::write(&file, postgres.address()).expect("writable");
+    stage.postgres = Some(postgres);
+    Some(plan.with("data.database_url_file", quoted(&file)))
+}
+
 const FAULTS: &[Fault] = &[
     Fault {
         name: "nothing",
@@ -63,15 +71,16 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "database-away",
-        plan: |stage, plan| {
-            let postgres = Postgres::start();
-            let file = stage.folder.path().join("database.url");
-            std::fs::write(&file, postgres.address()).expect("writable");
-            stage.postgres = Some(postgres);
-            Some(plan.with("data.database_url_file", quoted(&file)))
-        },
+        plan: with_postgres,
         begins: |stage, _| stage.postgres.as_mut().expect("planned").stop(),
         ends: |stage, _| stage.postgres.as_mut().expect("planned").start_again(),
+        may_have_hole: false,
+    },
+    Fault {
+        name: "database-hangs",
+        plan: with_postgres,
+        begins: |stage, _| stage.postgres.as_mut().expect("planned").hang(),
+        ends: |stage, _| stage.postgres.as_mut().expect("planned").wake(),
         may_have_hole: false,
     },
     Fault {

@@ -48,6 +48,16 @@ impl Postgres {
         assert_eq!(self.order(":start"), "started");
     }
 
+    /// It stays, with all connections, and says nothing: a disk or a machine that hangs.
+    pub fn hang(&mut self) {
+        assert_eq!(self.order(":hang"), "hangs");
+    }
+
+    /// It goes on after [`Postgres::hang`].
+    pub fn wake(&mut self) {
+        assert_eq!(self.order(":wake"), "awake");
+    }
+
     fn order(&mut self, order: &str) -> String {
         let orders = self.orders.as_mut().expect("until it is dropped");
         writeln!(orders, "{order}").expect("the script reads");

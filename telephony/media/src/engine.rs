@@ -186,6 +186,7 @@ fn join(thread: Option<JoinHandle<()>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LegHandle;
     use crate::config::{RecordTo, RemoteMedia};
     use crate::event::LegReport;
     use crate::leg::Tick;
@@ -340,6 +341,46 @@ mod tests {
         let handle = ShardHandle { shared: Arc::default(), incoming, thread: ticks.ok() };
         join(std::mem::replace(&mut engine.shards[0], handle));
         let (held, events) = engine.open(leg(None, None)).unwrap();
+        connect(&held);
+        connected.send(()).unwrap();
+        assert!(closed(events).is_some());
+        super::join(engine.shards[0].thread.take());
+    }
+
+    #[test]
+    fn a_call_that_is_over_has_no_tick_more() {
+        let mut engine = engine(32_070);
+        let (incoming, taken) = sync_channel::<Box<Room>>(1);
+        let (step, go) = sync_channel(0);
+        let ticks = thread("media-0", move || {
+            let mut room = taken.recv().expect("the engine lives");
+            let mut scratch = Scratch::new();
+            let at = |number| Tick { number, now_ns: 0, unix_ns: 0 };
+            go.recv().expect("it is connected");
+            room.seat();
+            room.tick(at(1), &mut scratch);
+            room.tick(at(2), &mut scratch);
+            go.recv().expect("it waits");
+            go.recv().expect("its call is over");
+            assert!(room.tick(at(3), &mut scratch));
+            assert_eq!(room.ticks(), 2);
+            let mut leg = room.lift_closing().expect("its call is over");
+            leg.end(at(3));
+            leg.close(None, None);
+        });
+        let handle = ShardHandle { shared: Arc::default(), incoming, thread: ticks.ok() };
+        join(std::mem::replace(&mut engine.shards[0], handle));
+        let (held, events) = engine.open(leg(None, None)).unwrap();
+        connect(&held);
+        step.send(()).unwrap();
+        step.send(()).unwrap();
+        drop(held);
+        step.send(()).unwrap();
+        assert!(closed(events).is_some());
+        super::join(engine.shards[0].thread.take());
+    }
+
+    fn connect(held: &LegHandle) {
         let peer = SocketAddr::new(OWN, 9);
         held.connect(RemoteMedia {
             rtp: peer,
@@ -353,9 +394,6 @@ mod tests {
             security: crate::Security::Plain,
             source: None,
         });
-        connected.send(()).unwrap();
-        assert!(closed(events).is_some());
-        super::join(engine.shards[0].thread.take());
     }
 
     fn join(mut shard: ShardHandle) {

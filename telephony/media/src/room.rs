@@ -131,11 +131,15 @@ impl Room {
         let mut present = 0;
         for (slot, leg) in self.legs.iter_mut().enumerate() {
             let Some(leg) = leg else { continue };
+            // Its call is over since the last tick: one more would be no part of it, nor of its recordings.
+            if leg.is_closing() {
+                leaving = true;
+                continue;
+            }
             let voice = &mut voices[slot];
             if guarded(leg, |leg| leg.listen(tick, inbox, voice)) == Some(true) {
                 present |= bit(slot);
             }
-            leaving |= leg.is_closing();
         }
         if present == 0 {
             return leaving;
@@ -185,6 +189,12 @@ impl Room {
     /// The recording, and how many ticks never reached it.
     pub(crate) fn recording(&self) -> Option<(u64, u64)> {
         self.parts.recorder.as_ref().map(|(key, ..)| (*key, self.recorder_dropped))
+    }
+
+    /// How many ticks it has had, from the first of a leg.
+    #[cfg(test)]
+    pub(crate) const fn ticks(&self) -> u64 {
+        self.ticks
     }
 
     /// Tells the owner that the room is over, and frees it.
