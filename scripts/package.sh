@@ -29,7 +29,8 @@ install -m 644 deploy/systemd/*.service "$work/lib/systemd/system/"
 install -m 644 deploy/debian/qingting.sysusers "$work/usr/lib/sysusers.d/qingting.conf"
 install -m 644 deploy/debian/60-qingting.conf "$work/usr/lib/sysctl.d/"
 cp -r README.md README.zh-CN.md SECURITY.md CHANGELOG.md docs/*.md docs/*.svg docs/openapi.json "$work/usr/share/doc/qingting/"
-cp -r deploy/prometheus deploy/grafana deploy/cluster "$work/usr/share/doc/qingting/deploy/"
+cp -r deploy/prometheus deploy/grafana "$work/usr/share/doc/qingting/deploy/"
+install -D -m 644 -t "$work/usr/share/doc/qingting/deploy/cluster" deploy/cluster/kamailio.cfg
 install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$work/DEBIAN/"
 echo /etc/qingting/config.toml >"$work/DEBIAN/conffiles"
 

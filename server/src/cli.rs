@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 /// Qingting (倾听): the voice server of a 12345 government hotline.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "qingting", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

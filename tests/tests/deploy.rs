@@ -33,6 +33,7 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
     let plan = ServerPlan::hearing()
         .with("ticket_system.url", format!("\"{}\"", system.url()))
         .with("ticket_system.secret_file", format!("\"{}\"", system.secret_file().display()))
+        .with("traces.otlp_url", "\"http://127.0.0.1:9/v1/traces\"")
         .and("[[trunks]]\nname = \"外线\"\nuri = \"sip:127.0.0.2:9\"\ncaller_id = \"12345\"\n")
         .and("[[queues]]\nname = \"综合\"\nskill = \"综合\"\n");
     let server = Server::start(&plan);

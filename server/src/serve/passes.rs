@@ -63,6 +63,7 @@ impl From<StoreError> for Trouble {
 /// Runs until it is aborted.
 pub async fn run(hotline: Arc<Hotline>) {
     let Some(asr) = hotline.asr.clone() else { return };
+    let mut is_told = false;
     loop {
         let now = clock::unix_now();
         let status = asr.status();
@@ -77,11 +78,16 @@ pub async fn run(hotline: Arc<Hotline>) {
             }
             Ok(Some(pass)) => one(&hotline, &asr, &pass).await,
             Ok(None) => tokio::time::sleep(LOOK_EVERY).await,
+            // Once: a database that is away would fill the log.
             Err(error) => {
-                tracing::error!(%error, "recordings that wait to be heard cannot be looked up");
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::error!(%error, "recordings that wait to be heard cannot be looked up");
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
+                continue;
             }
         }
+        is_told = false;
     }
 }
 

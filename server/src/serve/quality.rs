@@ -15,16 +15,22 @@ const LEASE: Duration = Duration::from_secs(120);
 
 /// Runs until it is aborted.
 pub async fn run(hotline: Arc<Hotline>) {
+    let mut is_told = false;
     loop {
         match look(&hotline.store, &hotline.city.now().profile.quality).await {
             // What there was before an update may be many: other work goes on between.
             Ok(1..) => tokio::task::yield_now().await,
             Ok(0) => tokio::time::sleep(LOOK_EVERY).await,
+            // Once: a database that is away would fill the log.
             Err(error) => {
-                tracing::error!(%error, "calls could not be checked");
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::error!(%error, "calls could not be checked");
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
+                continue;
             }
         }
+        is_told = false;
     }
 }
 

@@ -43,13 +43,19 @@ pub async fn run(hotline: Arc<Hotline>) {
 type Spoken = Mutex<HashSet<FollowUpId>>;
 
 async fn dial_all(hotline: &Arc<Hotline>, spoken: &Spoken) {
-    let mut memory = Memory::default();
+    let (mut memory, mut is_told) = (Memory::default(), false);
     while !hotline.callbacks.is_stopped() {
         match look(hotline, spoken, &mut memory).await {
-            Ok(soon) => tokio::time::sleep(soon.min(LOOK_EVERY)).await,
+            Ok(soon) => {
+                is_told = false;
+                tokio::time::sleep(soon.min(LOOK_EVERY)).await;
+            }
+            // Once: a database that is away would fill the log.
             Err(error) => {
-                let error = format!("{error:#}");
-                tracing::error!(error, "callbacks stand still for a moment");
+                if !std::mem::replace(&mut is_told, true) {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "callbacks stand still until this is over");
+                }
                 tokio::time::sleep(FAULT_WAIT).await;
             }
         }
