@@ -57,7 +57,7 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
     let talking = Stopwatch::start();
     campaign::start(&office.city.servers[0]);
     let load = Load::start(&office.city);
-    for at in 0..2 {
+    for (at, citizen) in citizens.iter_mut().enumerate() {
         let process = office.city.servers[at].pid();
         wait_until("it dials", || (office.running(process).len() >= 2).then_some(()));
         let server = &office.city.servers[at];
@@ -68,10 +68,10 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
         wait_until("its callbacks are over", || office.running(process).is_empty().then_some(()));
         let goes_on = |of: &super::office::Attempt| of.process != process && of.began_at > told_at;
         wait_until("the other dials", || office.attempts().iter().any(goes_on).then_some(()));
-        talks(&citizens[at]);
-        let hole = citizens[at].longest_silence(talking.elapsed());
+        talks(citizen);
+        let hole = citizen.longest_silence(talking.elapsed());
         assert!(hole < HOLE_MAX, "its call has a hole of {hole:?}");
-        citizens[at].hang_up();
+        citizen.hang_up();
         assert!(office.city.servers[at].ended(), "it ends by itself once its call is over");
         assert!(office.attempts().iter().all(|of| of.process != process || of.began_at <= told_at));
         let log = office.city.servers[at].log();
@@ -108,8 +108,14 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
     assert!(causes.iter().all(|cause| cause == "caller_hung_up"), "{causes:?}");
     for server in &office.city.servers {
         let log = server.log();
-        // A busy machine leaves holes in recordings; that is told, and nobody's loss here.
-        let is_fault = |line: &&str| line.contains(" ERROR ") && !line.contains("a recording is");
+        // A busy machine leaves holes in recordings, and of several reads at once one that meets a step of the schema fails:
+        // that is told, and costs nobody anything here.
+        let is_harmless = |line: &str| {
+            ["a recording is incomplete", "a campaign stands still for a moment"]
+                .iter()
+                .any(|told| line.contains(told))
+        };
+        let is_fault = |line: &&str| line.contains(" ERROR ") && !is_harmless(line);
         let fault = log.lines().find(is_fault);
         assert!(fault.is_none(), "{fault:?}");
     }
