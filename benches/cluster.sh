@@ -2,23 +2,29 @@
 # Two servers behind Kamailio on one PostgreSQL (docs/cluster.md) against one of them, all on this machine:
 #   1. RATE calls/s on one server behind the edge, then 2 × RATE on two: no call may fail, and a call may cost
 #      1.15 of what it costs on one;
-#   2. RATE calls/s on two, of which one is killed in mid-load: from five seconds on no call may fail, and the
-#      calls that talk at the other one lose nothing.
+#   2. RATE calls/s on two, which call the citizens of a campaign as well, and one is killed in mid-load: from five
+#      seconds on no call may fail, the calls that talk at the other one lose nothing, and every citizen is called
+#      once at most;
+#   3. the same while both are restarted one after the other (SIGTERM, start): no call may fail at all, no attempt
+#      to reach a citizen is lost.
 #
 #   cargo build --release -p qingting-server
 #   benches/cluster.sh
 #
-# Environment: RATE=60 calls/s, SECONDS_EACH=30 s, TALKING=10 calls in progress during the second part. Starts
-# everything itself, in a folder that is removed. PROMPTS names a folder of spoken prompts; without it the first
-# server speaks them. The exit status is 1 when a limit is broken.
+# Environment: RATE=60 calls/s, SECONDS_EACH=30 s, TALKING=10 calls in progress during the second and third part,
+# CITIZENS=60 of each campaign. Starts everything itself, in a folder that is removed. PROMPTS names a folder of spoken
+# prompts; without it the first server speaks them. The exit status is 1 when a limit is broken.
 set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/lib.sh"
-RATE=${RATE:-60} SECONDS_EACH=${SECONDS_EACH:-30} TALKING=${TALKING:-10}
-EDGE=127.0.0.25 AGAIN_S=5
+RATE=${RATE:-60} SECONDS_EACH=${SECONDS_EACH:-30} TALKING=${TALKING:-10} CITIZENS=${CITIZENS:-60}
+EDGE=127.0.0.25 TRUNK=127.0.0.26 AGAIN_S=5
 need sipp
 need kamailio
+need psql
 built qingting "cargo build --release -p qingting-server"
+# shellcheck source=benches/campaign.sh
+. "$here/campaign.sh"
 bad=0
 chmod 711 "$work"
 coproc postgres { exec "$here/../scripts/postgres-for-tests.sh"; }
@@ -37,6 +43,7 @@ for n in 1 2; do
     printf '[http]\nlisten = "127.0.0.2%s:15080"\n[data]\nmodels = "%s"\ndatabase_url_file = "%s/database.url"\n' "$n" "$models" "$work"
     printf '[cluster]\nhttp = "127.0.0.2%s:15080"\nsecret_file = "%s/cluster.secret"\n' "$n" "$work"
     printf '[media]\nport_first = %s0000\nport_last = %s9999\n' "$n" "$n"
+    campaign_settings
   } | sed '/^\[hotline\]/r hotline' >"server-$n/config.toml"
 done
 
@@ -98,25 +105,42 @@ row load calls failed repeated 'p50 ms' 'p99 ms' 'servers/call' 'edge/call' 'dat
 cat table checks
 check "cost of a call on two servers to that on one" "$(divided "$each" "$one")" 1.15
 
-# Calls in progress: the edge spreads them; each report is kept with the server that carried it.
 password=$(password_of server-1.out)
 active() { curl -fsS --user "admin:$password" "http://127.0.0.2$1:15080/metrics" | awk '$1 == "qingting_calls_active" {print $2}'; }
-for number in $(seq "$TALKING"); do
-  before=$(active 1)
-  "$programs/qingting" call "sip:12345@$EDGE" --linger $((SECONDS_EACH + 15)) --json >"talk-$number.json" 2>"talk-$number.log" &
-  talker=$!
-  started+=("$talker")
-  at=2
-  for _ in $(seq 30); do
-    [ "$(active 1)" -le "$before" ] || { at=1; break; }
-    read -rt 0.05 <> <(:) || true
+
+# Calls in progress: the edge spreads them; each report is kept with the server that carried it.
+talk() { # SECONDS: sets talkers and carried, by number
+  local number before
+  talkers=() carried=()
+  for number in $(seq "$TALKING"); do
+    before=$(active 1)
+    "$programs/qingting" call "sip:12345@$EDGE" --linger "$1" --json >"talk-$number.json" 2>"talk-$number.log" &
+    talkers[number]=$!
+    started+=("$!")
+    carried[number]=2
+    for _ in $(seq 30); do
+      [ "$(active 1)" -le "$before" ] || { carried[number]=1; break; }
+      read -rt 0.05 <> <(:) || true
+    done
   done
-  [ "$at" = 2 ] || talkers[number]=$talker
-done
-stays=("${!talkers[@]}")
+}
+# Of these calls: how many ended badly, and their packets.
+talked() { # NUMBERS: sets others, lost, heard
+  local number
+  others=0 lost=0 heard=0
+  for number in "$@"; do
+    wait "${talkers[number]}" || others=$((others + 1))
+    lost=$((lost + $(awk -F'[:,]' '$1 ~ "\"packets_lost\"" {print $2+0}' "talk-$number.json")))
+    heard=$((heard + $(awk -F'[:,]' '$1 ~ "\"packets_received\"" {print $2+0}' "talk-$number.json")))
+  done
+}
+
+citizens_answer
+talk $((SECONDS_EACH + 15))
 rm -f ./*.csv errors.log
 load "$RATE" "$SECONDS_EACH" 15270 &
 loading=$!
+campaign_begins dies
 sleep $((SECONDS_EACH / 3))
 disown "$server_2"
 kill -9 "$server_2"
@@ -129,15 +153,48 @@ late=$(awk -F';' -v killed="$killed" -v again="$AGAIN_S" '
    if (now < killed + again) by=failed; last=failed}
   END {print last-by}' stat.csv)
 early=$(($(column stat.csv 'FailedCall(C)') - late))
-others=0
-for number in "${stays[@]}"; do wait "${talkers[number]}" || others=$((others + 1)); done
-lost=0 heard=0
-for number in "${stays[@]}"; do
-  lost=$((lost + $(awk -F'[:,]' '$1 ~ "\"packets_lost\"" {print $2+0}' "talk-$number.json")))
-  heard=$((heard + $(awk -F'[:,]' '$1 ~ "\"packets_received\"" {print $2+0}' "talk-$number.json")))
-done
-echo "killed one of two at $RATE calls/s: $early calls failed in the first $AGAIN_S s; ${#stays[@]} of $TALKING calls in progress were at the other"
+stays=()
+for number in $(seq "$TALKING"); do [ "${carried[number]}" = 2 ] || stays+=("$number"); done
+talked "${stays[@]}"
+campaign_ends dies
+echo "killed one of two at $RATE calls/s: $early calls failed in the first $AGAIN_S s; ${#stays[@]} of $TALKING calls in progress were at the other; $unknown of $CITIZENS attempts were lost with it"
 check "calls failed later than $AGAIN_S s after the death" "$late" 0
 check "calls in progress at the other server that ended badly" "$others" 0
 check "their packets lost, of $heard" "$lost" 0
+check "citizens called twice" "$twice" 0
+check "attempts that are neither made nor lost with the dead server" "$open" 0
+
+# Upgrading: one server after the other, each as long as its calls last.
+serve "$work/server-2/config.toml" server-2.out server-2.log
+server_2=$server_pid
+sleep 3
+talk $((SECONDS_EACH / 2))
+rm -f ./*.csv errors.log
+long=$((SECONDS_EACH * 2))
+load "$RATE" "$long" 15270 &
+loading=$!
+campaign_begins upgrade
+sleep 3
+restarts=""
+for n in 1 2; do
+  [ "$n" = 1 ] && ending=$server_1 || ending=$server_2
+  kill -TERM "$ending"
+  told=$(date +%s.%N)
+  wait "$ending" || fail "server $n did not end well: $(tail -3 "server-$n.log")"
+  ended=$(date +%s.%N)
+  serve "$work/server-$n/config.toml" "server-$n.out" "server-$n.log"
+  restarts+=" $n: ended after $(awk -v a="$told" -v b="$ended" 'BEGIN {printf "%.1f", b-a}') s, back after $(awk -v a="$ended" -v b="$(date +%s.%N)" 'BEGIN {printf "%.1f", b-a}') s;"
+  # It knows the other one, and the edge knows it.
+  sleep 3
+done
+kill -0 "$loading" 2>/dev/null || fail "the load was over before both servers were back: SECONDS_EACH=$SECONDS_EACH is too short"
+wait "$loading"
+talked $(seq "$TALKING")
+campaign_ends upgrade
+echo "restarted both at $RATE calls/s, $((RATE * long)) calls, p99 $(percentile 99) ms;$restarts"
+check "calls failed while both were restarted" $((RATE * long - $(column stat.csv 'SuccessfulCall(C)'))) 0
+check "calls in progress that ended badly, of $TALKING" "$others" 0
+check "their packets lost, of $heard" "$lost" 0
+check "citizens called twice" "$twice" 0
+check "attempts lost or not made, of $CITIZENS" $((unknown + open)) 0
 exit "$bad"

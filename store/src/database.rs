@@ -8,10 +8,11 @@
 
 use crate::error::{StoreError, code};
 use crate::place::{DatabaseUrl, Place};
+use crate::readers::Readers;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Executor, Row};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +22,14 @@ const READERS_MAX: u32 = 4;
 
 /// How long a write waits for that of another process, and PostgreSQL's connection to be made.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Keeps with a server's connection which schema its statements were prepared on.
+const REMEMBER_SCHEMA: &str = "SELECT set_config('qingting.schema',
+    (SELECT max(version)::text FROM _sqlx_migrations), false)";
+
+/// Whether that is the one that is there.
+const IS_SAME_SCHEMA: &str =
+    "SELECT current_setting('qingting.schema') = (SELECT max(version)::text FROM _sqlx_migrations)";
 
 /// How long PostgreSQL keeps a transaction of a process that says nothing more: others wait for its lock.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -119,21 +128,29 @@ impl Database {
     }
 
     /// Connections that only read.
-    pub(crate) async fn readers(&self) -> Result<AnyPool, StoreError> {
+    pub(crate) async fn readers(&self) -> Result<Readers, StoreError> {
         let reads_only = match self.place {
             Place::File(_) => "PRAGMA query_only = ON",
             Place::Server(_) => "SET default_transaction_read_only = on",
         };
-        let session = format!("{}; {reads_only}", self.session());
-        let pool = AnyPoolOptions::new().max_connections(READERS_MAX);
+        let mut session = format!("{}; {reads_only}", self.session());
+        let mut pool = AnyPoolOptions::new().max_connections(READERS_MAX);
         // A file's readers wait for each other alone.
-        let pool = if self.is_file() { pool } else { pool.acquire_timeout(WAIT_MAX) };
+        if !self.is_file() {
+            session = format!("{session}; {REMEMBER_SCHEMA}");
+            // It says as well whether the connection stands.
+            pool = pool
+                .acquire_timeout(WAIT_MAX)
+                .test_before_acquire(false)
+                .before_acquire(|db, _| Box::pin(sqlx::query_scalar(IS_SAME_SCHEMA).fetch_one(db)));
+        }
         pool.after_connect(move |db, _| {
             let session = session.clone();
             Box::pin(async move { db.execute(AssertSqlSafe(session)).await.map(drop) })
         })
         .connect_with(self.options.clone())
         .await
+        .map(Readers::new)
         .map_err(|source| self.refused(source))
     }
 
@@ -149,14 +166,26 @@ impl Database {
         }
     }
 
-    /// Brings the schema up to date. Of several processes that begin at once one does it.
+    /// Brings the schema up to date. Of several processes that begin at once one does it, and of a server nobody writes
+    /// meanwhile: a step and a write that met in the middle would wait for each other.
     pub(crate) async fn migrate(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         if let Place::Server(url) = &self.place {
             check_server(url, db).await?;
         }
         let migrations = self.migrations();
         let place = || self.place.to_string();
-        match migrations.run(&mut *db).await {
+        let migrate =
+            |source: sqlx::Error| StoreError::Migrate { place: place(), source: source.into() };
+        if !self.is_file() {
+            let lock = AssertSqlSafe(format!("SELECT pg_advisory_lock({WRITE_LOCK})"));
+            db.execute(lock).await.map_err(migrate)?;
+        }
+        let outcome = migrations.run(&mut *db).await;
+        if !self.is_file() {
+            let unlock = AssertSqlSafe(format!("SELECT pg_advisory_unlock({WRITE_LOCK})"));
+            db.execute(unlock).await.map_err(migrate)?;
+        }
+        match outcome {
             Ok(()) => Ok(()),
             // A newer program was here; it has left word whether this one fits still.
             Err(MigrateError::VersionMissing(found)) if !self.runs_on_newer(db).await => {
@@ -204,6 +233,12 @@ impl Database {
             }
         }
     }
+}
+
+/// The newest step of the schema that is there. **A newer program may bring it up to date while this one runs**: what was
+/// prepared for a table with fewer columns PostgreSQL refuses from then on, and the connection has to be replaced.
+pub(crate) async fn schema(db: &mut AnyConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(db).await
 }
 
 fn migrations(is_file: bool) -> &'static Migrator {

@@ -41,6 +41,7 @@ pub mod people;
 pub mod place;
 pub mod profile;
 pub mod quality;
+mod readers;
 pub mod recordings;
 pub mod repeats;
 mod rows;
@@ -108,7 +109,8 @@ pub use transcript::{DraftUpdate, FinalSegment, Gap, Segment, Transcript};
 
 use qingting_nlu::profile::KindName;
 use qingting_nlu::repeats::Repeats;
-use sqlx::{AnyPool, Connection};
+use readers::Readers;
+use sqlx::Connection;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -124,7 +126,7 @@ pub struct Store {
 
 struct Inner {
     writer: writer::Writer,
-    readers: AnyPool,
+    readers: Readers,
     place: Place,
     /// The writer's thread; it ends when it is told to or when the last handle is gone.
     task: Mutex<JoinSet<()>>,
@@ -242,7 +244,7 @@ impl Store {
         &self.inner.ranks
     }
 
-    fn readers(&self) -> &AnyPool {
+    fn readers(&self) -> &Readers {
         &self.inner.readers
     }
 

@@ -6,9 +6,10 @@
 //! run again alone, so that each learns its own fate. A caller hears of success after the commit.
 //!
 //! A server's connection may break. What certainly was not kept may be done again on a new one; **a write
-//! whose commit was under way is reported as [`StoreError::Unknown`] and never repeated here.**
+//! whose commit was under way is reported as [`StoreError::Unknown`] and never repeated here.** So is what failed because a
+//! newer program has changed the schema meanwhile: the statements that were prepared before fit it no more.
 
-use crate::database::{Database, WAIT_MAX};
+use crate::database::{Database, WAIT_MAX, schema};
 use crate::error::{StoreError, is_busy, is_leaving};
 use qingting_common::Histogram;
 use qingting_common::histogram::Snapshot;
@@ -70,7 +71,7 @@ impl Writer {
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, jobs) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let stop = Arc::new(Notify::new());
-        let session = Session { database, db };
+        let session = Session { database, db, schema: None };
         let took = Arc::new(Histogram::new(SECONDS));
         (Self { queue, stop: stop.clone(), took }, serve(session, jobs, stop))
     }
@@ -190,12 +191,16 @@ enum Failure {
     },
     /// The connection broke when the commit was under way.
     Unknown(String),
+    /// The schema is another than when the connection was made: nothing of it was kept, and it is done on a new one.
+    OtherSchema,
 }
 
 /// The connection that writes; a server's is replaced when it breaks.
 struct Session {
     database: Database,
     db: Option<AnyConnection>,
+    /// Of a server: the newest step of its schema when the connection was made.
+    schema: Option<i64>,
 }
 
 impl Session {
@@ -205,7 +210,7 @@ impl Session {
             match self.transaction(group).await {
                 Ok(()) => return group.drain(..).for_each(|job| job.deliver()),
                 // Alone, each learns its own fate.
-                Err(Failure::Undone(_)) => {}
+                Err(Failure::Undone(_) | Failure::OtherSchema) => {}
                 Err(Failure::NotBegun { is_busy, cause }) => {
                     return not_begun(group.drain(..), is_busy, &cause);
                 }
@@ -221,6 +226,8 @@ impl Session {
             match self.transaction(std::slice::from_mut(&mut job)).await {
                 Ok(()) => job.deliver(),
                 Err(Failure::Undone(error)) => job.fail(error.into()),
+                // It has changed again meanwhile: the next try may meet none.
+                Err(Failure::OtherSchema) => job.fail(StoreError::Overloaded),
                 Err(Failure::Unknown(cause)) => job.fail(StoreError::Unknown(cause)),
                 Err(Failure::NotBegun { is_busy, cause }) => {
                     return not_begun(std::iter::once(job).chain(jobs), is_busy, &cause);
@@ -234,7 +241,13 @@ impl Session {
         if self.database.is_file() {
             return self.steps(group).await;
         }
-        match tokio::time::timeout(SERVER_ANSWER_MAX, self.steps(group)).await {
+        let steps = async {
+            match self.steps(group).await {
+                Err(Failure::OtherSchema) => self.steps(group).await,
+                outcome => outcome,
+            }
+        };
+        match tokio::time::timeout(SERVER_ANSWER_MAX, steps).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 self.db = None;
@@ -244,11 +257,17 @@ impl Session {
     }
 
     async fn steps(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-        let db = self.begin().await?;
+        let (db, schema) = self.begin().await?;
         let last = group.len() - 1;
         for (number, job) in group.iter_mut().enumerate() {
+            let succeeded = job.attempt(db).await;
+            if !succeeded && is_other(db, schema).await {
+                self.roll_back().await;
+                self.db = None;
+                return Err(Failure::OtherSchema);
+            }
             // One step where the statements need no answer in between.
-            let steps = match (job.attempt(db).await, number == last) {
+            let steps = match (succeeded, number == last) {
                 (true, false) => "RELEASE command; SAVEPOINT command",
                 (true, true) => "RELEASE command; COMMIT",
                 (false, false) => "ROLLBACK TO command",
@@ -267,7 +286,7 @@ impl Session {
 
     /// A transaction. A connection may have died while nobody used it: nothing was asked of it yet, so
     /// that a new one can be asked.
-    async fn begin(&mut self) -> Result<&mut AnyConnection, Failure> {
+    async fn begin(&mut self) -> Result<(&mut AnyConnection, Option<i64>), Failure> {
         let begin = self.database.begin();
         if let Some(db) = &mut self.db {
             match db.execute(AssertSqlSafe(begin.as_str())).await {
@@ -286,11 +305,14 @@ impl Session {
                     is_busy: false,
                     cause: error.to_string(),
                 })?;
+                if !self.database.is_file() {
+                    self.schema = Some(schema(&mut db).await?);
+                }
                 db.execute(AssertSqlSafe(begin)).await?;
                 db
             }
         };
-        Ok(self.db.insert(db))
+        Ok((self.db.insert(db), self.schema))
     }
 
     /// Undoes what is left of a transaction. SQLite rolls back by itself on a full disk; then there is
@@ -323,6 +345,15 @@ fn not_begun(jobs: impl Iterator<Item = Box<dyn Job>>, is_busy: bool, cause: &st
         true => job.fail(StoreError::Overloaded),
         false => job.fail(StoreError::Away(cause.to_owned())),
     });
+}
+
+/// Whether a server's schema is not this one any more, asked after a command failed.
+async fn is_other(db: &mut AnyConnection, known: Option<i64>) -> bool {
+    let Some(known) = known else { return false };
+    if db.execute("ROLLBACK TO command").await.is_err() {
+        return false;
+    }
+    schema(db).await.is_ok_and(|now| now != known)
 }
 
 /// Whether the database did not answer, or only said that it is leaving: what it did with the last

@@ -65,6 +65,29 @@ impl Postgres {
     }
 }
 
+/// What a statement gives, row by row, in a database that servers under test use: what no operation tells, such as leases.
+pub fn asked(address: &str, sql: &str) -> Vec<Vec<String>> {
+    let mut psql = Command::new("psql");
+    psql.args([
+        "-X",
+        "-q",
+        "-A",
+        "-t",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-F",
+        "\t",
+        "-c",
+        sql,
+        "-d",
+        address,
+    ]);
+    let output = psql.output().expect("psql is installed with PostgreSQL");
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("the database is UTF-8");
+    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.orders = None;

@@ -1,7 +1,7 @@
 //! How the server stops: SIGTERM lets running calls go on for a while (`sip.drain_s`), SIGINT ends them.
 //!
 //! Either way no new call is taken: INVITE and OPTIONS get 503, so that what spreads the load goes elsewhere, and no
-//! campaign dials from here.
+//! campaign dials from here. An attempt whose commit is under way becomes a call first, and ends as one.
 
 use super::Hotline;
 use super::cluster::Letter;
@@ -10,12 +10,18 @@ use sd_notify::NotifyState;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+/// After it whatever came before the server was told is a call, or was refused.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Longest wait until calls that are ended are written.
 pub const DRAIN_MAX: Duration = Duration::from_secs(15);
 /// Longest wait for the database to tell what is left.
 const LEFT_MAX: Duration = Duration::from_secs(3);
+/// Longest wait for the ticket system's answers to what is under way; without them another server asks again when the
+/// lease is over.
+const ANSWERS_MAX: Duration = Duration::from_secs(5);
 /// Time for the last letter to the other servers.
 const LEAVE_MAX: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -93,8 +99,13 @@ async fn ask_for_time() -> Infallible {
 /// Lets running calls come to their end: until none is left, the time is over, or somebody asks again.
 pub async fn finish(hotline: &Hotline, signals: &mut Signals) {
     let calls = || hotline.switchboard.calls.len();
+    let goes_on = || calls() > 0 || hotline.callbacks.is_dialling();
     let most = Duration::from_secs(hotline.config.sip.drain_s);
-    if calls() == 0 || most.is_zero() {
+    if most.is_zero() {
+        return;
+    }
+    sleep(SETTLE.min(most)).await;
+    if !goes_on() {
         return;
     }
     let until = Instant::now() + most;
@@ -106,7 +117,7 @@ pub async fn finish(hotline: &Hotline, signals: &mut Signals) {
     eprintln!("{said}");
     tell_systemd(&[NotifyState::Status(&said)]);
     let nobody_is_left = async {
-        while calls() > 0 {
+        while goes_on() {
             sleep(LOOK_EVERY).await;
         }
     };
@@ -134,13 +145,22 @@ pub async fn finish(hotline: &Hotline, signals: &mut Signals) {
 /// Ends every call and waits until all are written.
 pub async fn hang_up(hotline: &Hotline) {
     let wait = async {
-        while hotline.switchboard.calls.len() > 0 {
+        while hotline.switchboard.calls.len() > 0 || hotline.callbacks.is_dialling() {
             hotline.switchboard.calls.drain();
             sleep(LOOK_EVERY).await;
         }
     };
     if timeout(DRAIN_MAX, wait).await.is_err() {
         tracing::error!(calls = hotline.switchboard.calls.len(), "calls did not end in time");
+    }
+}
+
+/// Lets what is under way to the ticket system have its answer, so that no other server waits for its lease.
+pub async fn hand_over_messages(hotline: &Hotline, mut relay: JoinHandle<()>) {
+    hotline.relay.stop();
+    if timeout(ANSWERS_MAX, &mut relay).await.is_err() {
+        tracing::warn!("the ticket system did not answer in time; what was sent is sent again");
+        relay.abort();
     }
 }
 

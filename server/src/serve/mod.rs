@@ -285,7 +285,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(passes::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(callbacks::poll(Arc::clone(&hotline)), app.handle());
-    background.spawn_on(relay::run(Arc::clone(&hotline), link), app.handle());
+    let relay = app.spawn(relay::run(Arc::clone(&hotline), link));
     background.spawn_on(feed::run(Arc::clone(&hotline), receivers), app.handle());
     background.spawn_on(ticket_model::run(Arc::clone(&hotline), ticket_model), app.handle());
     background.spawn_on(city::run(Arc::clone(&hotline)), app.handle());
@@ -382,6 +382,10 @@ pub fn run(args: &cli::Serve) -> Result<()> {
         }
         if tokio::time::timeout(ending::DRAIN_MAX, accepting).await.is_err() {
             tracing::warn!("the last words of some calls were not recognised in time");
+        }
+        match wish {
+            Wish::Finish => ending::hand_over_messages(&hotline, relay).await,
+            Wish::Stop => relay.abort(),
         }
         ending::take_leave(&hotline).await;
         hotline.traces.finish().await;

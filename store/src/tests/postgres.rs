@@ -55,6 +55,64 @@ async fn a_server_that_was_restarted_is_connected_to_again() {
     assert!(join_all(writes).await.iter().all(Result::is_ok));
 }
 
+/// What a newer program's step does: every table gets a column more.
+const WIDEN: &str = "DO $$ DECLARE t text; BEGIN
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+        AND tablename NOT IN ('_sqlx_migrations', 'schema_floor')
+    LOOP EXECUTE format('ALTER TABLE %I ADD COLUMN of_a_newer_program BIGINT NOT NULL DEFAULT 0', t); END LOOP;
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        SELECT 9999, 'of a newer program', success, checksum, 0 FROM _sqlx_migrations WHERE version = 20;
+END $$";
+
+/// Each connection that reads has its statements prepared.
+async fn read_at_once(store: &Store, call: CallId, ticket: TicketId) {
+    let reads = (0..16).map(|_| {
+        let store = store.clone();
+        async move {
+            store.call(call).await.unwrap().unwrap();
+            store.ticket(ticket).await.unwrap().unwrap();
+            store.outbox(&OutboxQuery { limit: 10, ..OutboxQuery::default() }).await.unwrap();
+            store.seats().await.unwrap();
+            store.duty().await.unwrap();
+        }
+    });
+    join_all(reads).await;
+}
+
+async fn write_at_once(store: &Store, call: CallId, from: u64) {
+    let claim = OutboxClaim {
+        owner: "a".to_owned(),
+        kinds: vec!["ticket.*".to_owned()],
+        limit: 1,
+        lease: Duration::from_secs(1),
+        fresh_first: false,
+    };
+    store.claim_outbox(claim, START).await.unwrap();
+    let gaps = (from..from + 10).map(|n| {
+        let store = store.clone();
+        async move { store.record_gap(call, gap(n, n + 1)).await }
+    });
+    assert!(join_all(gaps).await.iter().all(Result::is_ok));
+    begun(store).await;
+}
+
+#[tokio::test]
+async fn a_newer_program_changes_the_schema_beneath_a_running_one_and_costs_it_nothing() {
+    let url = server::database();
+    let (store, newer) = (opened(&url).await.unwrap(), opened(&url).await.unwrap());
+    let (call, ticket) = begun(&store).await;
+    read_at_once(&store, call, ticket).await;
+    write_at_once(&store, call, 0).await;
+    newer.write(Sql(WIDEN)).await.unwrap();
+    write_at_once(&store, call, 20).await;
+    read_at_once(&store, call, ticket).await;
+    newer.close().await;
+    // So it does after a start.
+    let again = opened(&url).await.unwrap();
+    assert!(again.call(call).await.unwrap().is_some());
+    begun(&again).await;
+}
+
 #[tokio::test]
 async fn a_write_whose_commit_is_not_known_is_told_so_and_not_repeated() {
     let url = server::database();

@@ -10,7 +10,7 @@ use qingting_tests::tone;
 /// Until a new call is answered and has somebody after one of the servers died.
 const AGAIN_MAX: f64 = 5.0;
 
-fn calls(city: &City, number: &str) -> Desk {
+pub(crate) fn calls(city: &City, number: &str) -> Desk {
     let mut citizen = Desk::citizen(number, says(tone::CITIZEN));
     citizen.dial(&format!("sip:12345@{}", city.edge.sip()));
     citizen
@@ -18,7 +18,7 @@ fn calls(city: &City, number: &str) -> Desk {
 
 /// Waits until a citizen talks to a seat; gives its tone.
 #[track_caller]
-fn talks(citizen: &Desk) -> u32 {
+pub(crate) fn talks(citizen: &Desk) -> u32 {
     let seats = [tone::FIRST, tone::SECOND, tone::THIRD];
     let seat = || match citizen.hears_now()?.as_slice() {
         [hz] => Some(*hz).filter(|hz| seats.contains(hz)),
@@ -33,7 +33,7 @@ fn active(city: &City, at: usize) -> f64 {
 }
 
 /// Two seats talk, one call at each server; gives the citizens by their server.
-fn one_call_each(city: &City, seats: &mut [Desk; 2]) -> [Desk; 2] {
+pub(crate) fn one_call_each(city: &City, seats: &mut [Desk; 2]) -> [Desk; 2] {
     let mut citizens = [None, None];
     let mut n = 0;
     while citizens.iter().any(Option::is_none) {

@@ -4,8 +4,11 @@
 #[allow(dead_code, unused_macros, unused_imports, reason = "shared with the store's tests")]
 mod postgres;
 
+mod campaign;
 mod fall;
+mod office;
 mod seats;
+mod upgrade;
 
 use qingting_tests::house::{BROWSER_PASSWORD, NUMBER, QUEUE, music};
 use qingting_tests::peers::desk::{Desk, Manner, says};
@@ -19,6 +22,9 @@ use std::time::Duration;
 
 /// Where the servers are, each at an address of its own.
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 11), Ipv4Addr::new(127, 0, 0, 12)];
+
+/// Longest that a call may be silent while the machine, which all of a test shares, also calls a campaign's citizens.
+const HOLE_MAX: Duration = Duration::from_millis(500);
 
 /// A city's servers.
 struct City {
@@ -35,6 +41,11 @@ impl City {
 
     /// The same on a database of one's own.
     fn on(address: &str, change: impl Fn(ServerPlan) -> ServerPlan) -> Self {
+        Self::each(address, |_, plan| change(plan))
+    }
+
+    /// The same with settings of each server.
+    fn each(address: &str, change: impl Fn(usize, ServerPlan) -> ServerPlan) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("database.url");
         std::fs::write(&database, address).expect("writable");
@@ -56,7 +67,7 @@ impl City {
                 .with("seats.music", format!("\"{}\"", music().display()))
                 .and(NUMBER)
                 .and(&format!("[[queues]]\nname = \"{QUEUE}\"\nskill = \"{QUEUE}\"\n"));
-            change(plan)
+            change(at, plan)
         };
         let first = Server::start(&plan(0));
         let second = Server::start_joining(&first, &plan(1));

@@ -62,6 +62,8 @@ pub struct Callbacks {
     under_way: Mutex<HashSet<CallId>>,
     /// Nobody is dialled any more.
     is_stopped: AtomicBool,
+    /// Held from before an attempt's commit until its call is there.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// One callback that is under way.
@@ -95,6 +97,7 @@ impl Callbacks {
             server: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
             under_way: Mutex::default(),
             is_stopped: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -109,6 +112,18 @@ impl Callbacks {
 
     fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whoever has it may commit an attempt; nobody gets it once this is stopped.
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let turn = self.turn.lock().await;
+        (!self.is_stopped()).then_some(turn)
+    }
+
+    /// Whether an attempt may be committed whose call is not there yet. A process that ended now would leave an attempt
+    /// that rang nobody.
+    pub fn is_dialling(&self) -> bool {
+        self.turn.try_lock().is_err()
     }
 
     /// The call of an attempt is gone, in whatever way.

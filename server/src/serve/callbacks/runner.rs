@@ -255,6 +255,7 @@ async fn sounds(
 
 /// Whether somebody was dialled.
 async fn dial_next(hotline: &Arc<Hotline>, campaign: &Campaign, rules: Rules) -> Result<bool> {
+    let Some(_turn) = hotline.callbacks.turn().await else { return Ok(false) };
     let call = CallId::new(Uuid::now_v7());
     let ask = BeginAttempt {
         campaign: campaign.id,

@@ -22,6 +22,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -92,11 +93,12 @@ pub fn secrets(setting: &str, file: &Path) -> Result<Secrets> {
         .with_context(|| format!("{setting} = {}", file.display()))
 }
 
-/// What happened since the start; for metrics.
+/// What happened since the start; for metrics. And the way to end it.
 #[derive(Default)]
 pub struct Counters {
     answers: Mutex<BTreeMap<&'static str, u64>>,
     down: AtomicBool,
+    stop: watch::Sender<bool>,
 }
 
 impl Counters {
@@ -108,13 +110,18 @@ impl Counters {
         self.down.load(Ordering::Relaxed)
     }
 
+    /// Takes no more rows; [`run`] returns when those under way have their answers.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
     fn count(&self, verdict: Verdict) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         *answers.entry(verdict.as_str()).or_default() += 1;
     }
 }
 
-/// Runs until it is aborted.
+/// Runs until it is stopped.
 pub async fn run(hotline: Arc<Hotline>, link: Option<Link>) {
     let Some(link) = link else { return };
     let owner = Uuid::now_v7().to_string();
@@ -124,8 +131,16 @@ pub async fn run(hotline: Arc<Hotline>, link: Option<Link>) {
 async fn send_all(hotline: &Arc<Hotline>, link: &Arc<Link>, owner: &str) {
     let mut circuit = Circuit::default();
     let mut sending = JoinSet::new();
+    let mut stop = hotline.relay.stop.subscribe();
     loop {
-        let rows = claimed(hotline, link, owner, circuit, sending.len()).await;
+        let is_stopped = *stop.borrow_and_update();
+        if is_stopped && sending.is_empty() {
+            return;
+        }
+        let rows = match is_stopped {
+            true => Vec::new(),
+            false => claimed(hotline, link, owner, circuit, sending.len()).await,
+        };
         for row in rows {
             sending.spawn(send(Arc::clone(hotline), Arc::clone(link), owner.to_owned(), row));
         }
@@ -135,6 +150,7 @@ async fn send_all(hotline: &Arc<Hotline>, link: &Arc<Link>, owner: &str) {
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "sending to the ticket system failed; its lease runs out"),
             },
+            _ = stop.changed() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
