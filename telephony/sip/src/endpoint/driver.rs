@@ -151,7 +151,7 @@ impl Driver {
             clock,
             links: udp.len() as u64,
             udp,
-            connections: Connections::default(),
+            connections: Connections::new(config.connections_max),
             local_ip: LocalIp::new(config.advertised_ip),
             counts: DriverCounts {
                 udp_receive_bytes: sockets.udp_receive_bytes,
@@ -231,7 +231,8 @@ impl Driver {
             Some(order) = self.orders.recv() => Wake::Order(order),
             Some(found) = self.lookups.next() => Wake::Found(found),
             Some(ended) = self.tasks.join_next() => {
-                if let Err(error) = ended {
+                // Those that made room were ended by us.
+                if let Some(error) = ended.err().filter(|error| !error.is_cancelled()) {
                     tracing::error!(%error, "a SIP connection's task failed");
                 }
                 Wake::Reaped
