@@ -42,7 +42,7 @@ impl Agent {
         };
         match parse(bytes, framing) {
             Ok(Message::Request(request)) => self.request(now, flow, request),
-            Ok(Message::Response(response)) => self.response(now, *response),
+            Ok(Message::Response(response)) => self.response(now, flow, *response),
             Err(Fault::Garbage(_)) => self.stats.garbage += 1,
             Err(Fault::Refused { head, code, reason }) => {
                 self.refuse_broken(now, flow, *head, code, reason);

@@ -288,6 +288,7 @@ impl Driver {
                     self.offer_call(call, request, flow, sender, user, replaces);
                 }
                 Output::Confirmed { call, replaces } => self.commands.name(call, Some(replaces)),
+                Output::Heard { call, source } => self.commands.heard_from(call, source),
                 Output::Responded { number, result } => {
                     if let Some(done) = self.requests.remove(&number) {
                         // Who asked may have stopped waiting.
@@ -299,6 +300,7 @@ impl Driver {
                 Output::Over { call } => {
                     self.events.remove(&call);
                     self.commands.name(call, None);
+                    self.commands.heard_from(call, None);
                 }
                 Output::Resolve { call, host, port } => self.lookups.hop(call, host, port),
             }
