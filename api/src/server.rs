@@ -1,8 +1,9 @@
 //! Connections: how many, how long they may say nothing, and how they end.
 //!
 //! **Strangers can hold at most [`HTTP_CONNECTIONS_MAX`] file descriptors, each for at most
-//! [`HEADER_READ_MAX`] without a request.** Calls need descriptors too. When every place is taken, a
-//! new connection waits in the kernel's queue, where it costs none, until another ends.
+//! [`HEADER_READ_MAX`] without a request.** Calls need descriptors too. When every place is taken, the
+//! connection that waited longest without ever asking for anything makes room; when all have asked, a
+//! new one waits in the kernel's queue, where it costs none, until another ends.
 
 use axum::Router;
 use axum::body::Body;
@@ -12,14 +13,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tower::ServiceExt;
 
 /// Connections at the same time, event streams included.
@@ -85,6 +88,7 @@ async fn serve_within(
     shutdown: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections as usize));
+    let silent = Arc::new(Silent::default());
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -92,9 +96,23 @@ async fn serve_within(
         tokio::select! {
             () = &mut shutdown => break,
             Some(over) = connections.join_next() => report(over),
-            Some((stream, peer, place)) = accept(&listener, &places) => {
+            Some((stream, peer, place)) = accept(&listener, &places, &silent) => {
+                let place = match place {
+                    Some(place) => place,
+                    None => {
+                        silent.make_room();
+                        tokio::select! {
+                            () = &mut shutdown => break,
+                            place = Arc::clone(&places).acquire_owned() => match place {
+                                Ok(place) => place,
+                                Err(_) => break,
+                            }
+                        }
+                    }
+                };
                 let connection = Connection { _place: Arc::new(place), stopping: stopping.clone() };
-                connections.spawn(run(limits, stream, peer, router.clone(), connection));
+                let http = |said| run(limits, stream, peer, router.clone(), connection, said);
+                silent.begin(|said| connections.spawn(http(said)));
             }
         }
     }
@@ -110,13 +128,19 @@ async fn serve_within(
     connections.shutdown().await;
 }
 
-/// The next connection and its place; none when there is no connection after all.
+/// The next connection, and its place if one is free; none when there is no connection after all.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    // The place first: who has none stays in the kernel's queue.
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    silent: &Silent,
+) -> Option<(TcpStream, SocketAddr, Option<OwnedSemaphorePermit>)> {
+    // A place first, or one that can be made: who has none stays in the kernel's queue.
+    let place = match Arc::clone(places).try_acquire_owned() {
+        Ok(place) => Some(place),
+        Err(_) if silent.is_empty() => Some(Arc::clone(places).acquire_owned().await.ok()?),
+        Err(_) => None,
+    };
+    // From here on nothing is waited for that could be given up with the connection in hand.
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, place)),
         Err(error) if is_of_peer(&error) => None,
@@ -125,6 +149,61 @@ async fn accept(
             tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
             None
         }
+    }
+}
+
+/// Connections that never asked for anything, the oldest first.
+#[derive(Default)]
+struct Silent {
+    waiting: Mutex<(u64, BTreeMap<u64, AbortHandle>)>,
+}
+
+/// The first request of a connection, which takes it out of [`Silent`].
+struct Said {
+    silent: Arc<Silent>,
+    number: u64,
+    before: AtomicBool,
+}
+
+impl Silent {
+    /// Starts a connection that has said nothing.
+    fn begin(self: &Arc<Self>, spawn: impl FnOnce(Said) -> AbortHandle) {
+        // Locked meanwhile, so that it cannot say anything before it is known.
+        let mut waiting = self.lock();
+        let (last, known) = &mut *waiting;
+        *last += 1;
+        let before = AtomicBool::new(false);
+        let said = Said { silent: Arc::clone(self), number: *last, before };
+        known.insert(*last, spawn(said));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().1.is_empty()
+    }
+
+    /// Ends the one that waited longest.
+    fn make_room(&self) {
+        if let Some((_, oldest)) = self.lock().1.pop_first() {
+            oldest.abort();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, AbortHandle>)> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Said {
+    /// Whether a request is taken: not when its connection was just ended.
+    fn something(&self) -> bool {
+        let is_first = !self.before.swap(true, Ordering::Relaxed);
+        !is_first || self.silent.lock().1.remove(&self.number).is_some()
+    }
+}
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        self.silent.lock().1.remove(&self.number);
     }
 }
 
@@ -139,6 +218,7 @@ async fn run(
     peer: SocketAddr,
     router: Router,
     connection: Connection,
+    said: Said,
 ) {
     // An error is a connection that is gone already.
     let _ = stream.set_nodelay(true);
@@ -147,7 +227,11 @@ async fn run(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(connection.clone());
-        router.clone().oneshot(request.map(Body::new))
+        let answer = said.something().then(|| router.clone().oneshot(request.map(Body::new)));
+        async move {
+            let Ok(answer) = answer.ok_or(io::ErrorKind::ConnectionAborted)?.await;
+            Ok::<_, io::Error>(answer)
+        }
     });
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -168,7 +252,8 @@ async fn run(
 }
 
 fn report(over: Result<(), JoinError>) {
-    if let Err(error) = over {
+    // Those that made room were ended by us.
+    if let Some(error) = over.err().filter(|error| !error.is_cancelled()) {
         tracing::error!(%error, "an HTTP connection's task failed; others go on");
     }
 }
@@ -232,15 +317,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_all_places_are_taken_the_next_connection_waits_for_one() {
+    async fn when_all_places_have_asked_the_next_connection_waits_for_one() {
         let limits = Limits { connections: 1, header_read: NEVER, shutdown: SOON };
         let (address, _stop, _server) = world(limits).await;
-        let first = begun(address, b"GET").await;
+        let mut first = begun(address, b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n").await;
+        first.read_exact(&mut [0; 64]).await.unwrap();
         let mut second = begun(address, REQUEST).await;
         let mut byte = [0];
         assert!(tokio::time::timeout(SOON, second.read(&mut byte)).await.is_err());
         drop(first);
         assert!(rest(second).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_nothing_makes_room_for_who_does_and_what_was_asked_for_goes_on() {
+        let limits = Limits { connections: 3, header_read: NEVER, shutdown: SOON };
+        let (address, _stop, _server) = world(limits).await;
+        let mut running = begun(address, b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n").await;
+        running.read_exact(&mut [0; 64]).await.unwrap();
+        let mut idle = Vec::new();
+        for number in 0..50 {
+            idle.push(begun(address, if number % 2 == 0 { b"" } else { b"GET / HT" }).await);
+        }
+        let asked = tokio::time::timeout(DEADLINE, async {
+            for _ in 0..20 {
+                assert!(rest(begun(address, REQUEST).await).await.starts_with("HTTP/1.1 200"));
+            }
+        });
+        asked.await.expect("answered while the idle ones stay");
+        assert_eq!(rest(idle.remove(0)).await, "", "the oldest made room");
+        running.read_exact(&mut [0; 1 << 20]).await.expect("it goes on");
     }
 
     #[tokio::test]

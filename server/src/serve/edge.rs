@@ -37,17 +37,18 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
             proxies: sip.proxies.iter().copied().map(Into::into).collect(),
             md5_only: sip.md5_only,
             emergency_users: Emergency::ALL.map(|of| of.number().to_owned()).to_vec(),
-            admission: Some(limits(sip.calls_per_second_max)),
+            admission: Some(limits(sip.calls_per_second_max, sip.concurrent_calls_max)),
         },
         capture: sip.capture_server.map(|to| (to, sip.capture_id)),
         session: SessionConfig { expires_s: sip.session_expires_s, ..SessionConfig::default() },
+        ..EndpointConfig::default()
     }
 }
 
 /// The usual limits, with the operator's own for new calls of all sources; 0 is none.
-fn limits(calls_per_second_max: u32) -> AdmissionLimits {
+fn limits(calls_per_second_max: u32, calls_max: usize) -> AdmissionLimits {
     let most = if calls_per_second_max == 0 { u32::MAX } else { calls_per_second_max };
-    AdmissionLimits { calls: (most, most), ..AdmissionLimits::default() }
+    AdmissionLimits::with(most, calls_max)
 }
 
 fn is_given(path: &Path) -> bool {

@@ -174,6 +174,7 @@ fn signalling(page: &mut Page, sip: &Endpoint) {
         ("source_silenced_total", "counter", sip.source_silenced),
         ("calls_rejected_total", "counter", sip.calls_rejected),
         ("calls_reserved_total", "counter", sip.calls_reserved),
+        ("strangers_rejected_total", "counter", sip.strangers_rejected),
         ("failed_over_total", "counter", sip.failed_over),
         ("unsent_total", "counter", sip.unsent),
         ("events_dropped_total", "counter", sip.events_dropped),

@@ -8,7 +8,7 @@ use crate::request::{OutgoingRequest, RequestError};
 use crate::transport::{Flow, Transport};
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -176,6 +176,12 @@ impl Dialog {
         self.0.commands.replaces_value(self.0.key)
     }
 
+    /// The host that who is called answered from, where it is known: of our calls alone, between the first response
+    /// above 100 and the end. Who called us is [`IncomingCall::source`].
+    pub fn source(&self) -> Option<IpAddr> {
+        self.0.commands.source(self.0.key)
+    }
+
     pub(crate) fn send(&self, command: Command) {
         self.0.commands.send(command);
     }
@@ -229,6 +235,8 @@ struct Shared {
     abandoned: Mutex<Vec<CallKey>>,
     /// The names of dialogs that stand, see [`Dialog::replaces_value`].
     names: Mutex<HashMap<CallKey, Replaces>>,
+    /// Where those whom we called answer from, see [`Dialog::source`].
+    sources: Mutex<HashMap<CallKey, IpAddr>>,
 }
 
 impl Commands {
@@ -282,6 +290,19 @@ impl Commands {
         match replaces {
             Some(replaces) => drop(names.insert(key, replaces)),
             None => drop(names.remove(&key)),
+        }
+    }
+
+    fn source(&self, key: CallKey) -> Option<IpAddr> {
+        self.shared.sources.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// Notes where somebody answers from, or that it is not known, or that the dialog is over.
+    pub(crate) fn heard_from(&self, key: CallKey, source: Option<IpAddr>) {
+        let mut sources = self.shared.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        match source {
+            Some(source) => drop(sources.insert(key, source)),
+            None => drop(sources.remove(&key)),
         }
     }
 

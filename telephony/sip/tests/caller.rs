@@ -45,6 +45,27 @@ fn an_invite_has_what_it_must_have() {
 }
 
 #[test]
+fn where_an_answer_comes_from_is_told_but_for_a_proxy_of_ours() {
+    let (mut solo, invite) = calling();
+    solo.flow.remote = "198.51.100.7:40000".parse().unwrap();
+    solo.feed(&response(&invite, 100, "", ""));
+    assert_eq!(solo.source, None, "a 100 is of the next hop");
+    solo.feed(&response(&invite, 183, "t", ""));
+    assert_eq!(solo.source, Some([198, 51, 100, 7].into()));
+    solo.flow.remote = "[::ffff:198.51.100.8]:40000".parse().unwrap();
+    solo.feed(&response(&invite, 200, "t", ""));
+    assert_eq!(solo.source, Some([198, 51, 100, 8].into()));
+
+    let proxies = vec!["192.0.2.9/32".parse().unwrap()];
+    let edge = qingting_sip::EdgeConfig { proxies, ..Default::default() };
+    let config = qingting_sip::agent::AgentConfig { edge, ..world::config() };
+    let mut solo = Solo::with(Transport::Udp, config);
+    let invite = solo.invite(TARGET);
+    solo.feed(&response(&invite, 200, "t", ""));
+    assert_eq!((solo.source, solo.events()), (None, vec![ANSWERED]));
+}
+
+#[test]
 fn a_2xx_is_acknowledged_each_time_it_comes() {
     let (mut solo, invite, ack) = talking();
     assert_eq!(solo.feed(&response(&invite, 200, "t", "")), std::slice::from_ref(&ack));

@@ -168,6 +168,8 @@ struct Phone {
     wire: Wire,
     via: &'static str,
     cseq: u32,
+    /// The user of its Contact.
+    place: &'static str,
 }
 
 fn header<'a>(message: &'a str, name: &str) -> &'a str {
@@ -185,16 +187,16 @@ impl Phone {
             Transport::Ws => "WS",
             Transport::Wss => "WSS",
         };
-        Self { wire: Wire::connect(identity, transport, to).await, via, cseq: 0 }
+        Self { wire: Wire::connect(identity, transport, to).await, via, cseq: 0, place: "x" }
     }
 
     fn request(&mut self, method: &str, uri: &str, to: &str, extra: &str) -> String {
         self.cseq += 1;
-        let (cseq, via) = (self.cseq, self.via);
+        let (cseq, via, place) = (self.cseq, self.via, self.place);
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} a.invalid;rport;branch=z9hG4bK{cseq}{method}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:1001@hotline>;tag=f\r\nTo: {to}\r\nCall-ID: {method}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:x@a.invalid;transport=ws>\r\n{extra}\
+             CSeq: {cseq} {method}\r\nContact: <sip:{place}@a.invalid;transport=ws>\r\n{extra}\
              Content-Length: 0\r\n\r\n"
         )
     }
@@ -221,7 +223,7 @@ impl Phone {
     async fn register(&mut self) {
         let done = self.ask("REGISTER", "sip:hotline", "<sip:1001@hotline>").await;
         assert!(done.starts_with("SIP/2.0 200 "), "{done}");
-        assert!(header(&done, "Contact").starts_with("<sip:x@a.invalid;transport=ws>;expires="));
+        assert!(done.contains(&format!("<sip:{}@a.invalid;transport=ws>;expires=", self.place)));
     }
 
     async fn answer(&mut self, request: &str, status: &str) {
@@ -244,7 +246,7 @@ fn secret(password: &str) -> Credentials {
 }
 
 fn us() -> NameAddr {
-    NameAddr::parse("<sip:12345@hotline>").unwrap()
+    NameAddr::parse("<sip:12345@another.example>").unwrap()
 }
 
 async fn next(events: &mut mpsc::Receiver<DialogEvent>) -> Option<DialogEvent> {
@@ -536,4 +538,67 @@ async fn one_source_takes_no_more_than_its_share_of_connections() {
     };
     assert_eq!(refused(Vec::new()).await, (256, 4));
     assert_eq!(refused(vec!["127.0.0.0/8".parse().unwrap()]).await, (260, 0));
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_make_room_and_registered_telephones_stay() {
+    let identity = Identity::new();
+    let config = EndpointConfig { connections_max: 4, ..identity.config() };
+    let (endpoint, mut calls) = Endpoint::bind(config).await.unwrap();
+    let tcp = address(&endpoint, Transport::Tcp);
+    let until = async |made: u64| {
+        let seen =
+            || endpoint.metrics().connections as u64 + endpoint.metrics().connections_refused;
+        while seen() < made {
+            tokio::task::yield_now().await;
+        }
+        assert!(endpoint.metrics().connections <= 4);
+    };
+    let mut first = Phone::new(&identity, &endpoint, Transport::Tcp).await;
+    first.register().await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(tcp).await.unwrap());
+    }
+    until(21).await;
+    assert_eq!((endpoint.metrics().connections, endpoint.metrics().connections_refused), (4, 17));
+    let closed = timeout(LIMIT, silent[0].read(&mut [0; 9])).await.expect("the oldest is closed");
+    assert!(matches!(closed, Ok(0) | Err(_)));
+
+    // Two more telephones come, by handshakes that take a while, and the first one is still there.
+    let mut second = Phone::new(&identity, &endpoint, Transport::Tls).await;
+    second.place = "y";
+    second.register().await;
+    let mut third = Phone::new(&identity, &endpoint, Transport::Wss).await;
+    third.place = "z";
+    third.register().await;
+    for phone in [&mut first, &mut second, &mut third] {
+        let text = phone.request("OPTIONS", "sip:h", "<sip:h>", "");
+        phone.wire.send(&text).await;
+        assert!(phone.wire.next().await.starts_with("SIP/2.0 200 "));
+    }
+    // We find a place for a call of ours, and nobody else one when all are of somebody whom we know.
+    let (peer, _peers_calls) = Endpoint::bind(identity.config()).await.unwrap();
+    let to = address(&peer, Transport::Tcp);
+    let target: SipUri = format!("sip:b@{to};transport=tcp").parse().unwrap();
+    let (_dialog, _ours) = endpoint.invite(OutgoingInvite::new(target, Transport::Tcp, us()));
+    while peer.metrics().messages_in == 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = endpoint.metrics().connections_refused;
+    let mut late = TcpStream::connect(tcp).await.unwrap();
+    let closed = timeout(LIMIT, late.read(&mut [0; 9])).await.expect("refused");
+    assert!(matches!(closed, Ok(0) | Err(_)));
+    assert_eq!(endpoint.metrics().connections_refused, refused + 1);
+
+    // A connection that goes is a place.
+    drop(third);
+    while endpoint.metrics().connections == 4 {
+        tokio::task::yield_now().await;
+    }
+    let mut stranger = Phone::new(&identity, &endpoint, Transport::Tcp).await;
+    let text = stranger.request("INVITE", "sip:12345@h", "<sip:12345@h>", "");
+    stranger.wire.send(&text.replace("1001@hotline", "me@a.invalid")).await;
+    assert!(stranger.wire.next().await.starts_with("SIP/2.0 100 "));
+    assert_eq!(incoming(&mut calls).await.user, None);
 }

@@ -148,7 +148,7 @@ impl World {
                 Output::Over { call } => {
                     self.open[at].remove(&call).expect("one end for each call");
                 }
-                Output::Confirmed { .. } => {}
+                Output::Confirmed { .. } | Output::Heard { .. } => {}
                 Output::Resolve { .. } => panic!("no names here"),
                 Output::Registration { .. } | Output::Responded { .. } => {}
             }

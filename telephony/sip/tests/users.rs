@@ -303,10 +303,10 @@ fn a_user_who_calls_is_asked_and_then_known() {
     assert_eq!(code(&wrong.ask(&mut solo, "INVITE", "")), "401");
     // A name that is another's.
     let mut other = Phone::new("1002");
-    let challenge = solo.feed(&other.message("REFER", "")).remove(0);
-    let field = other.authorization("REFER", &challenge);
-    let text = other.message("REFER", &field.unwrap_or_default()).replace("1002@h", "1001@h");
-    assert!(["403", "405"].contains(&solo.codes(&text)[0].as_str()));
+    let challenge = solo.feed(&other.message("INVITE", "")).remove(0);
+    let field = other.authorization("INVITE", &challenge).unwrap();
+    let text = other.message("INVITE", &field).replace("1002@h", "1001@h");
+    assert_eq!(solo.codes(&text), ["403"]);
     assert_eq!(solo.calls, 1);
 }
 
@@ -360,6 +360,53 @@ fn strangers_call_unless_only_users_may() {
     let mut solo = closed(&["192.0.2.0/24"]);
     assert_eq!(solo.codes(&Phone::new("1001").message("INVITE", "")), ["100"]);
     assert_eq!(solo.user, None);
+}
+
+/// What a name is answered with that calls from a host.
+fn told(solo: &mut Solo, method: &str, user: &str, host: &str) -> String {
+    let branch = format!("t{method}{user}{host}");
+    let text = request(method, 1, &branch, "", "")
+        .replace("<sip:a@b>", &format!("<sip:{user}@{host}>"))
+        .replace("Call-ID: in", &format!("Call-ID: {branch}"));
+    let answer = masked(&solo.feed(&text).remove(0));
+    answer.replace(&branch, "BRANCH").replace(user, "USER")
+}
+
+#[test]
+fn no_answer_tells_which_users_exist() {
+    let closed = EdgeConfig { authenticate_all_but: Some(vec![]), ..edge() };
+    for edge in [edge(), closed] {
+        let is_open = edge.authenticate_all_but.is_none();
+        let mut solo = solo(edge);
+        let methods = ["INVITE", "OPTIONS", "INFO", "REFER", "UPDATE", "BYE", "PRACK", "NOTIFY"];
+        for method in methods.into_iter().chain(["MESSAGE", "SUBSCRIBE", "PUBLISH"]) {
+            for host in ["hotline", "10.0.0.1", "elsewhere.example", "192.0.2.9", "203.0.113.4"] {
+                let answers = ["1001", "7777"].map(|user| told(&mut solo, method, user, host));
+                assert_eq!(answers[0], answers[1], "{method} from {host}");
+                let ours = host == "hotline" || host == "10.0.0.1";
+                let code = code(&answers[0]);
+                match method {
+                    "INVITE" if ours => assert_eq!(code, "401"),
+                    "INVITE" if is_open => assert_eq!(code, "100", "a citizen from {host}"),
+                    "INVITE" => assert_eq!(code, "403"),
+                    "OPTIONS" => assert_eq!(code, "200"),
+                    "MESSAGE" | "SUBSCRIBE" | "PUBLISH" => assert_eq!(code, "405"),
+                    _ => assert_eq!(code, "481", "{method} is of no dialog, whoever asks"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_is_on_this_machine_and_says_so_is_a_stranger_until_it_registers() {
+    let mut solo = solo(edge());
+    // The sender's address, and ours.
+    solo.flow.remote = "10.0.0.1:5070".parse().unwrap();
+    assert_eq!(code(&told(&mut solo, "INVITE", "1001", "10.0.0.1")), "100");
+    assert_eq!((solo.calls, solo.user.as_deref()), (1, None));
+    assert_eq!(code(&Phone::new("1001").register(&mut solo, "")), "200");
+    assert_eq!(code(&told(&mut solo, "INVITE", "1002", "10.0.0.1")), "401");
 }
 
 fn numbered(number: usize) -> String {
@@ -420,6 +467,70 @@ fn trunks_are_held_to_the_whole_servers_limit_alone_and_emergencies_have_room() 
     let codes: Vec<String> = (40..44).flat_map(|n| solo.codes(&emergency(n))).collect();
     assert_eq!(codes, ["100", "100", "503", "503"]);
     assert_eq!(solo.agent.stats().admission.reserved_used, 2);
+}
+
+/// A call of a citizen from an address of its own, as far as anybody knows.
+fn call_from(solo: &mut Solo, number: u32) -> Option<String> {
+    let address = std::net::Ipv4Addr::from_bits(0xcb00_7100 + number);
+    solo.flow.remote = std::net::SocketAddr::new(address.into(), 5060);
+    let codes = solo.codes(&numbered(usize::try_from(number).unwrap()));
+    solo.flow = world::flow(Transport::Udp);
+    codes.first().cloned()
+}
+
+#[test]
+fn invented_addresses_leave_the_trunk_its_calls_and_their_places_come_back() {
+    let admission = AdmissionLimits {
+        calls: (100, 100),
+        strangers: (50, 50),
+        strangers_running: 30,
+        strangers_unproved: 10,
+        ..AdmissionLimits::default()
+    };
+    let trusted = vec!["192.0.2.9/32".parse().unwrap()];
+    let mut solo = solo(EdgeConfig { admission: Some(admission), trusted, ..edge() });
+    let flood = |solo: &mut Solo, from: u32| {
+        let codes: Vec<_> = (from..from + 1_000).filter_map(|n| call_from(solo, n)).collect();
+        assert_eq!(codes.len(), 1_000);
+        codes.iter().filter(|code| *code == "100").count()
+    };
+    assert_eq!(flood(&mut solo, 0), 10);
+    let stats = solo.agent.stats();
+    assert_eq!((stats.strangers, stats.strangers_unproved, stats.dialogs), (10, 10, 10));
+    // Those that pass the bucket of strangers are refused for want of a place, the others before.
+    assert_eq!((stats.admission.strangers_rejected, stats.admission.calls_rejected), (40, 950));
+    let codes: Vec<_> = (5_000..5_050).map(|n| solo.codes(&numbered(n)).remove(0)).collect();
+    assert_eq!(codes, vec!["100"; 50], "the trunk's");
+    // All are answered; nobody acknowledges.
+    for call in 1..=10 {
+        let call = qingting_sip::agent::CallKey(call * 2);
+        solo.command(Command::Respond { call, reply: qingting_sip::Reply::new(200) });
+        solo.command(Command::Bye { call, reason: None });
+    }
+    solo.wait(31_000);
+    assert_eq!(flood(&mut solo, 2_000), 0);
+    solo.wait(2_000);
+    assert_eq!(solo.agent.stats().strangers_unproved, 0, "given up");
+    assert_eq!(flood(&mut solo, 3_000), 10);
+    solo.wait(31_000);
+    assert_eq!(solo.agent.stats().strangers, 10, "the first were told BYE and are forgotten");
+}
+
+#[test]
+fn a_caller_who_acknowledges_makes_room_for_the_next() {
+    let admission = AdmissionLimits { strangers_unproved: 1, ..AdmissionLimits::default() };
+    let mut solo = solo(EdgeConfig { admission: Some(admission), ..edge() });
+    assert_eq!(solo.codes(&numbered(1)), ["100"]);
+    let tag = to_tag(&solo.respond(200)[0]);
+    assert_eq!(solo.codes(&numbered(2)), ["503"]);
+    let emergency = numbered(3).replace("INVITE sip:12345@", "INVITE sip:119@");
+    assert_eq!(solo.codes(&emergency), ["100"], "has half as much again");
+    let ack = request("ACK", 1, "ack", &tag, "").replace("Call-ID: in", "Call-ID: in1");
+    assert!(solo.feed(&ack).is_empty());
+    assert_eq!(solo.agent.stats().strangers_unproved, 1, "the one for help");
+    solo.respond(480);
+    assert_eq!(solo.codes(&numbered(4)), ["100"]);
+    assert_eq!((solo.agent.stats().strangers, solo.agent.stats().strangers_unproved), (2, 1));
 }
 
 /// The agent's peer is a proxy of ours.

@@ -1,6 +1,7 @@
 //! The media of a call: its room, its legs' sockets, recordings, music and prompts.
 
 use super::driver::Driver;
+use super::legs::LegIo;
 use super::secrets;
 use super::spoken::is_recognised;
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use qingting_core::call::{Input, LEGS_MAX, LegId, Prompt, PromptId, Role, Target
 use qingting_core::leg::LegEvent;
 use qingting_core::sdp;
 use qingting_media::{LegConfig, LegHandle, RecordTo, RemoteMedia, RoomConfig, Routes, Side};
+use qingting_sip::Dialog;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -98,7 +100,10 @@ impl Driver {
 
     pub(super) fn connect_media(&self, leg: LegId, remote: sdp::RemoteMedia) {
         if let Some(media) = self.media(leg) {
-            let source = self.legs.get(leg).and_then(|io| io.source);
+            let io = self.legs.get(leg);
+            // Of who calls us, and of whom we called.
+            let answers_from = |io: &LegIo| io.dialog.as_ref().and_then(Dialog::source);
+            let source = io.and_then(|io| io.source.or_else(|| answers_from(io)));
             media.connect(RemoteMedia { source, ..remote_media(remote) });
         }
     }

@@ -14,6 +14,14 @@ pub const SILENCE_REJECTS_PER_S: u32 = 10;
 /// Refusals that one source is told at once.
 pub const SILENCE_REJECTS_BURST: u32 = 20;
 
+/// Per cent of the new calls a second and of the calls at once that strangers may have together: whoever
+/// invents addresses takes no more than this from trunks, peers, users and calls for help.
+pub const STRANGERS_PERCENT_MAX: u32 = 50;
+
+/// Calls of strangers at once, at most, that nobody has shown to be real yet, by an ACK or another request that
+/// only who got our answer can send. An invented address never does, and holds its place for 32 s.
+pub const STRANGERS_UNPROVED_MAX: usize = 100;
+
 /// What is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdmissionLimits {
@@ -28,6 +36,29 @@ pub struct AdmissionLimits {
     pub calls: (u32, u32),
     /// As many more for emergency numbers and authenticated users.
     pub reserved_calls: (u32, u32),
+    /// Of `calls`, how many a second and at once may be strangers'.
+    pub strangers: (u32, u32),
+    /// Of all calls that run, how many may be strangers'; half as many more for emergency numbers.
+    pub strangers_running: usize,
+    /// Of these, how many may be without a sign of life from the caller; half as many more likewise.
+    pub strangers_unproved: usize,
+}
+
+impl AdmissionLimits {
+    /// The usual limits, with so many new calls of all sources a second and so many that run at once.
+    pub fn with(calls_per_s: u32, calls_max: usize) -> Self {
+        let percent = u64::from(STRANGERS_PERCENT_MAX);
+        // At least one, however few there are.
+        let share = |of: u64| (of * percent).div_ceil(100);
+        let per_s = u32::try_from(share(calls_per_s.into())).unwrap_or(u32::MAX);
+        let running = share(u64::try_from(calls_max).unwrap_or(u64::MAX / 100));
+        Self {
+            calls: (calls_per_s, calls_per_s),
+            strangers: (per_s, per_s),
+            strangers_running: usize::try_from(running).unwrap_or(usize::MAX),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for AdmissionLimits {
@@ -38,8 +69,29 @@ impl Default for AdmissionLimits {
             source_others: (20, 60),
             calls: (100, 200),
             reserved_calls: (20, 40),
+            strangers: (50, 100),
+            strangers_running: 500,
+            strangers_unproved: STRANGERS_UNPROVED_MAX,
         }
     }
+}
+
+/// Who asks for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A trunk, a peer that is vouched for, a user.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
+
+/// Calls of strangers that run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// All.
+    pub running: usize,
+    /// Those of whom nobody knows yet whether there is a caller.
+    pub unproved: usize,
 }
 
 /// What a message outside dialogs asks for.
@@ -73,6 +125,8 @@ pub struct Counts {
     pub silenced: u64,
     /// Calls refused because all sources together make too many.
     pub calls_rejected: u64,
+    /// Calls of strangers refused because too many of theirs run.
+    pub strangers_rejected: u64,
     /// Calls that took a reserved place.
     pub reserved_used: u64,
     /// Sources remembered now.
@@ -85,6 +139,7 @@ pub struct Gate {
     sources: Recent<IpAddr, Source>,
     calls: Bucket,
     reserved: Bucket,
+    strangers: Bucket,
     counts: Counts,
 }
 
@@ -107,6 +162,7 @@ impl Gate {
         Self {
             calls: Bucket::full(Millis(0), rate(limits.calls)),
             reserved: Bucket::full(Millis(0), rate(limits.reserved_calls)),
+            strangers: Bucket::full(Millis(0), rate(limits.strangers)),
             sources: Recent::new(SOURCES_MAX),
             limits,
             counts: Counts::default(),
@@ -140,8 +196,10 @@ impl Gate {
     }
 
     /// A new call of whatever source. One that matters may take a reserved place.
-    pub fn call(&mut self, now: Millis, matters: bool) -> bool {
-        if self.calls.take(now, rate(self.limits.calls)) {
+    pub fn call(&mut self, now: Millis, caller: Caller, matters: bool) -> bool {
+        let is_within_share =
+            caller == Caller::Known || self.strangers.take(now, rate(self.limits.strangers));
+        if is_within_share && self.calls.take(now, rate(self.limits.calls)) {
             return true;
         }
         if matters && self.reserved.take(now, rate(self.limits.reserved_calls)) {
@@ -150,6 +208,15 @@ impl Gate {
         }
         self.counts.calls_rejected += 1;
         false
+    }
+
+    /// Whether one more call of a stranger may run beside those that do.
+    pub fn has_room(&mut self, strangers: Strangers, is_emergency: bool) -> bool {
+        let most = |of: usize| if is_emergency { of.saturating_add(of.div_ceil(2)) } else { of };
+        let has_room = strangers.running < most(self.limits.strangers_running)
+            && strangers.unproved < most(self.limits.strangers_unproved);
+        self.counts.strangers_rejected += u64::from(!has_room);
+        has_room
     }
 
     /// Counters since the start.
@@ -194,12 +261,34 @@ mod tests {
     #[test]
     fn a_call_that_matters_takes_a_reserved_place() {
         let mut gate = Gate::new(limits());
-        let calls: Vec<_> = (0..6).map(|_| gate.call(Millis(0), false)).collect();
+        let calls: Vec<_> = (0..6).map(|_| gate.call(Millis(0), Caller::Known, false)).collect();
         assert_eq!(calls, [true, true, true, true, false, false]);
-        let calls: Vec<_> = (0..3).map(|_| gate.call(Millis(0), true)).collect();
+        let calls: Vec<_> = (0..3).map(|_| gate.call(Millis(0), Caller::Known, true)).collect();
         assert_eq!(calls, [true, true, false]);
         assert_eq!((gate.counts().reserved_used, gate.counts().calls_rejected), (2, 3));
-        assert!(gate.call(Millis(500), false) && !gate.call(Millis(500), false));
+        let mut later = || gate.call(Millis(500), Caller::Known, false);
+        assert!(later() && !later());
+    }
+
+    #[test]
+    fn strangers_take_their_share_and_no_more() {
+        let mut gate = Gate::new(AdmissionLimits { strangers: (1, 2), ..limits() });
+        let mut ask = |caller, matters| gate.call(Millis(0), caller, matters);
+        assert_eq!([(); 3].map(|()| ask(Caller::Stranger, false)), [true, true, false]);
+        // What calls for help may have beyond is what is reserved for it, not the trunk's.
+        assert_eq!([(); 3].map(|()| ask(Caller::Stranger, true)), [true, true, false]);
+        assert_eq!([(); 3].map(|()| ask(Caller::Known, false)), [true, true, false]);
+
+        let limits = AdmissionLimits::with(100, 9);
+        assert_eq!((limits.strangers, limits.strangers_running), ((50, 50), 5));
+        assert_eq!(AdmissionLimits::with(1, 1).strangers_running, 1);
+        let mut gate = Gate::new(AdmissionLimits { strangers_unproved: 2, ..limits });
+        let mut room = |running, unproved, is_emergency| {
+            gate.has_room(Strangers { running, unproved }, is_emergency)
+        };
+        assert!(room(4, 1, false) && !room(5, 0, false) && !room(2, 2, false));
+        assert!(room(7, 2, true) && !room(8, 0, true) && !room(3, 3, true));
+        assert_eq!(gate.counts().strangers_rejected, 4);
     }
 
     #[test]

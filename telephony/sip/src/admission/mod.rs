@@ -7,6 +7,6 @@ mod bucket;
 mod gate;
 
 pub use gate::{
-    AdmissionLimits, Asks, Counts, Gate, SILENCE_REJECTS_BURST, SILENCE_REJECTS_PER_S, SOURCES_MAX,
-    Verdict,
+    AdmissionLimits, Asks, Caller, Counts, Gate, SILENCE_REJECTS_BURST, SILENCE_REJECTS_PER_S,
+    SOURCES_MAX, STRANGERS_PERCENT_MAX, STRANGERS_UNPROVED_MAX, Strangers, Verdict,
 };

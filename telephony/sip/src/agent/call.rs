@@ -55,6 +55,10 @@ pub(super) struct Call {
     pub(super) answerer: Answerer,
     /// The address of the next hop's name.
     pub(super) resolved: Option<(String, SocketAddr)>,
+    /// It came from nobody whom we know.
+    pub(super) is_strangers: bool,
+    /// Nothing came yet that only who got our answer can send: the address may be invented.
+    pub(super) is_unproved: bool,
     /// We made the call, and its Call-ID.
     pub(super) ours: bool,
     pub(super) peer: Peer,
@@ -150,6 +154,8 @@ impl Call {
             credentials: None,
             answerer: Answerer::default(),
             resolved: None,
+            is_strangers: false,
+            is_unproved: false,
             ours: phase == Phase::Calling,
             peer: Peer::default(),
             offer: Offer::None,

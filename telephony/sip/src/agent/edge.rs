@@ -23,7 +23,7 @@ pub struct EdgeConfig {
     pub directory: Option<Arc<dyn Directory>>,
     /// Peers whose INVITEs need no user (trunks). `Some` refuses those of all others with 403
     /// unless they are a user's, who is known by a From at our realm, our address or the host of
-    /// the Request-URI; `None` lets everybody call.
+    /// the Request-URI; `None` lets everybody call, but for who calls from there without a user's password.
     pub authenticate_all_but: Option<Vec<IpNet>>,
     /// Sources that are not held to the limits of a source, and never asked for a password:
     /// trunks. Those of `authenticate_all_but` need not be repeated.
@@ -78,7 +78,7 @@ impl EdgeConfig {
     }
 
     /// Whether an address is a proxy of ours.
-    pub(super) fn is_proxy(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_proxy(&self, addr: SocketAddr) -> bool {
         let ip = addr.ip().to_canonical();
         self.proxies.iter().any(|net| net.contains(&ip))
     }

@@ -108,6 +108,9 @@ impl Agent {
             }
         });
         self.unacked -= usize::from(first_gave_up);
+        // It is given up: whoever comes next is not to wait for its BYE, too.
+        let is_free = first_gave_up && std::mem::take(&mut call.is_unproved);
+        self.strangers.unproved -= usize::from(is_free);
         if gave_up > 0 && call.offer == Offer::Ours && call.update_out.is_none() {
             call.offer = Offer::None;
         }

@@ -3,7 +3,7 @@
 use super::Agent;
 use super::edge::Edge;
 use super::output::Output;
-use crate::admission::{Asks, Verdict as Admission};
+use crate::admission::{Asks, Caller, Verdict as Admission};
 use crate::auth::{Algorithm, Verdict};
 use crate::message::{HeaderName, Headers, Method, Request};
 use crate::transport::{Flow, Link};
@@ -78,49 +78,73 @@ impl Agent {
         }
     }
 
+    /// Whether a registered user is reached by a connection.
+    pub fn reaches(&self, flow: Flow) -> bool {
+        self.edge.registrar.knows(flow)
+    }
+
     /// The address that a request was sent from.
     pub(super) fn source(&self, flow: Flow, request: &Request) -> SocketAddr {
         self.edge.config.sender(flow, &request.headers).addr
     }
 
-    /// Who sends a request without To tag, and whether there is room for its call.
+    /// Who sends a request without To tag, and whether there is room for its call. What belongs into a dialog is
+    /// none of anybody's without one, whoever asks: nobody is asked for a password only to be told 481.
     pub(super) fn guard(&mut self, now: Millis, flow: Flow, request: &Request) -> Guarded {
+        if request.method != Method::Invite {
+            return Guarded::Pass(None);
+        }
         let user = match self.identified(now, flow, request) {
             Guarded::Pass(user) => user,
             Guarded::Done => return Guarded::Done,
         };
-        if request.method == Method::Invite && !self.has_room(now, request, user.is_some()) {
+        if !self.has_room(now, flow, request, user.is_some()) {
             self.not_admitted(flow, request);
             return Guarded::Done;
         }
         Guarded::Pass(user)
     }
 
-    fn has_room(&mut self, now: Millis, request: &Request, is_user: bool) -> bool {
-        let edge = &mut self.edge;
-        let Some(gate) = &mut edge.gate else { return true };
-        let called = request.uri.user_name();
-        let emergency = called.is_some_and(|called| edge.config.emergency_users.contains(&called));
-        gate.call(now, is_user || emergency)
+    fn has_room(&mut self, now: Millis, flow: Flow, request: &Request, is_user: bool) -> bool {
+        let is_stranger = self.is_strangers(flow, request, is_user);
+        let matters = is_user || self.is_emergency(request);
+        let Some(gate) = &mut self.edge.gate else { return true };
+        gate.call(now, if is_stranger { Caller::Stranger } else { Caller::Known }, matters)
     }
 
-    /// Asks for a password whoever claims to be a user of ours. **A trunk's callers never are**,
-    /// though a number of theirs may look like one.
+    /// Whether one more call of a stranger may run.
+    pub(super) fn has_room_for_stranger(&mut self, request: &Request) -> bool {
+        let (strangers, emergency) = (self.strangers, self.is_emergency(request));
+        self.edge.gate.as_mut().is_none_or(|gate| gate.has_room(strangers, emergency))
+    }
+
+    fn is_emergency(&self, request: &Request) -> bool {
+        let called = request.uri.user_name();
+        called.is_some_and(|called| self.edge.config.emergency_users.contains(&called))
+    }
+
+    /// Whether a call comes from nobody whom we know: no user, trunk, proxy or other peer of ours.
+    pub(super) fn is_strangers(&self, flow: Flow, request: &Request, is_user: bool) -> bool {
+        let source = self.source(flow, request);
+        let config = &self.edge.config;
+        !is_user && !config.trusts(source.ip()) && !config.is_proxy(source)
+    }
+
+    /// Asks for a password whoever calls from our place or by a registered user's way, **known or not: the answer must not tell which names exist**.
+    /// A trunk's callers are never asked, though a number of theirs may look like a user's.
     fn identified(&mut self, now: Millis, flow: Flow, request: &Request) -> Guarded {
         let config = &self.edge.config;
         let source = self.source(flow, request).ip();
-        // A telephone's OPTIONS only keep a way open.
-        let asked = request.method != Method::Options && !config.trusts(source);
+        let asked = !config.trusts(source);
         let Some(directory) = config.directory.clone().filter(|_| asked) else {
             return self.stranger(flow, request, asked);
         };
         let name = request.from.uri.user_name().unwrap_or_default();
-        let ours = self.is_our_place(request, flow);
-        // Where strangers are refused, whoever claims to be at our place is asked, known or not:
-        // the answer must not tell which names exist.
-        let closed = self.edge.config.authenticate_all_but.is_some();
-        let claims = if closed { ours } else { directory.ha1(&name).is_some() };
-        if !claims {
+        // Only who has proved to be a user is told by that which names there are.
+        let is_registered = self.knows(flow, Some(&request.headers));
+        let is_closed = self.edge.config.authenticate_all_but.is_some();
+        let claims = is_registered && (is_closed || directory.ha1(&name).is_some());
+        if !claims && !self.is_our_place(request, flow) {
             return self.stranger(flow, request, true);
         }
         let target = (&request.method, &request.uri);
@@ -131,20 +155,23 @@ impl Agent {
         }
     }
 
-    /// Whether a caller claims to be at our place: by our realm, our address, the name that it
-    /// calls us by, or the way that a registered user is reached by.
+    /// Whether a caller claims to be at our place: by our realm, our address, or the name that it
+    /// calls us by. Where strangers may call, one that names the address that it sends from is at its own, were it
+    /// this machine's.
     fn is_our_place(&self, request: &Request, flow: Flow) -> bool {
-        let host = &request.from.uri.host;
+        let (host, ip) = (&request.from.uri.host, request.from.uri.ip());
+        let is_open = self.edge.config.authenticate_all_but.is_none();
+        if is_open && ip == Some(self.source(flow, request).ip().to_canonical()) {
+            return false;
+        }
         host.eq_ignore_ascii_case(&self.edge.config.realm)
             || host.eq_ignore_ascii_case(&request.uri.host)
-            || request.from.uri.ip() == Some(flow.local.ip())
-            || self.knows(flow, Some(&request.headers))
+            || ip == Some(flow.local.ip())
     }
 
-    /// A request of nobody whom we know.
+    /// A call of nobody whom we know.
     fn stranger(&mut self, flow: Flow, request: &Request, untrusted: bool) -> Guarded {
-        let closed = self.edge.config.authenticate_all_but.is_some() && untrusted;
-        if closed && request.method == Method::Invite {
+        if self.edge.config.authenticate_all_but.is_some() && untrusted {
             return self.forbidden(flow, request);
         }
         Guarded::Pass(None)

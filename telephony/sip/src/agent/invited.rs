@@ -144,6 +144,7 @@ impl Agent {
     }
 
     fn acknowledged(&mut self, now: Millis, key: CallKey, request: &Request) {
+        self.proved(key);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let number = request.cseq.number;
         let Some(at) = call.unacked.iter().position(|unacked| unacked.cseq == number) else {

@@ -84,6 +84,8 @@ impl Agent {
         let Some(mut call) = self.calls.remove(&key) else { return };
         self.dialogs.remove(&call.index);
         self.unacked -= usize::from(call.awaits_first_ack());
+        self.strangers.running -= usize::from(call.is_strangers);
+        self.strangers.unproved -= usize::from(call.is_unproved);
         if let Some(id) = call.invite_in {
             self.respond_invite(now, id, &Reply::new(487));
         }

@@ -43,6 +43,7 @@ pub use retry::UDP_REQUEST_BYTES_MAX;
 pub use session::SessionConfig;
 pub use stats::Stats;
 
+use crate::admission::Strangers;
 use crate::event::DialogEvent;
 use crate::transport::Flow;
 use bytes::Bytes;
@@ -119,6 +120,7 @@ pub struct Agent {
     dialogs: HashMap<String, CallKey>,
     /// Calls whose first 2xx waits for its ACK.
     unacked: usize,
+    strangers: Strangers,
     ended: replaced::Ended,
 }
 
@@ -140,6 +142,7 @@ impl Agent {
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             unacked: 0,
+            strangers: Strangers::default(),
             ended: replaced::Ended::default(),
         }
     }
@@ -159,6 +162,8 @@ impl Agent {
         Stats {
             dialogs: self.calls.len(),
             unacked: self.unacked,
+            strangers: self.strangers.running,
+            strangers_unproved: self.strangers.unproved,
             transactions: self.servers.len() + self.clients.len(),
             timers: self.timers.len(),
             transaction_bytes: self.transaction_bytes(),

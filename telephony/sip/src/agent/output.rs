@@ -8,6 +8,7 @@ use crate::registrar::Binding;
 use crate::request::RequestError;
 use crate::transport::{Flow, Sender};
 use bytes::Bytes;
+use std::net::IpAddr;
 
 /// One thing to do.
 #[derive(Clone, Debug)]
@@ -38,6 +39,15 @@ pub enum Output {
         call: CallKey,
         /// What names it to its peer.
         replaces: Replaces,
+    },
+    /// Who is called answers from there, for [`Dialog::source`].
+    ///
+    /// [`Dialog::source`]: crate::Dialog::source
+    Heard {
+        /// The call.
+        call: CallKey,
+        /// The host that the last response to our INVITE came from; behind a proxy of ours nobody knows.
+        source: Option<IpAddr>,
     },
     /// Tell the owner of a call.
     Event {

@@ -42,7 +42,7 @@ impl Agent {
         };
         match parse(bytes, framing) {
             Ok(Message::Request(request)) => self.request(now, flow, request),
-            Ok(Message::Response(response)) => self.response(now, *response),
+            Ok(Message::Response(response)) => self.response(now, flow, *response),
             Err(Fault::Garbage(_)) => self.stats.garbage += 1,
             Err(Fault::Refused { head, code, reason }) => {
                 self.refuse_broken(now, flow, *head, code, reason);
@@ -133,6 +133,10 @@ impl Agent {
         {
             return self.not_admitted(flow, &request);
         }
+        let is_stranger = self.is_strangers(flow, &request, user.is_some());
+        if is_stranger && !self.has_room_for_stranger(&request) {
+            return self.not_admitted(flow, &request);
+        }
         if self.refuses_interval(flow, &request) {
             return;
         }
@@ -153,6 +157,9 @@ impl Agent {
         let is_proxied = self.edge.config.is_proxy(flow.remote);
         call.pinned = !is_proxied && (user.is_some() || self.edge.registrar.knows(flow));
         let sender = self.edge.config.sender(flow, &request.headers);
+        (call.is_strangers, call.is_unproved) = (is_stranger, is_stranger);
+        self.strangers.running += usize::from(is_stranger);
+        self.strangers.unproved += usize::from(is_stranger);
         call.peer = Peer::of(&request.headers);
         call.offer = if request.sdp().is_some() { Offer::Theirs } else { Offer::None };
         self.calls.insert(call_key, call);

@@ -3,16 +3,17 @@
 use super::Agent;
 use super::Origin;
 use super::call::{CallKey, Phase};
-use super::output::Outbound;
-use super::table::{ClientMachine, Other, TxId};
+use super::output::{Outbound, Output};
+use super::table::{ClientMachine, Other, Purpose, TxId};
 use crate::event::DialogEvent;
 use crate::message::{HeaderName, Response};
 use crate::transaction::{OnResponse, client_key};
+use crate::transport::Flow;
 use qingting_common::Millis;
 
 impl Agent {
     /// A response. One with a second Via was not meant for us (RFC 3261 §8.1.3.3).
-    pub(super) fn response(&mut self, now: Millis, response: Response) {
+    pub(super) fn response(&mut self, now: Millis, flow: Flow, response: Response) {
         let id = client_key(&response).and_then(|key| self.clients.find(&key));
         let Some(id) = id.filter(|_| response.headers.all(&HeaderName::Via).count() == 1) else {
             self.stats.stray += 1;
@@ -30,6 +31,13 @@ impl Agent {
             }
             ClientMachine::Invite(machine) => {
                 let meaning = machine.response(now, response.code);
+                let is_first = matches!(tx.purpose, Purpose::Invite);
+                let is_wanted = is_first && self.calls.contains_key(&tx.call);
+                if is_wanted && (101..300).contains(&response.code) {
+                    let source = (!self.edge.config.is_proxy(flow.remote))
+                        .then(|| flow.remote.ip().to_canonical());
+                    self.outputs.push_back(Output::Heard { call: tx.call, source });
+                }
                 self.invite_answered(now, id, meaning, &response);
             }
         }

@@ -49,6 +49,10 @@ pub struct Stats {
     pub dialogs: usize,
     /// Calls whose 2xx waits for its ACK.
     pub unacked: usize,
+    /// Calls of strangers.
+    pub strangers: usize,
+    /// Those that nothing came of yet that only who got our answer can send.
+    pub strangers_unproved: usize,
     /// Transactions of both kinds.
     pub transactions: usize,
     /// Timer entries that are set, stale ones included.

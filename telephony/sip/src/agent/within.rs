@@ -15,6 +15,7 @@ impl Agent {
         let Some(call_key) = self.dialog_of(request) else {
             return self.refuse(flow, request, 481, Vec::new());
         };
+        self.proved(call_key);
         let in_order = self
             .calls
             .get_mut(&call_key)
@@ -52,6 +53,12 @@ impl Agent {
             Method::Options => self.options(flow, request),
             _ => self.answer(now, flow, key, request, 200, tag),
         }
+    }
+
+    /// Somebody knows the tag of our answer: the caller's address is its own.
+    pub(super) fn proved(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        self.strangers.unproved -= usize::from(std::mem::take(&mut call.is_unproved));
     }
 
     /// The call whose dialog has the request's Call-ID and both tags.

@@ -12,7 +12,9 @@ mod verify;
 
 pub use algorithm::{Algorithm, Ha1};
 pub use client::{Answerer, Credentials};
-pub use lockout::{PAIR_FAILURES_FREE, SOURCE_FAILURES_FREE, WAIT_MAX};
+pub use lockout::{
+    PAIR_FAILURES_FREE, SOURCE_FAILURES_FREE, USER_FAILURES_FREE_MAX, USER_WAIT_MAX, WAIT_MAX,
+};
 pub use nonce::{NONCE_LIFE, NONCES_MAX};
 pub use verify::{Counts, USER_BYTES_MAX, Verdict, Verifier};
 

@@ -109,13 +109,14 @@ impl Verifier {
         }
         if !right {
             self.counts.failed += 1;
-            self.lockout.failed(now, given.user, source);
+            self.lockout.failed(now, given.user, known.is_some(), source);
             return asked;
         }
         self.lockout.succeeded(given.user, source);
         match self.nonces.take(now, given.asked.nonce, given.nc) {
             Worth::Good => {
                 self.counts.succeeded += 1;
+                self.lockout.let_in(given.user, source);
                 Verdict::Authenticated(given.user.to_owned())
             }
             Worth::Stale => {

@@ -151,7 +151,7 @@ impl Driver {
             clock,
             links: udp.len() as u64,
             udp,
-            connections: Connections::default(),
+            connections: Connections::new(config.connections_max),
             local_ip: LocalIp::new(config.advertised_ip),
             counts: DriverCounts {
                 udp_receive_bytes: sockets.udp_receive_bytes,
@@ -231,7 +231,8 @@ impl Driver {
             Some(order) = self.orders.recv() => Wake::Order(order),
             Some(found) = self.lookups.next() => Wake::Found(found),
             Some(ended) = self.tasks.join_next() => {
-                if let Err(error) = ended {
+                // Those that made room were ended by us.
+                if let Some(error) = ended.err().filter(|error| !error.is_cancelled()) {
                     tracing::error!(%error, "a SIP connection's task failed");
                 }
                 Wake::Reaped
@@ -287,6 +288,7 @@ impl Driver {
                     self.offer_call(call, request, flow, sender, user, replaces);
                 }
                 Output::Confirmed { call, replaces } => self.commands.name(call, Some(replaces)),
+                Output::Heard { call, source } => self.commands.heard_from(call, source),
                 Output::Responded { number, result } => {
                     if let Some(done) = self.requests.remove(&number) {
                         // Who asked may have stopped waiting.
@@ -298,6 +300,7 @@ impl Driver {
                 Output::Over { call } => {
                     self.events.remove(&call);
                     self.commands.name(call, None);
+                    self.commands.heard_from(call, None);
                 }
                 Output::Resolve { call, host, port } => self.lookups.hop(call, host, port),
             }

@@ -68,6 +68,12 @@ pub struct EndpointMetrics {
     pub source_silenced: u64,
     /// Calls refused with 503 because all sources together make too many.
     pub calls_rejected: u64,
+    /// Calls of strangers refused with 503 because too many of theirs run, or run without a sign of life.
+    pub strangers_rejected: u64,
+    /// Calls of strangers now.
+    pub strangers: usize,
+    /// Those without a sign of life from the caller yet.
+    pub strangers_unproved: usize,
     /// Calls that took a reserved place.
     pub calls_reserved: u64,
     /// Sources that the limits remember now.
@@ -144,6 +150,9 @@ impl Published {
             source_rejected: stats.admission.source_rejected,
             source_silenced: stats.admission.silenced,
             calls_rejected: stats.admission.calls_rejected,
+            strangers_rejected: stats.admission.strangers_rejected,
+            strangers: stats.strangers,
+            strangers_unproved: stats.strangers_unproved,
             calls_reserved: stats.admission.reserved_used,
             sources: stats.admission.sources,
             authenticated_out: stats.authenticated_out,

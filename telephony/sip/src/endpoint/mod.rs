@@ -6,6 +6,7 @@ mod errands;
 mod local_ip;
 mod lookup;
 mod metrics;
+mod places;
 mod send;
 mod stream;
 mod tls;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use stream::CONNECTIONS_MAX;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use users::Users;
@@ -72,6 +74,8 @@ pub struct EndpointConfig {
     pub product: String,
     /// Dialogs at once, at most.
     pub calls_max: usize,
+    /// Connections at once, at most.
+    pub connections_max: usize,
     /// Whom we hear and whom we know.
     pub edge: EdgeConfig,
     /// Session timers (RFC 4028).
@@ -95,6 +99,7 @@ impl Default for EndpointConfig {
             advertised_ip: None,
             product: "Qingting".to_owned(),
             calls_max: 1_000,
+            connections_max: CONNECTIONS_MAX,
             edge: EdgeConfig::default(),
             session: SessionConfig::default(),
             capture: None,

@@ -1,7 +1,10 @@
 //! The way out: datagrams and connections.
 
 use super::driver::Driver;
-use super::stream::{self, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX, StreamEvent, WRITES_MAX};
+use super::places::{Places, Standing};
+use super::stream::{
+    self, CONNECTIONS_PER_SOURCE_MAX, FIRST_MESSAGE_MAX, IDLE_MAX, StreamEvent, WRITES_MAX,
+};
 use super::tls;
 use crate::agent::{Origin, Outbound};
 use crate::recent::source_of;
@@ -13,6 +16,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -23,6 +27,9 @@ pub(super) struct Connections {
     /// The latest connection to each address.
     by_remote: HashMap<(Transport, SocketAddr), Link>,
     by_source: HashMap<IpAddr, usize>,
+    /// Who makes room first.
+    places: Places,
+    max: usize,
     /// Within TLS, and of browsers.
     secure: usize,
     web: usize,
@@ -36,9 +43,17 @@ struct Connection {
     local: SocketAddr,
     /// Who waits for a connection that does not stand yet, to be told if it never will.
     waiting: Vec<Origin>,
+    /// We made it, or its peer is vouched for.
+    is_vouched_for: bool,
+    task: AbortHandle,
 }
 
 impl Connections {
+    /// None yet, and so many at once, at most.
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, ..Self::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_link.len()
     }
@@ -72,6 +87,7 @@ impl Connections {
     /// Forgets a connection: its task writes what is queued and ends. Who waited is returned.
     pub(super) fn close(&mut self, link: Link) -> Vec<Origin> {
         let Some(connection) = self.by_link.remove(&link) else { return Vec::new() };
+        self.places.remove(link);
         let key = (connection.transport, connection.remote);
         if self.by_remote.get(&key) == Some(&link) {
             self.by_remote.remove(&key);
@@ -99,6 +115,8 @@ impl Connections {
     }
 
     fn insert(&mut self, link: Link, connection: Connection) {
+        let is_known = connection.is_vouched_for;
+        self.places.set(link, if is_known { Standing::Known } else { Standing::Silent });
         self.by_remote.insert((connection.transport, connection.remote), link);
         *self.by_source.entry(source_of(connection.remote.ip())).or_default() += 1;
         self.secure += usize::from(connection.transport.is_secure());
@@ -160,7 +178,7 @@ impl Driver {
                 }
                 written
             }
-            None if dial && connections.len() < CONNECTIONS_MAX => {
+            None if dial && self.make_room() => {
                 self.dial(outbound);
                 Ok(())
             }
@@ -177,9 +195,13 @@ impl Driver {
         // A queue that was just made has room.
         let _ = writes.try_send(outbound.bytes.clone());
         let waiting = vec![outbound.origin];
-        self.connections.insert(link, Connection { transport, writes, remote, local, waiting });
         let ends = (local.ip(), remote);
-        self.tasks.spawn(stream::dial(link, ends, tls, queue, self.to_driver.clone()));
+        let task = self.tasks.spawn(stream::dial(link, ends, tls, queue, self.to_driver.clone()));
+        let is_vouched_for = true;
+        self.connections.insert(
+            link,
+            Connection { transport, writes, remote, local, waiting, is_vouched_for, task },
+        );
     }
 
     /// How TLS begins with a peer: its certificate is to have the name that led to its address.
@@ -199,18 +221,60 @@ impl Driver {
     ) {
         let crowded = self.connections.of_source(remote.ip()) >= CONNECTIONS_PER_SOURCE_MAX
             && !self.edge.trusts(remote.ip());
-        if crowded || self.connections.len() >= CONNECTIONS_MAX {
+        if crowded || !self.make_room() {
             self.counts.connections_refused += 1;
             return;
         }
+        let is_vouched_for = self.edge.trusts(remote.ip()) || self.edge.is_proxy(remote);
+        let first_max = if is_vouched_for { IDLE_MAX } else { FIRST_MESSAGE_MAX };
         let link = self.next_link();
         let local = self.local_ip.seen_by(remote.ip(), bound);
         let (writes, queue) = mpsc::channel(WRITES_MAX);
-        self.connections
-            .insert(link, Connection { transport, writes, remote, local, waiting: Vec::new() });
         let tls = self.identity.as_ref().map(tls::Identity::acceptor);
         let to = self.to_driver.clone();
-        self.tasks.spawn(stream::serve_accepted(link, transport, stream, tls, queue, to));
+        let task = stream::serve_accepted(link, transport, first_max, stream, tls, queue, to);
+        let (task, waiting) = (self.tasks.spawn(task), Vec::new());
+        self.connections.insert(
+            link,
+            Connection { transport, writes, remote, local, waiting, is_vouched_for, task },
+        );
+    }
+
+    /// Whether there is a place for one more connection, after whoever has the least claim to one has left.
+    fn make_room(&mut self) -> bool {
+        if self.connections.len() < self.connections.max {
+            return true;
+        }
+        let Some(link) = self.least() else { return false };
+        if let Some(connection) = self.connections.by_link.get(&link) {
+            // It may be within its handshakes, and has nothing that anybody waits for.
+            connection.task.abort();
+        }
+        self.counts.connections_refused += 1;
+        self.close(link);
+        true
+    }
+
+    /// The connection that is to make room; `None` when all are of somebody whom we know.
+    fn least(&mut self) -> Option<Link> {
+        let now = self.clock.now();
+        let places = &mut self.connections.places;
+        if places.least().is_none() && places.may_look(now) {
+            // Registrations end without a word.
+            let links: Vec<Link> = self.connections.by_link.keys().copied().collect();
+            for link in links {
+                let standing = self.standing(link);
+                self.connections.places.set_if_changed(link, standing);
+            }
+        }
+        self.connections.places.least()
+    }
+
+    /// What claim somebody has to its place who said something.
+    fn standing(&self, link: Link) -> Standing {
+        let vouched = self.connections.by_link.get(&link).is_some_and(|it| it.is_vouched_for);
+        let is_user = || self.connections.flow(link).is_some_and(|flow| self.agent.reaches(flow));
+        if vouched || is_user() { Standing::Known } else { Standing::Heard }
     }
 
     /// Closes a connection and tells those who waited for it to stand.
@@ -248,6 +312,8 @@ impl Driver {
         if let Some(flow) = self.connections.flow(link) {
             self.tracer.keep(bytes, flow, false);
             self.agent.receive(self.clock.now(), flow, bytes);
+            let standing = self.standing(link);
+            self.connections.places.set(link, standing);
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) const WRITES_MAX: usize = 256;
 /// TCP makes their peers wait.
 pub(super) const EVENTS_MAX: usize = 1_024;
 
-/// Connections at once, at most.
+/// Connections at once, at most. When all places are taken, those make room that never said anything, the
+/// oldest first, then those that were silent for longest, but for registered users' and those that are vouched for.
 pub(super) const CONNECTIONS_MAX: usize = 4_096;
 
 /// Connections of one source at once, at most, but for sources that are vouched for: put the
@@ -41,7 +42,11 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// How long a connection may be silent between messages.
-const IDLE_MAX: Duration = Duration::from_secs(3_600);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long somebody whom nobody vouches for may take from its handshakes to the end of its first message. Whoever
+/// has something to say says it at once.
+pub(super) const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(30);
 
 /// How long a message may take from its first byte to its last: whoever sends it a byte at a time holds a
 /// place no longer.
@@ -117,7 +122,7 @@ pub(super) async fn dial(
     };
     let Some((connector, name)) = tls else {
         if to.send(StreamEvent::Connected { link }).await.is_ok() {
-            serve(link, stream, writes, to).await;
+            serve(link, stream, IDLE_MAX, writes, to).await;
         }
         return;
     };
@@ -125,7 +130,7 @@ pub(super) async fn dial(
         Ok(Ok(stream)) => {
             if to.send(StreamEvent::Connected { link }).await.is_ok() {
                 let (reader, writer) = tokio::io::split(stream);
-                converse(link, reader, writer, writes, to).await;
+                converse(link, (reader, writer), IDLE_MAX, writes, to).await;
             }
         }
         Ok(Err(error)) => {
@@ -136,10 +141,11 @@ pub(super) async fn dial(
     }
 }
 
-/// Serves a connection that was made to us, after its handshakes.
+/// Serves a connection that was made to us, after its handshakes; `first_max`: how long its first message may take.
 pub(super) async fn serve_accepted(
     link: Link,
     transport: Transport,
+    first_max: Duration,
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     writes: mpsc::Receiver<Bytes>,
@@ -151,16 +157,18 @@ pub(super) async fn serve_accepted(
     let _ = SockRef::from(&stream).set_tcp_keepalive(&alive);
     let Some(tls) = tls.filter(|_| transport.is_secure()) else {
         return if transport.is_web() {
-            serve_web(link, stream, writes, to).await;
+            serve_web(link, stream, first_max, writes, to).await;
         } else {
-            serve(link, stream, writes, to).await;
+            serve(link, stream, first_max, writes, to).await;
         };
     };
     match timeout(HANDSHAKE_MAX, Box::pin(tls.accept(stream))).await {
-        Ok(Ok(stream)) if transport.is_web() => serve_web(link, stream, writes, to).await,
+        Ok(Ok(stream)) if transport.is_web() => {
+            serve_web(link, stream, first_max, writes, to).await;
+        }
         Ok(Ok(stream)) => {
-            let (reader, writer) = tokio::io::split(stream);
-            converse(link, reader, writer, writes, to).await;
+            let ends = tokio::io::split(stream);
+            converse(link, ends, first_max, writes, to).await;
         }
         // Scanners, and telephones that do not trust us: counted, not logged.
         Ok(Err(_)) | Err(_) => tell(&to, StreamEvent::Refused { link }).await,
@@ -170,10 +178,11 @@ pub(super) async fn serve_accepted(
 async fn serve_web<S: AsyncRead + AsyncWrite + Unpin>(
     link: Link,
     stream: S,
+    first_max: Duration,
     writes: mpsc::Receiver<Bytes>,
     to: mpsc::Sender<StreamEvent>,
 ) {
-    let event = match Box::pin(web::serve(link, stream, writes, &to)).await {
+    let event = match Box::pin(web::serve(link, stream, first_max, writes, &to)).await {
         Ok(()) => StreamEvent::Closed { link },
         Err(()) => StreamEvent::Refused { link },
     };
@@ -184,24 +193,24 @@ async fn serve_web<S: AsyncRead + AsyncWrite + Unpin>(
 async fn serve(
     link: Link,
     stream: TcpStream,
+    first_max: Duration,
     writes: mpsc::Receiver<Bytes>,
     to: mpsc::Sender<StreamEvent>,
 ) {
     // Latency matters more than packets; a failure costs only latency.
     let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
-    converse(link, reader, writer, writes, to).await;
+    converse(link, stream.into_split(), first_max, writes, to).await;
 }
 
 async fn converse(
     link: Link,
-    reader: impl AsyncRead + Unpin,
-    writer: impl AsyncWrite + Unpin,
+    (reader, writer): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    first_max: Duration,
     writes: mpsc::Receiver<Bytes>,
     to: mpsc::Sender<StreamEvent>,
 ) {
     let reading = async {
-        read(link, reader, &to).await;
+        read(Patience { first: first_max, message: MESSAGE_MAX }, link, reader, &to).await;
         tell(&to, StreamEvent::Closed { link }).await;
         std::future::pending::<()>().await;
     };
@@ -214,30 +223,48 @@ async fn converse(
     }
 }
 
-async fn read(link: Link, reader: impl AsyncRead + Unpin, to: &mpsc::Sender<StreamEvent>) {
-    read_within(MESSAGE_MAX, link, reader, to).await;
+/// How long a reader waits: for the end of the first message, and for any message from its first byte.
+struct Patience {
+    first: Duration,
+    message: Duration,
 }
 
-async fn read_within(
-    message_max: Duration,
+async fn read(
+    patience: Patience,
     link: Link,
     mut reader: impl AsyncRead + Unpin,
     to: &mpsc::Sender<StreamEvent>,
 ) {
     let mut buffer = BytesMut::new();
-    loop {
-        if buffer.is_empty()
-            && !matches!(timeout(IDLE_MAX, more(&mut reader, &mut buffer)).await, Ok(true))
-        {
+    // Keep-alives before it say nothing.
+    let first = timeout(patience.first, async {
+        loop {
+            match read_one(&patience, link, &mut reader, &mut buffer).await {
+                Some(ping @ StreamEvent::Ping { .. }) => to.send(ping).await.ok()?,
+                event => return event,
+            }
+        }
+    });
+    let mut event = first.await.unwrap_or_default();
+    while let Some(heard) = event {
+        let is_last = matches!(heard, StreamEvent::Broken { .. });
+        if to.send(heard).await.is_err() || is_last {
             return;
         }
-        let whole = timeout(message_max, next(link, &mut reader, &mut buffer)).await;
-        let Ok(Some(event)) = whole else { return };
-        let last = matches!(event, StreamEvent::Broken { .. });
-        if to.send(event).await.is_err() || last {
-            return;
-        }
+        event = read_one(&patience, link, &mut reader, &mut buffer).await;
     }
+}
+
+async fn read_one(
+    patience: &Patience,
+    link: Link,
+    reader: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> Option<StreamEvent> {
+    if buffer.is_empty() && !matches!(timeout(IDLE_MAX, more(reader, buffer)).await, Ok(true)) {
+        return None;
+    }
+    timeout(patience.message, next(link, reader, buffer)).await.ok().flatten()
 }
 
 /// The next event of a stream; `None` when it ends before.
@@ -365,11 +392,30 @@ mod tests {
             }
         };
         let reading = async {
-            read_within(limit, Link(1), ours, &to).await;
+            read(Patience { first: IDLE_MAX, message: limit }, Link(1), ours, &to).await;
         };
         let both = async { tokio::join!(served, reading) };
         timeout(Duration::from_secs(20), both).await.expect("it was put out");
         assert!(matches!(events.recv().await, Some(StreamEvent::Message { .. })));
         assert!(events.try_recv().is_err());
+    }
+    #[tokio::test]
+    async fn who_says_nothing_loses_its_place_whatever_keep_alives_it_sends() {
+        for (heard, is_out) in [("\r\n\r\n", true), (MESSAGE, false)] {
+            let (mut theirs, ours) = tokio::io::duplex(64);
+            let (to, mut events) = mpsc::channel(64);
+            let first = Duration::from_millis(100);
+            let mut readings = tokio::task::JoinSet::new();
+            readings.spawn(async move {
+                read(Patience { first, message: MESSAGE_MAX }, Link(1), ours, &to).await;
+            });
+            for _ in 0..4 {
+                // What was put out cannot be written to.
+                let _ = theirs.write_all(heard.as_bytes()).await;
+                sleep(first / 2).await;
+            }
+            assert!(events.recv().await.is_some());
+            assert_eq!(readings.try_join_next().is_some(), is_out, "{heard:?}");
+        }
     }
 }

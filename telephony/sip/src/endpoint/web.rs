@@ -8,7 +8,7 @@ use qingting_common::limits::SIP_MESSAGE_BYTES_MAX;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -26,10 +26,12 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 /// Pings without any sign of life before the connection is closed.
 const PINGS_MISSED_MAX: u32 = 2;
 
-/// Serves a connection after the handshake of TLS, if any, until the driver drops its queue.
+/// Serves a connection after the handshake of TLS, if any, until the driver drops its queue; its first message
+/// is waited for no longer than `first_max`.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     link: Link,
     stream: S,
+    first_max: Duration,
     writes: mpsc::Receiver<Bytes>,
     to: &mpsc::Sender<StreamEvent>,
 ) -> Result<(), ()> {
@@ -39,7 +41,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         .write_buffer_size(0);
     let accepted = accept_hdr_async_with_config(stream, check, Some(config));
     let socket = timeout(HANDSHAKE_MAX, accepted).await.map_err(|_| ())?.map_err(|_| ())?;
-    converse(link, socket, writes, to).await;
+    converse(link, socket, first_max, writes, to).await;
     Ok(())
 }
 
@@ -59,18 +61,24 @@ fn check(request: &Request, mut response: Response) -> Result<Response, ErrorRes
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     link: Link,
     mut socket: WebSocketStream<S>,
+    first_max: Duration,
     mut writes: mpsc::Receiver<Bytes>,
     to: &mpsc::Sender<StreamEvent>,
 ) {
     let mut ticks = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
+    let first = sleep(first_max);
+    tokio::pin!(first);
+    let mut is_heard = false;
     loop {
         let out = tokio::select! {
+            () = &mut first, if !is_heard => return,
             received = socket.next() => {
                 let Some(Ok(message)) = received else { return };
                 missed = 0;
                 let Some(event) = event(link, message) else { continue };
+                is_heard |= matches!(event, StreamEvent::Message { .. });
                 if to.send(event).await.is_err() {
                     return;
                 }

@@ -33,6 +33,8 @@ pub struct Solo {
     pub replaces: Option<Replaced>,
     /// Who sent the last call.
     pub sender: Option<Sender>,
+    /// Where the last answer to an INVITE of ours came from.
+    pub source: Option<std::net::IpAddr>,
     /// Where the user whose registration changed last can be reached.
     pub bindings: Vec<Binding>,
 }
@@ -79,6 +81,7 @@ impl Solo {
             name: None,
             replaces: None,
             sender: None,
+            source: None,
             bindings: Vec::new(),
         }
     }
@@ -102,6 +105,7 @@ impl Solo {
                 Output::Over { .. } => self.over += 1,
                 Output::Confirmed { replaces, .. } => self.name = Some(replaces),
                 Output::Registration { bindings, .. } => self.bindings = bindings,
+                Output::Heard { source, .. } => self.source = source,
                 Output::Resolve { .. } | Output::Responded { .. } => {}
             }
         }
