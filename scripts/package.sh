@@ -13,7 +13,7 @@ arch=$(dpkg --print-architecture)
 out=target/package
 work=$out/root
 rm -rf "$work"
-mkdir -p "$work"/{DEBIAN,usr/bin,usr/lib/qingting,usr/lib/sysusers.d,usr/lib/sysctl.d,lib/systemd/system,etc/qingting} \
+mkdir -p "$work"/{DEBIAN,usr/bin,usr/lib/qingting,usr/lib/sysusers.d,usr/lib/sysctl.d,lib/systemd/system,usr/share/qingting,etc/qingting} \
   "$work/usr/share/doc/qingting/deploy"
 
 say "Packing Qingting $version for $arch"
@@ -23,8 +23,8 @@ for file in qingting qingting-sherpa-worker; do
 done
 install -m 644 target/sherpa-onnx/*.so "$work/usr/lib/qingting/"
 ln -s ../lib/qingting/qingting "$work/usr/bin/qingting"
-target/release/qingting check-config --print-default | sed -f deploy/debian/config.toml.sed >"$work/etc/qingting/config.toml"
-grep -q '^dir = "/var/lib/qingting"$' "$work/etc/qingting/config.toml" || fail "the default configuration has changed: mend deploy/debian/config.toml.sed"
+target/release/qingting check-config --print-default | sed -f deploy/debian/config.toml.sed >"$work/usr/share/qingting/config.toml"
+grep -q '^dir = "/var/lib/qingting"$' "$work/usr/share/qingting/config.toml" || fail "the default configuration has changed: mend deploy/debian/config.toml.sed"
 install -m 644 deploy/systemd/*.service "$work/lib/systemd/system/"
 install -m 644 deploy/debian/qingting.sysusers "$work/usr/lib/sysusers.d/qingting.conf"
 install -m 644 deploy/debian/60-qingting.conf "$work/usr/lib/sysctl.d/"
@@ -32,7 +32,6 @@ cp -r README.md README.zh-CN.md SECURITY.md CHANGELOG.md docs/*.md docs/*.svg do
 cp -r deploy/prometheus deploy/grafana "$work/usr/share/doc/qingting/deploy/"
 install -D -m 644 -t "$work/usr/share/doc/qingting/deploy/cluster" deploy/cluster/kamailio.cfg
 install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$work/DEBIAN/"
-echo /etc/qingting/config.toml >"$work/DEBIAN/conffiles"
 
 # What the programs are linked against, as Debian names and versions it; our own libraries are in the package.
 mkdir -p "$out/shlibs/debian"

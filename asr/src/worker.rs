@@ -36,6 +36,8 @@ pub use front::Front;
 pub const STREAMS_MAX: u32 = 1_000;
 /// Where the recogniser stands behind calls when processors are short.
 const NICE: i32 = 10;
+/// Of 1,000: this process before the server, whatever their sizes.
+const OOM_SCORE: &str = "500";
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 8;
 /// Events waiting for a client to read them.
@@ -75,11 +77,12 @@ impl WorkerConfig {
     }
 }
 
-/// Lets calls go first: a caption may be late, a packet may not. The worker is one process among those
-/// of the machine, so this is a wish and its refusal no fault.
+/// Lets calls go first: a caption may be late, a packet may not; and where memory is short it is this process that ends, which
+/// is started again. The worker is one process among those of the machine, so this is a wish and its refusal no fault.
 pub fn step_back() {
     let now = rustix::process::getpriority_process(None).unwrap_or(0);
     let _ = rustix::process::setpriority_process(None, now.max(NICE));
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
 }
 
 /// Serves until the parent process is gone.

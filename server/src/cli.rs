@@ -227,6 +227,10 @@ pub struct Backup {
 pub struct Restore {
     /// Folder of a backup
     pub dir: PathBuf,
+    /// The database lives (PostgreSQL elsewhere, or brought back with another server): only recordings, name and
+    /// feed secret of this server
+    #[arg(long)]
+    pub files_only: bool,
     #[command(flatten)]
     pub config: ConfigFile,
 }

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a program exports nothing; pub means pub within it")]
 
 mod caller;
+mod certificate;
 mod citizens;
 mod cli;
 mod clock;

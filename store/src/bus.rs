@@ -111,6 +111,9 @@ impl BusSender {
     }
 }
 
+/// Milliseconds since 1970.
+pub(crate) const TIME: &str = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
+
 impl BusListener {
     /// The next message for this server; an error when the connection is lost, and with it the lock and what was said
     /// meanwhile. Dropping it before it is done loses nothing.
@@ -142,8 +145,7 @@ impl BusListener {
 
     /// Milliseconds since 1970 by the database's clock, which all servers share.
     pub async fn time(&mut self) -> Result<u64, StoreError> {
-        let time = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
-        let time: i64 = sqlx::query_scalar(time).fetch_one(&mut self.listener).await?;
+        let time: i64 = sqlx::query_scalar(TIME).fetch_one(&mut self.listener).await?;
         Ok(time.unsigned_abs())
     }
 

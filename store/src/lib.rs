@@ -216,6 +216,15 @@ impl Store {
         Ok(())
     }
 
+    /// Milliseconds since 1970 by PostgreSQL's clock, which all servers of a cluster share.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] and the like when it does not answer; of SQLite any.
+    pub async fn shared_time(&self) -> Result<u64, StoreError> {
+        let time: i64 = sqlx::query_scalar(bus::TIME).fetch_one(self.readers()).await?;
+        Ok(time.unsigned_abs())
+    }
+
     /// Takes the city's names of request types: tickets may bear them from now on, and no others.
     pub fn name_kinds(&self, kinds: &[KindName]) {
         *self.inner.kinds.write().unwrap_or_else(PoisonError::into_inner) = kinds.into();

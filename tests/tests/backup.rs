@@ -97,8 +97,8 @@ fn house(on: On) -> (Server, Kept) {
     (server, kept)
 }
 
-/// Nothing is left of what the server had but its configuration, and on PostgreSQL a new database is named.
-fn destroy(server: &Server, on: On) {
+/// The server's disk is gone, but for its configuration.
+fn lose_files(server: &Server) {
     for name in [
         "qingting.db",
         "qingting.db-wal",
@@ -110,6 +110,11 @@ fn destroy(server: &Server, on: On) {
         let _ = std::fs::remove_file(server.home().join(name));
     }
     std::fs::remove_dir_all(server.home().join("recordings")).expect("there were recordings");
+}
+
+/// Nothing is left of what the server had but its configuration, and on PostgreSQL a new database is named.
+fn destroy(server: &Server, on: On) {
+    lose_files(server);
     if on == On::Postgres {
         let config = server.home().join("config.toml");
         let text = std::fs::read_to_string(&config).expect("a configuration");
@@ -209,6 +214,30 @@ fn all_comes_back_from_a_backup_that_was_taken_while_calls_ran_sqlite() {
 #[test]
 fn all_comes_back_from_a_backup_that_was_taken_while_calls_ran_postgres() {
     all_comes_back(On::Postgres);
+}
+
+#[test]
+fn a_data_folder_that_is_lost_comes_back_beside_its_living_database() {
+    let (mut server, before) = house(On::Postgres);
+    let dir = tempfile::tempdir().expect("a folder");
+    let backup = dir.path().join("backup");
+    backed_up(&server, &["--with-keys"], &backup);
+    // One more, whose recording is in no backup.
+    assert_eq!(call(&server.uri(), &["--linger", "0.2"]).code, 0);
+    server.ended_calls(6);
+    let name = std::fs::read(server.home().join("server.id")).expect("its name");
+    server.kill();
+    lose_files(&server);
+    let restored = run(&server, &["restore", "--files-only"], &backup);
+    let told = said(&restored);
+    assert_eq!(restored.status.code(), Some(1), "one recording is lost: {told}");
+    assert!(told.contains("6 calls") && told.contains("5 recordings verified"), "{told}");
+    assert_eq!(std::fs::read(server.home().join("server.id")).expect("its name"), name);
+    server.start_again();
+    let calls = server.ended_calls(6);
+    let known = |call: &Value| before.1.contains_key(call["id"].as_str().expect("an id"));
+    let of_before: Vec<Value> = calls.into_iter().filter(known).collect();
+    assert_eq!(kept(&server, &of_before), before);
 }
 
 #[test]

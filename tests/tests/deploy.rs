@@ -2,10 +2,11 @@
 //! that there are.
 
 use qingting_tests::peers::talker::Talker;
-use qingting_tests::server::{Server, ServerPlan, wait_until};
+use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
 use qingting_tests::ticket_system::TicketSystem;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project").to_owned()
@@ -27,10 +28,31 @@ fn names(text: &str) -> BTreeSet<String> {
     ours.map(base).collect()
 }
 
+/// Of a hotline of several servers (`tests/cluster/` waits for them).
+const IN_CLUSTERS: [&str; 2] = ["qingting_cluster_keeps_queues", "qingting_cluster_other_servers"];
+
+/// A certificate for a day, and its key.
+fn certify(folder: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "1", "-subj", "/CN=localhost"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(folder)
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
 #[test]
 fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
     let system = TicketSystem::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    certify(folder.path());
+    let file = |name: &str| format!("\"{}\"", folder.path().join(name).display());
     let plan = ServerPlan::hearing()
+        .with("sip.listen_tls", format!("[\"{}\"]", free_port()))
+        .with("sip.tls_certificate", file("cert.pem"))
+        .with("sip.tls_key", file("key.pem"))
         .with("ticket_system.url", format!("\"{}\"", system.url()))
         .with("ticket_system.secret_file", format!("\"{}\"", system.secret_file().display()))
         .with("traces.otlp_url", "\"http://127.0.0.1:9/v1/traces\"")
@@ -50,7 +72,9 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
 
     let (status, page) = server.request("GET", "/metrics", None);
     assert_eq!(status, 200);
-    let mut there = BTreeSet::new();
+    let left = server.metric("qingting_tls_certificate_seconds_left");
+    assert!((80_000.0..=86_400.0).contains(&left), "{left}");
+    let mut there: BTreeSet<String> = IN_CLUSTERS.map(str::to_owned).into();
     for line in page.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let name = rest.split(' ').next().unwrap_or_default();

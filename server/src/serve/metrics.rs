@@ -1,6 +1,7 @@
 //! Counters of calls, and everything as Prometheus text.
 
 use super::Hotline;
+use crate::certificate::valid_until;
 use crate::clock;
 use qingting_asr::WorkerStatus;
 use qingting_callbacks::attempt::Outcome;
@@ -127,6 +128,7 @@ pub fn page(hotline: &Hotline, sip: &Endpoint) -> String {
     recognition(&mut page, hotline);
     relay(&mut page, hotline);
     traces(&mut page, hotline);
+    certificate(&mut page, hotline);
     page.many("qingting_feed_receiver_up", "gauge", "receiver", hotline.feed.up());
     page.0
 }
@@ -304,6 +306,17 @@ fn relay(page: &mut Page, hotline: &Hotline) {
     page.one("qingting_relay_up", "gauge", u8::from(!hotline.relay.is_down()));
     let answers = hotline.relay.answers();
     page.many("qingting_relay_answers_total", "counter", "verdict", answers);
+}
+
+/// How long TLS goes on; 0 of one that is over or cannot be read.
+fn certificate(page: &mut Page, hotline: &Hotline) {
+    let file = &hotline.config.sip.tls_certificate;
+    if file.as_os_str().is_empty() {
+        return;
+    }
+    let until = valid_until(file).unwrap_or(0);
+    let left = (until - clock::unix_now().0 / 1_000).max(0);
+    page.one("qingting_tls_certificate_seconds_left", "gauge", left);
 }
 
 fn traces(page: &mut Page, hotline: &Hotline) {

@@ -212,7 +212,8 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     let cluster_of = match (config.cluster.http, store.server_name()) {
         (Some(http), Some(own)) => {
             let secret = cluster::secret(&config.cluster.secret_file)?;
-            Some((http, cluster::Seal::new(secret, own, clock::unix_now().0.unsigned_abs())))
+            // By the clock that all share: one of its own may have been ahead at the start before.
+            Some((http, cluster::Seal::new(secret, own, app.block_on(store.shared_time())?)))
         }
         _ => None,
     };

@@ -25,19 +25,30 @@ const DAMAGED_TOLD: usize = 20;
 pub fn run(args: &cli::Restore) -> Result<ExitCode> {
     let config = Config::load(&home::path(&args.config))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(bring_back(&config, &args.dir))
+    runtime.block_on(bring_back(&config, &args.dir, args.files_only))
 }
 
-async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
+async fn bring_back(config: &Config, dir: &Path, files_only: bool) -> Result<ExitCode> {
     let began = Clock::start();
     let manifest = Manifest::read(dir)?;
     let place = database::place(config)?;
-    let tool = check_target(config, &manifest, &place, dir).await?;
+    let tool = match files_only {
+        true => {
+            ensure!(
+                matches!(place, Place::Server(_)),
+                "--files-only is for a database of its own: SQLite's is a file among the others"
+            );
+            None
+        }
+        false => check_database(&manifest, &place).await?,
+    };
+    check_files(config, &manifest, &place, dir)?;
     home::private_dir(&config.data.dir)?;
     let held = home::hold(&config.data.dir)?;
     let stage = Stage::new(config)?;
     stage.take(dir, &manifest)?;
     match (&place, tool) {
+        _ if files_only => {}
         (Place::Server(url), Some(tool)) => {
             let bar = spinner("Bringing the database back");
             let args = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"];
@@ -48,7 +59,10 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
         (Place::Server(_), None) => bail!("no pg_restore"),
     }
     // First of all that takes time: whoever starts the server in spite of an interruption calls nobody again.
-    wake(&place, &manifest, dir).await?;
+    match files_only {
+        true => note(&place, &manifest, dir).await?,
+        false => wake(&place, &manifest, dir).await?,
+    }
     for name in OWN_FILES {
         if stage.0.join(name).exists() {
             stage.settle(name, &config.data.dir.join(name))?;
@@ -66,7 +80,8 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     let (counts, verified, faults) = verify(config, &place).await?;
     drop(held);
     println!(
-        "Restored the backup of {} in {:.1} s: {} calls, {} tickets, {} past tickets; {verified} recordings verified",
+        "Restored {} of {} in {:.1} s: {} calls, {} tickets, {} past tickets; {verified} recordings verified",
+        if files_only { "the files of the backup" } else { "the backup" },
         manifest.made_at,
         began.now().0 as f64 / 1_000.0,
         counts.calls,
@@ -75,7 +90,7 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     );
     let is_same = (counts.calls, counts.tickets) == (manifest.calls, manifest.tickets);
     ensure!(
-        is_same,
+        is_same || files_only,
         "the backup had {} calls and {} tickets: something else writes into this database",
         manifest.calls,
         manifest.tickets
@@ -92,13 +107,8 @@ async fn bring_back(config: &Config, dir: &Path) -> Result<ExitCode> {
     Ok(if new.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Nothing of ours may be there, and what is needed must be.
-async fn check_target(
-    config: &Config,
-    manifest: &Manifest,
-    place: &Place,
-    dir: &Path,
-) -> Result<Option<postgres::Tool>> {
+/// No file of ours may be there.
+fn check_files(config: &Config, manifest: &Manifest, place: &Place, dir: &Path) -> Result<()> {
     let known = backup::newest_schema(place);
     ensure!(
         manifest.schema <= known,
@@ -124,24 +134,37 @@ async fn check_target(
             && std::fs::read(&own).ok() != std::fs::read(&kept).ok();
         there.push((is_other, own));
     }
-    let tool = match (manifest.database, place) {
-        (Kind::Sqlite, Place::File(file)) => {
-            // A journal that another database has left would be played into this one.
-            for end in ["", "-wal", "-shm", "-journal"] {
-                let mut name = file.clone().into_os_string();
-                name.push(end);
-                let beside = PathBuf::from(name);
-                there.push((beside.exists(), beside));
-            }
-            None
+    if let Place::File(file) = place {
+        // A journal that another database has left would be played into this one.
+        for end in ["", "-wal", "-shm", "-journal"] {
+            let mut name = file.clone().into_os_string();
+            name.push(end);
+            let beside = PathBuf::from(name);
+            there.push((beside.exists(), beside));
         }
+    }
+    match there.iter().find(|(is_there, _)| *is_there) {
+        Some((_, path)) => bail!(
+            "{} is there already, and a restore writes over nothing: move it away, or give another data.dir",
+            path.display()
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The backup's kind of database, and an empty one.
+async fn check_database(manifest: &Manifest, place: &Place) -> Result<Option<postgres::Tool>> {
+    match (manifest.database, place) {
+        (Kind::Sqlite, Place::File(_)) => Ok(None),
         (Kind::Postgresql, Place::Server(url)) => {
             let (is_empty, major) = backup::look(place).await?;
             ensure!(
                 is_empty,
-                "the database {url} is not empty: create a new one, and name it in the configuration"
+                "the database {url} is not empty: create a new one, and name it in the configuration; where only this \
+                 server's data folder was lost, --files-only brings that back"
             );
-            Some(postgres::find("pg_restore", major.max(manifest.postgresql.unwrap_or_default()))?)
+            let wanted = major.max(manifest.postgresql.unwrap_or_default());
+            postgres::find("pg_restore", wanted).map(Some)
         }
         (Kind::Sqlite, Place::Server(url)) => bail!(
             "the backup is of SQLite, and the configuration means {url}: leave DATABASE_URL and data.database_url_file empty"
@@ -149,14 +172,7 @@ async fn check_target(
         (Kind::Postgresql, Place::File(_)) => bail!(
             "the backup is of PostgreSQL: name an empty database in DATABASE_URL or data.database_url_file"
         ),
-    };
-    if let Some((_, path)) = there.iter().find(|(is_there, _)| *is_there) {
-        bail!(
-            "{} is there already, and a restore writes over nothing: move it away, or give another data.dir",
-            path.display()
-        );
     }
-    Ok(tool)
 }
 
 /// The folder in which files wait; gone when dropped.
@@ -260,6 +276,15 @@ async fn verify(config: &Config, place: &Place) -> Result<(Counts, u64, Vec<Faul
     }
     bar.finish_and_clear();
     Ok((counts, verified, faults))
+}
+
+/// Says in the audit that this server's files came back.
+async fn note(place: &Place, manifest: &Manifest, dir: &Path) -> Result<()> {
+    let store = Store::open(place.clone()).await?;
+    let subject = format!("files of {} of {}", dir.display(), manifest.made_at);
+    store.audit(HERE, "backup.restore", &subject).await?;
+    store.close().await;
+    Ok(())
 }
 
 /// Brings the schema up to date and holds callbacks: nobody knows here whom they reached since the backup.

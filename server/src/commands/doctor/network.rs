@@ -1,6 +1,7 @@
 //! The network: ports, the address that others see, trunks, certificates, and who else is asked.
 
 use super::{Finding, Verdict};
+use crate::certificate::valid_until;
 use crate::clock;
 use crate::config::Config;
 use crate::route;
@@ -9,12 +10,10 @@ use qingting_sip::{
     Endpoint, EndpointConfig, OutgoingRequest, RequestError, TlsIdentity, Transport,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use x509_parser::pem::Pem;
 
 /// Longest wait for a trunk's answer to OPTIONS, as the server's own.
 const TRUNK_MAX: Duration = Duration::from_secs(10);
@@ -299,15 +298,6 @@ fn certificate(config: &Config) -> Option<Finding> {
     }
     let found = format!("{}: {days} days left", file.display());
     Some(Finding::of(days >= CERTIFICATE_WARNING_DAYS, Verdict::Warning, what, found, remedy))
-}
-
-/// The end of the first certificate's life, in Unix seconds.
-fn valid_until(file: &Path) -> Result<i64, String> {
-    let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let unreadable = || format!("{} has no certificate that can be read", file.display());
-    let pem = Pem::iter_from_buffer(&text).next().and_then(Result::ok).ok_or_else(unreadable)?;
-    let certificate = pem.parse_x509().map_err(|_| unreadable())?;
-    Ok(certificate.validity().not_after.timestamp())
 }
 
 #[cfg(test)]

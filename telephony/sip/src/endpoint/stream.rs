@@ -27,8 +27,8 @@ pub(super) const EVENTS_MAX: usize = 1_024;
 /// oldest first, then those that were silent for longest, but for registered users' and those that are vouched for.
 pub(super) const CONNECTIONS_MAX: usize = 4_096;
 
-/// Connections of one source at once, at most, but for sources that are vouched for: put the
-/// address of a proxy before browsers among [`EdgeConfig::trusted`](crate::EdgeConfig::trusted).
+/// Connections of one source at once, at most, but for trunks, trusted peers and proxies of ours. A web server that
+/// brings browsers is one source, and none of these: what they are believed nobody's browser may say.
 pub(super) const CONNECTIONS_PER_SOURCE_MAX: usize = 256;
 
 /// How long the handshakes of TLS and WebSocket may take, each.
