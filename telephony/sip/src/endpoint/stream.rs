@@ -405,7 +405,8 @@ mod tests {
             let (mut theirs, ours) = tokio::io::duplex(64);
             let (to, mut events) = mpsc::channel(64);
             let first = Duration::from_millis(100);
-            let reading = tokio::spawn(async move {
+            let mut readings = tokio::task::JoinSet::new();
+            readings.spawn(async move {
                 read(Patience { first, message: MESSAGE_MAX }, Link(1), ours, &to).await;
             });
             for _ in 0..4 {
@@ -414,8 +415,7 @@ mod tests {
                 sleep(first / 2).await;
             }
             assert!(events.recv().await.is_some());
-            assert_eq!(reading.is_finished(), is_out, "{heard:?}");
-            reading.abort();
+            assert_eq!(readings.try_join_next().is_some(), is_out, "{heard:?}");
         }
     }
 }
