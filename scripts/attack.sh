@@ -8,8 +8,8 @@
 #
 # Needs sipp, python3, curl, openssl and SIPVicious (apt-get install sipvicious). Environment: QINGTING, the program;
 # PROMPTS, a folder of spoken prompts, else the server speaks them first; FLOOD_S=8; IDLE=10000;
-# KEEP, a folder for the server's log. Verdicts: held; open,
-# which SECURITY.md names under "Not stopped"; BROKEN, and then the exit status is 1. docs/attacks.md explains the table.
+# KEEP, a folder for the server's log. Verdicts: held; BROKEN, and then the exit status is 1. docs/attacks.md explains
+# the table.
 set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/../benches/lib.sh"
@@ -167,7 +167,7 @@ for key in sys.argv[2].split("."): it = it[key]
 print(it)' "$1" "$2"; }
 
 # What became of them, as one cell; sets good=held or BROKEN.
-good_calls_end() { # [open]: SECURITY.md says that this attack takes places of the trunk's calls, and what the machine has left
+good_calls_end() {
   local times lost=0 gaps evil windows ok failed
   kill "$talk_pid" 2>/dev/null || true
   wait "$talk_pid" 2>/dev/null || true
@@ -226,10 +226,8 @@ begin() { # NAME MODE
   good_calls_begin
 }
 
-end() { # [open]: SECURITY.md says that this attack takes places of the trunk's calls, and what the machine has left
-  local rss_during rss_after files_after verdict gone most=100
-  # 1,000 calls, with their rooms and recordings: what a second such flood uses again.
-  [ -z "${1:-}" ] || most=600
+end() {
+  local rss_during rss_after files_after verdict gone
   rss_during=$(rss_mib)
   good_calls_end
   for _ in $(seq 240); do
@@ -247,9 +245,9 @@ end() { # [open]: SECURITY.md says that this attack takes places of the trunk's 
   rss_after=$(rss_mib) files_after=$(files)
   log_check
   verdict=$good
-  [ "$short" = held ] || [ "$verdict" = BROKEN ] || verdict=${1:-BROKEN}
+  [ "$short" = held ] || verdict=BROKEN
   [ "$errors" = 0 ] && [ "$discreet" = 0 ] && [ $((files_after - files_before)) -le 8 ] &&
-    [ $((rss_after - rss_before)) -le "$most" ] || verdict=BROKEN
+    [ $((rss_after - rss_before)) -le 100 ] || verdict=BROKEN
   printf '%s\t%s\t%s\t%s\t%s\n' "$attack: good calls and the server, $mode" "sipp, talk.py" "$said" \
     "memory $rss_before, $rss_during, $rss_after MiB; files $files_before, $files_after after $gone s; log: $(($(wc -l <server.log) - lines_before)) lines, $errors errors, $incomplete recordings incomplete, $discreet with a number or password" \
     "$verdict" >>table
@@ -281,7 +279,6 @@ scan() { # MODE
     verdict=held found="seats: ${seats:-none}; others: ${others:-none}"
     # Either all alike, or none at all.
     [ "${seats#* }" = "${others#* }" ] || verdict=BROKEN
-    [ "$verdict $1 $how" != 'BROKEN open INVITE' ] || verdict=open
     line "extensions by $how, $1" svwar "11 names, two of them seats'" "$found" "$verdict"
   done
   run scan "$1"
@@ -325,16 +322,19 @@ flood() {
   end
 }
 
+refusals() { echo $(($(metric sip_calls_rejected_total) + $(metric sip_strangers_rejected_total))); }
+
 spoof() { # MODE
-  local taken refused most before
+  local taken refused most=0 before
   begin "INVITE flood, false addresses" "$1"
-  before=$(grep -c 'arrivals: call ' server.log || true) refused=$(metric sip_calls_rejected_total)
+  before=$(grep -c 'arrivals: call ' server.log || true) refused=$(refusals)
   run flood INVITE "$FLOOD_S" "$1" spoofed
-  # 100 a second and 100 at once, those of the good calls among them, and the seconds around the flood's own.
-  taken=$(($(grep -c 'arrivals: call ' server.log) - before)) refused=$(since sip_calls_rejected_total "$refused") most=$((100 * FLOOD_S + 300))
-  line "the whole server's limits, 100 calls a second and 1,000 at once, $1" metrics "" "$taken calls taken, $refused refused" \
-    "$([ "$taken" -le $most ] && echo held || echo BROKEN)"
-  if [ "$1" = open ]; then end open; else end; fi
+  # Strangers have 100 places until somebody acknowledges, each for 32 s; the others are the good calls.
+  [ "$1" = closed ] || most=$((100 * (1 + FLOOD_S / 32)))
+  taken=$(($(grep -c 'arrivals: call ' server.log) - before)) refused=$(($(refusals) - refused))
+  line "the strangers' share: 100 calls that nobody acknowledged, $1" metrics "" "$taken calls taken, the good ones among them, $refused refused" \
+    "$([ "$taken" -le $((most + 3 * FLOOD_S + 60)) ] && echo held || echo BROKEN)"
+  end
 }
 
 slow() {

@@ -48,9 +48,10 @@ def main(password):
         "crack.py",
         f"{len(statuses)} guesses, {SOURCES} sources",
         back,
-        "BROKEN" if wrong else "open" if found else "held",
+        held(not wrong and not found),
     )
-    Telephone("127.0.0.3").register(SEAT, password)
+    owner = Telephone("127.0.0.3").register(SEAT, password)
+    row("the owner after that, from its own address", "crack.py", "1 REGISTER", f"{owner}", held(owner == 200))
 
 
 main(*sys.argv[1:])

@@ -85,6 +85,8 @@ def slow():
     plans = [
         ("TLS: says nothing", TLS, b"", b"", 10),
         ("TLS: a handshake byte by byte", TLS, b"\x16", b"\x03\x01\x02" + bytes(99), 10),
+        ("SIP TCP: says nothing", SERVER, b"", b"", 30),
+        ("SIP TCP: line ends alone", SERVER, b"", b"\r\n" * 50, 30),
         ("SIP TCP: a head byte by byte", SERVER, b"", options(STRANGER_IP, "TCP"), 30),
         ("SIP TCP: a body byte by byte", SERVER, with_body, b"x" * 99, 30),
         ("HTTP: says nothing", HTTP, b"", b"", 10),
@@ -247,7 +249,7 @@ def idle(count):
         "hold.py",
         "a request by each way",
         told(late),
-        "open" if None in late.values() else "held",
+        held(None not in late.values()),
     )
     leave(many)
     time.sleep(1)
@@ -280,7 +282,7 @@ def idle(count):
             if others["HTTP"]
             else "not answered in 60 s"
         ),
-        "held" if time.monotonic() - began < 3 else "open",
+        held(time.monotonic() - began < 3),
     )
     leave(pages)
     time.sleep(1)

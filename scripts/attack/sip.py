@@ -292,7 +292,7 @@ class Call:
 
 
 def row(attack, tool, sent, back, verdict):
-    """One line of the table. `held`: as SECURITY.md says. `open`: SECURITY.md says that it is not stopped. `BROKEN`."""
+    """One line of the table. `held`: as SECURITY.md says. `BROKEN`."""
     print("\t".join([attack, tool, sent, back, verdict]), flush=True)
 
 
