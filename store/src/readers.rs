@@ -1,8 +1,8 @@
-//! Connections that only read. **A newer program that brings the schema up to date costs no read of this one.**
+//! Connections that only read. **A newer program that brings the schema up to date costs no single read of this one.**
 //!
 //! PostgreSQL refuses a statement that was prepared on a table with fewer columns, for as long as its connection lives.
 //! Such a connection is seen before it is used ([`crate::database`]) and replaced; a read that met the change itself is
-//! asked again on another one.
+//! asked again on another one. Of several reads on one connection the one that met it fails: whoever asked asks again.
 
 use crate::error::code;
 use futures_util::future::BoxFuture;
