@@ -231,7 +231,7 @@ fn a_data_folder_that_is_lost_comes_back_beside_its_living_database() {
     let restored = run(&server, &["restore", "--files-only"], &backup);
     let told = said(&restored);
     assert_eq!(restored.status.code(), Some(1), "one recording is lost: {told}");
-    assert!(told.contains("6 calls") && told.contains("5 recordings verified"), "{told}");
+    assert!(told.contains("6 calls") && told.contains("10 recordings verified"), "{told}");
     assert_eq!(std::fs::read(server.home().join("server.id")).expect("its name"), name);
     server.start_again();
     let calls = server.ended_calls(6);
