@@ -183,7 +183,8 @@ fn an_utterance_that_is_given_up_leaves_no_connection() {
 
 #[test]
 fn a_server_that_is_down_is_named_and_tried_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address that no other test has: a port of 127.0.0.1 would be the next one's.
+    let listener = TcpListener::bind("127.0.77.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let mut engine = engine(&format!("ws://{address}"), None);

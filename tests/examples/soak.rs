@@ -8,11 +8,11 @@
 use qingting_tests::audio::{RATE, Wav};
 use qingting_tests::campaign;
 use qingting_tests::citizens::Citizens;
-use qingting_tests::clock::Stopwatch;
+use qingting_tests::clock::{Deadline, Stopwatch};
 use qingting_tests::house::{QUEUE, music};
 use qingting_tests::peers::desk::{Desk, Manner};
 use qingting_tests::peers::talker::Talker;
-use qingting_tests::server::{Server, ServerPlan, wait_until};
+use qingting_tests::server::{Server, ServerPlan};
 use qingting_tests::{qingting, tone};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -36,6 +36,8 @@ const CALL_S: std::ops::Range<u64> = 15..100;
 /// How often an expert is asked into a call, and a ticket is closed.
 const EXPERT_EVERY: Duration = Duration::from_secs(20);
 const TICKET_EVERY: Duration = Duration::from_secs(15);
+/// Longest wait for the last calls' books.
+const OVER_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Of the whole time, before memory is looked at.
 const WARM_UP: f64 = 1.0 / 6.0;
@@ -295,9 +297,14 @@ impl Site {
 
     fn finish(&mut self, check: &mut impl FnMut(&str, f64, f64)) {
         let name = self.name;
-        let all_over =
-            || self.server.calls().iter().all(|call| call["state"] == "ended").then_some(());
-        wait_until("no call runs", all_over);
+        let runs = || -> Vec<Value> {
+            let calls = self.server.calls().into_iter();
+            calls.filter(|call| call["state"] != "ended").collect()
+        };
+        let _ = Deadline::after(OVER_MAX).poll(|| runs().is_empty().then_some(()));
+        let left = runs();
+        left.iter().for_each(|call| println!("{name}: still there: {call}"));
+        check(&format!("{name}: calls that do not end"), left.len() as f64, 0.0);
         self.server.wait_until_idle();
         self.look(Duration::from_secs_f64(self.memory.last().map_or(0.0, |last| last.0) * 3_600.0));
         self.memory.pop();

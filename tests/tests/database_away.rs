@@ -170,7 +170,7 @@ fn all_goes_on(goes_away: fn(&mut Postgres), comes_back: fn(&mut Postgres)) {
     assert_eq!(city.waiting(), 2, "a file for each call that something was written of");
     // One more comes and goes.
     let (mut short, fourth) = city.call("13800138004");
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(3));
     short.hang_up();
     away.sleep_until(AWAY);
     stays.hears(&[SEATS[first].1]);
