@@ -147,6 +147,8 @@ fn all_goes_on(goes_away: fn(&mut Postgres), comes_back: fn(&mut Postgres)) {
     let mut city = City::open();
     let (mut stays, first) = city.call("13800138001");
     let (mut leaves, second) = city.call("13800138002");
+    // Long enough to be heard in its recording: a database hangs at once.
+    std::thread::sleep(Duration::from_secs(1));
     goes_away(&mut city.database);
     let away = Stopwatch::start();
     // One ends, and its seat is free for the next.
