@@ -7,6 +7,7 @@
 //! late by more than 20 ms (p99), or loses a call or a recording.
 
 use qingting_tests::audio::{RATE, Wav};
+use qingting_tests::certificate::certify;
 use qingting_tests::clock::Stopwatch;
 use qingting_tests::disk::SmallDisk;
 use qingting_tests::house::{NUMBER, QUEUE, music};
@@ -391,19 +392,4 @@ fn children(pid: u32) -> Vec<String> {
 fn signal(signal: &str, processes: &[String]) {
     let told = Command::new("kill").arg(signal).args(processes).status();
     assert!(told.is_ok_and(|status| status.success()), "kill {signal}");
-}
-
-/// A certificate that holds for the next day, or that held for a day long ago.
-fn certify(folder: &Path, is_expired: bool) {
-    let openssl = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "1"];
-    let long_ago = ["faketime", "2025-01-01"];
-    let words: Vec<&str> = long_ago.into_iter().filter(|_| is_expired).chain(openssl).collect();
-    let made = Command::new(words[0])
-        .args(&words[1..])
-        .args(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(folder)
-        .output()
-        .expect("openssl, faketime");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }

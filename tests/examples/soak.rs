@@ -361,9 +361,7 @@ impl Site {
                 transcript["segments"].as_array().map_or(0, Vec::len)
             })
             .sum();
-        println!(
-            "{name}: {said} captions in the last 50 calls; late ticks: see qingting_media_tick_lateness_seconds"
-        );
+        println!("{name}: {said} captions in the last 50 calls");
         check(&format!("{name}: no caption at all"), f64::from(u8::from(said == 0)), 0.0);
         self.desks.clear();
     }

@@ -4,11 +4,12 @@
 //! answer and the [`campaign`] that calls them, test speech and its
 //! comparison with what was recorded ([`audio`]) and recognised ([`cer()`]), and what no server may tell in its log
 //! ([`discretion`]). Some read the program's [`sources`], fill a
-//! [`disk`].
+//! [`disk`] or show a [`certificate`].
 
 pub mod audio;
 pub mod campaign;
 mod cer;
+pub mod certificate;
 pub mod citizens;
 pub mod clock;
 pub mod collector;

@@ -1,12 +1,12 @@
 //! What `deploy/` has fits the program: alerts and dashboard ask for metrics that there are, and alerts lead to pages
 //! that there are.
 
+use qingting_tests::certificate::certify;
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
 use qingting_tests::ticket_system::TicketSystem;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project").to_owned()
@@ -31,23 +31,11 @@ fn names(text: &str) -> BTreeSet<String> {
 /// Of a hotline of several servers (`tests/cluster/` waits for them).
 const IN_CLUSTERS: [&str; 2] = ["qingting_cluster_keeps_queues", "qingting_cluster_other_servers"];
 
-/// A certificate for a day, and its key.
-fn certify(folder: &Path) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "1", "-subj", "/CN=localhost"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(folder)
-        .output()
-        .expect("openssl");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
 #[test]
 fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
     let system = TicketSystem::start();
     let folder = tempfile::tempdir().expect("a folder");
-    certify(folder.path());
+    certify(folder.path(), false);
     let file = |name: &str| format!("\"{}\"", folder.path().join(name).display());
     let plan = ServerPlan::hearing()
         .with("sip.listen_tls", format!("[\"{}\"]", free_port()))

@@ -2,6 +2,7 @@
 //! tone of its own.
 
 use qingting_tests::audio::{Wav, beeps, level, samples_in};
+use qingting_tests::certificate::certify;
 use qingting_tests::clock::{Deadline, Stopwatch};
 use qingting_tests::house::{BROWSER_PASSWORD, with_browser_seats};
 use qingting_tests::peers::baresip::{Answer, Answering};
@@ -364,17 +365,11 @@ fn what_a_citizen_says_is_written_on_the_page() {
 fn a_browser_registers_over_an_encrypted_connection() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-keyout", &file("key.pem"), "-out", &file("certificate.pem")])
-        .output()
-        .expect("openssl runs");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    certify(folder.path(), false);
     let wss = free_port(0);
     let plan = ServerPlan::deaf()
         .with("sip.listen_wss", format!("[\"127.0.0.1:{wss}\"]"))
-        .with("sip.tls_certificate", format!("{:?}", file("certificate.pem")))
+        .with("sip.tls_certificate", format!("{:?}", file("cert.pem")))
         .with("sip.tls_key", format!("{:?}", file("key.pem")));
     let house = House::open(plan, &["801", "802"]);
     let page = house.page(SEAT_HZ);
