@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,6 +95,12 @@ fn house(on: On) -> (Server, Kept) {
     }
     let kept = kept(&server, &calls);
     (server, kept)
+}
+
+/// The folder of a day among recordings, which lie beside the mark that says whose they are.
+fn a_day(recordings: &Path) -> PathBuf {
+    let all = std::fs::read_dir(recordings).expect("recordings").flatten();
+    all.map(|entry| entry.path()).find(|path| path.is_dir()).expect("a day")
 }
 
 /// The server's disk is gone, but for its configuration.
@@ -247,8 +253,7 @@ fn an_interrupted_backup_is_no_backup_and_is_gone_on_with() {
     let backup = dir.path().join("backup");
     let crashed = run_with(&server, &["backup"], &backup, "backup-copied");
     assert!(!crashed.status.success(), "{}", said(&crashed));
-    let copied = std::fs::read_dir(backup.join("recordings")).expect("recordings").next();
-    let day = copied.expect("a day").expect("readable").path();
+    let day = a_day(&backup.join("recordings"));
     let inodes = || -> BTreeMap<_, _> {
         let files = std::fs::read_dir(&day).expect("a folder").flatten();
         files.map(|file| (file.path(), file.metadata().expect("there").ino())).collect()
@@ -340,8 +345,8 @@ fn a_recording_that_is_not_what_the_database_knows_is_told_at_once_and_carried_o
     let (mut server, _) = house(On::Sqlite);
     let calls = server.calls();
     let recordings = server.home().join("recordings");
-    let day = std::fs::read_dir(&recordings).expect("recordings").next().expect("a day");
-    let day = day.expect("readable").file_name().into_string().expect("UTF-8");
+    let day = a_day(&recordings).file_name().expect("a name").to_owned();
+    let day = day.into_string().expect("UTF-8");
     let file = |call: &Value| format!("{day}/{}.qtr", call["id"].as_str().expect("an id"));
     let (gone, other) = (file(&calls[0]), file(&calls[1]));
     std::fs::remove_file(recordings.join(&gone)).expect("there");
