@@ -181,12 +181,15 @@ impl Database {
             db.execute(lock).await.map_err(migrate)?;
         }
         let outcome = migrations.run(&mut *db).await;
-        if !self.is_file() {
+        let unlocked = if self.is_file() {
+            Ok(())
+        } else {
             let unlock = AssertSqlSafe(format!("SELECT pg_advisory_unlock({WRITE_LOCK})"));
-            db.execute(unlock).await.map_err(migrate)?;
-        }
+            db.execute(unlock).await.map(drop).map_err(migrate)
+        };
+        // What a step failed of is told before the lock that went with its connection.
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(()) => unlocked,
             // A newer program was here; it has left word whether this one fits still.
             Err(MigrateError::VersionMissing(found)) if !self.runs_on_newer(db).await => {
                 Err(StoreError::NewerSchema { place: place(), found, known: self.newest() })
@@ -198,7 +201,7 @@ impl Database {
                     known,
                     "the database is a newer program's; this one runs on it"
                 );
-                Ok(())
+                unlocked
             }
             Err(source) => Err(StoreError::Migrate { place: place(), source }),
         }

@@ -31,13 +31,13 @@ const HEARD: usize = 4;
 /// Seats of each server; each talks all the time.
 const SEATS: usize = 6;
 const PASSWORD: &str = "a-good-password";
-/// A call lasts so many seconds; a telephone's own tone ends at 120.
+/// A call lasts so many seconds; a telephone's own tone ends at 240.
 const CALL_S: std::ops::Range<u64> = 15..100;
 /// How often an expert is asked into a call, and a ticket is closed.
 const EXPERT_EVERY: Duration = Duration::from_secs(20);
 const TICKET_EVERY: Duration = Duration::from_secs(15);
 /// Longest wait for the last calls: a seat and an expert whose citizen has gone talk on until the seat's tone ends.
-const OVER_MAX: Duration = Duration::from_secs(180);
+const OVER_MAX: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Of the whole time, before memory is looked at.
 const WARM_UP: f64 = 1.0 / 6.0;

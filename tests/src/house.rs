@@ -181,7 +181,7 @@ impl House {
     #[track_caller]
     pub fn wait_for_state(&self, extension: &str, state: &str) {
         let mut last = Value::Null;
-        let seen = Deadline::after(Duration::from_secs(15)).poll(|| {
+        let seen = Deadline::after(Duration::from_secs(60)).poll(|| {
             let seats = self.server.api_get("/api/v1/seats");
             let seat = seats.as_array()?.iter().find(|seat| seat["extension"] == extension)?;
             last = seat["now"].clone();

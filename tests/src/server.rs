@@ -27,7 +27,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 const TOO_MANY_REQUESTS: u16 = 429;
 /// How often a state is looked at, and how often at most: 60 s.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LOOKS_MAX: u32 = 1_200;
+const LOOKS_MAX: u32 = 3_600;
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -424,7 +424,7 @@ fn ends(child: &mut Child) -> bool {
     })
 }
 
-/// Looks until there is a value; panics after 60 s.
+/// Looks until there is a value; panics after 180 s.
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..LOOKS_MAX {
         if let Some(value) = look() {

@@ -3,6 +3,7 @@
 //! It takes what is signed with its secret and books each idempotency key once, and lists closed tickets page by
 //! page. It is written on bare sockets, because it must also answer twice, or not at all.
 
+use crate::server;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -85,8 +86,9 @@ struct Door {
 impl TicketSystem {
     /// Starts one on a port of its own.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("it is bound");
+        // One that nobody else is given while it is away.
+        let address = server::free_port();
+        let listener = TcpListener::bind(address).expect("a port");
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("secret"), SECRET).expect("writable");
         let mut system = Self { address, book: Arc::default(), folder, door: None };

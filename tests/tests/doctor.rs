@@ -1,5 +1,6 @@
 //! `qingting doctor`: what it finds on a machine that is well, and on one that is not.
 
+use qingting_tests::ports::rtp_ports;
 use qingting_tests::qingting;
 use qingting_tests::server::{Server, ServerPlan};
 use qingting_tests::trunk::{OnInvite, TrunkEnd, TrunkPlan};
@@ -77,12 +78,15 @@ fn what_would_keep_the_hotline_from_working_is_bad_and_has_a_remedy() {
         path
     };
     let certificate = file("cert.pem", "this is no certificate");
+    // None that the kernel gives to anybody, and too few for fifty calls with a seat each.
+    let first = rtp_ports(102);
     let text = format!(
         "[sip]\nlisten_udp = [\"{}\"]\nlisten_tcp = []\nadvertised_ip = \"10.0.0.9\"\n\
          tls_certificate = {certificate:?}\ntls_key = {certificate:?}\nconcurrent_calls_max = 50\n\
-         [media]\nport_first = 40000\nport_last = 40101\n\
+         [media]\nport_first = {first}\nport_last = {}\n\
          [data]\nmodels = \"{}\"\n[llm]\nurl = \"http://127.0.0.1:9/v1\"\nmodel = \"x\"\n{}",
         taken.local_addr().expect("bound"),
+        first + 101,
         home.path().join("models").display(),
         trunk_at("203.0.113.9:5060".parse().expect("an address")),
     );

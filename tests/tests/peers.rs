@@ -18,7 +18,7 @@ const SAME: f64 = 0.95;
 /// Of such pieces.
 const KEPT_MIN: f64 = 0.8;
 /// A recording may differ that much from the connected time.
-const SLACK: Duration = Duration::from_millis(100);
+const SLACK: Duration = Duration::from_millis(300);
 /// One clear sentence of a synthetic voice, streamed: 0.17 to 0.21 were measured one-shot.
 const ERROR_RATE_MAX: f64 = 0.4;
 const SAID: &str = "您好，我要投诉，小区门口的路灯坏了三天了，一直没有人来修。";
@@ -80,7 +80,7 @@ fn a_call_is_recorded(place: Place, transport: Transport) {
     called.expect_hung_up();
     let call = ended_call(&server);
     assert_eq!(text(&call["hung_up_by"]), "caller");
-    assert!(connected(&call).abs_diff(called.connected) < seconds(0.5), "{call}");
+    assert!(connected(&call).abs_diff(called.connected) < seconds(1.5), "{call}");
     let wav = recorded(&server, &call);
     assert_left_channel_is(&said, &wav);
     // The notice was played, heard by the caller and recorded on the right.
@@ -260,7 +260,7 @@ fn a_telephones_words_are_transcribed(place: impl FnOnce(&Server, &[i16])) {
     let path = format!("/api/v1/calls/{}/transcript", text(&call["id"]));
     // The last words are decoded after the call: wait for a transcript that is good enough.
     let mut written = String::new();
-    let good = Deadline::after(seconds(30.0)).poll(|| {
+    let good = Deadline::after(seconds(120.0)).poll(|| {
         let transcript = server.api_get(&path);
         let segments = transcript["segments"].as_array()?;
         let caller = segments.iter().filter(|segment| segment["party"] == "caller");

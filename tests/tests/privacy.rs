@@ -87,7 +87,8 @@ fn check_erasure(server: &Server, call: &Value) {
 /// The paths of all files.
 fn files_below(folder: &std::path::Path) -> Vec<String> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+    // Folders of a running server come and go.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.path() {
             path if path.is_dir() => files.extend(files_below(&path)),
             path => files.push(path.display().to_string()),

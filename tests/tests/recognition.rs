@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// How far a busy machine may put a sender's sentences out of their time.
+const PACE_MAX_MS: u64 = 400;
 const CALLERS: u64 = 10;
 /// Each says so many sentences of a second, with a pause behind each that ends a segment.
 const SENTENCES: usize = 7;
@@ -106,7 +108,7 @@ fn ten_calls_on_a_recogniser_for_four_lose_partials_and_no_sentence_and_no_audio
         let starts: Vec<u64> = starts.collect();
         for pair in starts.windows(2) {
             let apart = pair[1] - pair[0];
-            assert!(apart.abs_diff((SENTENCE_MS + PAUSE_MS) as u64) <= 150, "{starts:?}");
+            assert!(apart.abs_diff((SENTENCE_MS + PAUSE_MS) as u64) <= PACE_MAX_MS, "{starts:?}");
         }
         let recording = Wav::read(&server.recording_of(id(call)));
         let kept = audio::kept(&talk(number as u64), &recording.channels[0]);
@@ -190,7 +192,10 @@ fn a_recogniser_killed_in_the_middle_of_a_recording_costs_none_of_its_words_and_
     };
     let (once, again) = (starts(&live), starts(&done));
     assert_eq!(again.len(), SENTENCES, "{done}");
-    assert!(once.iter().zip(&again).all(|(a, b)| a.abs_diff(*b) <= 150), "{once:?} {again:?}");
+    assert!(
+        once.iter().zip(&again).all(|(a, b)| a.abs_diff(*b) <= PACE_MAX_MS),
+        "{once:?} {again:?}"
+    );
     assert_eq!(starts(&transcript(&server, &call)), once, "captions stay as they are");
 }
 
@@ -219,5 +224,5 @@ fn what_a_killed_server_had_not_written_down_is_heard_at_its_next_start() {
     let from = |number: usize| segments[number]["start_ms"].as_u64().expect("ms");
     assert_eq!((segments.len(), &said["gaps"]), (2, &serde_json::json!([])), "{said}");
     let apart = (SENTENCE_MS + 2 * PAUSE_MS) as u64;
-    assert!((from(1) - from(0)).abs_diff(apart) <= 150, "{said}");
+    assert!((from(1) - from(0)).abs_diff(apart) <= PACE_MAX_MS, "{said}");
 }

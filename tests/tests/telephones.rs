@@ -37,9 +37,9 @@ fn assert_said(media: &RtpEnd, at_least: f64) {
 fn baresip_says_the_file_and_presses_keys() {
     for transport in BOTH {
         let (called, media) = to_sipp(transport, |plan| baresip::call(&plan.keys("12#")));
-        assert_said(&media, 0.99);
+        assert_said(&media, 0.95);
         assert_eq!(media.keys(), "12#");
-        assert!(called.connected.abs_diff(seconds(3.0)) < seconds(0.2), "{:?}", called.connected);
+        assert!(called.connected.abs_diff(seconds(3.0)) < seconds(1.0), "{:?}", called.connected);
     }
 }
 
@@ -100,7 +100,7 @@ fn a_telephone_hangs_up_when_told() {
         plan.codec = Codec::Ulaw;
         let called = place(&plan);
         called.expect_hung_up();
-        assert!(called.connected.abs_diff(seconds(2.0)) < seconds(0.2), "{:?}", called.connected);
+        assert!(called.connected.abs_diff(seconds(2.0)) < seconds(1.0), "{:?}", called.connected);
     }
 }
 

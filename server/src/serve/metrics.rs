@@ -156,6 +156,7 @@ fn signalling(page: &mut Page, sip: &Endpoint) {
         ("refused_4xx_total", "counter", sip.refused_4xx),
         ("refused_5xx_total", "counter", sip.refused_5xx),
         ("refused_admission_total", "counter", sip.refused_admission),
+        ("refused_full_total", "counter", sip.refused_full),
         ("retransmissions_received_total", "counter", sip.retransmissions_in),
         ("retransmissions_sent_total", "counter", sip.retransmissions_out),
         ("stray_total", "counter", sip.stray),

@@ -489,11 +489,22 @@ fn calls_beyond_the_limits_leave_no_trace() {
         let after: u32 = header(&refused[0], "Retry-After").parse().unwrap();
         assert!((5..=15).contains(&after));
         assert_eq!(solo.agent.stats().transactions, before);
-        assert_eq!(solo.agent.stats().refused_admission, 1);
+        let stats = solo.agent.stats();
+        assert_eq!((stats.refused_admission, stats.refused_full), (1, 1));
         solo.feed(&request("ACK", 1, "ack", &tag, ""));
         solo.feed(&request("BYE", 2, "bye", &tag, ""));
         assert_eq!(solo.codes(&second), ["100"]);
     }
+}
+
+#[test]
+fn calls_that_we_make_take_no_place_of_those_that_come() {
+    let mut solo = Solo::with(Transport::Udp, AgentConfig { calls_max: 1, ..config() });
+    solo.invite("sip:801@10.0.0.2");
+    assert_eq!(solo.agent.stats().dialogs, 1);
+    assert_eq!(solo.codes(&invite("c")), ["100"]);
+    let second = invite("d").replace("Call-ID: in", "Call-ID: other");
+    assert_eq!(solo.codes(&second), ["503"]);
 }
 
 #[test]

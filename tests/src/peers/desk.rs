@@ -2,22 +2,25 @@
 
 use super::baresip::{Next, Phone, heard};
 use crate::audio::{Wav, samples_in};
-use crate::clock::Deadline;
+use crate::clock::{Deadline, Stopwatch};
 use crate::discretion;
 use crate::ports::free_port;
 use crate::tone::{self, Hz};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long a party speaks: a telephone whose file ends hangs up.
-const TONE: Duration = Duration::from_secs(120);
+const TONE: Duration = Duration::from_secs(240);
 /// The stretch of what is heard that is looked at: the newest.
 const STRETCH: Duration = Duration::from_millis(300);
 /// Longest wait for what a telephone does or hears.
-const WAIT_MAX: Duration = Duration::from_secs(15);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Largest sample of silence, with the least noise of A-law.
 const SILENT: u16 = 64;
 /// Of a WAV file; the samples follow and grow as they come.
@@ -43,6 +46,16 @@ impl Manner {
             Self::Waits => "manual",
         }
     }
+}
+
+/// A telephone whose hearing is watched ([`Desk::listens`]).
+#[derive(Debug)]
+pub struct Listening {
+    /// Samples heard before.
+    from: usize,
+    is_over: Arc<AtomicBool>,
+    /// Gives the longest time in which nothing came.
+    watching: JoinHandle<Duration>,
 }
 
 /// A telephone.
@@ -196,17 +209,41 @@ impl Desk {
         tone::heard(&newest(self.home.path(), STRETCH)?)
     }
 
-    /// The longest time without a sound in the newest stretch of what it heard, in steps of 10 ms.
-    pub fn longest_silence(&self, stretch: Duration) -> Duration {
-        let heard = newest(self.home.path(), stretch).unwrap_or_default();
+    /// Watches from now on whether what it hears has holes.
+    pub fn listens(&self) -> Listening {
+        let path = heard(self.home.path()).expect("it hears something");
+        let from = samples_of(&path).len();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_over);
+        let watching = std::thread::spawn(move || {
+            let (mut size, mut grown, mut longest) = (0, Stopwatch::start(), Duration::ZERO);
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+                let now = std::fs::metadata(&path).map_or(0, |file| file.len());
+                longest = longest.max(grown.elapsed());
+                if now > size {
+                    (size, grown) = (now, Stopwatch::start());
+                }
+            }
+            longest
+        });
+        Listening { from, is_over, watching }
+    }
+
+    /// The longest hole since then: silence, or a time in which nothing came at all. Of that its file has nothing, because it
+    /// writes what comes.
+    pub fn longest_hole(&self, since: Listening) -> Duration {
+        since.is_over.store(true, Ordering::Relaxed);
+        let nothing = since.watching.join().expect("no panic");
+        let heard = samples_heard(self.home.path());
         let step = Duration::from_millis(10);
         let mut longest = (0, 0);
-        for frame in heard.chunks(samples_in(step)) {
+        for frame in heard[since.from..].chunks(samples_in(step)) {
             let is_silent = frame.iter().all(|sample| sample.unsigned_abs() < SILENT);
             longest.0 = if is_silent { longest.0 + 1 } else { 0 };
             longest.1 = longest.1.max(longest.0);
         }
-        step * longest.1
+        nothing.max(step * longest.1)
     }
 
     #[track_caller]
@@ -263,11 +300,20 @@ fn event(message: &Value) -> Option<(String, String)> {
     Some((text("type")?, text("param").unwrap_or_default()))
 }
 
-/// The end of the newest recording, which is still being written.
+/// The end of the newest recording.
 fn newest(home: &Path, time: Duration) -> Option<Vec<i16>> {
-    let bytes = std::fs::read(heard(home)?).ok()?;
-    let samples = bytes.get(HEADER_BYTES..)?.chunks_exact(2);
-    let samples: Vec<i16> = samples.map(|of| i16::from_le_bytes([of[0], of[1]])).collect();
+    let samples = samples_heard(home);
     let from = samples.len().checked_sub(samples_in(time))?;
     Some(samples[from..].to_vec())
+}
+
+/// The newest recording, which is still being written; nothing before the first sample.
+fn samples_heard(home: &Path) -> Vec<i16> {
+    heard(home).map(|path| samples_of(&path)).unwrap_or_default()
+}
+
+fn samples_of(path: &Path) -> Vec<i16> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let samples = bytes.get(HEADER_BYTES..).unwrap_or_default().chunks_exact(2);
+    samples.map(|of| i16::from_le_bytes([of[0], of[1]])).collect()
 }

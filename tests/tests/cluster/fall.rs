@@ -1,14 +1,16 @@
 //! One of the servers dies, or stops, while people talk and wait.
 
-use super::{City, seat_now, seconds};
+use super::{City, HOLE_MAX, seat_now, seconds};
 use qingting_tests::clock::{Deadline, Stopwatch};
 use qingting_tests::peers::desk::{Desk, Manner, says};
 use qingting_tests::postgres::Postgres;
 use qingting_tests::server::{Server, wait_until};
 use qingting_tests::tone;
+use std::time::Duration;
 
-/// Until a new call is answered and has somebody after one of the servers died.
-const AGAIN_MAX: f64 = 5.0;
+/// Until a new call is answered and has somebody after one of the servers died, on a machine that does much else: how long it
+/// takes is printed, and measured where nothing else runs (`benches/cluster.sh`).
+const AGAIN_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn calls(city: &City, number: &str) -> Desk {
     let mut citizen = Desk::citizen(number, says(tone::CITIZEN));
@@ -28,7 +30,7 @@ pub(crate) fn talks(citizen: &Desk) -> u32 {
     seen.unwrap_or_else(|| panic!("no seat talks, but {:?}", citizen.hears_now()))
 }
 
-fn active(city: &City, at: usize) -> f64 {
+pub(crate) fn active(city: &City, at: usize) -> f64 {
     city.servers[at].metric("qingting_calls_active")
 }
 
@@ -88,13 +90,14 @@ fn one_dies(keeper_dies: bool) {
     } else {
         (&mut citizens_1, &mut citizens_0)
     };
+    let listening = living.listens();
     city.servers[dies].kill();
     let died = Stopwatch::start();
     // The seat of the call that is lost takes the one who waited; nobody else is disturbed.
     talks(&waits);
     println!("the caller who waited talks {:.1} s after the death", died.elapsed().as_secs_f64());
-    let hole = living.longest_silence(died.elapsed());
-    assert!(hole < seconds(0.1), "the call that goes on has a hole of {hole:?}");
+    let hole = living.longest_hole(listening);
+    assert!(hole < HOLE_MAX, "the call that goes on has a hole of {hole:?}");
     waits.hang_up();
     wait_until("its seat is free", || {
         let free = |extension| seat_now(&city.servers[lives], extension)["state"] == "ready";
@@ -105,7 +108,7 @@ fn one_dies(keeper_dies: bool) {
     talks(&new);
     let took = again.elapsed();
     println!("a new call talks after {:.1} s", took.as_secs_f64());
-    assert!(took < seconds(AGAIN_MAX), "{took:?}");
+    assert!(took < AGAIN_MAX, "{took:?}");
     new.hang_up();
     living.hang_up();
     wait_until("both seats are free", || {
@@ -134,6 +137,7 @@ fn without_the_database_each_server_goes_on_with_its_own_calls_and_takes_new_one
     ];
     let mut citizens = one_call_each(&city, &mut seats);
     let _third = city.seat("803", tone::THIRD, Manner::Answers);
+    let listening = citizens.each_ref().map(Desk::listens);
     database.stop();
     let away = Stopwatch::start();
     // The servers do not hear each other any more, and whoever gets the call has a seat for it.
@@ -141,7 +145,7 @@ fn without_the_database_each_server_goes_on_with_its_own_calls_and_takes_new_one
     talks(&new);
     let took = away.elapsed();
     println!("a new call talks after {:.1} s without database and bus", took.as_secs_f64());
-    assert!(took < seconds(AGAIN_MAX), "{took:?}");
+    assert!(took < AGAIN_MAX, "{took:?}");
     new.hang_up();
     away.sleep_until(seconds(10.0));
     database.start_again();
@@ -150,10 +154,10 @@ fn without_the_database_each_server_goes_on_with_its_own_calls_and_takes_new_one
         let waits = |server: &Server| server.metric("qingting_spool_entries");
         city.servers.iter().all(|server| waits(server) == 0.0).then_some(())
     });
-    for citizen in &mut citizens {
+    for (citizen, listening) in citizens.iter_mut().zip(listening) {
         talks(citizen);
-        let hole = citizen.longest_silence(away.elapsed());
-        assert!(hole < seconds(0.1), "a call that goes on has a hole of {hole:?}");
+        let hole = citizen.longest_hole(listening);
+        assert!(hole < HOLE_MAX, "a call that goes on has a hole of {hole:?}");
         citizen.hang_up();
     }
     wait_until("all seats are free at both", || {

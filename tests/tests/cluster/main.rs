@@ -23,8 +23,9 @@ use std::time::Duration;
 /// Where the servers are, each at an address of its own.
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 11), Ipv4Addr::new(127, 0, 0, 12)];
 
-/// Longest that a call may be silent while the machine, which all of a test shares, also calls a campaign's citizens.
-const HOLE_MAX: Duration = Duration::from_millis(500);
+/// Longest that a call may be silent: a wait for another server, or for the database, would be seconds. What less it costs is
+/// measured where nothing else runs (`benches/cluster.sh`).
+const HOLE_MAX: Duration = Duration::from_secs(1);
 
 /// A city's servers.
 struct City {
@@ -76,7 +77,7 @@ impl City {
         city
     }
 
-    /// They hear each other, one keeps the queues, and the edge has seen both.
+    /// They hear each other and one keeps the queues.
     fn wait_until_joined(&self) {
         wait_until("the servers know each other", || {
             let others = |server: &Server| server.metric("qingting_cluster_other_servers");

@@ -155,7 +155,7 @@ fn a_browser_behind_the_edge_talks_and_its_page_shows_a_call_of_the_other_server
         shows(page, "call-state", "通话中");
         citizen.wait_until_talking();
         citizen.hears(&[tone::FIRST]);
-        let heard = Deadline::after(seconds(15.0)).poll(|| {
+        let heard = Deadline::after(seconds(60.0)).poll(|| {
             let levels = page.levels(&[tone::CITIZEN.into()]);
             (levels[0] > -40.0).then_some(())
         });

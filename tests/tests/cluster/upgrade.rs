@@ -1,17 +1,17 @@
 //! Both servers are restarted one after the other while citizens call, talk, and are called.
 
-use super::fall::{calls, one_call_each, talks};
+use super::fall::{active, calls, one_call_each, talks};
 use super::office::Office;
 use super::{City, HOLE_MAX};
-use qingting_tests::clock::Stopwatch;
-use qingting_tests::peers::desk::Manner;
+use qingting_tests::peers::desk::{Desk, Manner};
 use qingting_tests::server::wait_until;
 use qingting_tests::{Called, call, campaign, tone};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-const CITIZENS: usize = 60;
+/// Enough that there are some left to call when the second server is restarted on a busy machine.
+const CITIZENS: usize = 300;
 /// Callers at once, one call after the other each.
 const CALLERS: [&str; 2] = ["13900139001", "13900139002"];
 
@@ -54,10 +54,10 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
         office.city.seat("802", tone::SECOND, Manner::Answers),
     ];
     let mut citizens = one_call_each(&office.city, &mut seats);
-    let talking = Stopwatch::start();
+    let listening = citizens.each_ref().map(Desk::listens);
     campaign::start(&office.city.servers[0]);
     let load = Load::start(&office.city);
-    for (at, citizen) in citizens.iter_mut().enumerate() {
+    for (at, (citizen, listening)) in citizens.iter_mut().zip(listening).enumerate() {
         let process = office.city.servers[at].pid();
         wait_until("it dials", || (office.running(process).len() >= 2).then_some(()));
         let server = &office.city.servers[at];
@@ -69,7 +69,7 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
         let goes_on = |of: &super::office::Attempt| of.process != process && of.began_at > told_at;
         wait_until("the other dials", || office.attempts().iter().any(goes_on).then_some(()));
         talks(citizen);
-        let hole = citizen.longest_silence(talking.elapsed());
+        let hole = citizen.longest_hole(listening);
         assert!(hole < HOLE_MAX, "its call has a hole of {hole:?}");
         citizen.hang_up();
         assert!(office.city.servers[at].ended(), "it ends by itself once its call is over");
@@ -85,6 +85,10 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
         }
         office.city.servers[at].start_again();
         office.city.wait_until_joined();
+        // Only then has the other somebody to leave its calls to.
+        wait_until("the edge sends it calls again", || {
+            (active(&office.city, at) > 0.0).then_some(())
+        });
         let log = office.city.servers[at].log();
         assert!(log.contains("the database is a newer program's; this one runs on it"), "{log}");
         // The seat is free, whichever server its telephone registered with.
@@ -111,9 +115,15 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
         // A busy machine leaves holes in recordings, and of several reads at once one that meets a step of the schema fails:
         // that is told, and costs nobody anything here.
         let is_harmless = |line: &str| {
-            ["a recording is incomplete", "a campaign stands still for a moment"]
-                .iter()
-                .any(|told| line.contains(told))
+            [
+                "a recording is incomplete",
+                "a campaign stands still for a moment",
+                "callbacks stand still until this is over",
+                "calls could not be checked",
+                "its sentences cannot be spoken",
+            ]
+            .iter()
+            .any(|told| line.contains(told))
         };
         let is_fault = |line: &&str| line.contains(" ERROR ") && !is_harmless(line);
         let fault = log.lines().find(is_fault);

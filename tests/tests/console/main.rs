@@ -204,7 +204,7 @@ fn a_citizens_words_become_a_draft_that_the_seat_edits_and_submits() {
     shows(&page, "call-state", "咨询中");
     click(&page, "three");
     shows(&page, "call-state", "三方通话");
-    let both = Deadline::after(Duration::from_secs(15)).poll(|| {
+    let both = Deadline::after(Duration::from_secs(60)).poll(|| {
         let to_citizen = citizen.level(EXPERT_HZ, Duration::from_secs(1));
         (to_citizen > HEARD && page.levels(&[EXPERT_HZ])[0] > HEARD).then_some(())
     });
@@ -254,7 +254,7 @@ fn a_seat_and_a_citizen_hear_each_other_and_the_keys_work() {
 
     let citizen = Talker::call(server.sip(), CITIZEN_HZ);
     take(&page);
-    let heard = Deadline::after(Duration::from_secs(15)).poll(|| {
+    let heard = Deadline::after(Duration::from_secs(60)).poll(|| {
         let to_citizen = citizen.level(SEAT_HZ, Duration::from_millis(500));
         (to_citizen > HEARD && page.levels(&[CITIZEN_HZ])[0] > HEARD).then_some(())
     });

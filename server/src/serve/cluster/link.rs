@@ -49,7 +49,7 @@ pub async fn run(hotline: Arc<Hotline>, http: SocketAddr, mut seal: Seal) {
             Err(error) => tracing::debug!(%error, "the other servers cannot be heard"),
         }
         hotline.switchboard.cluster.others.silent();
-        hotline.switchboard.queues.alone(clock::unix_now().0.unsigned_abs(), present(&hotline));
+        keep_own(&hotline);
         // What was to be said is asked for by whoever hears us next.
         while outgoing.try_recv().is_ok() {}
         tokio::time::sleep(AGAIN_AFTER).await;
@@ -92,6 +92,11 @@ async fn joined(
                 keeps = link.look(&mut listener, keeps).await?;
                 if switchboard.cluster.take_lost() {
                     tracing::warn!("more was to be said to the other servers than was taken; saying it anew");
+                    if !keeps {
+                        // The keeper takes a greeting for a new beginning and forgets who waits here, and its answer tells a
+                        // member of the same term nothing new: who has kept its own since then tells it all.
+                        keep_own(hotline);
+                    }
                     switchboard.cluster.tell(Letter::Hello);
                     link.tell_all();
                     if keeps {
@@ -270,6 +275,11 @@ pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
 }
 
 /// Seats whose telephones can be reached.
+/// This server keeps the queues of its own calls until a keeper of all is heard.
+fn keep_own(hotline: &Hotline) {
+    hotline.switchboard.queues.alone(clock::unix_now().0.unsigned_abs(), present(hotline));
+}
+
 fn present(hotline: &Hotline) -> Present {
     let switchboard = &hotline.switchboard;
     let is_present = |extension: &String| {

@@ -312,6 +312,10 @@ mod tests {
         let before = tokio::time::Instant::now();
         let (batch, _) = exporter.batch(span()).await;
         assert_eq!(batch.len(), 5);
-        assert!((BATCH_WAIT..3 * BATCH_WAIT).contains(&before.elapsed()), "{:?}", before.elapsed());
+        assert!(
+            (BATCH_WAIT..20 * BATCH_WAIT).contains(&before.elapsed()),
+            "{:?}",
+            before.elapsed()
+        );
     }
 }

@@ -164,6 +164,6 @@ mod tests {
         let (traces, _waiting) = traces(100, 2);
         let before = tokio::time::Instant::now();
         traces.finish().await;
-        assert!((LAST_MAX..3 * LAST_MAX).contains(&before.elapsed()), "{:?}", before.elapsed());
+        assert!((LAST_MAX..20 * LAST_MAX).contains(&before.elapsed()), "{:?}", before.elapsed());
     }
 }

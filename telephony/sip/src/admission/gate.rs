@@ -123,9 +123,9 @@ pub struct Counts {
     pub source_rejected: u64,
     /// Not answered, because their source was refused too often.
     pub silenced: u64,
-    /// Calls refused because all sources together make too many.
+    /// Calls of trunks, peers and users refused because too many come in a second.
     pub calls_rejected: u64,
-    /// Calls of strangers refused because too many of theirs run.
+    /// Calls of strangers refused because they have taken their share, of a second or of those that run.
     pub strangers_rejected: u64,
     /// Calls that took a reserved place.
     pub reserved_used: u64,
@@ -206,7 +206,10 @@ impl Gate {
             self.counts.reserved_used += 1;
             return true;
         }
-        self.counts.calls_rejected += 1;
+        match caller {
+            Caller::Known => self.counts.calls_rejected += 1,
+            Caller::Stranger => self.counts.strangers_rejected += 1,
+        }
         false
     }
 

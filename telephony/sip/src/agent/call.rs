@@ -55,6 +55,8 @@ pub(super) struct Call {
     pub(super) answerer: Answerer,
     /// The address of the next hop's name.
     pub(super) resolved: Option<(String, SocketAddr)>,
+    /// It came in.
+    pub(super) is_incoming: bool,
     /// It came from nobody whom we know.
     pub(super) is_strangers: bool,
     /// Nothing came yet that only who got our answer can send: the address may be invented.
@@ -154,6 +156,7 @@ impl Call {
             credentials: None,
             answerer: Answerer::default(),
             resolved: None,
+            is_incoming: false,
             is_strangers: false,
             is_unproved: false,
             ours: phase == Phase::Calling,

@@ -84,6 +84,7 @@ impl Agent {
         let Some(mut call) = self.calls.remove(&key) else { return };
         self.dialogs.remove(&call.index);
         self.unacked -= usize::from(call.awaits_first_ack());
+        self.incoming -= usize::from(call.is_incoming);
         self.strangers.running -= usize::from(call.is_strangers);
         self.strangers.unproved -= usize::from(call.is_unproved);
         if let Some(id) = call.invite_in {

@@ -74,7 +74,8 @@ pub const TRANSACTION_BYTES_MAX: usize = 256 << 20;
 pub struct AgentConfig {
     /// For the Server and User-Agent headers.
     pub product: String,
-    /// Dialogs at once, at most; INVITEs beyond are answered 503.
+    /// Calls that came in and run at once, at most; INVITEs beyond are answered 503. What we call ourselves belongs to one of
+    /// them or to a campaign, which has its own limit.
     pub calls_max: usize,
     /// See [`CALLS_UNACKED_MAX`].
     pub calls_unacked_max: usize,
@@ -120,6 +121,8 @@ pub struct Agent {
     dialogs: HashMap<String, CallKey>,
     /// Calls whose first 2xx waits for its ACK.
     unacked: usize,
+    /// Calls that came in.
+    incoming: usize,
     strangers: Strangers,
     ended: replaced::Ended,
 }
@@ -142,6 +145,7 @@ impl Agent {
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             unacked: 0,
+            incoming: 0,
             strangers: Strangers::default(),
             ended: replaced::Ended::default(),
         }

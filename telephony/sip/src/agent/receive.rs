@@ -126,11 +126,14 @@ impl Agent {
         }
         // A user's second line, a transfer that is under way: they belong to calls that go on.
         let is_of_a_call = user.is_some() || request.headers.first(&HeaderName::Replaces).is_some();
-        if (self.draining && !is_of_a_call)
-            || self.transactions_full()
-            || self.calls.len() >= self.config.calls_max
+        if self.draining && !is_of_a_call {
+            return self.not_admitted(flow, &request);
+        }
+        if self.transactions_full()
+            || self.incoming >= self.config.calls_max
             || self.unacked >= self.config.calls_unacked_max
         {
+            self.stats.refused_full += 1;
             return self.not_admitted(flow, &request);
         }
         let is_stranger = self.is_strangers(flow, &request, user.is_some());
@@ -157,7 +160,8 @@ impl Agent {
         let is_proxied = self.edge.config.is_proxy(flow.remote);
         call.pinned = !is_proxied && (user.is_some() || self.edge.registrar.knows(flow));
         let sender = self.edge.config.sender(flow, &request.headers);
-        (call.is_strangers, call.is_unproved) = (is_stranger, is_stranger);
+        (call.is_incoming, call.is_strangers, call.is_unproved) = (true, is_stranger, is_stranger);
+        self.incoming += 1;
         self.strangers.running += usize::from(is_stranger);
         self.strangers.unproved += usize::from(is_stranger);
         call.peer = Peer::of(&request.headers);

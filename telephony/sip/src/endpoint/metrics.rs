@@ -19,6 +19,8 @@ pub struct EndpointMetrics {
     /// INVITEs refused with 503: too many calls, too many without ACK, draining, or nobody took
     /// the call from the channel.
     pub refused_admission: u64,
+    /// Of these, those that came while as many calls ran as may.
+    pub refused_full: u64,
     /// Messages that came again.
     pub retransmissions_in: u64,
     /// Messages that were sent again.
@@ -126,6 +128,7 @@ impl Published {
             refused_4xx: stats.refused_4xx,
             refused_5xx: stats.refused_5xx,
             refused_admission: stats.refused_admission + counts.refused_admission,
+            refused_full: stats.refused_full + counts.refused_admission,
             retransmissions_in: stats.retransmissions_in,
             retransmissions_out: stats.retransmissions_out,
             stray: stats.stray,
