@@ -79,8 +79,21 @@ impl Desk {
         says: Vec<i16>,
         how: Manner,
     ) -> Self {
+        Self::registered(server, extension, password, says, how, Duration::from_secs(60))
+    }
+
+    /// The same, registered for a time of its choice.
+    pub fn registered(
+        server: SocketAddr,
+        extension: &str,
+        password: &str,
+        says: Vec<i16>,
+        how: Manner,
+        time: Duration,
+    ) -> Self {
+        let regint = time.as_secs();
         let account = format!(
-            "<sip:{extension}@{server}>;auth_user={extension};auth_pass={password};regint=60;\
+            "<sip:{extension}@{server}>;auth_user={extension};auth_pass={password};regint={regint};\
              answermode={};audio_codecs=PCMA/8000/1\n",
             how.mode()
         );

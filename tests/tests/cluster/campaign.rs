@@ -11,7 +11,7 @@ use qingting_tests::tone;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const CITIZENS: usize = 100;
+const CITIZENS: usize = 60;
 /// Of these, so many are not called yet when a server dies.
 const LEFT_MIN: usize = 10;
 /// How long an attempt, and a message, is a server's without word from it (`LEASE` of `serve/callbacks/runner.rs`,
@@ -43,7 +43,7 @@ fn in_the_middle(office: &Office, at: usize) -> String {
 
 #[test]
 fn a_server_that_dials_and_delivers_dies_and_the_other_does_the_rest_once() {
-    let mut office = Office::open(CITIZENS, |plan| plan);
+    let mut office = Office::open(CITIZENS, 0, |plan| plan);
     let mut seats = [
         office.city.seat("801", tone::FIRST, Manner::Answers),
         office.city.seat("802", tone::SECOND, Manner::Answers),

@@ -26,7 +26,7 @@ pub(crate) fn talks(citizen: &Desk) -> u32 {
         [hz] => Some(*hz).filter(|hz| seats.contains(hz)),
         _ => None,
     };
-    let seen = Deadline::after(seconds(20.0)).poll(seat);
+    let seen = Deadline::after(seconds(60.0)).poll(seat);
     seen.unwrap_or_else(|| panic!("no seat talks, but {:?}", citizen.hears_now()))
 }
 

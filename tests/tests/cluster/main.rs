@@ -114,8 +114,14 @@ impl City {
 
     /// A telephone that registers through the edge and waits for calls.
     fn seat(&self, extension: &str, hz: Hz, how: Manner) -> Desk {
+        self.seat_for(extension, hz, how, Duration::from_secs(60))
+    }
+
+    /// The same, registered for a time of its choice.
+    fn seat_for(&self, extension: &str, hz: Hz, how: Manner, time: Duration) -> Desk {
         self.hire(extension);
-        let desk = Desk::seat(self.edge.sip(), extension, BROWSER_PASSWORD, says(hz), how);
+        let (edge, password) = (self.edge.sip(), BROWSER_PASSWORD);
+        let desk = Desk::registered(edge, extension, password, says(hz), how, time);
         for server in &self.servers {
             wait_until("the seat is ready", || {
                 let now = seat_now(server, extension);

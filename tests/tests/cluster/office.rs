@@ -10,6 +10,7 @@ use qingting_tests::server::{ServerPlan, wait_until};
 use qingting_tests::ticket_system::TicketSystem;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,8 +56,13 @@ pub(crate) struct Leased {
 }
 
 impl Office {
-    /// So many citizens wait to be called, once each; the campaign has not begun.
-    pub(crate) fn open(count: usize, change: impl Fn(ServerPlan) -> ServerPlan) -> Self {
+    /// So many citizens wait to be called, once each, and so many more are there whose tickets are not closed yet; the campaign has
+    /// not begun.
+    pub(crate) fn open(
+        now: usize,
+        later: usize,
+        change: impl Fn(ServerPlan) -> ServerPlan,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let hello = folder.path().join("hello.wav");
         Wav::mono(speech_like(7, Duration::from_millis(700))).write(&hello);
@@ -68,6 +74,7 @@ impl Office {
                 hello.display(),
             )
         };
+        let count = now + later;
         let citizens = Citizens::start(&(1..=count).map(citizen).collect::<String>());
         let system = TicketSystem::start();
         let address = postgres::database();
@@ -90,8 +97,14 @@ impl Office {
             "per_second_max": 4.0, "ring_s": 10,
         });
         campaign::create(&city.servers[0], &settings);
-        campaign::import_all(&city.servers[0], (1..=count).map(|n| (ticket(n), number(n))));
-        Self { city, citizens, system, address, count }
+        let office = Self { city, citizens, system, address, count };
+        office.close_tickets(1..=now);
+        office
+    }
+
+    /// Closes these citizens' tickets.
+    pub(crate) fn close_tickets(&self, citizens: RangeInclusive<usize>) {
+        campaign::import_all(&self.city.servers[0], citizens.map(|n| (ticket(n), number(n))));
     }
 
     fn ask(&self, sql: &str) -> Vec<Vec<String>> {

@@ -8,6 +8,7 @@ use qingting_tests::peers::desk::{Desk, Manner, says};
 use qingting_tests::server::{Server, wait_until};
 use qingting_tests::{audio::Wav, audio::beeps, tone};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The call that runs, and the place of the server that carries it.
 fn running(city: &City) -> (usize, String) {
@@ -130,6 +131,33 @@ fn a_break_at_one_server_counts_at_the_other_and_callers_wait_in_one_line() {
     citizens[0].hang_up();
     citizens[1].wait_until_talking();
     citizens[1].hang_up();
+}
+
+#[test]
+fn telephones_that_registered_for_an_hour_ring_when_every_server_was_started_anew() {
+    let mut city = City::open(|plan| plan);
+    let hour = Duration::from_secs(3_600);
+    let seats = [("801", tone::FIRST), ("802", tone::SECOND)];
+    let desks = seats.map(|(extension, hz)| city.seat_for(extension, hz, Manner::Answers, hour));
+    for at in 0..2 {
+        city.servers[at].kill();
+        city.servers[at].start_again();
+        city.wait_until_joined();
+        for server in &city.servers {
+            wait_until("both seats can be reached", || {
+                let is_there =
+                    |(extension, _): &(&str, _)| seat_now(server, extension)["registered"] == true;
+                seats.iter().all(is_there).then_some(())
+            });
+        }
+    }
+    // One at each seat, at whichever server.
+    let mut citizens =
+        ["13800138001", "13800138002"].map(|number| super::fall::calls(&city, number));
+    let heard = citizens.each_ref().map(super::fall::talks);
+    assert!(heard.contains(&tone::FIRST) && heard.contains(&tone::SECOND), "{heard:?}");
+    citizens.iter_mut().for_each(Desk::hang_up);
+    drop(desks);
 }
 
 #[test]

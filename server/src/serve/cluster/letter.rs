@@ -20,6 +20,8 @@ pub enum Letter {
     Queue(QueueLetter),
     /// To all: where a seat's telephones are that registered with me; none when they are gone.
     Telephones { extension: String, telephones: Vec<SharedTelephone> },
+    /// To all: where a seat's telephones are that registered with a server which has gone or begun anew since, as far as I know.
+    TelephonesLeft { extension: String, telephones: Vec<SharedTelephone> },
     /// To all: what is seen of a call of mine; `None` when it is over.
     Call { call: CallId, state: Option<SharedCall> },
     /// To all: something happened.

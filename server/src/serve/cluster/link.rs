@@ -7,6 +7,7 @@ use crate::clock;
 use crate::serve::{Hotline, switchboard};
 use anyhow::{Context, Result, bail};
 use qingting_core::queue::Present;
+use qingting_sip::message::SipUri;
 use qingting_store::{BusListener, BusMessage, BusSender};
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -214,6 +215,10 @@ impl Link {
                 others.tells_anew(&from);
                 switchboard.queues.came_again(&from);
                 self.tell_all();
+                // It may have been started again, and telephones that registered with it before do not know that.
+                for (extension, telephones) in others.left(clock::unix_now()) {
+                    switchboard.cluster.tell(Letter::TelephonesLeft { extension, telephones });
+                }
             }
             Letter::Bye => {
                 self.gone(&from);
@@ -223,6 +228,13 @@ impl Link {
             Letter::Queue(letter) => switchboard.queues.heard(&from, letter),
             Letter::Telephones { extension, telephones } => {
                 others.telephones_are(clock::unix_now(), &from, extension.clone(), &telephones);
+                switchboard::look_at(&self.hotline, &extension);
+            }
+            Letter::TelephonesLeft { extension, telephones } => {
+                let own = self.hotline.endpoint.bindings(&extension).into_iter();
+                let own: Vec<SipUri> = own.map(|binding| binding.contact).collect();
+                let now = clock::unix_now();
+                others.telephones_left(now, extension.clone(), &telephones, &own);
                 switchboard::look_at(&self.hotline, &extension);
             }
             Letter::Call { call, state } => others.call_is(&from, call, state),
@@ -274,12 +286,12 @@ pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
         .collect()
 }
 
-/// Seats whose telephones can be reached.
 /// This server keeps the queues of its own calls until a keeper of all is heard.
 fn keep_own(hotline: &Hotline) {
     hotline.switchboard.queues.alone(clock::unix_now().0.unsigned_abs(), present(hotline));
 }
 
+/// Seats whose telephones can be reached.
 fn present(hotline: &Hotline) -> Present {
     let switchboard = &hotline.switchboard;
     let is_present = |extension: &String| {

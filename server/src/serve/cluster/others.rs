@@ -28,6 +28,45 @@ struct Known {
     calls: HashMap<CallId, (String, SharedCall)>,
     /// By extension and server.
     telephones: HashMap<String, HashMap<String, Vec<Telephone>>>,
+    /// By extension, of servers that have gone or begun anew: until they are refreshed somewhere, or their time is over.
+    left: HashMap<String, Vec<Telephone>>,
+}
+
+/// Telephones of one seat that are kept of servers that are gone; those that hold longest stay.
+const LEFT_MAX: usize = 8;
+
+impl Known {
+    /// What registered with that server is nobody's now.
+    fn leave(&mut self, server: &str) {
+        for (extension, of_seat) in &mut self.telephones {
+            let mut its = of_seat.remove(server).unwrap_or_default();
+            // One that has moved to another server since is that one's.
+            its.retain(|of| of_seat.values().flatten().all(|known| known.contact != of.contact));
+            let left = self.left.entry(extension.clone()).or_default();
+            its.into_iter().for_each(|telephone| keep_left(left, telephone));
+        }
+        self.telephones.retain(|_, of_seat| !of_seat.is_empty());
+        self.left.retain(|_, left| !left.is_empty());
+    }
+}
+
+fn keep_left(left: &mut Vec<Telephone>, telephone: Telephone) {
+    match left.iter_mut().find(|of| of.contact == telephone.contact) {
+        Some(known) if known.expires_at >= telephone.expires_at => return,
+        Some(known) => *known = telephone,
+        None => left.push(telephone),
+    }
+    left.sort_by_key(|telephone| std::cmp::Reverse(telephone.expires_at));
+    left.truncate(LEFT_MAX);
+}
+
+fn read(now: UnixMillis, told: &SharedTelephone) -> Option<Telephone> {
+    let path: Vec<NameAddr> = told.path.iter().filter_map(|of| NameAddr::parse(of)).collect();
+    // Without its whole way it cannot be reached.
+    (path.len() == told.path.len() && !path.is_empty()).then_some(())?;
+    let expires_at = now + Duration::from_millis(told.left_ms);
+    let is_browser = told.is_browser;
+    Some(Telephone { contact: told.contact.parse().ok()?, path, is_browser, expires_at })
 }
 
 impl Others {
@@ -41,11 +80,15 @@ impl Others {
         let mut known = self.lock();
         known.servers.remove(server);
         known.calls.retain(|_, (of, _)| of != server);
+        known.leave(server);
     }
 
-    /// A server tells all its calls anew.
+    /// A server tells all its calls and telephones anew. **The telephones stay that it does not know of any more**: they
+    /// registered before it was started again, and will do so anew in their time, which may be an hour.
     pub fn tells_anew(&self, server: &str) {
-        self.lock().calls.retain(|_, (of, _)| of != server);
+        let mut known = self.lock();
+        known.calls.retain(|_, (of, _)| of != server);
+        known.leave(server);
     }
 
     /// Nobody is heard any more.
@@ -111,16 +154,8 @@ impl Others {
         extension: String,
         told: &[SharedTelephone],
     ) {
-        let telephone = |told: &SharedTelephone| {
-            let path: Vec<NameAddr> =
-                told.path.iter().filter_map(|of| NameAddr::parse(of)).collect();
-            // Without its whole way it cannot be reached.
-            (path.len() == told.path.len() && !path.is_empty()).then_some(())?;
-            let expires_at = now + Duration::from_millis(told.left_ms);
-            let is_browser = told.is_browser;
-            Some(Telephone { contact: told.contact.parse().ok()?, path, is_browser, expires_at })
-        };
-        let telephones: Vec<Telephone> = told.iter().filter_map(telephone).collect();
+        let telephones: Vec<Telephone> = told.iter().filter_map(|told| read(now, told)).collect();
+        self.refreshed(&extension, telephones.iter().map(|of| &of.contact));
         let mut known = self.lock();
         let of_seat = known.telephones.entry(extension).or_default();
         if telephones.is_empty() {
@@ -131,14 +166,63 @@ impl Others {
         known.telephones.retain(|_, of_seat| !of_seat.is_empty());
     }
 
+    /// These contacts of a seat have registered again, with whichever server: what that one says of them counts from now on.
+    pub fn refreshed<'a>(&self, extension: &str, contacts: impl Iterator<Item = &'a SipUri>) {
+        let mut known = self.lock();
+        let Some(left) = known.left.get_mut(extension) else { return };
+        for contact in contacts {
+            left.retain(|telephone| telephone.contact != *contact);
+        }
+        known.left.retain(|_, left| !left.is_empty());
+    }
+
+    /// Another server tells of telephones of a seat that registered with one that has gone or begun anew. Those that are known as
+    /// somebody's already are not taken.
+    pub fn telephones_left(
+        &self,
+        now: UnixMillis,
+        extension: String,
+        told: &[SharedTelephone],
+        own: &[SipUri],
+    ) {
+        let mut known = self.lock();
+        let of_servers = known.telephones.get(&extension);
+        let of_servers = of_servers.into_iter().flat_map(HashMap::values).flatten();
+        let is_somebodys: Vec<SipUri> =
+            of_servers.map(|of| of.contact.clone()).chain(own.iter().cloned()).collect();
+        let telephones = told.iter().filter_map(|told| read(now, told));
+        let telephones = telephones.filter(|of| !is_somebodys.contains(&of.contact));
+        let left = known.left.entry(extension).or_default();
+        telephones.for_each(|telephone| keep_left(left, telephone));
+        known.left.retain(|_, left| !left.is_empty());
+    }
+
+    /// What is known of telephones of servers that have gone or begun anew, by extension.
+    pub fn left(&self, now: UnixMillis) -> Vec<(String, Vec<SharedTelephone>)> {
+        let mut known = self.lock();
+        known.left.retain(|_, left| {
+            left.retain(|telephone| telephone.expires_at > now);
+            !left.is_empty()
+        });
+        let shared = |of: &Telephone| SharedTelephone {
+            contact: of.contact.to_string(),
+            path: of.path.iter().map(ToString::to_string).collect(),
+            is_browser: of.is_browser,
+            left_ms: u64::try_from(of.expires_at.0 - now.0).unwrap_or(0),
+        };
+        let of_seat = |(extension, left): (&String, &Vec<Telephone>)| {
+            (extension.clone(), left.iter().map(shared).collect())
+        };
+        known.left.iter().map(of_seat).collect()
+    }
+
     /// Those of a seat that are not over, the one refreshed last first.
     pub fn telephones(&self, now: UnixMillis, extension: &str) -> Vec<Telephone> {
-        let mut known = self.lock();
-        let Some(of_seat) = known.telephones.get_mut(extension) else { return Vec::new() };
-        for telephones in of_seat.values_mut() {
-            telephones.retain(|telephone| telephone.expires_at > now);
-        }
-        let mut all: Vec<Telephone> = of_seat.values().flatten().cloned().collect();
+        let known = self.lock();
+        let of_servers = known.telephones.get(extension).into_iter().flat_map(HashMap::values);
+        let left = known.left.get(extension).into_iter();
+        let all = of_servers.chain(left).flatten();
+        let mut all: Vec<Telephone> = all.filter(|of| of.expires_at > now).cloned().collect();
         all.sort_by_key(|telephone| std::cmp::Reverse(telephone.expires_at));
         all
     }
@@ -172,6 +256,51 @@ mod tests {
         let left = |now| others.telephones(UnixMillis(now), "801").len();
         assert_eq!((left(1_000), left(2_000), left(3_000)), (2, 1, 0));
         assert_eq!(others.telephones(UnixMillis(0), "802"), []);
+    }
+
+    #[test]
+    fn a_server_that_begins_anew_is_told_of_the_telephones_that_it_had() {
+        let path = "<sip:10.0.0.1;lr>";
+        let (now, contact) = (UnixMillis(0), "sip:x@10.0.0.9:5070".parse::<SipUri>().unwrap());
+        let known = Others::default();
+        known.telephones_are(now, "a", "801".into(), &[told(path, 5_000)]);
+        assert_eq!(known.left(now), []);
+        known.tells_anew("a");
+        let left = known.left(UnixMillis(1_000));
+        assert_eq!(left, [("801".to_owned(), vec![told(path, 4_000)])]);
+
+        let anew = Others::default();
+        let hear = |own: &[SipUri]| {
+            for (extension, telephones) in &left {
+                anew.telephones_left(now, extension.clone(), telephones, own);
+            }
+            anew.telephones(now, "801").len()
+        };
+        // Not where it is known better.
+        assert_eq!(hear(std::slice::from_ref(&contact)), 0);
+        assert_eq!((hear(&[]), hear(&[])), (1, 1));
+        assert_eq!(anew.telephones(UnixMillis(4_000), "801"), []);
+        // It registers again, with the one and then with the other, and is gone.
+        anew.refreshed("801", [contact].iter());
+        assert_eq!(anew.telephones(now, "801"), []);
+        known.telephones_are(now, "b", "801".into(), &[told(path, 9_000)]);
+        assert_eq!((known.left(now), known.telephones(now, "801").len()), (vec![], 1));
+        known.telephones_are(now, "b", "801".into(), &[]);
+        assert_eq!(known.telephones(now, "801"), []);
+    }
+
+    #[test]
+    fn telephones_that_are_left_have_a_most() {
+        let others = Others::default();
+        for port in 0..20 {
+            let of = SharedTelephone {
+                contact: format!("sip:x@10.0.0.9:{}", 5_070 + port),
+                ..told("<sip:10.0.0.1;lr>", 1_000 + port)
+            };
+            others.telephones_left(UnixMillis(0), "801".into(), &[of], &[]);
+        }
+        let kept = others.telephones(UnixMillis(0), "801");
+        assert_eq!((kept.len(), kept[0].expires_at), (LEFT_MAX, UnixMillis(1_019)));
     }
 
     #[test]

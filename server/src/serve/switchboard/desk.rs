@@ -82,6 +82,8 @@ pub async fn watch_telephones(hotline: Arc<Hotline>) {
             Ok(RegistrationEvent { user, .. }) => {
                 let cluster = &hotline.switchboard.cluster;
                 if cluster.is_on() {
+                    let own = hotline.endpoint.bindings(&user);
+                    cluster.others.refreshed(&user, own.iter().map(|binding| &binding.contact));
                     let telephones = cluster::telephones(&hotline, &user);
                     cluster
                         .tell(cluster::Letter::Telephones { extension: user.clone(), telephones });

@@ -65,9 +65,10 @@ impl From<u16> for Value {
     }
 }
 
+/// To four places: what is measured is no more exact, and further digits may look like somebody's number.
 impl From<f64> for Value {
     fn from(ratio: f64) -> Self {
-        Self::Ratio(ratio)
+        Self::Ratio((ratio * 1e4).round() / 1e4)
     }
 }
 
