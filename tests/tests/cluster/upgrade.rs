@@ -112,8 +112,11 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
     }
     let causes: Vec<_> =
         CALLERS.iter().flat_map(|caller| office.causes_of_calls_from(caller)).collect();
-    assert_eq!(causes.len(), called.len());
-    assert!(causes.iter().all(|cause| cause == "caller_hung_up"), "{causes:?}");
+    let (carried, passed): (Vec<_>, Vec<_>) =
+        causes.into_iter().partition(|cause| cause == "caller_hung_up");
+    assert_eq!(carried.len(), called.len());
+    // A server that says nothing for a second on a busy machine is passed over, and that call is another's.
+    assert!(passed.iter().all(|cause| cause == "caller_cancelled"), "{passed:?}");
     for server in &office.city.servers {
         let log = server.log();
         // A busy machine leaves holes in recordings, and of several reads at once one that meets a step of the schema fails:

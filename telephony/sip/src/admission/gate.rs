@@ -19,7 +19,7 @@ pub const SILENCE_REJECTS_BURST: u32 = 20;
 pub const STRANGERS_PERCENT_MAX: u32 = 50;
 
 /// Calls of strangers at once, at most, that nobody has shown to be real yet, by an ACK or another request that
-/// only who got our answer can send. An invented address never does, and holds its place for 32 s.
+/// only who got our answer can send. An invented address never does, and holds its place while it rings and for 32 s after the answer.
 pub const STRANGERS_UNPROVED_MAX: usize = 100;
 
 /// What is let in.
