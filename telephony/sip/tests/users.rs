@@ -126,7 +126,7 @@ fn a_user_registers_refreshes_and_leaves() {
     solo.wait(100_000);
     assert_eq!(
         contacts(&phone.register(&mut solo, "Expires: 9999\r\n"))[0].split("expires=").nth(1),
-        Some("3600")
+        Some("300")
     );
     let done = phone.register(&mut solo, "Expires: 0\r\n");
     assert_eq!((code(&done).as_str(), contacts(&done).len()), ("200", 0));

@@ -84,7 +84,7 @@ impl Others {
     }
 
     /// A server tells all its calls and telephones anew. **The telephones stay that it does not know of any more**: they
-    /// registered before it was started again, and will do so anew in their time, which may be an hour.
+    /// registered before it was started again, and will do so anew in their time, in some minutes.
     pub fn tells_anew(&self, server: &str) {
         let mut known = self.lock();
         known.calls.retain(|_, (of, _)| of != server);

@@ -9,8 +9,9 @@ pub const EXPIRES_S_DEFAULT: u32 = 300;
 /// Shortest life of a binding; less is refused with 423.
 pub const EXPIRES_S_MIN: u32 = 60;
 
-/// Longest life of a binding; more is shortened.
-pub const EXPIRES_S_MAX: u32 = 3_600;
+/// Longest life of a binding; more is shortened. Bindings are in memory: so long a seat's telephone may not ring after the one
+/// server of a hotline was started anew.
+pub const EXPIRES_S_MAX: u32 = 300;
 
 /// Longest User-Agent and instance that are kept.
 const TEXT_BYTES_MAX: usize = 128;
