@@ -329,7 +329,7 @@ spoof() { # MODE
   begin "INVITE flood, false addresses" "$1"
   before=$(grep -c 'arrivals: call ' server.log || true) refused=$(refusals)
   run flood INVITE "$FLOOD_S" "$1" spoofed
-  # Strangers have 100 places until somebody acknowledges, each for 32 s; the others are the good calls.
+  # Strangers have 100 places until somebody acknowledges, each for 32 s where nothing rings; the others are the good calls.
   [ "$1" = closed ] || most=$((100 * (1 + FLOOD_S / 32)))
   taken=$(($(grep -c 'arrivals: call ' server.log) - before)) refused=$(($(refusals) - refused))
   line "the strangers' share: 100 calls that nobody acknowledged, $1" metrics "" "$taken calls taken, the good ones among them, $refused refused" \

@@ -24,8 +24,9 @@ mod text_file;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// A server that runs for years gives back what it does not use, and its threads take memory from each other without waiting: the
-/// system's own allocator held twice what was in use (benches/README.md, "An hour").
+/// A server that runs for years gives back what it does not use; the system's own allocator keeps it (benches/README.md, "An hour").
+/// Not on ARM: jemalloc is built for one size of pages, and kernels there have several.
+#[cfg(target_arch = "x86_64")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -25,7 +25,7 @@ const LINES_WAITING_MAX: usize = 64;
 /// Longest wait for an answer over HTTP.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const TOO_MANY_REQUESTS: u16 = 429;
-/// How often a state is looked at, and how often at most: 60 s.
+/// How often a state is looked at, and how often at most: 180 s.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS_MAX: u32 = 3_600;
 

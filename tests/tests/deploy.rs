@@ -6,7 +6,9 @@ use qingting_tests::peers::talker::Talker;
 use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
 use qingting_tests::ticket_system::TicketSystem;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project").to_owned()
@@ -69,11 +71,29 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
             assert!(there.insert(name.to_owned()), "{name} is there twice");
         }
     }
-    for file in ["deploy/prometheus/qingting-alerts.yml", "deploy/grafana/qingting.json"] {
+    for file in [
+        "deploy/prometheus/qingting-alerts.yml",
+        "deploy/prometheus/qingting-alerts.test.yml",
+        "deploy/grafana/qingting.json",
+    ] {
         let asked = names(&read(file));
         assert!(asked.len() > 10, "{file}: {asked:?}");
         let missing: Vec<_> = asked.difference(&there).collect();
         assert!(missing.is_empty(), "{file} asks for {missing:?}");
+    }
+}
+
+/// Where Prometheus is installed, which no other test wants.
+#[test]
+fn alerts_ring_at_what_they_are_tested_with() {
+    let tests = root().join("deploy/prometheus/qingting-alerts.test.yml");
+    let promtool = Command::new("promtool").args(["test", "rules"]).arg(&tests).output();
+    match promtool {
+        Ok(told) => assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            println!("promtool is not installed: {} was not run", tests.display());
+        }
+        Err(error) => panic!("promtool: {error}"),
     }
 }
 

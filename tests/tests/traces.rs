@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use qingting_tests::audio::{Wav, samples_in};
 use qingting_tests::campaign;
 use qingting_tests::citizens::Citizens;
+use qingting_tests::clock::Deadline;
 use qingting_tests::collector::{Collector, attribute, text};
 use qingting_tests::discretion::{Known, indiscretions};
 use qingting_tests::house::{CITIZEN, House, NUMBER, QUEUE};
@@ -235,13 +236,14 @@ fn a_collector_that_is_away_costs_calls_nothing_and_gets_their_spans_later() {
     collector.refuses_with(400);
     let unwanted = one_call(&server);
     let mut before = 0.0;
-    wait_until("its spans are dropped, and no more come", || {
+    let is_all = Deadline::after(Duration::from_secs(180)).poll(|| {
         let now = dropped(&server);
         let is_all = now > 5.0 && now == before;
         before = now;
         std::thread::sleep(Duration::from_secs(2));
         is_all.then_some(())
     });
+    assert!(is_all.is_some(), "its spans are dropped, and no more come: {before}");
     collector.refuses_with(0);
     trace(&collector, &one_call(&server));
     assert!(collector.spans().iter().all(|span| call_of(span) != unwanted));

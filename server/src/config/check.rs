@@ -213,7 +213,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
             "{pairs} port pair(s) cannot carry sip.concurrent_calls_max = {} calls",
             sip.concurrent_calls_max
         ),
-        "Widen the range (two ports a call) or lower sip.concurrent_calls_max",
+        "Widen the range (two ports a leg; a call with a seat has two legs) or lower sip.concurrent_calls_max",
     );
     demand(
         media.shards <= 64,

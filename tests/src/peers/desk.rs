@@ -8,7 +8,7 @@ use crate::ports::free_port;
 use crate::tone::{self, Hz};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -23,6 +23,8 @@ const STRETCH: Duration = Duration::from_millis(300);
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Largest sample of silence, with the least noise of A-law.
 const SILENT: u16 = 64;
+/// Of what it hears: 8,000 samples of two bytes.
+const BYTES_PER_S: f64 = 16_000.0;
 /// Of a WAV file; the samples follow and grow as they come.
 const HEADER_BYTES: usize = 44;
 
@@ -51,6 +53,7 @@ impl Manner {
 /// A telephone whose hearing is watched ([`Desk::listens`]).
 #[derive(Debug)]
 pub struct Listening {
+    path: PathBuf,
     /// Samples heard before.
     from: usize,
     is_over: Arc<AtomicBool>,
@@ -225,22 +228,25 @@ impl Desk {
     /// Watches from now on whether what it hears has holes.
     pub fn listens(&self) -> Listening {
         let path = heard(self.home.path()).expect("it hears something");
-        let from = samples_of(&path).len();
+        let (from, watched) = (samples_of(&path).len(), path.clone());
         let is_over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_over);
         let watching = std::thread::spawn(move || {
-            let (mut size, mut grown, mut longest) = (0, Stopwatch::start(), Duration::ZERO);
+            let size = || std::fs::metadata(&watched).map_or(0, |file| file.len());
+            let (mut known, mut grown, mut longest) = (size(), Stopwatch::start(), Duration::ZERO);
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(20));
-                let now = std::fs::metadata(&path).map_or(0, |file| file.len());
-                longest = longest.max(grown.elapsed());
-                if now > size {
-                    (size, grown) = (now, Stopwatch::start());
+                let now = size();
+                // What has come meanwhile was no hole: a busy machine may not look for a while.
+                let came = Duration::from_secs_f64((now - known) as f64 / BYTES_PER_S);
+                longest = longest.max(grown.elapsed().saturating_sub(came));
+                if now > known {
+                    (known, grown) = (now, Stopwatch::start());
                 }
             }
             longest
         });
-        Listening { from, is_over, watching }
+        Listening { path, from, is_over, watching }
     }
 
     /// The longest hole since then: silence, or a time in which nothing came at all. Of that its file has nothing, because it
@@ -248,7 +254,7 @@ impl Desk {
     pub fn longest_hole(&self, since: Listening) -> Duration {
         since.is_over.store(true, Ordering::Relaxed);
         let nothing = since.watching.join().expect("no panic");
-        let heard = samples_heard(self.home.path());
+        let heard = samples_of(&since.path);
         let step = Duration::from_millis(10);
         let mut longest = (0, 0);
         for frame in heard[since.from..].chunks(samples_in(step)) {

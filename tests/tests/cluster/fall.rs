@@ -30,7 +30,7 @@ pub(crate) fn talks(citizen: &Desk) -> u32 {
     seen.unwrap_or_else(|| panic!("no seat talks, but {:?}", citizen.hears_now()))
 }
 
-pub(crate) fn active(city: &City, at: usize) -> f64 {
+fn active(city: &City, at: usize) -> f64 {
     city.servers[at].metric("qingting_calls_active")
 }
 

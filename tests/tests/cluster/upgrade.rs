@@ -1,10 +1,10 @@
 //! Both servers are restarted one after the other while citizens call, talk, and are called.
 
-use super::fall::{active, calls, one_call_each, talks};
+use super::fall::{calls, one_call_each, talks};
 use super::office::Office;
 use super::{City, HOLE_MAX};
 use qingting_tests::peers::desk::{Desk, Manner};
-use qingting_tests::server::wait_until;
+use qingting_tests::server::{Server, wait_until};
 use qingting_tests::{Called, call, campaign, tone};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 
 /// Whose tickets are closed before each of the servers is restarted, so that there are some left to call on a busy machine, too.
 const CITIZENS: usize = 48;
+/// Errors of one server that cost nobody anything.
+const HARMLESS_MAX: usize = 10;
 /// Callers at once, one call after the other each.
 const CALLERS: [&str; 2] = ["13900139001", "13900139002"];
 
@@ -86,11 +88,13 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
             // The newer program: this one is the older from now on, and so is the other, which runs.
             office.widen_schema();
         }
+        let arrived = |server: &Server| server.log().matches("arrivals: call ").count();
+        let before = arrived(&office.city.servers[at]);
         office.city.servers[at].start_again();
         office.city.wait_until_joined();
         // Only then has the other somebody to leave its calls to.
         wait_until("the edge sends it calls again", || {
-            (active(&office.city, at) > 0.0).then_some(())
+            (arrived(&office.city.servers[at]) > before).then_some(())
         });
         let log = office.city.servers[at].log();
         assert!(log.contains("the database is a newer program's; this one runs on it"), "{log}");
@@ -132,8 +136,8 @@ fn both_servers_are_restarted_one_after_the_other_and_nothing_is_lost() {
             .iter()
             .any(|told| line.contains(told))
         };
-        let is_fault = |line: &&str| line.contains(" ERROR ") && !is_harmless(line);
-        let fault = log.lines().find(is_fault);
-        assert!(fault.is_none(), "{fault:?}");
+        let (harmless, faults): (Vec<_>, Vec<_>) =
+            log.lines().filter(|line| line.contains(" ERROR ")).partition(|line| is_harmless(line));
+        assert!(faults.is_empty() && harmless.len() <= HARMLESS_MAX, "{faults:?} {harmless:?}");
     }
 }

@@ -43,7 +43,7 @@ fn the_citizen_is_left_all_others_are_right_and_a_pause_is_silence() {
     let recording = &ended["recording"];
     assert_eq!(recording["encrypted"], true, "{recording}");
     // A busy machine drops ticks; a call of any length has few.
-    assert!(recording["missing_ms"].as_u64().is_none_or(|ms| ms < 1_000), "{recording}");
+    assert!(recording["missing_ms"].as_u64().is_some_and(|ms| ms < 1_000), "{recording}");
 
     let wav = Wav::read(&house.server.recording_of(&call));
     assert_eq!((wav.rate, wav.channels.len()), (8_000, 2));

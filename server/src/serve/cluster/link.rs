@@ -2,12 +2,12 @@
 
 use super::Parcel;
 use super::letter::{Copied, Letter, SharedTelephone};
+use super::others::Telephone;
 use super::seal::Seal;
 use crate::clock;
 use crate::serve::{Hotline, switchboard};
 use anyhow::{Context, Result, bail};
 use qingting_core::queue::Present;
-use qingting_sip::message::SipUri;
 use qingting_store::{BusListener, BusMessage, BusSender};
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -231,9 +231,7 @@ impl Link {
                 switchboard::look_at(&self.hotline, &extension);
             }
             Letter::TelephonesLeft { extension, telephones } => {
-                let own = self.hotline.endpoint.bindings(&extension).into_iter();
-                let own: Vec<SipUri> = own.map(|binding| binding.contact).collect();
-                let now = clock::unix_now();
+                let (now, own) = (clock::unix_now(), own_telephones(&self.hotline, &extension));
                 others.telephones_left(now, extension.clone(), &telephones, &own);
                 switchboard::look_at(&self.hotline, &extension);
             }
@@ -272,7 +270,20 @@ impl Link {
     }
 }
 
-/// A seat's telephones that every server can reach.
+/// A seat's telephones that registered here.
+pub fn own_telephones(hotline: &Hotline, extension: &str) -> Vec<Telephone> {
+    let now = clock::unix_now();
+    let own = hotline.endpoint.bindings(extension).into_iter();
+    own.map(|binding| Telephone {
+        expires_at: now + hotline.endpoint.time_left(&binding),
+        is_browser: binding.transport.is_web(),
+        contact: binding.contact,
+        path: binding.path,
+    })
+    .collect()
+}
+
+/// Those of them that every server can reach.
 pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
     let bindings = hotline.endpoint.bindings(extension).into_iter();
     let shared = bindings.filter(|binding| !binding.path.is_empty());

@@ -9,7 +9,7 @@ mod others;
 mod seal;
 
 pub use letter::{Copied, Letter, SharedCall};
-pub use link::{run, telephones};
+pub use link::{own_telephones, run, telephones};
 pub use others::{Others, Telephone};
 pub use seal::{Seal, secret};
 

@@ -37,17 +37,29 @@ const LEFT_MAX: usize = 8;
 
 impl Known {
     /// What registered with that server is nobody's now.
-    fn leave(&mut self, server: &str) {
+    fn has_gone(&mut self, server: &str) {
         for (extension, of_seat) in &mut self.telephones {
             let mut its = of_seat.remove(server).unwrap_or_default();
             // One that has moved to another server since is that one's.
-            its.retain(|of| of_seat.values().flatten().all(|known| known.contact != of.contact));
+            its.retain(|of| !of_seat.values().flatten().any(|known| outlasts(known, of)));
             let left = self.left.entry(extension.clone()).or_default();
             its.into_iter().for_each(|telephone| keep_left(left, telephone));
         }
         self.telephones.retain(|_, of_seat| !of_seat.is_empty());
         self.left.retain(|_, left| !left.is_empty());
     }
+
+    /// These telephones of a seat registered with a server that is there: what that one says of them counts from now on.
+    fn are_registered(&mut self, extension: &str, telephones: &[Telephone]) {
+        let Some(left) = self.left.get_mut(extension) else { return };
+        left.retain(|of| !telephones.iter().any(|known| outlasts(known, of)));
+        self.left.retain(|_, left| !left.is_empty());
+    }
+}
+
+/// Whether one is the other, registered no earlier.
+fn outlasts(known: &Telephone, other: &Telephone) -> bool {
+    known.contact == other.contact && known.expires_at >= other.expires_at
 }
 
 fn keep_left(left: &mut Vec<Telephone>, telephone: Telephone) {
@@ -80,7 +92,7 @@ impl Others {
         let mut known = self.lock();
         known.servers.remove(server);
         known.calls.retain(|_, (of, _)| of != server);
-        known.leave(server);
+        known.has_gone(server);
     }
 
     /// A server tells all its calls and telephones anew. **The telephones stay that it does not know of any more**: they
@@ -88,7 +100,7 @@ impl Others {
     pub fn tells_anew(&self, server: &str) {
         let mut known = self.lock();
         known.calls.retain(|_, (of, _)| of != server);
-        known.leave(server);
+        known.has_gone(server);
     }
 
     /// Nobody is heard any more.
@@ -155,8 +167,8 @@ impl Others {
         told: &[SharedTelephone],
     ) {
         let telephones: Vec<Telephone> = told.iter().filter_map(|told| read(now, told)).collect();
-        self.refreshed(&extension, telephones.iter().map(|of| &of.contact));
         let mut known = self.lock();
+        known.are_registered(&extension, &telephones);
         let of_seat = known.telephones.entry(extension).or_default();
         if telephones.is_empty() {
             of_seat.remove(server);
@@ -166,32 +178,26 @@ impl Others {
         known.telephones.retain(|_, of_seat| !of_seat.is_empty());
     }
 
-    /// These contacts of a seat have registered again, with whichever server: what that one says of them counts from now on.
-    pub fn refreshed<'a>(&self, extension: &str, contacts: impl Iterator<Item = &'a SipUri>) {
-        let mut known = self.lock();
-        let Some(left) = known.left.get_mut(extension) else { return };
-        for contact in contacts {
-            left.retain(|telephone| telephone.contact != *contact);
-        }
-        known.left.retain(|_, left| !left.is_empty());
+    /// These telephones of a seat registered with this server.
+    pub fn own_are(&self, extension: &str, own: &[Telephone]) {
+        self.lock().are_registered(extension, own);
     }
 
     /// Another server tells of telephones of a seat that registered with one that has gone or begun anew. Those that are known as
-    /// somebody's already are not taken.
+    /// somebody's already, registered no earlier, are not taken.
     pub fn telephones_left(
         &self,
         now: UnixMillis,
         extension: String,
         told: &[SharedTelephone],
-        own: &[SipUri],
+        own: &[Telephone],
     ) {
         let mut known = self.lock();
         let of_servers = known.telephones.get(&extension);
         let of_servers = of_servers.into_iter().flat_map(HashMap::values).flatten();
-        let is_somebodys: Vec<SipUri> =
-            of_servers.map(|of| of.contact.clone()).chain(own.iter().cloned()).collect();
+        let somebodys: Vec<Telephone> = of_servers.chain(own).cloned().collect();
         let telephones = told.iter().filter_map(|told| read(now, told));
-        let telephones = telephones.filter(|of| !is_somebodys.contains(&of.contact));
+        let telephones = telephones.filter(|of| !somebodys.iter().any(|known| outlasts(known, of)));
         let left = known.left.entry(extension).or_default();
         telephones.for_each(|telephone| keep_left(left, telephone));
         known.left.retain(|_, left| !left.is_empty());
@@ -258,35 +264,55 @@ mod tests {
         assert_eq!(others.telephones(UnixMillis(0), "802"), []);
     }
 
+    const PATH: &str = "<sip:10.0.0.1;lr>";
+
+    fn telephone(left_ms: u64) -> Telephone {
+        read(UnixMillis(0), &told(PATH, left_ms)).unwrap()
+    }
+
     #[test]
     fn a_server_that_begins_anew_is_told_of_the_telephones_that_it_had() {
-        let path = "<sip:10.0.0.1;lr>";
-        let (now, contact) = (UnixMillis(0), "sip:x@10.0.0.9:5070".parse::<SipUri>().unwrap());
-        let known = Others::default();
-        known.telephones_are(now, "a", "801".into(), &[told(path, 5_000)]);
-        assert_eq!(known.left(now), []);
-        known.tells_anew("a");
-        let left = known.left(UnixMillis(1_000));
-        assert_eq!(left, [("801".to_owned(), vec![told(path, 4_000)])]);
-
-        let anew = Others::default();
-        let hear = |own: &[SipUri]| {
-            for (extension, telephones) in &left {
-                anew.telephones_left(now, extension.clone(), telephones, own);
+        let now = UnixMillis(0);
+        for says_hello in [true, false] {
+            let others = Others::default();
+            others.telephones_are(now, "a", "801".into(), &[told(PATH, 5_000)]);
+            assert_eq!(others.left(now), []);
+            if says_hello {
+                others.tells_anew("a");
+            } else {
+                others.gone("a");
             }
-            anew.telephones(now, "801").len()
+            let left = others.left(UnixMillis(1_000));
+            assert_eq!(left, [("801".to_owned(), vec![told(PATH, 4_000)])]);
+        }
+        let anew = Others::default();
+        let there = || anew.telephones(now, "801").len();
+        let hear = |own: &[Telephone]| {
+            anew.telephones_left(now, "801".into(), &[told(PATH, 4_000)], own);
+            there()
         };
-        // Not where it is known better.
-        assert_eq!(hear(std::slice::from_ref(&contact)), 0);
-        assert_eq!((hear(&[]), hear(&[])), (1, 1));
+        // Not where it has registered since.
+        assert_eq!(hear(&[telephone(4_000)]), 0);
+        assert_eq!((hear(&[telephone(3_000)]), hear(&[])), (1, 1));
         assert_eq!(anew.telephones(UnixMillis(4_000), "801"), []);
-        // It registers again, with the one and then with the other, and is gone.
-        anew.refreshed("801", [contact].iter());
-        assert_eq!(anew.telephones(now, "801"), []);
-        known.telephones_are(now, "b", "801".into(), &[told(path, 9_000)]);
-        assert_eq!((known.left(now), known.telephones(now, "801").len()), (vec![], 1));
-        known.telephones_are(now, "b", "801".into(), &[]);
-        assert_eq!(known.telephones(now, "801"), []);
+        anew.own_are("801", &[telephone(9_000)]);
+        assert_eq!(there(), 0);
+    }
+
+    #[test]
+    fn a_telephone_that_is_left_is_the_servers_where_it_registers_next() {
+        let now = UnixMillis(0);
+        let others = Others::default();
+        others.telephones_are(now, "a", "801".into(), &[told(PATH, 5_000)]);
+        // It was at another one before, which has not heard of its move.
+        others.telephones_are(now, "b", "801".into(), &[told(PATH, 3_000)]);
+        others.gone("a");
+        others.telephones_are(now, "b", "801".into(), &[told(PATH, 3_000)]);
+        assert_eq!(others.telephones(UnixMillis(3_000), "801").len(), 1);
+        others.telephones_are(now, "b", "801".into(), &[told(PATH, 9_000)]);
+        assert_eq!((others.left(now), others.telephones(now, "801").len()), (vec![], 1));
+        others.telephones_are(now, "b", "801".into(), &[]);
+        assert_eq!(others.telephones(now, "801"), []);
     }
 
     #[test]

@@ -82,8 +82,7 @@ pub async fn watch_telephones(hotline: Arc<Hotline>) {
             Ok(RegistrationEvent { user, .. }) => {
                 let cluster = &hotline.switchboard.cluster;
                 if cluster.is_on() {
-                    let own = hotline.endpoint.bindings(&user);
-                    cluster.others.refreshed(&user, own.iter().map(|binding| &binding.contact));
+                    cluster.others.own_are(&user, &cluster::own_telephones(&hotline, &user));
                     let telephones = cluster::telephones(&hotline, &user);
                     cluster
                         .tell(cluster::Letter::Telephones { extension: user.clone(), telephones });

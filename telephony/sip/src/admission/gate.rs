@@ -125,7 +125,7 @@ pub struct Counts {
     pub silenced: u64,
     /// Calls of trunks, peers and users refused because too many come in a second.
     pub calls_rejected: u64,
-    /// Calls of strangers refused because they have taken their share, of a second or of those that run.
+    /// Calls of strangers refused: they have taken their share of a second or of those that run, or nothing is left of the second.
     pub strangers_rejected: u64,
     /// Calls that took a reserved place.
     pub reserved_used: u64,

@@ -17,7 +17,7 @@ pub struct Stats {
     pub refused_5xx: u64,
     /// INVITEs refused with 503: too many calls, too many without ACK, or draining.
     pub refused_admission: u64,
-    /// Of these, those that came while as many calls ran as may.
+    /// Of these, those that came while as many calls ran as may, or as many were without ACK, or transactions kept as much.
     pub refused_full: u64,
     /// Requests and responses that came again.
     pub retransmissions_in: u64,

@@ -19,7 +19,7 @@ pub struct EndpointMetrics {
     /// INVITEs refused with 503: too many calls, too many without ACK, draining, or nobody took
     /// the call from the channel.
     pub refused_admission: u64,
-    /// Of these, those that came while as many calls ran as may.
+    /// Of these, those that came while as many calls ran as may, or as many were without ACK, or transactions kept as much.
     pub refused_full: u64,
     /// Messages that came again.
     pub retransmissions_in: u64,

@@ -72,7 +72,7 @@ pub struct EndpointConfig {
     pub advertised_ip: Option<IpAddr>,
     /// For the Server and User-Agent headers.
     pub product: String,
-    /// Dialogs at once, at most.
+    /// Calls that came in and run at once, at most.
     pub calls_max: usize,
     /// Connections at once, at most.
     pub connections_max: usize,
