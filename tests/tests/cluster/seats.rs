@@ -151,6 +151,10 @@ fn telephones_ring_when_every_server_was_started_anew_before_they_register_again
             });
         }
     }
+    // It is not that they have registered again.
+    for server in &city.servers {
+        assert_eq!(server.metric("qingting_sip_users_registered"), 0.0);
+    }
     // One at each seat, at whichever server.
     let mut citizens =
         ["13800138001", "13800138002"].map(|number| super::fall::calls(&city, number));
