@@ -39,8 +39,9 @@ const TICKET_EVERY: Duration = Duration::from_secs(15);
 /// Longest wait for the last calls: a seat and an expert whose citizen has gone talk on until the seat's tone ends.
 const OVER_MAX: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Of the whole time, before memory is looked at.
-const WARM_UP: f64 = 1.0 / 6.0;
+/// Of the whole time, before memory is looked at: what has a most is full then, of a whole hour the SIP messages of 1,000 calls and
+/// the pages that each of SQLite's connections keeps (2 MiB).
+const WARM_UP: f64 = 0.5;
 const GROWTH_MAX: f64 = 1.0;
 const RECORDING_MAX: Duration = Duration::from_millis(40);
 /// A worker's and a database's own connections come and go; a call has two sockets.
