@@ -3,6 +3,7 @@
 //! It takes what is signed with its secret and books each idempotency key once, and lists closed tickets page by
 //! page. It is written on bare sockets, because it must also answer twice, or not at all.
 
+use crate::clock::Deadline;
 use crate::server;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -88,7 +89,7 @@ impl TicketSystem {
     pub fn start() -> Self {
         // One that nobody else is given while it is away.
         let address = server::free_port();
-        let listener = TcpListener::bind(address).expect("a port");
+        let listener = listen(address);
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("secret"), SECRET).expect("writable");
         let mut system = Self { address, book: Arc::default(), folder, door: None };
@@ -162,7 +163,7 @@ impl TicketSystem {
 
     /// Takes connections again, at the same address and with the same book.
     pub fn come_back(&mut self) {
-        self.open(TcpListener::bind(self.address).expect("the port is still free"));
+        self.open(listen(self.address));
     }
 
     fn open(&mut self, listener: TcpListener) {
@@ -183,6 +184,13 @@ impl TicketSystem {
     fn book(&self) -> MutexGuard<'_, Book> {
         lock(&self.book)
     }
+}
+
+/// Listens at a port that is free. Whoever looked whether it is may have left it for a moment to a program that another thread
+/// started just then.
+fn listen(address: SocketAddr) -> TcpListener {
+    let listener = Deadline::after(Duration::from_secs(5)).poll(|| TcpListener::bind(address).ok());
+    listener.unwrap_or_else(|| panic!("{address} is not free"))
 }
 
 impl Drop for TicketSystem {

@@ -255,8 +255,8 @@ mod tests {
     fn a_telephone_outlives_its_server_but_not_its_time() {
         let others = Others::default();
         let path = "<sip:10.0.0.1;lr;received=sip:10.0.0.9:5070>";
-        others.telephones_are(UnixMillis(0), "a", "801".into(), &[told(path, 2_000)]);
-        let two = [told(path, 3_000), told("nonsense", 9_000)];
+        others.telephones_are(UnixMillis(0), "a", "801".into(), &[told(path, 3_000)]);
+        let two = [told(path, 2_000), told("nonsense", 9_000)];
         others.telephones_are(UnixMillis(0), "b", "801".into(), &two);
         others.gone("a");
         let left = |now| others.telephones(UnixMillis(now), "801").len();
