@@ -57,7 +57,13 @@ fn is_workbook(file: &str) -> bool {
     [".xlsx", ".xlsm"].iter().any(|end| name.ends_with(end))
 }
 
+/// The rows of the first sheet that is shown. An error also where the reader stumbles over what no spreadsheet writes, such as a column beyond all numbers: it panics then.
 fn rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError> {
+    let read = std::panic::catch_unwind(|| read_rows(file, bytes));
+    read.unwrap_or_else(|_| Err(unreadable(file, "it has what no spreadsheet writes")))
+}
+
+fn read_rows(file: &str, bytes: &[u8]) -> Result<Vec<(u64, Vec<String>)>, TableError> {
     let too_large = unpacks_beyond(bytes, UNPACKED_BYTES_MAX);
     if too_large.map_err(|error| unreadable(file, &error.to_string()))? {
         let what = format!("it unpacks to more than {UNPACKED_BYTES_MAX} bytes");

@@ -99,4 +99,7 @@ fn what_cannot_be_read_is_told_with_the_remedy() {
     let far = format!("<row r=\"1\">{}</row>", string("AZZ1", "x"));
     let expected = format!("a.xlsx row 1: 1378 cells, but {COLUMNS_MAX} columns");
     assert!(error(&workbook(&far)).starts_with(&expected));
+    // Beyond all numbers: the library panics.
+    let beyond = format!("<row r=\"1\">{}</row>", string("AAAAAAAAAAAA1", "x"));
+    assert!(error(&workbook(&beyond)).contains("no spreadsheet writes"));
 }
