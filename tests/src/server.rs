@@ -362,7 +362,12 @@ impl Server {
 
     /// Tells it to come to its end: SIGTERM, as systemd does.
     pub fn ask_to_finish(&self) {
-        let told = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([name, &self.pid().to_string()]).status();
         assert!(told.is_ok_and(|status| status.success()));
     }
 

@@ -5,7 +5,6 @@ use qingting_tests::peers::desk::Manner;
 use qingting_tests::server::wait_until;
 use qingting_tests::tone;
 use serde_json::{Value, json};
-use std::process::Command;
 use std::time::Duration;
 
 /// A hang-up comes through within this.
@@ -153,14 +152,10 @@ fn a_telephone_that_is_listened_to_tells_how_long_nothing_came() {
     let mut seat = house.seat("801", tone::FIRST, Manner::Answers);
     let (mut citizen, _) = house.talk(&mut seat);
     citizen.hears(&[tone::FIRST]);
-    let signal = |name: &str| {
-        let pid = house.server.pid().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().expect("kill runs").success());
-    };
     let listening = citizen.listens();
-    signal("-STOP");
+    house.server.signal("-STOP");
     std::thread::sleep(Duration::from_millis(1_500));
-    signal("-CONT");
+    house.server.signal("-CONT");
     citizen.hears(&[tone::FIRST]);
     let hole = citizen.longest_hole(listening);
     assert!(hole > Duration::from_secs(1), "{hole:?}");

@@ -285,16 +285,9 @@ pub fn own_telephones(hotline: &Hotline, extension: &str) -> Vec<Telephone> {
 
 /// Those of them that every server can reach.
 pub fn telephones(hotline: &Hotline, extension: &str) -> Vec<SharedTelephone> {
-    let bindings = hotline.endpoint.bindings(extension).into_iter();
-    let shared = bindings.filter(|binding| !binding.path.is_empty());
-    shared
-        .map(|binding| SharedTelephone {
-            contact: binding.contact.to_string(),
-            path: binding.path.iter().map(ToString::to_string).collect(),
-            is_browser: binding.transport.is_web(),
-            left_ms: u64::try_from(hotline.endpoint.time_left(&binding).as_millis()).unwrap_or(0),
-        })
-        .collect()
+    let own = own_telephones(hotline, extension).into_iter();
+    let now = clock::unix_now();
+    own.filter(|of| !of.path.is_empty()).map(|of| of.shared(now)).collect()
 }
 
 /// This server keeps the queues of its own calls until a keeper of all is heard.

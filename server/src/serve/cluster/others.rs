@@ -18,6 +18,18 @@ pub struct Telephone {
     pub expires_at: UnixMillis,
 }
 
+impl Telephone {
+    /// As other servers are told of it.
+    pub fn shared(&self, now: UnixMillis) -> SharedTelephone {
+        SharedTelephone {
+            contact: self.contact.to_string(),
+            path: self.path.iter().map(ToString::to_string).collect(),
+            is_browser: self.is_browser,
+            left_ms: u64::try_from(self.expires_at.0 - now.0).unwrap_or(0),
+        }
+    }
+}
+
 /// See above.
 #[derive(Default)]
 pub struct Others(Mutex<Known>);
@@ -210,14 +222,8 @@ impl Others {
             left.retain(|telephone| telephone.expires_at > now);
             !left.is_empty()
         });
-        let shared = |of: &Telephone| SharedTelephone {
-            contact: of.contact.to_string(),
-            path: of.path.iter().map(ToString::to_string).collect(),
-            is_browser: of.is_browser,
-            left_ms: u64::try_from(of.expires_at.0 - now.0).unwrap_or(0),
-        };
         let of_seat = |(extension, left): (&String, &Vec<Telephone>)| {
-            (extension.clone(), left.iter().map(shared).collect())
+            (extension.clone(), left.iter().map(|of| of.shared(now)).collect())
         };
         known.left.iter().map(of_seat).collect()
     }
