@@ -3,6 +3,7 @@
 use qingting_common::UnixMillis;
 use qingting_core::hours::{LocalDate, LocalDateTime, OpeningHours, Window};
 use qingting_nlu::LocalTime;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const STEPS_MAX: usize = 9_000;
 const HOUR_MS: i64 = 3_600_000;
 
 /// The rules of a campaign.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// Weekdays, holidays and hours.
     pub hours: OpeningHours,

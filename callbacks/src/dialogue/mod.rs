@@ -94,7 +94,7 @@ pub enum By {
 }
 
 /// An answer to be kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Answered {
     /// To which question.
     pub question: Question,

@@ -19,6 +19,7 @@ mod reader;
 pub use reader::AnswerReader;
 
 use crate::LocalTime;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// From this confidence on a reading is the answer.
@@ -32,7 +33,8 @@ const _: () = assert!(CONFIRM_MIN <= DOUBTED && DOUBTED < ACCEPT_MIN);
 pub const ANSWER_CHARS_MAX: usize = 400;
 
 /// What was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Question {
     /// 请问您是…本人吗: [`Answer::Yes`] or [`Answer::WrongPerson`].
     RightPerson,
@@ -112,7 +114,8 @@ impl Satisfaction {
 }
 
 /// Why a citizen is not satisfied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// 未联系: nobody got in touch.
     NotContacted,

@@ -10,6 +10,7 @@ use qingting_callbacks::attempt::{Next, Outcome, Status, Tried, next};
 use qingting_callbacks::result::Round;
 use qingting_callbacks::schedule::Rules;
 use qingting_common::{CallId, CampaignId, FollowUpId, UnixMillis};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -71,7 +72,7 @@ pub struct AttemptRow {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttemptEnd {
     /// Of which follow-up.
     pub follow_up: FollowUpId,

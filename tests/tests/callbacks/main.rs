@@ -1,6 +1,7 @@
 //! Callbacks, from a closed ticket to what became of it, with citizens behind a real trunk. Answers are
 //! keys: what is said and how it is understood is tested elsewhere.
 
+mod away;
 #[allow(dead_code, unused_imports, unused_macros, reason = "one database is all it needs")]
 #[path = "../../../store/tests/support/postgres.rs"]
 mod postgres;

@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::legs::LegIo;
 use super::spoken::Spoken;
 use crate::serve::callbacks::{self, Failed, Step, Talk};
+use crate::serve::spool::Write;
 use qingting_callbacks::dialogue::Ending;
 use qingting_common::Millis;
 use qingting_core::call::{Input, LegId, Prompt, Role, Treatment};
@@ -11,6 +12,7 @@ use qingting_media::Frame;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// The citizen.
 const CITIZEN: LegId = LegId(0);
@@ -116,39 +118,27 @@ impl Driver {
         true
     }
 
-    /// Noted before anything is said.
+    /// Noted before anything is said, but whoever has answered is not kept waiting for it.
     pub(super) fn talk_answered(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (hotline, call, at) = (Arc::clone(&self.hotline), self.id, crate::clock::unix_now());
+        let noted = self.note(Write::AttemptAnswered { at: crate::clock::unix_now() });
         async move {
-            let noted = hotline.store.attempt_answered(call, at);
-            // Whoever has answered is not kept waiting for it.
-            match tokio::time::timeout(NOTE_MAX, noted).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(%call, %error, "that a callback was answered could not be stored");
-                }
-                Err(_) => {
-                    tracing::warn!(%call, "that a callback was answered was not stored in time");
-                }
-            }
+            let _ = tokio::time::timeout(NOTE_MAX, noted).await;
         }
     }
 
     /// He heard that the call is recorded, and stayed.
     fn notice_heard(&self) {
-        let (hotline, call) = (Arc::clone(&self.hotline), self.id);
-        let at = crate::clock::unix_now();
-        self.note(async move {
-            if let Err(error) = hotline.store.attempt_notified(call, at).await {
-                tracing::warn!(%call, %error, "that the notice was heard could not be stored");
-            }
-        });
+        drop(self.note(Write::AttemptNotified { at: crate::clock::unix_now() }));
     }
 
-    /// Something that nobody waits for.
-    fn note(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let running = self.hotline.app.spawn(task);
-        drop(running);
+    /// Keeps something of the attempt, whether anybody waits for it or not.
+    fn note(&self, write: Write) -> JoinHandle<()> {
+        let (hotline, call) = (Arc::clone(&self.hotline), self.id);
+        self.hotline.app.spawn(async move {
+            if let Err(error) = hotline.spool.keep(call, write).await {
+                tracing::warn!(%call, %error, "that a callback was answered, or its notice heard, could not be stored");
+            }
+        })
     }
 
     fn in_talk(&mut self, tell: impl FnOnce(&mut Talk, Millis)) -> bool {
@@ -178,7 +168,7 @@ impl Driver {
                 if let Some(errand) = &self.beginning.errand {
                     let (hotline, errand) = (Arc::clone(&self.hotline), Arc::clone(errand));
                     let app = self.hotline.app.clone();
-                    self.storing.spawn_on(callbacks::store_answer(hotline, errand, answered), &app);
+                    self.storing.spawn_on(callbacks::store_answer(hotline, self.id, errand, answered), &app);
                 }
             }
             Step::Over(ending) => {

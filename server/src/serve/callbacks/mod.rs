@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::serve::Hotline;
 use crate::serve::relay::secrets;
-use crate::serve::spool::Write;
+use crate::serve::spool::{SpoolError, Unkept, Write};
 use crate::serve::switchboard::hours_named;
 use crate::serve::traces;
 use anyhow::{Context, Result};
@@ -293,17 +293,23 @@ pub fn speak(
     }
 }
 
-/// Commits an answer; whether it is.
-pub async fn store_answer(hotline: Arc<Hotline>, errand: Arc<Errand>, answered: Answered) -> bool {
+/// Keeps an answer, in the database or on the disk while that is away; whether it is kept.
+pub async fn store_answer(
+    hotline: Arc<Hotline>,
+    call: CallId,
+    errand: Arc<Errand>,
+    answered: Answered,
+) -> bool {
+    let (follow_up, attempt) = (errand.follow_up.id, errand.number);
+    let answer = Write::Answer { follow_up, attempt, answered, at: clock::unix_now() };
     for _ in 0..ANSWER_TRIES_MAX {
-        let (id, now) = (errand.follow_up.id, clock::unix_now());
-        match hotline.store.put_answer(id, errand.number, answered.clone(), now).await {
-            Ok(()) => {
+        match hotline.spool.keep(call, answer.clone()).await {
+            Ok(_) => {
                 crate::crash::point("answer-stored");
                 return true;
             }
             Err(error) => {
-                tracing::warn!(follow_up = %id, %error, "an answer could not be stored and is tried again");
+                tracing::warn!(%follow_up, %error, "an answer could not be stored and is tried again");
             }
         }
         tokio::time::sleep(ANSWER_WAIT).await;
@@ -348,13 +354,15 @@ pub async fn finish(
 /// Writes the end of an attempt, until it is written or its lease may as well run out.
 async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
     for _ in 0..END_TRIES_MAX {
-        match hotline.store.end_attempt(end.clone()).await {
+        match hotline.spool.keep(call, Write::AttemptEnded(Box::new(end.clone()))).await {
             Ok(_) => {
                 crate::crash::point("attempt-ended");
                 hotline.callbacks.forget(call);
                 return;
             }
-            Err(StoreError::Closed) => break,
+            Err(
+                Unkept::Refused(StoreError::Closed) | Unkept::Unspooled(SpoolError::Stopping),
+            ) => break,
             Err(error) => {
                 tracing::warn!(%call, %error, "the end of a callback could not be stored and is tried again");
             }

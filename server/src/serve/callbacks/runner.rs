@@ -56,6 +56,7 @@ async fn dial_all(hotline: &Arc<Hotline>, spoken: &Spoken) {
                     let error = format!("{error:#}");
                     tracing::error!(error, "callbacks stand still until this is over");
                 }
+                memory.expires_from = hotline.clock.now() + FAULT_WAIT + LEASE;
                 tokio::time::sleep(FAULT_WAIT).await;
             }
         }
@@ -86,6 +87,8 @@ struct Memory {
     told: HashSet<(CampaignId, u64)>,
     /// Stopped campaigns in which nothing waits.
     emptied: HashSet<CampaignId>,
+    /// Before then no lease counts as run out: while the database was away nobody could prolong one.
+    expires_from: Millis,
     /// Campaigns that rest after a fault, and until when.
     resting: HashMap<CampaignId, Millis>,
 }
@@ -93,7 +96,9 @@ struct Memory {
 /// One look at everything; how soon the next is worth while.
 async fn look(hotline: &Arc<Hotline>, spoken: &Spoken, memory: &mut Memory) -> Result<Duration> {
     let campaigns = hotline.store.campaigns().await?;
-    expire(hotline, &campaigns).await?;
+    if memory.expires_from <= hotline.clock.now() {
+        expire(hotline, &campaigns).await?;
+    }
     let mut soon = LOOK_EVERY;
     for campaign in &campaigns {
         let now = hotline.clock.now();
@@ -182,8 +187,9 @@ fn callable(hotline: &Hotline, campaign: &Campaign) -> Result<Callable> {
 /// Attempts whose server is gone: nobody knows whether they rang, so they count.
 async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
     for (of, attempt) in hotline.store.expired_attempts(clock::unix_now()).await? {
-        // One of our own lives: its lease ran out because the clock stepped or the database was away.
-        if hotline.callbacks.under_way().contains(&attempt.call) {
+        // One of our own lives, or its end waits on this disk: its lease ran out because the clock stepped or the database was away.
+        let is_ours = hotline.callbacks.under_way().contains(&attempt.call);
+        if is_ours || hotline.spool.holds(attempt.call) {
             continue;
         }
         let Some(campaign) = campaigns.iter().find(|campaign| campaign.id == of) else { continue };

@@ -189,6 +189,10 @@ impl Write {
             Self::Gap(_) => "gap",
             Self::CaptionsClosed => "captions_closed",
             Self::CalledBack { .. } => "called_back",
+            Self::AttemptAnswered { .. } => "attempt_answered",
+            Self::AttemptNotified { .. } => "attempt_notified",
+            Self::Answer { .. } => "answer",
+            Self::AttemptEnded(_) => "attempt_ended",
             Self::DropDraft => "drop_draft",
         }
     }

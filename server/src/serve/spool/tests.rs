@@ -1,9 +1,15 @@
 use super::*;
+use qingting_callbacks::attempt::Outcome;
+use qingting_callbacks::dialogue::{Answered, By};
+use qingting_callbacks::schedule::Rules;
+use qingting_callbacks::script::AnswerName;
 use qingting_common::ids::Party;
-use qingting_common::{Pii, SegmentId, UnixMillis};
+use qingting_common::{FollowUpId, Pii, SegmentId, UnixMillis};
+use qingting_core::hours::{Day, LocalDate, OpeningHours, Weekday, Window};
+use qingting_nlu::answers::{Cause, Question};
 use qingting_nlu::draft::{Evidence, Field, Tag};
 use qingting_store::{
-    CallEnd, CallEvent, CallRoute, CallerDialog, Direction, Gap, LegBegin, LegEnd, LegRef, LegRole,
+    AttemptEnd, CallEnd, CallEvent, CallRoute, CallerDialog, Direction, Gap, LegBegin, LegEnd, LegRef, LegRole,
     MissedEnd, NewCall, RecordingEnd, RecordingInfo,
 };
 use serde_json::json;
@@ -446,4 +452,59 @@ async fn what_waits_of_an_erased_citizen_is_dropped() {
     world.spool.replay().await.unwrap();
     assert!(!world.known(call).await.contains("张三"));
     assert!(!world.spool.holds(call) && !world.file(call, "jsonl").exists());
+}
+
+#[test]
+fn what_a_machines_callback_came_to_is_read_as_it_was_written() {
+    let window = Window { from: 9 * 60, to: 12 * 60 };
+    let holiday = LocalDate::new(2026, 10, 1).unwrap();
+    let moved = LocalDate::new(2026, 10, 10).unwrap();
+    let short = LocalDate::new(2026, 12, 31).unwrap();
+    let exceptions = [
+        (holiday, Day::Closed),
+        (moved, Day::As(Weekday::Thursday)),
+        (short, Day::Open(vec![window])),
+    ];
+    let weekly = std::array::from_fn(|day| if day < 6 { vec![window] } else { Vec::new() });
+    let rules = Rules {
+        hours: OpeningHours::new(weekly, exceptions.into()).unwrap(),
+        attempts_max: 3,
+        days_min: 2,
+        spacing: Duration::from_secs(3_600),
+    };
+    let follow_up = FollowUpId::new(Uuid::now_v7());
+    let end = AttemptEnd {
+        follow_up,
+        number: 2,
+        outcome: Outcome::CallLater,
+        sip_code: Some(486),
+        wish: Some(UnixMillis(1_800_000_000_000)),
+        rules,
+        only_expired: false,
+        now: UnixMillis(1_767_060_000_000),
+    };
+    let answered = Answered {
+        question: Question::Reason,
+        answer: AnswerName::Because,
+        cause: Some(Cause::FalselyClosed),
+        text: Pii::new("根本没修".to_owned()),
+        confidence: 0.8125,
+        by: By::Speech,
+        confirmed: true,
+        clip_ms: Some((12_000, 14_500)),
+    };
+    let at = UnixMillis(1_767_060_000_000);
+    let all = [
+        Write::Answer { follow_up, attempt: 2, answered, at },
+        Write::AttemptEnded(Box::new(end)),
+        Write::AttemptAnswered { at },
+        Write::AttemptNotified { at },
+    ];
+    for write in all {
+        let line = line::of(&write).unwrap();
+        let Some(read) = line::read(line.trim_end().as_bytes()) else { panic!("{line}") };
+        // What is hidden in logs is compared, too.
+        assert_eq!(line::of(&read).unwrap(), line);
+        assert_eq!(format!("{read:?}"), format!("{write:?}"));
+    }
 }

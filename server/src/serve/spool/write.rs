@@ -1,9 +1,10 @@
 //! What of a call is written: all that belongs to its record, each so that it may be written twice.
 
-use qingting_common::{CallId, TicketId, UnixMillis};
+use qingting_callbacks::dialogue::Answered;
+use qingting_common::{CallId, FollowUpId, TicketId, UnixMillis};
 use qingting_nlu::draft::Tag;
 use qingting_store::{
-    CallEnd, CallEvent, CallRoute, DraftUpdate, FinalSegment, Gap, LegBegin, LegEnd, LegRef,
+    AttemptEnd, CallEnd, CallEvent, CallRoute, DraftUpdate, FinalSegment, Gap, LegBegin, LegEnd, LegRef,
     NewCall, PassKind, Store, StoreError,
 };
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,29 @@ pub enum Write {
         /// Whether the citizen was reached.
         reached: bool,
     },
+    /// Whom this call calls back has answered.
+    AttemptAnswered {
+        /// When.
+        at: UnixMillis,
+    },
+    /// And has heard that the call is recorded, and stayed.
+    AttemptNotified {
+        /// When.
+        at: UnixMillis,
+    },
+    /// What the citizen answered to one question.
+    Answer {
+        /// Of which follow-up.
+        follow_up: FollowUpId,
+        /// In which attempt.
+        attempt: u32,
+        /// What.
+        answered: Answered,
+        /// When.
+        at: UnixMillis,
+    },
+    /// What became of the attempt.
+    AttemptEnded(Box<AttemptEnd>),
     /// A callback is no new matter: its draft goes, unless somebody touched it.
     DropDraft,
 }
@@ -109,6 +133,12 @@ impl Write {
             Self::Gap(gap) => store.record_gap(call, gap).await,
             Self::CaptionsClosed => store.captions_closed(call).await,
             Self::CalledBack { missed, reached } => store.called_back(missed, reached).await,
+            Self::AttemptAnswered { at } => store.attempt_answered(call, at).await,
+            Self::AttemptNotified { at } => store.attempt_notified(call, at).await,
+            Self::Answer { follow_up, attempt, answered, at } => {
+                store.put_answer(follow_up, attempt, answered, at).await
+            }
+            Self::AttemptEnded(end) => store.end_attempt(*end).await.map(drop),
             Self::DropDraft => store.drop_untouched_draft(call).await,
         }
         .map(|()| None)

@@ -1,5 +1,6 @@
 //! Dates and times as on the wall.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,7 +8,8 @@ use std::str::FromStr;
 pub(crate) const DAY_MINUTES: u16 = 24 * 60;
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Weekday {
     Monday,
@@ -38,7 +40,8 @@ impl Weekday {
 }
 
 /// A date of the Gregorian calendar, from 1900 to 2999.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct LocalDate {
     year: u16,
     month: u8,
@@ -123,6 +126,19 @@ impl fmt::Display for LocalDate {
 impl fmt::Debug for LocalDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<LocalDate> for String {
+    fn from(date: LocalDate) -> Self {
+        date.to_string()
+    }
+}
+
+impl TryFrom<String> for LocalDate {
+    type Error = InvalidDate;
+    fn try_from(text: String) -> Result<Self, InvalidDate> {
+        text.parse()
     }
 }
 

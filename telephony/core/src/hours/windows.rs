@@ -2,6 +2,7 @@
 
 use super::civil::DAY_MINUTES;
 use super::{LocalDate, LocalDateTime, Weekday};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most windows of one day.
@@ -15,7 +16,7 @@ const HORIZON_DAYS: usize = 400;
 
 /// From one minute of the day up to, not including, another. One that ends no later than it begins
 /// ends on the next day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// Minutes from midnight, below 1440.
     pub from: u16,
@@ -43,7 +44,8 @@ impl Window {
 }
 
 /// A date on which the weekday does not count.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Day {
     /// A holiday (节假日).
     Closed,
@@ -57,10 +59,34 @@ pub enum Day {
 ///
 /// **A window belongs to the day on which it begins**: a holiday does not end the night shift of the
 /// day before, and the night shift of a holiday's own weekday does not begin.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "WrittenHours", into = "WrittenHours")]
 pub struct OpeningHours {
     weekly: [Vec<Window>; 7],
     exceptions: BTreeMap<LocalDate, Day>,
+}
+
+/// Hours as they are written down, not looked at yet.
+#[derive(Serialize, Deserialize)]
+struct WrittenHours {
+    weekly: [Vec<Window>; 7],
+    exceptions: BTreeMap<LocalDate, Day>,
+}
+
+impl From<OpeningHours> for WrittenHours {
+    fn from(OpeningHours { weekly, exceptions }: OpeningHours) -> Self {
+        Self { weekly, exceptions }
+    }
+}
+
+impl TryFrom<WrittenHours> for OpeningHours {
+    type Error = String;
+    fn try_from(WrittenHours { weekly, exceptions }: WrittenHours) -> Result<Self, String> {
+        let all = |errors: Vec<HoursError>| {
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        Self::new(weekly, exceptions).map_err(all)
+    }
 }
 
 /// Hours that cannot be meant.
