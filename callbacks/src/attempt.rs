@@ -243,6 +243,15 @@ impl Outcome {
         }
     }
 
+    /// What an attempt is whose server was not heard of, with what the citizen had said by then: what ends the follow-up
+    /// counts, anything else stays unknown until the real end comes, with the time that was named perhaps.
+    pub const fn given_up(said: Option<AnswerName>) -> Self {
+        match said {
+            Some(AnswerName::StopCalling | AnswerName::WrongPerson) => Self::Unknown.with(said),
+            _ => Self::Unknown,
+        }
+    }
+
     /// What it is if the citizen's telephone rang: such an attempt counts, whatever failed then.
     pub const fn after_ringing(self) -> Self {
         if self.counts() { self } else { Self::Unknown }
@@ -292,6 +301,17 @@ impl Status {
         Self::Unreached,
         Self::Cancelled,
     ];
+
+    /// What a follow-up that ended is when the real end of an earlier attempt comes. What was decided otherwise stays: nobody is
+    /// called for it.
+    pub const fn after_late(self, outcome: Outcome, has_answers: bool) -> Self {
+        match (self, outcome) {
+            (Self::Unreached | Self::Partial, Outcome::Completed) => Self::Completed,
+            (Self::Unreached | Self::Partial, Outcome::StopCalling) => Self::Refused,
+            (Self::Unreached, _) if has_answers => Self::Partial,
+            _ => self,
+        }
+    }
 
     /// The name in the database, the API and files.
     pub const fn as_str(self) -> &'static str {

@@ -303,3 +303,100 @@ async fn nothing_vanishes_in_a_stopped_campaign(on: On) {
     assert_eq!(desk.all().await[0].status, Some(Status::Cancelled));
     assert_eq!(desk.store.outbox_totals().await.expect("read").pending, 1, "it is told");
 }
+
+on_both!(what_was_answered_to_a_server_that_was_silent_for_long_counts_and_is_told);
+async fn what_was_answered_to_a_server_that_was_silent_for_long_counts_and_is_told(on: On) {
+    let mut desk = Desk::open(on).await;
+    desk.import("e1", "T1", false).await.expect("taken");
+    let first = desk.dial().await.expect("due");
+    desk.later(2);
+    desk.ended(&first.0, first.1, Outcome::Unknown, true).await;
+    // The others call on, as often as they may, and reach nobody.
+    loop {
+        desk.later(24 * 60);
+        let call = desk.dial().await.expect("due again");
+        match desk.end(&call, Outcome::NoAnswer).await {
+            Ended::Finished(status) => break assert_eq!(status, Status::Unreached),
+            Ended::Again(_) => {}
+            Ended::Nothing => panic!("it was open"),
+        }
+    }
+    let told = || async { desk.store.outbox_totals().await.expect("read").pending };
+    let before = told().await;
+    // Now the first server's disk comes back.
+    desk.said(&first, Question::Satisfied, AnswerName::Dissatisfied).await;
+    assert_eq!(desk.end(&first, Outcome::HungUp).await, Ended::Finished(Status::Partial));
+    assert_eq!(desk.end(&first, Outcome::HungUp).await, Ended::Nothing, "once");
+    assert_eq!(told().await, before + 1, "the ticket system is told what the pages show");
+    let result = desk.store.result(first.0.id).await.expect("read").expect("it ended");
+    assert_eq!(result.verdict.satisfied, Some(AnswerName::Dissatisfied));
+    let round = desk.all().await.pop().expect("a second round");
+    assert_eq!((round.previous, round.state), (Some(first.0.id), FollowUpState::AwaitingRedo));
+}
+
+on_both!(a_refusal_that_comes_late_holds);
+async fn a_refusal_that_comes_late_holds(on: On) {
+    let mut desk = Desk::open(on).await;
+    desk.import("e1", "T1", false).await.expect("taken");
+    let first = desk.dial().await.expect("due");
+    desk.later(2);
+    desk.ended(&first.0, first.1, Outcome::Unknown, true).await;
+    desk.later(180);
+    let second = desk.dial().await.expect("due again");
+    // By its outcome alone.
+    assert_eq!(desk.end(&first, Outcome::StopCalling).await, Ended::Nothing, "it goes on");
+    assert!(desk.store.is_refused(&first.0.citizen).await.expect("read"));
+    assert!(matches!(desk.end(&second, Outcome::NoAnswer).await, Ended::Again(_)));
+    desk.later(24 * 60);
+    assert!(desk.dial().await.is_none(), "nobody is called again");
+    assert_eq!(desk.all().await[0].status, Some(Status::Refused));
+}
+
+on_both!(a_late_end_calls_nobody_whom_a_person_took_out);
+async fn a_late_end_calls_nobody_whom_a_person_took_out(on: On) {
+    for outcome in [Outcome::NoAnswer, Outcome::HungUp, Outcome::CallLater] {
+        let mut desk = Desk::open(on).await;
+        desk.import("e1", "T1", false).await.expect("taken");
+        let call = desk.dial().await.expect("due");
+        desk.later(2);
+        desk.ended(&call.0, call.1, Outcome::Unknown, true).await;
+        let cancelled = desk.store.cancel_follow_up(call.0.id, "班长", desk.now).await;
+        assert!(cancelled.expect("asked").is_some());
+        let end = desk.end(&call, outcome).await;
+        assert_eq!(end, Ended::Finished(Status::Cancelled), "{outcome:?}");
+        desk.later(24 * 60);
+        assert!(desk.dial().await.is_none());
+    }
+}
+
+on_both!(who_is_called_when_a_campaign_is_stopped_is_not_called_again);
+async fn who_is_called_when_a_campaign_is_stopped_is_not_called_again(on: On) {
+    let desk = Desk::open(on).await;
+    desk.import("e1", "T1", false).await.expect("taken");
+    let call = desk.dial().await.expect("due");
+    desk.set(CampaignState::Stopped).await;
+    assert_eq!(desk.store.cancel_waiting(desk.campaign, 10, desk.now).await.expect("done"), 0);
+    assert_eq!(desk.end(&call, Outcome::NoAnswer).await, Ended::Finished(Status::Cancelled));
+}
+
+on_both!(the_time_that_a_citizen_named_is_kept_though_the_server_was_given_up);
+async fn the_time_that_a_citizen_named_is_kept_though_the_server_was_given_up(on: On) {
+    let mut desk = Desk::open(on).await;
+    desk.import("e1", "T1", false).await.expect("taken");
+    let (of, number) = desk.dial().await.expect("due");
+    desk.said(&(of.clone(), number), Question::Contacted, AnswerName::CallLater).await;
+    desk.later(2);
+    desk.ended(&of, number, Outcome::Unknown, true).await;
+    let wish = UnixMillis(desk.now.0 + 3 * 86_400_000);
+    let end = AttemptEnd {
+        follow_up: of.id,
+        number,
+        outcome: Outcome::CallLater,
+        sip_code: None,
+        wish: Some(wish),
+        rules: desk.rules.clone(),
+        only_expired: false,
+        now: desk.now,
+    };
+    assert_eq!(desk.store.end_attempt(end).await.expect("ended"), Ended::Again(wish));
+}

@@ -1,6 +1,7 @@
 //! Answers, one by one, and what people put in their place.
 
 use super::{follow_ups, results};
+use crate::citizens::ERASED;
 use crate::error::StoreError;
 use crate::rows::{at, flag, number, parsed, pii, unreadable};
 use crate::sql::Sql;
@@ -216,9 +217,13 @@ impl Command for Put {
     async fn run(&self, db: &mut AnyConnection) -> Result<(), StoreError> {
         let answered = &self.answered;
         let clip = answered.clip_ms;
+        let citizen = follow_ups::load(db, self.of).await?.citizen;
+        if citizen.expose() == ERASED {
+            // It waited on a server's disk while that was down.
+            return Ok(());
+        }
         if answered.answer == AnswerName::StopCalling {
             // At once: whatever becomes of the call, nobody is called again.
-            let citizen = follow_ups::load(db, self.of).await?.citizen;
             super::refusals::put(db, citizen.expose(), "asked", "citizen", self.at).await?;
         }
         sqlx::query(

@@ -2,6 +2,7 @@
 
 use super::follow_ups::{self, FollowUp, FollowUpState, NewFollowUp};
 use super::{answers, campaigns, results};
+use crate::citizens::ERASED;
 use crate::error::StoreError;
 use crate::rows::{at, flag, maybe_at, maybe_number, number, parsed};
 use crate::writer::Command;
@@ -421,6 +422,8 @@ enum Before {
     Open,
     /// It was given up for lost; its server had only been silent.
     GivenUp,
+    /// The same, and somebody was called since.
+    Overtaken,
 }
 
 impl Command for End {
@@ -432,7 +435,8 @@ impl Command for End {
         let Some(before) = self.before(db).await? else { return Ok(Ended::Nothing) };
         let follow_up = follow_ups::load(db, end.follow_up).await?;
         let said = answers::exit_of(db, end.follow_up, end.number).await?;
-        let outcome = end.outcome.with(said);
+        let outcome =
+            if end.only_expired { Outcome::given_up(said) } else { end.outcome.with(said) };
         sqlx::query(
             "UPDATE attempts SET outcome = $3, sip_code = $4, ended_at = $5
              WHERE follow_up_id = $1 AND number = $2",
@@ -446,20 +450,34 @@ impl Command for End {
         .await?;
         let campaign = campaigns::load(db, follow_up.campaign).await?;
         let tried = self.count(db, &follow_up, outcome, before).await?;
-        if outcome == Outcome::StopCalling {
+        if outcome == Outcome::StopCalling && follow_up.citizen.expose() != ERASED {
             super::refusals::put(db, follow_up.citizen.expose(), "asked", "citizen", end.now)
                 .await?;
         }
+        let is_late = match before {
+            Before::Open => false,
+            Before::GivenUp => follow_up.status == Some(Status::Cancelled),
+            Before::Overtaken => true,
+        };
+        if is_late {
+            return self.late(db, &follow_up, outcome, tried).await;
+        }
         match next(outcome, end.wish, tried, campaign.settings.most()) {
             Next::Finish(status) => self.finish(db, &follow_up, status).await,
+            // Somebody has put the number on the list meanwhile.
+            Next::Again { .. } if follow_up.status == Some(Status::Refused) => {
+                self.late(db, &follow_up, outcome, tried).await
+            }
+            Next::Again { .. } if campaign.state == campaigns::CampaignState::Stopped => {
+                self.finish(db, &follow_up, Status::Cancelled).await
+            }
             Next::Again { wish } => self.again(db, &follow_up, outcome, wish, tried).await,
         }
     }
 }
 
 impl End {
-    /// Whether this end counts: an attempt ends once. One that was given up for lost gets its real end if
-    /// nobody was called since.
+    /// Whether this end counts: an attempt ends once. One that was given up for lost gets its real end.
     async fn before(&self, db: &mut AnyConnection) -> Result<Option<Before>, StoreError> {
         let end = &self.0;
         let row = sqlx::query(
@@ -476,12 +494,8 @@ impl End {
         let is_expired = row.try_get::<i64, _>("lease_until")? < end.now.0;
         Ok(match outcome.as_deref() {
             None if !end.only_expired || is_expired => Some(Before::Open),
-            Some("unknown")
-                if !end.only_expired
-                    && end.outcome != Outcome::Unknown
-                    && flag(&row, "is_last")? =>
-            {
-                Some(Before::GivenUp)
+            Some("unknown") if !end.only_expired && end.outcome != Outcome::Unknown => {
+                Some(if flag(&row, "is_last")? { Before::GivenUp } else { Before::Overtaken })
             }
             _ => None,
         })
@@ -497,7 +511,7 @@ impl End {
     ) -> Result<Tried, StoreError> {
         let (counts, wished) = (outcome.counts(), outcome == Outcome::CallLater);
         // What was given up for lost was counted then.
-        let attempts = i64::from(counts) - i64::from(before == Before::GivenUp);
+        let attempts = i64::from(counts) - i64::from(before != Before::Open);
         let row = sqlx::query(
             "UPDATE follow_ups SET attempts = attempts + $2, faults = faults + $3,
                 wishes = wishes + $4 WHERE id = $1 RETURNING attempts, faults, wishes",
@@ -525,6 +539,19 @@ impl End {
     ) -> Result<Ended, StoreError> {
         results::finish(db, follow_up.id, status, self.0.now).await?;
         Ok(Ended::Finished(status))
+    }
+
+    /// Nobody is called for an end that others did not wait for; what was answered counts, and is told where the follow-up
+    /// has ended. Where it goes on, its own end tells.
+    async fn late(
+        &self,
+        db: &mut AnyConnection,
+        follow_up: &FollowUp,
+        outcome: Outcome,
+        tried: Tried,
+    ) -> Result<Ended, StoreError> {
+        let Some(status) = follow_up.status else { return Ok(Ended::Nothing) };
+        self.finish(db, follow_up, status.after_late(outcome, tried.has_answers)).await
     }
 
     async fn again(

@@ -79,6 +79,8 @@ pub(super) struct Driver {
     pub(super) frames: Option<mpsc::Receiver<Frame>>,
     /// An answer that is being stored.
     pub(super) storing: JoinSet<bool>,
+    /// What else is noted of the attempt.
+    pub(super) noting: JoinSet<()>,
     pub(super) hearing: Arc<Hearing>,
     /// The menu promised a call back.
     pub(super) wants_callback: bool,
@@ -137,6 +139,7 @@ impl Driver {
             talk: None,
             frames: None,
             storing: JoinSet::new(),
+            noting: JoinSet::new(),
             hearing: Arc::default(),
             wants_callback: false,
             is_served: false,

@@ -266,6 +266,7 @@ impl Driver {
         if self.end.is_none() {
             self.trace.over(CallOver::refused(self.refused));
         }
+        self.talk_is_stored().await;
         let (reached, cause) = (self.reached, self.end.map(|(cause, _)| cause));
         Over {
             captions: self.captions,

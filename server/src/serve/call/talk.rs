@@ -11,8 +11,8 @@ use qingting_core::call::{Input, LegId, Prompt, Role, Treatment};
 use qingting_media::Frame;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// The citizen.
 const CITIZEN: LegId = LegId(0);
@@ -20,6 +20,8 @@ const CITIZEN: LegId = LegId(0);
 const TALK_PROMPTS: u32 = 1 << 30;
 /// Longest wait until it is noted that somebody has answered.
 const NOTE_MAX: Duration = Duration::from_secs(1);
+/// Longest wait for an answer that is being stored when the call is over.
+const STORED_MAX: Duration = Duration::from_secs(5);
 /// Frames that wait for a talk: a second.
 const FRAMES_WAITING_MAX: usize = 50;
 
@@ -119,26 +121,39 @@ impl Driver {
     }
 
     /// Noted before anything is said, but whoever has answered is not kept waiting for it.
-    pub(super) fn talk_answered(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) async fn talk_answered(&mut self) {
         let noted = self.note(Write::AttemptAnswered { at: crate::clock::unix_now() });
-        async move {
-            let _ = tokio::time::timeout(NOTE_MAX, noted).await;
+        let _ = timeout(NOTE_MAX, noted).await;
+    }
+
+    /// Waits for what is being stored: what became of the attempt is written behind it.
+    pub(super) async fn talk_is_stored(&mut self) {
+        let stored = async {
+            while self.storing.join_next().await.is_some() {}
+            while self.noting.join_next().await.is_some() {}
+        };
+        if timeout(STORED_MAX, stored).await.is_err() {
+            tracing::error!(call = %self.id, "an answer was not stored in time and is lost");
         }
     }
 
     /// He heard that the call is recorded, and stayed.
-    fn notice_heard(&self) {
+    fn notice_heard(&mut self) {
         drop(self.note(Write::AttemptNotified { at: crate::clock::unix_now() }));
     }
 
     /// Keeps something of the attempt, whether anybody waits for it or not.
-    fn note(&self, write: Write) -> JoinHandle<()> {
+    fn note(&mut self, write: Write) -> oneshot::Receiver<()> {
         let (hotline, call) = (Arc::clone(&self.hotline), self.id);
-        self.hotline.app.spawn(async move {
+        let (done, noted) = oneshot::channel();
+        let noting = async move {
             if let Err(error) = hotline.spool.keep(call, write).await {
                 tracing::warn!(%call, %error, "that a callback was answered, or its notice heard, could not be stored");
             }
-        })
+            let _ = done.send(());
+        };
+        self.noting.spawn_on(noting, &self.hotline.app);
+        noted
     }
 
     fn in_talk(&mut self, tell: impl FnOnce(&mut Talk, Millis)) -> bool {
@@ -168,7 +183,10 @@ impl Driver {
                 if let Some(errand) = &self.beginning.errand {
                     let (hotline, errand) = (Arc::clone(&self.hotline), Arc::clone(errand));
                     let app = self.hotline.app.clone();
-                    self.storing.spawn_on(callbacks::store_answer(hotline, self.id, errand, answered), &app);
+                    self.storing.spawn_on(
+                        callbacks::store_answer(hotline, self.id, errand, answered),
+                        &app,
+                    );
                 }
             }
             Step::Over(ending) => {

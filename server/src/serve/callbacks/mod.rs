@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::serve::Hotline;
 use crate::serve::relay::secrets;
-use crate::serve::spool::{SpoolError, Unkept, Write};
+use crate::serve::spool::{Kept, Spool, SpoolError, Unkept, Write};
 use crate::serve::switchboard::hours_named;
 use crate::serve::traces;
 use anyhow::{Context, Result};
@@ -60,6 +60,8 @@ pub struct Callbacks {
     server: String,
     /// Calls whose attempts are this process's: their leases are prolonged.
     under_way: Mutex<HashSet<CallId>>,
+    /// Calls that are over, whose attempts' ends wait on this disk: so are these.
+    waiting: Mutex<HashSet<CallId>>,
     /// Nobody is dialled any more.
     is_stopped: AtomicBool,
     /// Held from before an attempt's commit until its call is there.
@@ -96,6 +98,7 @@ impl Callbacks {
             reader: Arc::new(AnswerReader::new()),
             server: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
             under_way: Mutex::default(),
+            waiting: Mutex::default(),
             is_stopped: AtomicBool::new(false),
             turn: tokio::sync::Mutex::default(),
         })
@@ -103,6 +106,17 @@ impl Callbacks {
 
     fn under_way(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashSet<CallId>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls whose attempts are this process's: they run, or something of them waits to be written.
+    fn ours(&self, spool: &Spool) -> Vec<CallId> {
+        let mut waiting = self.waiting();
+        waiting.retain(|call| spool.holds(*call));
+        self.under_way().iter().chain(waiting.iter()).copied().collect()
     }
 
     /// Dials nobody from now on; attempts that are under way stay this process's.
@@ -355,14 +369,17 @@ pub async fn finish(
 async fn end_attempt(hotline: &Hotline, call: CallId, end: AttemptEnd) {
     for _ in 0..END_TRIES_MAX {
         match hotline.spool.keep(call, Write::AttemptEnded(Box::new(end.clone()))).await {
-            Ok(_) => {
+            Ok(kept) => {
+                if matches!(kept, Kept::Spooled) {
+                    hotline.callbacks.waiting().insert(call);
+                }
                 crate::crash::point("attempt-ended");
                 hotline.callbacks.forget(call);
                 return;
             }
-            Err(
-                Unkept::Refused(StoreError::Closed) | Unkept::Unspooled(SpoolError::Stopping),
-            ) => break,
+            Err(Unkept::Refused(StoreError::Closed) | Unkept::Unspooled(SpoolError::Stopping)) => {
+                break;
+            }
             Err(error) => {
                 tracing::warn!(%call, %error, "the end of a callback could not be stored and is tried again");
             }

@@ -13,7 +13,7 @@ use qingting_callbacks::attempt::Outcome;
 use qingting_callbacks::schedule::Rules;
 use qingting_callbacks::script::Facts;
 use qingting_common::{CallId, CampaignId, FollowUpId, Millis, UnixMillis};
-use qingting_store::{AttemptEnd, BeginAttempt, Begun, Campaign, CampaignState, FollowUp};
+use qingting_store::{AttemptEnd, BeginAttempt, Begun, Campaign, CampaignState, Ended, FollowUp};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long an attempt is a server's without word from it: five of its looks at leases.
 const LEASE: Duration = Duration::from_secs(30);
 const RENEW_EVERY: Duration = Duration::from_secs(6);
+/// After so long without the database no lease counts as run out until each server could prolong its own, since it was away for
+/// the others perhaps as well: it may be less than an outage in which a lease runs out.
+const BLIND_MAX: Duration = Duration::from_secs(15);
 /// Follow-ups whose sentences are spoken ahead.
 const AHEAD: u32 = 4;
 /// Follow-ups of a stopped campaign that are ended in one go.
@@ -56,7 +59,6 @@ async fn dial_all(hotline: &Arc<Hotline>, spoken: &Spoken) {
                     let error = format!("{error:#}");
                     tracing::error!(error, "callbacks stand still until this is over");
                 }
-                memory.expires_from = hotline.clock.now() + FAULT_WAIT + LEASE;
                 tokio::time::sleep(FAULT_WAIT).await;
             }
         }
@@ -66,7 +68,7 @@ async fn dial_all(hotline: &Arc<Hotline>, spoken: &Spoken) {
 async fn renew(hotline: &Hotline) {
     loop {
         let until = after(clock::unix_now(), LEASE);
-        let calls: Vec<CallId> = hotline.callbacks.under_way().iter().copied().collect();
+        let calls = hotline.callbacks.ours(&hotline.spool);
         if !calls.is_empty()
             && let Err(error) = hotline.store.renew_attempts(calls, until).await
         {
@@ -87,7 +89,9 @@ struct Memory {
     told: HashSet<(CampaignId, u64)>,
     /// Stopped campaigns in which nothing waits.
     emptied: HashSet<CampaignId>,
-    /// Before then no lease counts as run out: while the database was away nobody could prolong one.
+    /// When the database last told something.
+    seen: Option<Millis>,
+    /// Before then no lease counts as run out.
     expires_from: Millis,
     /// Campaigns that rest after a fault, and until when.
     resting: HashMap<CampaignId, Millis>,
@@ -96,7 +100,11 @@ struct Memory {
 /// One look at everything; how soon the next is worth while.
 async fn look(hotline: &Arc<Hotline>, spoken: &Spoken, memory: &mut Memory) -> Result<Duration> {
     let campaigns = hotline.store.campaigns().await?;
-    if memory.expires_from <= hotline.clock.now() {
+    let now = hotline.clock.now();
+    if memory.seen.replace(now).is_none_or(|seen| now - seen > BLIND_MAX) {
+        memory.expires_from = now + LEASE;
+    }
+    if memory.expires_from <= now {
         expire(hotline, &campaigns).await?;
     }
     let mut soon = LOOK_EVERY;
@@ -205,8 +213,10 @@ async fn expire(hotline: &Hotline, campaigns: &[Campaign]) -> Result<()> {
             only_expired: true,
             now: clock::unix_now(),
         };
-        hotline.store.end_attempt(end).await?;
-        hotline.store.drop_untouched_draft(attempt.call).await?;
+        // Its server may have spoken meanwhile: then the call and its draft are that one's.
+        if hotline.store.end_attempt(end).await? != Ended::Nothing {
+            hotline.store.drop_untouched_draft(attempt.call).await?;
+        }
     }
     Ok(())
 }
