@@ -1,6 +1,7 @@
 //! Bad input and bad luck: each with a clear word, none with a loss.
 
 use qingting_tests::audio::{self, Wav};
+use qingting_tests::clock::Deadline;
 use qingting_tests::disk::SmallDisk;
 use qingting_tests::peers::talker::Talker;
 use qingting_tests::raw::{RawCall, header, rtp_port};
@@ -9,8 +10,10 @@ use qingting_tests::server::{Server, ServerPlan, free_port, wait_until};
 use qingting_tests::{call, qingting};
 use std::io::Write;
 use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Starts a server that is expected to refuse, and gives what it said.
@@ -254,6 +257,8 @@ fn a_full_disk_refuses_new_calls_and_loses_no_running_one() {
     });
     assert!(response.starts_with("SIP/2.0 503 "), "{response}");
     assert!(header(&response, "Retry-After").is_some(), "{response}");
+    let (status, why) = server.request("GET", "/readyz", None);
+    assert!(status == 503 && why.contains("the disk is full"), "{status} {why}");
 
     // The running call goes on, and when there is room again its end and its audio are kept.
     running.speak(&answer, &speech(4, 1));
@@ -358,4 +363,61 @@ fn behind_a_nat_whoever_calls_from_this_machine_is_told_its_own_address() {
     let told = server.api_get(&format!("/api/v1/calls/{id}/sip-messages"));
     let text = told.to_string();
     assert!(text.contains("c=IN IP4 127.0.0.1") && !text.contains("203.0.113.5"), "{text}");
+}
+
+/// What a server tells systemd, word by word.
+struct Systemd(Receiver<String>);
+
+impl Systemd {
+    /// Listens at a path that is free.
+    fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).expect("a socket");
+        let (told, words) = sync_channel(1_000);
+        // It is read all the time: whoever tells would wait for a reader.
+        std::thread::spawn(move || {
+            let mut word = [0; 1_000];
+            while let Ok(length) = socket.recv(&mut word) {
+                if told.send(String::from_utf8_lossy(&word[..length]).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(words)
+    }
+
+    fn hears(&self, wanted: &str) {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        while let Ok(word) = self.0.recv_timeout(deadline.left()) {
+            if word.trim_end() == wanted {
+                return;
+            }
+        }
+        panic!("systemd does not hear {wanted}");
+    }
+
+    /// Whether nothing more comes for so long, after some words that were on their way.
+    fn falls_silent_for(&self, time: Duration) -> bool {
+        (0..10).any(|_| self.0.recv_timeout(time).is_err())
+    }
+}
+
+#[test]
+fn systemd_hears_that_a_server_is_ready_that_it_lives_and_that_it_stops() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let systemd = Systemd::at(&path);
+    let address = format!("NOTIFY_SOCKET={}", path.display());
+    // Within 2 s, so every half second.
+    let plan = ServerPlan::deaf().through(["env", &address, "WATCHDOG_USEC=2000000"]);
+    let mut server = Server::start(&plan);
+    systemd.hears("READY=1");
+    for _ in 0..4 {
+        systemd.hears("WATCHDOG=1");
+    }
+    server.signal("-STOP");
+    assert!(systemd.falls_silent_for(Duration::from_secs(3)), "threads that hang say nothing");
+    server.signal("-CONT");
+    systemd.hears("WATCHDOG=1");
+    server.stop();
+    systemd.hears("STOPPING=1");
 }
