@@ -21,9 +21,11 @@ PATH="$PWD/target/tools/bin:$PATH"
 options=(--fuzz-dir fuzz --sanitizer "$sanitizer" --target-dir target/fuzz)
 
 targets=("$@")
-[ $# -gt 0 ] || mapfile -t targets < <(cargo fuzz list --fuzz-dir fuzz)
-say "Building the targets"
-cargo fuzz build "${options[@]}"
+if [ $# -eq 0 ]; then
+  mapfile -t targets < <(cargo fuzz list --fuzz-dir fuzz)
+  say "Building the targets"
+  cargo fuzz build "${options[@]}"
+fi
 found=0
 for target in "${targets[@]}"; do
   corpus=target/fuzz-corpus/$target
