@@ -48,6 +48,8 @@ const APART_BEFORE: Duration = Duration::from_secs(1);
 const WARM_UP: f64 = 0.5;
 const GROWTH_MAX: f64 = 1.0;
 const RECORDING_MAX: Duration = Duration::from_millis(40);
+/// A shorter call may have no recording.
+const SOUND_MS_MIN: i64 = 200;
 /// A worker's and a database's own connections come and go; a call has two sockets.
 const FILES_LEFT_MAX: usize = 8;
 /// Above what the kernel gives to everybody and what tests take: others may run in this hour.
@@ -84,6 +86,8 @@ struct Site {
     /// Files and sockets when it had had one call.
     files: (usize, usize),
     checked: BTreeSet<String>,
+    /// When the last of the calls before the hour ended, in ms. Of those nothing is checked: they were too short for a recording.
+    begins: i64,
     recordings_bad: usize,
     worst: Duration,
     /// When, in hours, and resident KiB of the server and of its recogniser.
@@ -249,16 +253,17 @@ impl Site {
         first.hang_up();
         server.wait_until_idle();
         let files = files(server.pid());
-        let (checked, memory) = (BTreeSet::new(), Vec::new());
+        let ends = server.calls().iter().filter_map(|call| call["ended_at"].as_i64()).max();
         Self {
             name,
             server,
             desks,
             files,
-            checked,
+            begins: ends.unwrap_or(0),
+            checked: BTreeSet::new(),
             recordings_bad: 0,
             worst: Duration::ZERO,
-            memory,
+            memory: Vec::new(),
         }
     }
 
@@ -274,7 +279,9 @@ impl Site {
             else {
                 continue;
             };
-            if !self.checked.insert(id.clone()) {
+            // Those before the hour, and one that ended before anything was heard.
+            let is_none = answered <= self.begins || ended - answered < SOUND_MS_MIN;
+            if is_none || !self.checked.insert(id.clone()) {
                 continue;
             }
             let path = self.server.recording_of(&id);
