@@ -304,7 +304,8 @@ async fn authenticate(
             .ok_or_else(|| unauthorized("the session is over: log in again"));
     }
     if let Some(secret) = secret {
-        let key = state.watchers.verified(&state.store, secret).await.map_err(failed)?;
+        let is_away = (state.waiting)().is_away;
+        let key = state.watchers.verified(&state.store, secret, is_away).await.map_err(failed)?;
         return key
             .map(|key| {
                 let credential = Credential::Key(key.id);

@@ -114,6 +114,8 @@ pub type SipMessages = dyn Fn(CallId, BTreeSet<String>) -> Vec<SipMessageView> +
 pub struct Waiting {
     /// How many.
     pub entries: u64,
+    /// Whether the database is known to be away.
+    pub is_away: bool,
     /// Whether calls are taken while the database is away.
     pub takes_calls: bool,
 }

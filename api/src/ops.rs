@@ -35,7 +35,7 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<String, Prob
     }
     match (state.waiting)() {
         // Whoever takes it out of service for that takes the calls as well.
-        Waiting { entries, takes_calls: true } => Ok(format!(
+        Waiting { entries, takes_calls: true, .. } => Ok(format!(
             "degraded: the database does not answer; calls are taken, {entries} writes of theirs wait for it\n"
         )),
         Waiting { .. } => Err(unready("the database does not answer".into())),

@@ -17,22 +17,22 @@ type Digests = HashMap<[u8; 32], KeyInfo>;
 pub(crate) struct Watchers(Mutex<Option<(watch::Receiver<u64>, Digests)>>);
 
 impl Watchers {
-    /// The key of that secret, as the database says, or as it said last where it does not answer.
+    /// The key of that secret, as the database says, or as it said last where it does not answer; it is not asked while
+    /// it is known to be away.
     pub(crate) async fn verified(
         &self,
         store: &Store,
         secret: &str,
+        is_away: bool,
     ) -> Result<Option<KeyInfo>, StoreError> {
         let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let known = if is_away { self.known(store, &digest) } else { None };
+        if known.is_some() {
+            return Ok(known);
+        }
         let found = store.verify_key(secret).await;
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (changes, keys) =
-            remembered.get_or_insert_with(|| (store.credentials(), Digests::new()));
-        // A key that this server has revoked opens nothing more.
-        if changes.has_changed().unwrap_or(true) {
-            changes.borrow_and_update();
-            keys.clear();
-        }
+        let keys = fresh(&mut remembered, store);
         match found {
             Ok(Some(key)) => {
                 if key.role == Role::Metrics && keys.len() < REMEMBERED_MAX {
@@ -47,4 +47,22 @@ impl Watchers {
             Err(error) => keys.get(&digest).cloned().map(Some).ok_or(error),
         }
     }
+
+    fn known(&self, store: &Store, digest: &[u8; 32]) -> Option<KeyInfo> {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh(&mut remembered, store).get(digest).cloned()
+    }
+}
+
+/// What is remembered. A key that this server has revoked opens nothing more.
+fn fresh<'a>(
+    remembered: &'a mut Option<(watch::Receiver<u64>, Digests)>,
+    store: &Store,
+) -> &'a mut Digests {
+    let (changes, keys) = remembered.get_or_insert_with(|| (store.credentials(), Digests::new()));
+    if changes.has_changed().unwrap_or(true) {
+        changes.borrow_and_update();
+        keys.clear();
+    }
+    keys
 }

@@ -26,6 +26,13 @@ stop() {
     trap - EXIT INT TERM
     say "Stopping."
     for pid in "${pids[@]}"; do kill -INT "$pid" 2>/dev/null || true; done
+    # The recogniser does not listen to INT, nor does a server that makes its prompts.
+    [ -z "${worker:-}" ] || kill "$worker" 2>/dev/null || true
+    for _ in $(seq 100); do
+        kill -0 "${pids[@]}" 2>/dev/null || break
+        sleep 0.1
+    done
+    for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
     for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
 }
 trap stop EXIT
@@ -48,7 +55,8 @@ models=${QINGTING_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/qingting}/models
     openssl rand -hex 32 >"$folder/worker.token")
 "$bin" asr-worker --listen 127.0.0.1:7012 --models "$models" --certificate "$folder/worker.pem" \
     --key "$folder/worker.key" --token-file "$folder/worker.token" >"$folder/worker.log" 2>&1 &
-pids+=($!)
+worker=$!
+pids+=("$worker")
 say "Recogniser: localhost:7012"
 for n in 1 2; do
     home=$folder/server-$n

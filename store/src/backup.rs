@@ -63,13 +63,13 @@ impl Source {
     /// Opens a database of this or an earlier version of the product.
     ///
     /// # Errors
-    /// [`StoreError::NewerSchema`]; [`StoreError::Unfit`] where nothing of the product is.
+    /// [`StoreError::NewerSchema`]; [`StoreError::Empty`] where nothing of the product is.
     pub async fn open(place: Place) -> Result<Self, StoreError> {
         let database = Database::new(place)?;
         let mut db = database.visitor().await?;
         let unfit = |why| StoreError::Unfit { server: database.place().to_string(), why };
         if is_empty(&database, &mut db).await? {
-            return Err(unfit("holds nothing of Qingting".to_owned()));
+            return Err(StoreError::Empty { place: database.place().to_string() });
         }
         let schema = "SELECT max(version) FROM _sqlx_migrations WHERE success";
         let schema: Option<i64> = sqlx::query_scalar(schema).fetch_one(&mut db).await?;

@@ -63,6 +63,12 @@ pub enum StoreError {
         /// What is wrong, and what would be right.
         why: String,
     },
+    /// Nothing of the product is in the database.
+    #[error("the database {place} holds nothing of Qingting")]
+    Empty {
+        /// Path, or host, port and database.
+        place: String,
+    },
     /// The database was written by a later version of the product.
     #[error(
         "the database {place} has schema version {found}, this program knows up to {known}. Run the newer program, or restore the backup made before the upgrade"

@@ -3,12 +3,22 @@
 use crate::cli;
 use crate::config::Config;
 use crate::{database, home};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use qingting_store::{AuditChain, china};
 use std::process::ExitCode;
 
+/// Of SHA-256 in hex.
+const HASH_CHARS: usize = 64;
+
 /// Works beside a running server.
 pub fn verify(args: &cli::AuditVerify) -> Result<ExitCode> {
+    if let Some(head) = &args.head {
+        let is_hash = head.len() == HASH_CHARS && head.bytes().all(|byte| byte.is_ascii_hexdigit());
+        ensure!(
+            is_hash,
+            "--head: {head:?} is no hash: give the {HASH_CHARS} characters that an earlier run has printed"
+        );
+    }
     let config = Config::load(&home::path(&args.config))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

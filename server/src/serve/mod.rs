@@ -40,6 +40,7 @@ mod switchboard;
 mod ticket_model;
 mod tones;
 mod traces;
+mod watchdog;
 
 pub use call::remote_media;
 pub use callbacks::{
@@ -53,7 +54,7 @@ pub use prompts::{speak as speak_prompts, to_speak as prompts_to_speak};
 pub use ready::new_admin_password;
 pub use recordings::{
     KEY_FILE as RECORDING_KEY_FILE, key_file as recording_key_file, known_keys as recording_keys,
-    sha256 as recording_hash,
+    sealed_are_there as sealed_recordings_are_there, sha256 as recording_hash,
 };
 pub use spool::{FOLDER as SPOOL_FOLDER, Left as SpoolLeft};
 pub use switchboard::faults as switchboard_faults;
@@ -276,6 +277,7 @@ pub fn run(args: &cli::Serve) -> Result<()> {
     background.spawn_on(switchboard::watch_telephones(Arc::clone(&hotline)), sip.handle());
     background.spawn_on(switchboard::tell_queues(Arc::clone(&hotline)), app.handle());
     background.spawn_on(Arc::clone(&hotline.spool).run(), app.handle());
+    background.spawn_on(watchdog::run(sip.handle().clone()), app.handle());
     background.spawn_on(retention::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(gauges::run(Arc::clone(&hotline)), app.handle());
     background.spawn_on(retention::erase(Arc::clone(&hotline)), app.handle());
@@ -558,6 +560,9 @@ fn api_state(
             if draining.load(Ordering::Relaxed) {
                 return Some("the server is shutting down".to_owned());
             }
+            if for_ready.spool.refuses_calls() {
+                return Some("the disk is full: calls are refused".to_owned());
+            }
             // A recogniser that dies later costs captions, not readiness.
             let up = for_ready.asr.as_ref().is_none_or(|asr| asr.status().up());
             let was_up = up || recogniser_was_up.load(Ordering::Relaxed);
@@ -569,6 +574,7 @@ fn api_state(
     let spool = Arc::clone(&hotline.spool);
     state.waiting = Arc::new(move || Waiting {
         entries: spool.numbers().entries,
+        is_away: spool.is_away(),
         takes_calls: spool.takes_calls(),
     });
     state.audio = Arc::clone(&hotline.archive) as Arc<dyn qingting_api::RecordingSource>;

@@ -198,12 +198,27 @@ pub fn keys(config: &Config) -> Result<MasterKeys> {
         return Ok(keys);
     }
     let path = config.data.dir.join(KEY_FILE);
+    if sealed_are_there(config) {
+        tracing::error!(
+            file = %path.display(),
+            "there are recordings, and the key that they were sealed with is gone: none of them can be heard until a copy of it is back \
+             (docs/operations.md, \"The key of recordings\"); what is recorded from now on gets a new key"
+        );
+    }
     make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
     tracing::warn!(
         file = %path.display(),
         "made the key of the recordings: keep a copy apart, without it no recording can be heard"
     );
     Ok(MasterKeys::read(&path)?)
+}
+
+/// Whether there are recordings that only a key opens.
+pub fn sealed_are_there(config: &Config) -> bool {
+    let within = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    within(&home::recordings(config)).any(|day| {
+        within(&day.path()).any(|file| file.path().extension().is_some_and(|of| of == SEALED))
+    })
 }
 
 /// The same, when there are any. Keys that are there and cannot be used are an error: to go on with
@@ -290,6 +305,7 @@ mod tests {
         config.data.dir = dir.path().to_owned();
         let made = keys(&config).unwrap().newest();
         assert_eq!(keys(&config).unwrap().newest(), made);
+        assert!(!sealed_are_there(&config));
         let mode = std::fs::metadata(dir.path().join(KEY_FILE)).unwrap();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
     }
@@ -304,6 +320,7 @@ mod tests {
         let (file, to) = recordings.mix(call, UnixMillis(1_795_537_800_000)).unwrap();
         let Seal { keys, id } = to.sealed.unwrap();
         let mut writer = Writer::create(&to.path, Channels::Mono, id, &keys).unwrap();
+        assert!(sealed_are_there(&config));
         for tick in 0..100 {
             writer.write(tick * 160, Voices::Mono(&[7; 160])).unwrap();
         }

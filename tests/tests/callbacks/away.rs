@@ -37,8 +37,7 @@ impl City {
         let citizens = Citizens::start(&file);
         let url = folder.path().join("database.url");
         std::fs::write(&url, database.address()).expect("writable");
-        let plan =
-            plan(&citizens).with("data.database_url_file", format!("\"{}\"", url.display()));
+        let plan = plan(&citizens).with("data.database_url_file", format!("\"{}\"", url.display()));
         let server = Server::start(&plan);
         let mut settings = settings();
         settings["ring_s"] = 60.into();
@@ -68,7 +67,10 @@ impl City {
             assert_eq!(outcomes(&follow_up), (status, vec![outcome]), "{follow_up:#}");
             assert_eq!(answers(&follow_up), given, "{ticket}");
             let attempt = &follow_up["attempts"][0];
-            assert!(attempt["answered_at"].is_i64() && attempt["notified_at"].is_i64(), "{attempt}");
+            assert!(
+                attempt["answered_at"].is_i64() && attempt["notified_at"].is_i64(),
+                "{attempt}"
+            );
             let results = server.api_get(&format!("/api/v1/outbox?stream=ticket:{ticket}"));
             assert_eq!(results["messages"].as_array().map(Vec::len), Some(1), "{results:#}");
             assert_eq!(self.citizens.calls_to(number).len(), 1, "{number}");

@@ -4,6 +4,7 @@ use super::{Finding, Verdict};
 use crate::cli::ModelsDir;
 use crate::config::Config;
 use crate::{commands, database, serve};
+use qingting_store::StoreError;
 use qingting_store::backup::{Source, newest_schema};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -32,7 +33,13 @@ async fn of_database(config: &Config) -> Finding {
     let place = match database::existing(config) {
         Ok(place) => place,
         Err(error) => {
-            return Finding::warning(what, format!("{error:#}"), "start the server once");
+            let remedy = match config.data.database_url_file.as_os_str().is_empty() {
+                true => "start the server once",
+                false => {
+                    "data.database_url_file: a file of the server's user with mode 600 (docs/database.md)"
+                }
+            };
+            return Finding::warning(what, format!("{error:#}"), remedy);
         }
     };
     let shown = place.to_string();
@@ -53,6 +60,9 @@ async fn of_database(config: &Config) -> Finding {
             format!("{shown}: no answer within {} s", DATABASE_MAX.as_secs()),
             remedy,
         ),
+        Ok(Err(error @ StoreError::Empty { .. })) => {
+            Finding::warning(what, format!("{shown}: {error}"), "start the server once")
+        }
         Ok(Err(error)) => Finding::bad(what, format!("{shown}: {error}"), remedy),
         Ok(Ok((schema, counts, took))) => {
             let found = format!(
@@ -135,6 +145,11 @@ fn key(config: &Config) -> Option<Finding> {
         return Some(Finding::warning(what, "calls are not recorded", "recording.enabled = true"));
     }
     let Some(file) = serve::recording_key_file(config) else {
+        if serve::sealed_recordings_are_there(config) {
+            let found = "there are recordings, and the key that they were sealed with is gone";
+            let remedy = "put a copy back before the next start: docs/operations.md, \"The key of recordings\"";
+            return Some(Finding::bad(what, found.to_owned(), remedy));
+        }
         return Some(Finding::good(what, "made at the first start".to_owned()));
     };
     let shown = file.display().to_string();

@@ -14,13 +14,14 @@ mod write;
 pub use file::Left;
 pub use write::Write;
 
+use crate::clock;
 use file::{Folder, Waiting};
 use qingting_api::EventBus;
 use qingting_common::CallId;
 use qingting_store::{DraftUpdate, Place, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -35,6 +36,8 @@ const BYTES_MAX: u64 = 2 << 30;
 const CALLS_MAX: usize = 50_000;
 /// Longest wait for the database to take a write of a call, then it goes to the disk: a caller waits for the first one.
 const WRITE_MAX: Duration = Duration::from_secs(2);
+/// So long a call that was refused for a full disk says that the next ones will be.
+const REFUSED_MS: i64 = 15_000;
 /// Longest wait for what a call is better with and goes on without.
 pub const LOOK_UP_MAX: Duration = Duration::from_millis(500);
 
@@ -115,6 +118,8 @@ pub struct Spool {
     is_away: AtomicBool,
     /// The disk did not take what came last.
     is_disk_full: AtomicBool,
+    /// When the database last refused a call because its disk is full, in Unix milliseconds.
+    refused_at: AtomicI64,
     /// Something waits now.
     wake: Notify,
     replayed: AtomicU64,
@@ -155,6 +160,7 @@ impl Spool {
             lanes: Mutex::new(lanes),
             is_away: AtomicBool::new(false),
             is_disk_full: AtomicBool::new(false),
+            refused_at: AtomicI64::new(0),
             wake: Notify::new(),
             replayed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -167,7 +173,12 @@ impl Spool {
             // One that comes too late for this wait is written all the same, and once more from the file.
             match tokio::time::timeout(WRITE_MAX, write.apply(&self.store, call)).await {
                 Ok(Ok(update)) => return Ok(Kept::Stored(update)),
-                Ok(Err(error)) if !self.can_wait(&error) => return Err(error.into()),
+                Ok(Err(error)) if !self.can_wait(&error) => {
+                    if matches!((&error, &write), (StoreError::DiskFull, Write::Begin { .. })) {
+                        self.refused_at.store(clock::unix_now().0, Ordering::Relaxed);
+                    }
+                    return Err(error.into());
+                }
                 Ok(Err(error)) => self.went_away(&error.to_string()),
                 Err(_) => self.went_away("no answer in time"),
             }
@@ -198,6 +209,18 @@ impl Spool {
                 None
             }
         }
+    }
+
+    /// Others have found that the database does not answer.
+    pub fn is_told_away(&self, error: &str) {
+        self.went_away(error);
+        self.wake.notify_one();
+    }
+
+    /// Whether a call was refused a moment ago because the database's disk is full. The next ones try it again.
+    pub fn refuses_calls(&self) -> bool {
+        let since = clock::unix_now().0 - self.refused_at.load(Ordering::Relaxed);
+        (0..REFUSED_MS).contains(&since)
     }
 
     /// Whether the database did not take the last write.

@@ -9,8 +9,8 @@ use qingting_core::hours::{Day, LocalDate, OpeningHours, Weekday, Window};
 use qingting_nlu::answers::{Cause, Question};
 use qingting_nlu::draft::{Evidence, Field, Tag};
 use qingting_store::{
-    AttemptEnd, CallEnd, CallEvent, CallRoute, CallerDialog, Direction, Gap, LegBegin, LegEnd, LegRef, LegRole,
-    MissedEnd, NewCall, RecordingEnd, RecordingInfo,
+    AttemptEnd, CallEnd, CallEvent, CallRoute, CallerDialog, Direction, Gap, LegBegin, LegEnd,
+    LegRef, LegRole, MissedEnd, NewCall, RecordingEnd, RecordingInfo,
 };
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;

@@ -4,8 +4,8 @@ use qingting_callbacks::dialogue::Answered;
 use qingting_common::{CallId, FollowUpId, TicketId, UnixMillis};
 use qingting_nlu::draft::Tag;
 use qingting_store::{
-    AttemptEnd, CallEnd, CallEvent, CallRoute, DraftUpdate, FinalSegment, Gap, LegBegin, LegEnd, LegRef,
-    NewCall, PassKind, Store, StoreError,
+    AttemptEnd, CallEnd, CallEvent, CallRoute, DraftUpdate, FinalSegment, Gap, LegBegin, LegEnd,
+    LegRef, NewCall, PassKind, Store, StoreError,
 };
 use serde::{Deserialize, Serialize};
 
