@@ -709,7 +709,7 @@ pub(super) mod tests {
     fn a_word_that_is_no_level_does_not_silence_the_log() {
         assert_eq!(problems("[log]\nlevel = \"verbose\"\n")[0].key, "log.level");
         for good in ["warn", "info,qingting_sip=debug", "qingting_sip=debug, error"] {
-            assert_eq!(problems(&format!("[log]\nlevel = \"{good}\"\n")).len(), 0, "{good}");
+            assert!(is_log_filter(good), "{good}");
         }
     }
 
