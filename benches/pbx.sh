@@ -7,17 +7,18 @@
 #   cargo build --release -p qingting-server
 #   benches/pbx.sh
 #
-# Environment: RUSTPBX=its program; RATE="20 50" calls/s of HOLD_S=2 s for SECONDS_EACH=20 s; CALLS=50 at once for MEDIA_S=30 s.
-# RECORDS=false: RustPBX does not record. It compares; the exit status is 1 when a call of ours failed.
+# Environment: RUSTPBX=its program; RATE="20 50" calls/s of HOLD_S=8 s for SECONDS_EACH=20 s; CALLS=50 at once for MEDIA_S=30 s.
+# RECORDS=false: RustPBX does not record. WHO=ours: one of them alone. It compares; the exit status is 1 when a call of ours failed.
 set -euo pipefail
 # shellcheck source=benches/lib.sh
 . "$(dirname "$0")/lib.sh"
 RUSTPBX=${RUSTPBX:-$(cd "$here/.." && pwd)/target/rustpbx/bin/rustpbx} RECORDS=${RECORDS:-true}
-RATE=${RATE:-20 50} HOLD_S=${HOLD_S:-2} SECONDS_EACH=${SECONDS_EACH:-20} CALLS=${CALLS:-50} MEDIA_S=${MEDIA_S:-30}
+RATE=${RATE:-20 50} HOLD_S=${HOLD_S:-8} SECONDS_EACH=${SECONDS_EACH:-20} CALLS=${CALLS:-50} MEDIA_S=${MEDIA_S:-30}
 OURS=15193 THEIRS=15192 OUTSIDE=15191 CALLER=15190
 need sipp
 built qingting "cargo build --release -p qingting-server"
-[ -x "$RUSTPBX" ] || fail "RustPBX is missing: cargo install rustpbx --version 0.5.0 --locked --root target/rustpbx"
+WHO=${WHO:-rustpbx ours}
+[ "$WHO" = ours ] || [ -x "$RUSTPBX" ] || fail "RustPBX is missing: cargo install rustpbx --version 0.5.0 --locked --root target/rustpbx"
 for port in $OURS $THEIRS $OUTSIDE $CALLER; do must_be_free "$port"; done
 
 # One second of 400 Hz: twenty A-law samples, over and over.
@@ -27,8 +28,9 @@ for _ in $(seq 400); do printf '%b' "$tone"; done >speech.al
 start_ours() {
   mkdir -p ours "$PROMPTS"
   ln -s "$PROMPTS" ours/prompts
-  # The hotline's own limit of what waits outside is not what is measured.
-  { sed "s/5060/$OURS/" "$here/load.toml"
+  # A citizen hears that the call is recorded before anybody outside is called.
+  printf 'notice = "本次通话将被录音。"\ngreeting = "您好，请讲。"\n' >hotline
+  { sed "s/5060/$OURS/" "$here/load.toml" | sed '/^\[hotline\]/r hotline'
     printf '[http]\nlisten = "127.0.0.1:15194"\n[data]\nmodels = "%s"\n' "$models"
     printf '[[trunks]]\nname = "外线"\nuri = "sip:127.0.0.1:%s"\ncaller_id = "12345"\n' "$OUTSIDE"
     printf '[[numbers]]\nnumber = "12345"\nname = "转接"\ntransfer = "13900139000"\n'
@@ -86,7 +88,7 @@ row() { printf '%-28s %-10s %7s %7s %9s %8s %8s %20s\n' "$@"; }
 measure() { # WHO WHAT CALLS RATE HOLD_MS
   local before cpu failed answered status=0 figure
   rm -f ./*.csv
-  sipp -sf "$here/answer_media.xml" -i 127.0.0.1 -p "$OUTSIDE" -mi 127.0.0.1 -mp 20000 -nostdin \
+  sipp -sf "$here/answer_media.xml" -i 127.0.0.1 -p "$OUTSIDE" -mi 127.0.0.1 -mp 20000 -nostdin -aa \
     -trace_stat -stf outside.csv -fd 1s >outside.out 2>&1 &
   local outside=$!
   started+=("$outside")
@@ -101,7 +103,7 @@ measure() { # WHO WHAT CALLS RATE HOLD_MS
   kill "$outside" 2>/dev/null || true
   wait "$outside" 2>/dev/null || true
   failed=$(($3 - $(column caller.csv 'SuccessfulCall(C)')))
-  answered=$(column outside.csv 'TotalCallCreated')
+  answered=$(column outside.csv 'IncomingCall(C)')
   if [ "$5" -ge 10000 ]; then
     figure="$(divided $((cpu / 10)) $(($3 * $5)) 3) % of a core"
   else
@@ -112,7 +114,7 @@ measure() { # WHO WHAT CALLS RATE HOLD_MS
 }
 
 bad=0
-for who in rustpbx ours; do
+for who in $WHO; do
   "start_$who"
   for rate in $RATE; do
     measure "$who" "$rate calls/s of $HOLD_S s" $((rate * SECONDS_EACH)) "$rate" $((HOLD_S * 1000))
