@@ -135,6 +135,16 @@ impl Desk {
         self.store.end_attempt(end).await.expect("ended")
     }
 
+    /// A call whose server was given up for lost.
+    async fn given_up(&mut self) -> (FollowUp, u32) {
+        self.import("e1", "T1", false).await.expect("taken");
+        let call = self.dial().await.expect("due");
+        self.later(2);
+        let end = self.ended(&call.0, call.1, Outcome::Unknown, true).await;
+        assert!(matches!(end, Ended::Again(_)), "{end:?}");
+        call
+    }
+
     async fn all(&self) -> Vec<FollowUp> {
         let query = FollowUpQuery { limit: 100, ..FollowUpQuery::default() };
         self.store.follow_ups(&query).await.expect("read")
@@ -212,11 +222,7 @@ async fn a_refusal_holds_from_the_moment_it_was_said_whatever_becomes_of_the_cal
 on_both!(an_attempt_that_was_given_up_for_lost_gets_its_real_end);
 async fn an_attempt_that_was_given_up_for_lost_gets_its_real_end(on: On) {
     let mut desk = Desk::open(on).await;
-    desk.import("e1", "T1", false).await.expect("taken");
-    let call = desk.dial().await.expect("due");
-    desk.later(2);
-    let given_up = desk.ended(&call.0, call.1, Outcome::Unknown, true).await;
-    assert!(matches!(given_up, Ended::Again(_)));
+    let call = desk.given_up().await;
     for question in [Question::Contacted, Question::Resolved] {
         desk.said(&call, question, AnswerName::Yes).await;
     }
@@ -231,10 +237,7 @@ async fn an_attempt_that_was_given_up_for_lost_gets_its_real_end(on: On) {
 on_both!(a_late_end_changes_nothing_once_somebody_was_called_again);
 async fn a_late_end_changes_nothing_once_somebody_was_called_again(on: On) {
     let mut desk = Desk::open(on).await;
-    desk.import("e1", "T1", false).await.expect("taken");
-    let first = desk.dial().await.expect("due");
-    desk.later(2);
-    desk.ended(&first.0, first.1, Outcome::Unknown, true).await;
+    let first = desk.given_up().await;
     desk.later(180);
     let second = desk.dial().await.expect("due again");
     assert_eq!((second.0.id, second.1), (first.0.id, 2));
@@ -307,10 +310,7 @@ async fn nothing_vanishes_in_a_stopped_campaign(on: On) {
 on_both!(what_was_answered_to_a_server_that_was_silent_for_long_counts_and_is_told);
 async fn what_was_answered_to_a_server_that_was_silent_for_long_counts_and_is_told(on: On) {
     let mut desk = Desk::open(on).await;
-    desk.import("e1", "T1", false).await.expect("taken");
-    let first = desk.dial().await.expect("due");
-    desk.later(2);
-    desk.ended(&first.0, first.1, Outcome::Unknown, true).await;
+    let first = desk.given_up().await;
     // The others call on, as often as they may, and reach nobody.
     loop {
         desk.later(24 * 60);
@@ -337,10 +337,7 @@ async fn what_was_answered_to_a_server_that_was_silent_for_long_counts_and_is_to
 on_both!(a_refusal_that_comes_late_holds);
 async fn a_refusal_that_comes_late_holds(on: On) {
     let mut desk = Desk::open(on).await;
-    desk.import("e1", "T1", false).await.expect("taken");
-    let first = desk.dial().await.expect("due");
-    desk.later(2);
-    desk.ended(&first.0, first.1, Outcome::Unknown, true).await;
+    let first = desk.given_up().await;
     desk.later(180);
     let second = desk.dial().await.expect("due again");
     // By its outcome alone.
@@ -356,10 +353,7 @@ on_both!(a_late_end_calls_nobody_whom_a_person_took_out);
 async fn a_late_end_calls_nobody_whom_a_person_took_out(on: On) {
     for outcome in [Outcome::NoAnswer, Outcome::HungUp, Outcome::CallLater] {
         let mut desk = Desk::open(on).await;
-        desk.import("e1", "T1", false).await.expect("taken");
-        let call = desk.dial().await.expect("due");
-        desk.later(2);
-        desk.ended(&call.0, call.1, Outcome::Unknown, true).await;
+        let call = desk.given_up().await;
         let cancelled = desk.store.cancel_follow_up(call.0.id, "班长", desk.now).await;
         assert!(cancelled.expect("asked").is_some());
         let end = desk.end(&call, outcome).await;

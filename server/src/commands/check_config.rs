@@ -7,7 +7,6 @@ use crate::config::{AsrEngine, Config, DEFAULT_TOML, is_told_to_others};
 use crate::serve::{self, LanguageModel};
 use crate::{database, home};
 use anyhow::{Context, Result, bail};
-use qingting_sip::TlsIdentity;
 
 pub fn run(args: &cli::CheckConfig) -> Result<()> {
     if args.print_default {
@@ -105,12 +104,8 @@ fn readable_here(checked: Result<()>) -> Result<()> {
 
 /// What telephones and browsers are shown, where they are.
 fn certificate(config: &Config) -> Result<()> {
-    let (certificate_pem, key_pem) = (&config.sip.tls_certificate, &config.sip.tls_key);
-    if certificate_pem.as_os_str().is_empty() {
-        return Ok(());
-    }
-    let (certificate_pem, key_pem) = (certificate_pem.clone(), key_pem.clone());
-    TlsIdentity { certificate_pem, key_pem }.check().context("sip.tls_certificate")
+    let identity = config.sip.tls_identity();
+    identity.map_or(Ok(()), |identity| identity.check()).context("sip.tls_certificate")
 }
 
 /// Why captions cannot start yet: what every start needs may still be fetched. What a configuration

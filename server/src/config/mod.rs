@@ -18,6 +18,7 @@ use clap::ValueEnum;
 use qingting_asr::NoiseSuppression;
 use qingting_asr::funasr::{Fault, FunAsrConfig, ServerAddress};
 use qingting_callbacks::rates::Formula;
+use qingting_sip::TlsIdentity;
 use qingting_tickets::{Client, Mapping};
 use qingting_workbook::report::ReportFont;
 use serde::{Deserialize, Serialize};
@@ -416,6 +417,17 @@ impl Sip {
             &self.listen_wss,
         ];
         lists.into_iter().flatten()
+    }
+}
+
+impl Sip {
+    /// What telephones and browsers are shown, where they are.
+    pub fn tls_identity(&self) -> Option<TlsIdentity> {
+        let is_given = !self.tls_certificate.as_os_str().is_empty();
+        is_given.then(|| TlsIdentity {
+            certificate_pem: self.tls_certificate.clone(),
+            key_pem: self.tls_key.clone(),
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 use super::switchboard::{Seats, Trunks};
 use crate::config::Config;
 use qingting_core::numbers::Emergency;
+use qingting_sip::EndpointConfig;
 use qingting_sip::admission::AdmissionLimits;
 use qingting_sip::agent::{EdgeConfig, SessionConfig};
-use qingting_sip::{EndpointConfig, TlsIdentity};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +21,7 @@ pub fn config(config: &Config, seats: Arc<Seats>, trunks: &Trunks) -> EndpointCo
         tls: sip.listen_tls.clone(),
         ws: sip.listen_ws.clone(),
         wss: sip.listen_wss.clone(),
-        tls_identity: is_given(&sip.tls_certificate).then(|| TlsIdentity {
-            certificate_pem: sip.tls_certificate.clone(),
-            key_pem: sip.tls_key.clone(),
-        }),
+        tls_identity: sip.tls_identity(),
         tls_ca: is_given(&sip.tls_ca).then(|| sip.tls_ca.clone()),
         advertised_ip: sip.advertised_ip,
         product: concat!("Qingting/", env!("CARGO_PKG_VERSION")).to_owned(),

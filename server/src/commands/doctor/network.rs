@@ -6,9 +6,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::route;
 use qingting_sip::message::{Method, NameAddr, SipUri};
-use qingting_sip::{
-    Endpoint, EndpointConfig, OutgoingRequest, RequestError, TlsIdentity, Transport,
-};
+use qingting_sip::{Endpoint, EndpointConfig, OutgoingRequest, RequestError, Transport};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -276,12 +274,8 @@ fn host_and_port(url: &str) -> Option<(String, u16)> {
 /// The certificate that telephones and browsers are shown.
 fn certificate(config: &Config) -> Option<Finding> {
     let what = "certificate";
-    let file = &config.sip.tls_certificate;
-    if file.as_os_str().is_empty() {
-        return None;
-    }
-    let identity =
-        TlsIdentity { certificate_pem: file.clone(), key_pem: config.sip.tls_key.clone() };
+    let identity = config.sip.tls_identity()?;
+    let file = &identity.certificate_pem;
     if let Err(error) = identity.check() {
         let remedy = "sip.tls_certificate has the chain and sip.tls_key its key, both in PEM";
         return Some(Finding::bad(what, error.to_string(), remedy));
